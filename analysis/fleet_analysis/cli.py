@@ -1,0 +1,97 @@
+"""The command `fleet-analysis`: figures and tables from results files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+from fleet_analysis.figures import accuracy
+from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.style import RC
+from fleet_analysis.table import final_table
+from fleet_analysis.view import View
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; 0, or 2 with a message on standard error where the results do not serve."""
+    options = _parser().parse_args(arguments)
+    try:
+        results = load(options.results)
+        if results.repeated:
+            print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
+        if options.command == "table":
+            print(final_table(results, options.by, options.metric, options.split, options.format))
+        else:
+            for path in write_figures(
+                results, options.output, options.metric, options.split, options.format
+            ):
+                print(path)
+    except (ResultsError, OSError) as error:
+        print(f"fleet-analysis: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def write_figures(
+    results: Results,
+    directory: Path,
+    metric: str = "accuracy",
+    split: str = "test",
+    formats: Sequence[str] = ("png",),
+) -> list[Path]:
+    """Draws every figure of the results into a directory, which is made; the files written."""
+    view = View(results, metric, split)
+    written = []
+    with mpl.rc_context(RC):
+        for name, figure in accuracy.draw(view).items():
+            for extension in formats:
+                directory.mkdir(parents=True, exist_ok=True)
+                path = directory / f"{name.replace('/', '-')}.{extension}"
+                figure.savefig(path)
+                written.append(path)
+    return written
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fleet-analysis", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "results", nargs="+", help="results files, directories of them, or glob patterns"
+    )
+    common.add_argument("--metric", default="accuracy", help="default: %(default)s")
+    common.add_argument("--split", default="test", help="default: %(default)s")
+
+    figures = commands.add_parser("figures", parents=[common], help="draw every figure of a sweep")
+    figures.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("figures"),
+        metavar="DIR",
+        help="where to write them (default: %(default)s)",
+    )
+    figures.add_argument(
+        "--format",
+        nargs="+",
+        default=["png"],
+        choices=["png", "pdf", "svg"],
+        help="one or more (default: png)",
+    )
+
+    table = commands.add_parser("table", parents=[common], help="print final values per method")
+    table.add_argument(
+        "--by", nargs="+", metavar="KEY", help="settings to keep apart (default: all)"
+    )
+    table.add_argument(
+        "--format", default="text", choices=["text", "markdown"], help="default: %(default)s"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What a results file holds: the version, the columns that must be there, the keys with a
+meaning."""
+
+VERSION = 1
+
+METHOD = "merge.method"
+SEED = "seed"
+EVERY_EPOCHS = "merge.every_epochs"
+ONE_SHOT = 0  # the value of EVERY_EPOCHS that stands for a single merge, at the end
+
+#: Settings that /cells always holds, swept or not.
+SETTINGS = (
+    "workload",
+    METHOD,
+    SEED,
+    "fleet.robots",
+    "fleet.alpha",
+    "fleet.partition",
+    EVERY_EPOCHS,
+    "merge.participation",
+)
+
+#: Methods that merge nothing and serve as reference lines, with the settings that do not touch them
+#: (a key, or a prefix that ends in a dot). Where such a setting is swept, one run of them serves
+#: all.
+REFERENCES: dict[str, tuple[str, ...]] = {
+    "joint": ("merge.", "fleet.alpha", "fleet.partition"),
+    "local": ("merge.",),
+}
+
+#: The columns that each table must have; it may have more.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "cells": ("cell", "id", "status", "reason", *SETTINGS),
+    "metrics": ("cell", "round", "epoch", "robot", "split", "metric", "value"),
+    "shards": ("cell", "robot", "label", "samples"),
+    "rounds": ("cell", "round", "epoch", "participants", "bytes_moved", "merge_iterations"),
+}
+
+#: Strings that differ from row to row, and so are not categoricals.
+PLAIN_STRINGS = ("id", "reason")

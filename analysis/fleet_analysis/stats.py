@@ -1,0 +1,110 @@
+"""Means over seeds, with their bands, done so that failed cells cannot flatter a method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fleet_analysis.schema import METHOD, REFERENCES, SEED
+
+DRAWS = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Per combination of keys: mean, std (of a sample), low, high, n (seeds); NaN where n is too
+    small.
+
+    `partial` names the methods that lack points because no seed of theirs has all of the settings
+    that others are averaged over. `uneven`: some points average more settings than others do.
+    """
+
+    table: pd.DataFrame
+    partial: tuple[str, ...]
+    uneven: bool
+
+
+def summarise(
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    averaged: Sequence[str] = (),
+    along: str | None = None,
+) -> Summary:
+    """Mean and spread over seeds of `value`, per combination of `keys` (METHOD among them).
+
+    Each seed's value is first averaged over the settings `averaged`. A seed that lacks some of them
+    that other methods or seeds have (its cell failed) does not count: a mean over the easier
+    settings only would flatter. Options of one method (merge.NAME.OPTION) are averaged too, but
+    need not be there. `along` is a further key, such as the epoch, whose points must all average
+    the same settings: points with fewer are dropped.
+    """
+    rows = rows.dropna(subset="value")
+    points = [*keys, along] if along else list(keys)
+    common = [key for key in averaged if not (key.startswith("merge.") and key.count(".") > 1)]
+    cells = _group(rows, [*points, SEED, *common]).value.mean().reset_index()
+    grouped = _group(cells, [*points, SEED]).value
+    seeds = grouped.mean().reset_index().assign(settings=grouped.size().to_numpy())
+    others = [key for key in keys if key != METHOD]
+    full = _group(seeds, others).settings.transform("max") if others else seeds.settings.max()
+    complete = seeds[seeds.settings == full]
+    values = [(*key, *_spread(group.to_numpy())) for key, group in _group(complete, points).value]
+    table = pd.DataFrame(values, columns=[*points, "mean", "std", "low", "high", "n"])
+    best = _group(seeds, keys).settings.transform("max")
+    partial = seeds.loc[best < full, METHOD].astype(str).unique()
+    return Summary(table, tuple(sorted(partial)), complete.settings.nunique() > 1)
+
+
+def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """The percentile bootstrap interval of the mean; NaN for fewer than two values.
+
+    The draws are the same for every call with as many values, so that a band along a curve is
+    smooth and a figure drawn twice is the same. The interval holds the mean of the values.
+    """
+    if len(values) < 2:
+        return (np.nan, np.nan)
+    means = values[_draws(len(values))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    mean = values.mean()
+    return (float(min(low, mean)), float(max(high, mean)))
+
+
+def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
+    """Repeats reference methods that ran at one value only of a setting that does not touch them.
+
+    Pooled training, say, is the same whatever the merging: a sweep may run it once, and it then
+    stands for every value of that setting that the other methods have.
+    """
+    for key in keys:
+        merged = rows[~rows[METHOD].isin(list(REFERENCES))]
+        for method, untouched in REFERENCES.items():
+            own = rows[rows[METHOD] == method]
+            if not _covers(untouched, key) or own[key].nunique() != 1:
+                continue
+            missing = set(merged[key].unique()) - set(own[key].unique())
+            copies = [own.assign(**{key: value}) for value in sorted(missing)]
+            rows = pd.concat([rows, *(c.astype({key: rows[key].dtype}) for c in copies)])
+    return rows.reset_index(drop=True)
+
+
+def _covers(untouched: tuple[str, ...], key: str) -> bool:
+    return any(key == each or (each.endswith(".") and key.startswith(each)) for each in untouched)
+
+
+def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
+    return rows.groupby(list(keys), observed=True, dropna=False)
+
+
+def _spread(values: np.ndarray) -> tuple[float, float, float, float, int]:
+    std = float(values.std(ddof=1)) if len(values) > 1 else np.nan
+    return (float(values.mean()), std, *bootstrap(values), len(values))
+
+
+@lru_cache(maxsize=64)
+def _draws(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, count, size=(DRAWS, count))

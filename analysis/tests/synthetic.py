@@ -1,0 +1,230 @@
+"""Results files with plausible numbers, for tests and for looking at figures.
+
+`write` makes the file of a whole sweep, as `fleet collect` does; `write_parts` a file per cell, as
+a running sweep does. The numbers follow a simple law: skewed shards (a small alpha) and rare merges
+make averaging lose much, aligned merging less; pooled training bounds them above and local from
+below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+METHOD = "merge.method"
+DEFAULTS: dict[str, Any] = {
+    "workload": "mnist",
+    METHOD: "average",
+    "seed": 0,
+    "fleet.robots": 5,
+    "fleet.alpha": 0.1,
+    "fleet.partition": "dirichlet",
+    "merge.every_epochs": 1,
+    "merge.participation": 1.0,
+}
+#: How much of the loss by skew and rare merges a method keeps.
+FRAGILITY = {"average": 1.0, "git-rebasin": 0.6, "fleet-merge": 0.35, "regression": 0.45}
+
+COST = ("total", "train", "wait", "merge", "evaluate", "other")
+METRIC = np.dtype(
+    [
+        ("cell", "i4"),
+        ("round", "i4"),
+        ("epoch", "i4"),
+        ("robot", "i4"),
+        ("split", "S8"),
+        ("metric", "S16"),
+        ("value", "f8"),
+    ]
+)
+SHARD = np.dtype([("cell", "i4"), ("robot", "i4"), ("label", "i4"), ("samples", "i4")])
+ROUND = np.dtype(
+    [("cell", "i4"), ("round", "i4"), ("epoch", "i4"), ("participants", "i4")]
+    + [(f"seconds_{name}", "f8") for name in COST[1:]]
+    + [("bytes_moved", "i8"), ("merge_iterations", "i4")]
+)
+
+Settings = dict[str, Any]
+
+
+def grid(**axes: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Swept axes by dotted key; in a keyword a double underscore stands for the dot."""
+    return {key.replace("__", "."): values for key, values in axes.items()}
+
+
+def cells_of(axes: Mapping[str, Sequence[Any]]) -> list[Settings]:
+    """The settings of every cell of a grid."""
+    return [
+        {**DEFAULTS, **dict(zip(axes, values, strict=True))} for values in product(*axes.values())
+    ]
+
+
+def write(
+    path: Path,
+    axes: Mapping[str, Sequence[Any]],
+    *,
+    failed: Callable[[Settings], bool] = lambda _: False,
+    epochs: int = 10,
+    name: str | None = None,
+    version: int = 1,
+) -> Path:
+    """One file with every cell of the grid."""
+    cells = cells_of(axes)
+    _write_file(path, list(enumerate(cells)), list(axes), failed, epochs, name, version)
+    return path
+
+
+def write_parts(
+    directory: Path,
+    axes: Mapping[str, Sequence[Any]],
+    *,
+    failed: Callable[[Settings], bool] = lambda _: False,
+    epochs: int = 10,
+    name: str | None = None,
+) -> list[Path]:
+    """A file per cell, each with its cell numbered 0."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, cell in enumerate(cells_of(axes)):
+        paths.append(directory / f"{number:05d}.h5")
+        _write_file(paths[-1], [(0, cell)], list(axes), failed, epochs, name or directory.name, 1)
+    return paths
+
+
+def final_value(cell: Settings) -> float:
+    """What a cell's learning curve tends to."""
+    alpha = float(cell["fleet.alpha"])
+    skew = 1 / (1 + 4 * alpha)
+    if cell[METHOD] == "joint":
+        return 0.972
+    if cell[METHOD] == "local":
+        return 0.95 - 0.62 * skew
+    every = cell["merge.every_epochs"] or 20
+    drift = skew * (0.12 + 0.48 * np.log1p(every) / np.log(21))
+    absent = (1 - cell["merge.participation"]) * 0.25 * skew
+    robots = 0.015 * np.log2(cell["fleet.robots"] / 5)
+    return float(0.965 - FRAGILITY.get(cell[METHOD], 0.8) * (drift + absent) - robots)
+
+
+def _write_file(
+    path: Path,
+    cells: Sequence[tuple[int, Settings]],
+    axes: Sequence[str],
+    failed: Callable[[Settings], bool],
+    epochs: int,
+    name: str | None,
+    version: int,
+) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["schema_version"] = np.int32(version)
+        file.attrs["name"] = name or path.stem
+        file.attrs["config"] = f'name = "{name or path.stem}"\n'
+        provenance = file.create_group("provenance")
+        for key in ("fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "hosts"):
+            provenance.attrs[key] = f"{key} of the test"
+        table = file.create_dataset("cells", data=_cells(cells, axes, failed))
+        table.attrs["axes"] = "\n".join(axes)
+        ran = [(number, cell) for number, cell in cells if not failed(cell)]
+        file.create_dataset("metrics", data=_joined(METRIC, [_metrics(*c, epochs) for c in ran]))
+        file.create_dataset("shards", data=_joined(SHARD, [_shards(*c) for c in ran]))
+        file.create_dataset("rounds", data=_joined(ROUND, [_rounds(*c, epochs) for c in ran]))
+
+
+def _cells(
+    cells: Sequence[tuple[int, Settings]],
+    axes: Sequence[str],
+    failed: Callable[[Settings], bool],
+) -> np.ndarray:
+    keys = list(dict.fromkeys([*axes, *DEFAULTS]))
+    columns: dict[str, Any] = {
+        "cell": np.array([number for number, _ in cells], "i4"),
+        "id": np.array([_id(cell) for _, cell in cells], "S16"),
+        "status": np.array(["failed" if failed(cell) else "done" for _, cell in cells], "S8"),
+        "reason": np.array(
+            ["robot 3, round 2: loss is not finite" if failed(cell) else "" for _, cell in cells],
+            "S64",
+        ),
+    }
+    for key in keys:
+        values = np.array([cell[key] for _, cell in cells])
+        columns[key] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+    columns["ranks"] = np.full(len(cells), 2, "i4")
+    columns["rounds"] = np.full(len(cells), 10, "i4")
+    for i, cost in enumerate(COST):
+        columns[f"seconds_{cost}"] = np.full(len(cells), 60.0 / (i + 1))
+    columns["bytes_moved"] = np.full(len(cells), 4_000_000, "i8")
+    columns["peak_memory_mib"] = np.full(len(cells), 210.5)
+    table = np.zeros(len(cells), [(key, values.dtype) for key, values in columns.items()])
+    for key, values in columns.items():
+        table[key] = values
+    return table
+
+
+def _id(cell: Settings) -> str:
+    words = np.random.SeedSequence(list("|".join(map(str, cell.values())).encode()))
+    return "".join(f"{word:08x}" for word in words.generate_state(2))
+
+
+def _schedule(cell: Settings, epochs: int) -> np.ndarray:
+    every = cell["merge.every_epochs"] or epochs
+    return np.unique(np.append(np.arange(every, epochs + 1, every), epochs))
+
+
+def _metrics(number: int, cell: Settings, epochs: int) -> np.ndarray:
+    at = _schedule(cell, epochs)
+    robots = {"local": range(cell["fleet.robots"]), "joint": [-1]}.get(cell[METHOD], [-1, 0, 1])
+    noise = np.random.default_rng(int(_id(cell)[:12], 16))
+    shift = noise.normal(0, 0.012)
+    parts = []
+    for robot, split in [*((robot, "test") for robot in robots), (-1, "train")]:
+        if cell[METHOD] == "local" and robot == -1:
+            continue
+        drop = 0.2 if robot >= 0 and cell[METHOD] != "local" else 0.0
+        target = final_value(cell) + shift - drop + noise.normal(0, 0.01)
+        value = target - 0.5 * np.exp(-at / (1.2 + at[-1] / 8)) + noise.normal(0, 0.006, len(at))
+        value = np.clip(value + (0.01 if split == "train" else 0), 0.05, 0.995)
+        for metric, values in (("accuracy", value), ("loss", -np.log(value))):
+            if metric == "loss" and robot >= 0:
+                continue
+            part = np.zeros(len(at), METRIC)
+            part["cell"], part["round"], part["epoch"] = number, np.arange(1, len(at) + 1), at
+            part["robot"], part["split"], part["metric"] = robot, split, metric
+            part["value"] = values
+            parts.append(part)
+    return np.concatenate(parts)
+
+
+def _shards(number: int, cell: Settings) -> np.ndarray:
+    robots = cell["fleet.robots"]
+    part = np.zeros(robots * 10, SHARD)
+    part["cell"] = number
+    part["robot"], part["label"] = np.divmod(np.arange(robots * 10), 10)
+    part["samples"] = 6000 // robots
+    return part
+
+
+def _rounds(number: int, cell: Settings, epochs: int) -> np.ndarray:
+    at = _schedule(cell, epochs)
+    part = np.zeros(len(at), ROUND)
+    part["cell"], part["round"], part["epoch"] = number, np.arange(1, len(at) + 1), at
+    part["participants"] = max(1, round(cell["fleet.robots"] * cell["merge.participation"]))
+    part["seconds_train"] = 1.5
+    part["bytes_moved"] = 400_000
+    return part
+
+
+def _joined(dtype: np.dtype, parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+
+SMALL = grid(
+    merge__method=["average", "git-rebasin", "fleet-merge", "local", "joint"],
+    fleet__alpha=[0.1, 1.0, 10.0],
+    merge__every_epochs=[1, 2, 0],
+    seed=[0, 1, 2],
+)

@@ -1,0 +1,200 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from synthetic import METHOD, SMALL, grid, write, write_parts
+
+import fleet_analysis
+from fleet_analysis import Results, ResultsError, load
+
+TABLES = ("cells", "metrics", "shards", "rounds")
+
+
+def test_a_file_equals_its_parts_concatenated(tmp_path: Path) -> None:
+    axes = grid(merge__method=["average", "local"], fleet__alpha=[0.1, 1.0], seed=[0, 1])
+    whole = load(write(tmp_path / "sweep.h5", axes))
+    parts = write_parts(tmp_path / "sweep", axes)
+    for loaded in (load(parts), load(tmp_path / "sweep"), load(str(tmp_path / "sweep" / "*.h5"))):
+        assert loaded.name == whole.name == "sweep"
+        assert loaded.axes == whole.axes == list(axes)
+        assert loaded.config == whole.config
+        assert len(loaded.provenance) == len(parts)
+        for table in TABLES:
+            left, right = getattr(loaded, table), getattr(whole, table)
+            assert_frame_equal(left, right)
+
+
+def test_every_cell_has_an_index_of_its_own(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.h5", grid(seed=[0, 1]))
+    second = write(tmp_path / "b.h5", grid(seed=[2, 3, 4]))
+    results = load([first, second])
+    assert results.name == "a+b"
+    assert results.cells.cell.is_unique and len(results.cells) == 5
+    assert set(results.metrics.cell) == set(results.cells.cell)
+
+
+def test_a_cell_found_twice_is_kept_once(tmp_path: Path) -> None:
+    collected = write(tmp_path / "all.h5", grid(seed=[0, 1]))
+    again = write(tmp_path / "again.h5", grid(seed=[1, 2]))
+    results, alone = load([collected, again]), load(collected)
+    assert results.repeated == 1 and len(results.cells) == 3
+    assert results.cells.seed.tolist() == [0, 1, 2]
+    kept = results.metrics[results.metrics.cell.isin(alone.cells.cell)]
+    assert_frame_equal(kept, alone.metrics)
+
+
+def test_of_a_cell_found_twice_the_finished_one_is_kept(tmp_path: Path) -> None:
+    failed = write(tmp_path / "old.h5", grid(seed=[0]), failed=lambda _: True)
+    finished = write(tmp_path / "new.h5", grid(seed=[0]))
+    results = load([failed, finished])
+    assert results.cells.status.tolist() == ["done"]
+    assert len(results.final()) == 1
+
+
+def test_files_with_different_axes_can_be_joined(tmp_path: Path) -> None:
+    plain = write(tmp_path / "plain.h5", grid(seed=[0]))
+    axes = grid(merge__fisher__ridge=[0.5], merge__kind=["é"], seed=[1])
+    results = load([plain, write(tmp_path / "more.h5", axes)])
+    assert results.axes == ["seed", "merge.fisher.ridge", "merge.kind"]
+    assert np.isnan(results.cells["merge.fisher.ridge"][0])
+    assert results.cells["merge.kind"].tolist() == ["", "é"]
+
+
+def test_strings_are_decoded_and_numbers_kept(small: Results) -> None:
+    cells = small.cells
+    for column in ("status", METHOD, "workload", "fleet.partition"):
+        assert isinstance(cells[column].dtype, pd.CategoricalDtype)
+        assert all(isinstance(value, str) for value in cells[column].cat.categories)
+    assert isinstance(cells.id[0], str) and cells.id.is_unique
+    assert set(cells.reason) == {"", "robot 3, round 2: loss is not finite"}
+    assert cells["fleet.alpha"].dtype == np.float64
+    assert cells["merge.every_epochs"].dtype == np.int64
+    assert list(cells[METHOD].cat.categories) == SMALL[METHOD]
+
+
+def test_booleans_are_kept(tmp_path: Path) -> None:
+    results = load(write(tmp_path / "b.h5", grid(merge__warm=[False, True])))
+    assert results.cells["merge.warm"].dtype == np.bool_
+
+
+def test_final_equals_a_computation_by_hand(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5", grid(merge__method=["average", "local", "joint"], seed=[0, 1]))
+    final = load(path).final().set_index("cell")
+    with h5py.File(path) as file:
+        cells, metrics = file["cells"][:], file["metrics"][:]
+    for cell in cells:
+        local = cell[METHOD] == b"local"
+        rows = [
+            row
+            for row in metrics
+            if row["cell"] == cell["cell"]
+            and (row["split"], row["metric"]) == (b"test", b"accuracy")
+            and (row["robot"] >= 0) == local
+        ]
+        last = max(row["round"] for row in rows)
+        values = [row["value"] for row in rows if row["round"] == last]
+        assert len(values) == (5 if local else 1)
+        assert final.value[cell["cell"]] == pytest.approx(np.mean(values), abs=1e-15)
+
+
+def test_final_holds_each_finished_cell_once_with_its_settings(small: Results) -> None:
+    final = small.final("loss", "train")
+    assert final.cell.tolist() == small.done.cell.tolist()
+    assert set(small.cells.columns) | {"value"} == set(final.columns)
+
+
+def test_failed_cells_are_excluded_and_counted(small: Results) -> None:
+    assert len(small.failed) == 3
+    assert len(small.final()) == len(small.cells) - 3
+    assert not set(small.final().cell) & set(small.failed.cell)
+
+
+def test_what_differs_is_found_whether_declared_an_axis_or_not(tmp_path: Path) -> None:
+    paths = [
+        write(tmp_path / f"{world}.h5", grid(workload=[world], seed=[0, 1]))
+        for world in ("mnist", "lqg")
+    ]
+    assert load(paths).swept == ["workload"]
+    assert load(paths[0]).swept == []
+
+
+def test_an_unknown_metric_names_those_there_are(small: Results) -> None:
+    with pytest.raises(ResultsError, match=r"no test reward.*test accuracy, test loss"):
+        small.final("reward")
+
+
+def _without_table(path: Path) -> None:
+    with h5py.File(write(path, grid()), "a") as file:
+        del file["metrics"]
+
+
+def _without_column(path: Path) -> None:
+    with h5py.File(write(path, grid()), "a") as file:
+        cells = file["cells"][:]
+        del file["cells"]
+        file["cells"] = cells[[name for name in cells.dtype.names if name != "seed"]].copy()
+
+
+def _group_for_table(path: Path) -> None:
+    with h5py.File(write(path, grid()), "a") as file:
+        del file["cells"]
+        file.create_group("cells")
+
+
+def _cut_short(path: Path) -> None:
+    content = write(path, grid(seed=range(20))).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _foreign(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["images"] = np.zeros(3)
+
+
+def _no_cells(path: Path) -> None:
+    with h5py.File(write(path, grid()), "a") as file:
+        cells = file["cells"][:0]
+        del file["cells"]
+        file["cells"] = cells
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "no such file"),
+        (lambda path: path.touch(), "empty"),
+        (lambda path: path.write_text("a,b\n1,2\n"), "not an HDF5 file"),
+        (lambda path: path.mkdir(), "no .h5 files"),
+        (_foreign, "not a fleet results file"),
+        (_cut_short, "incomplete"),
+        (_without_table, "lacks metrics"),
+        (_without_column, "/cells lacks the column seed"),
+        (_group_for_table, "/cells is not a table"),
+        (_no_cells, "holds no cells"),
+        (lambda path: write(path, grid(), version=2), "schema version 2"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_the_reason(make, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.h5"
+    make(path)
+    with pytest.raises(ResultsError, match=message) as error:
+        fleet_analysis.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_pattern_without_files_and_an_empty_list_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no file matches"):
+        load(str(tmp_path / "*.h5"))
+    with pytest.raises(ResultsError, match="no results files"):
+        load([])
+
+
+def test_a_table_damaged_after_loading_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path / "late.h5", grid())
+    results = load(path)
+    path.unlink()
+    with pytest.raises(ResultsError, match="no such file"):
+        _ = results.metrics

@@ -1,0 +1,20 @@
+# How this project's targets are made: warnings on our code, none from others' headers.
+
+function(fleet_compile_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion
+                         -Wno-missing-field-initializers)  # what a designated initialiser leaves out has a default
+  if(FLEET_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+# fleet_layer(name SOURCES ... LINKS ...): the library of one folder of src. Links are public: a layer
+# brings along the layers to its left.
+function(fleet_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(fleet_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(fleet_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(fleet_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  fleet_compile_options(fleet_${name})
+endfunction()

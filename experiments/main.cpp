@@ -1,0 +1,378 @@
+// The command line: one function per command, one table, and the only place where errors become exit codes.
+//
+// 0 done; 1 something failed; 2 the configuration or command line is wrong; 75 interrupted, run again to resume.
+#include <boost/program_options.hpp>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "base/process.hpp"
+#include "io/fetch.hpp"
+#include "io/toml.hpp"
+#include "sweep/runner.hpp"
+#include "sweep/summary.hpp"
+#include "torch/models.hpp"
+#include "torch/runtime.hpp"
+#include "version.hpp"
+#include "worlds.hpp"
+
+namespace fleet {
+namespace {
+
+namespace po = boost::program_options;
+using Arguments = std::vector<std::string>;
+
+constexpr int kFailed = 1;
+constexpr int kMisused = 2;
+constexpr int kInterrupted = 75;  // EX_TEMPFAIL
+
+volatile std::sig_atomic_t stop_signal = 0;
+void note_signal(int number) {
+  stop_signal = number;
+}
+
+void watch_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
+}
+
+/// Options of a command that takes one positional argument called `positional`; prints its help and returns nothing
+/// when asked to.
+std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
+                                       const char* positional, const std::string& usage) {
+  options.add_options()("help,h", "show this help");
+  po::options_description all = options;
+  all.add_options()(positional, po::value<std::string>());
+  po::positional_options_description positions;
+  positions.add(positional, 1);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw ConfigError(cat(error.what(), "\nusage: ", usage));
+  }
+  if (values.contains("help")) {
+    std::cout << "usage: " << usage << "\n\n" << options;
+    return std::nullopt;
+  }
+  if (!values.contains(positional)) throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
+  return values;
+}
+
+/// The configuration file with what the command line changes.
+Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
+  const std::filesystem::path file = values["CONFIG"].as<std::string>();
+  Settings settings = read_toml(file);
+  if (values.contains("set")) {
+    for (const std::string& text : values["set"].as<Arguments>()) {
+      auto [key, setting] = parse_override(text);
+      settings.erase("sweep.grid." + key);  // a fixed value takes the axis away
+      settings.insert_or_assign(key, std::move(setting));
+    }
+  }
+  if (values.contains("output")) {
+    settings.insert_or_assign("run.output", Setting{Value(values["output"].as<std::string>()), Source{"--output"}});
+  }
+  return expand(settings, file.stem().string(), world_table(), worlds);
+}
+
+po::options_description sweep_options() {
+  po::options_description options("Options");
+  options.add_options()("set", po::value<Arguments>()->composing(), "KEY=VALUE: override a setting; may be repeated");
+  options.add_options()("output,o", po::value<std::string>(), "directory of the sweep (run.output)");
+  return options;
+}
+
+std::string human_bytes(double bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024.0 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024.0;
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(bytes < 10.0 && unit > 0 ? 1 : 0) << bytes << ' ' << kUnits[unit];
+  return text.str();
+}
+
+int plan(const Arguments& arguments) {
+  po::options_description options = sweep_options();
+  options.add_options()("ranks,n", po::value<int>()->default_value(1), "ranks that mpirun will start");
+  options.add_options()("resolved", "print the whole configuration, defaults included, and nothing else");
+  options.add_options()("cells", "list every cell");
+  const auto values = parse(arguments, options, "CONFIG", "fleet plan CONFIG [options]");
+  if (!values) return 0;
+  Worlds worlds;
+  const Sweep sweep = read_sweep(*values, worlds);
+  if (values->contains("resolved")) {
+    std::cout << sweep.config;
+    return 0;
+  }
+  const int ranks = std::max(1, (*values)["ranks"].as<int>());
+  const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
+  std::int64_t parameters = 0;
+  std::int64_t dataset = 0;
+  int robots = 1;
+  for (const Cell& cell : sweep.cells) {
+    parameters = std::max(parameters, cell.facts.parameters);
+    dataset = std::max(dataset, cell.facts.dataset_bytes);
+    robots = std::max(robots, cell.fleet.robots);
+  }
+  const int smallest = groups.size(groups.count - 1);
+  const int per_rank = (robots + smallest - 1) / smallest;
+  std::size_t done = 0;
+  const SweepDirectory directory(sweep.run.output);
+  for (const Cell& cell : sweep.cells) done += directory.state(cell.id) == CellState::kDone ? 1 : 0;
+
+  std::cout << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
+  std::cout << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
+  for (const Axis& axis : sweep.axes) {
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      std::cout << (k == 0 ? "  axis    " : "  zipped  ") << axis.keys[k] << " =";
+      for (const auto& point : axis.points) std::cout << ' ' << point[k].to_string();
+      std::cout << '\n';
+    }
+  }
+  std::cout << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
+            << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
+  std::cout << "robots    up to " << robots << ", " << per_rank << " on a rank\n";
+  // Weights, gradient and two moments per robot; the libraries themselves take most of a rank.
+  std::cout << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank about "
+            << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
+            << " weights per robot)\n";
+  if (values->contains("cells")) {
+    for (const Cell& cell : sweep.cells) std::cout << cell.id << "  " << cell.label() << '\n';
+  }
+  return 0;
+}
+
+RunRequest read_request(const po::variables_map& values, const Arguments& arguments) {
+  RunRequest request;
+  request.accept_changes = values.contains("accept-changes");
+  const std::string rerun = values["rerun"].as<std::string>();
+  if (rerun == "failed")
+    request.rerun = RunRequest::Rerun::kFailed;
+  else if (rerun == "all")
+    request.rerun = RunRequest::Rerun::kAll;
+  else if (rerun != "none")
+    throw ConfigError(cat("--rerun ", rerun, ": expected none, failed or all"));
+  const std::string shard = values["shard"].as<std::string>();
+  char rest = '\0';
+  if (std::sscanf(shard.c_str(), "%d/%d%c", &request.shard, &request.shards, &rest) != 2 || request.shards < 1 ||
+      request.shard < 0 || request.shard >= request.shards) {
+    throw ConfigError(cat("--shard ", shard, ": expected I/N with 0 <= I < N"));
+  }
+  std::string line = "fleet run";
+  for (const std::string& argument : arguments) line += " " + argument;
+  request.provenance = {{"fleet_version", kVersion},   {"git_revision", kGitRevision}, {"mpi", mpi_version()},
+                        {"libtorch", torch_version()}, {"hdf5", hdf5_version()},       {"blas", blas_version()},
+                        {"command_line", line}};
+  return request;
+}
+
+/// Distinct host names of the run, in rank order.
+std::string host_names(const Comm& world) {
+  std::string names;
+  std::string last;
+  for (const std::string& name : world.all_gather(host_name())) {
+    if (name != last) names += (names.empty() ? "" : " ") + name;
+    last = name;
+  }
+  return names;
+}
+
+int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
+  const SweepDirectory directory(sweep.run.output);
+  if (collect) {
+    const std::filesystem::path joined = directory.path().string() + ".h5";
+    directory.collect(joined);
+    std::cout << '\n';
+    print_summary(std::cout, joined);
+    std::cout << "\nresults: " << joined.string() << '\n';
+  }
+  const int failures = summary.failed + summary.failed_before;
+  std::cout << summary.ran - summary.failed + summary.done_before << " cells done (" << summary.done_before
+            << " of them before)";
+  if (failures > 0) {
+    std::cout << ", " << failures << " failed: `fleet status " << directory.path().string()
+              << "` says why, `--rerun failed` tries them again";
+  }
+  std::cout << std::endl;
+  return failures > 0 ? kFailed : 0;
+}
+
+int run_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
+  Worlds worlds;
+  Sweep sweep;
+  RunRequest request;
+  world.together([&] {
+    sweep = read_sweep(values, worlds);
+    request = read_request(values, arguments);
+  });
+  set_threads(sweep.run.threads);
+  request.provenance["hosts"] = host_names(world);
+  try {
+    const RunSummary summary = run_sweep(sweep, worlds, request, world);
+    int code = 0;
+    world.together([&] {
+      if (world.is_root()) code = report(sweep, summary, !values.contains("no-collect"));
+    });
+    return static_cast<int>(world.max(code));
+  } catch (const Interrupted&) {
+    if (world.is_root()) {
+      std::cerr << "fleet: interrupted; finished cells are kept. To go on, run the same command again:\n  "
+                << request.provenance["command_line"] << std::endl;
+    }
+    return kInterrupted;
+  }
+}
+
+int run(const Arguments& arguments) {
+  po::options_description options = sweep_options();
+  options.add_options()("shard", po::value<std::string>()->default_value("0/1"),
+                        "I/N: run only every N-th cell, from the I-th (job arrays)");
+  options.add_options()("rerun", po::value<std::string>()->default_value("none"),
+                        "which finished cells to run again: none, failed or all");
+  options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
+  options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
+  int argc = 0;
+  char** argv = nullptr;
+  MpiSession session(argc, argv);
+  Comm world = MpiSession::world();
+  watch_signals();
+  world.set_stop_request([] { return stop_signal != 0; });
+  try {
+    std::optional<po::variables_map> values;
+    // On one rank the help is text, on several it would be a chorus.
+    if (!world.is_root()) std::cout.setstate(std::ios::failbit);
+    values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
+    return values ? run_on(world, arguments, *values) : 0;
+  } catch (const ConfigError& error) {
+    if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
+    return kMisused;
+  } catch (const SharedError& error) {
+    if (!error.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
+    abort_run(error.what(), kFailed);
+  } catch (const std::exception& error) {
+    abort_run(error.what(), kFailed);
+  }
+}
+
+int list(const Arguments& /*arguments*/) {
+  const auto print = [](const char* title, const auto& table) {
+    std::cout << title << '\n';
+    for (const auto& entry : table)
+      std::cout << "  " << std::left << std::setw(14) << entry.name << entry.summary << '\n';
+  };
+  print("workloads (workload)", world_table());
+  print("methods (merge.method)", merger_table());
+  print("models (model.kind)", model_table());
+  return 0;
+}
+
+int status(const Arguments& arguments) {
+  po::options_description options("Options");
+  options.add_options()("all", "list every cell, not only those failed and running");
+  const auto values = parse(arguments, options, "DIR", "fleet status DIR [--all]");
+  if (!values) return 0;
+  const std::vector<CellStatus> cells = SweepDirectory((*values)["DIR"].as<std::string>()).status();
+  constexpr std::array<const char*, 4> kNames = {"pending", "running", "failed", "done"};
+  std::array<std::size_t, 4> counts{};
+  for (const CellStatus& cell : cells) ++counts[static_cast<std::size_t>(cell.state)];
+  std::cout << cells.size() << " cells: " << counts[3] << " done, " << counts[2] << " failed, " << counts[1]
+            << " running, " << counts[0] << " pending\n";
+  for (const CellStatus& cell : cells) {
+    const bool telling = cell.state == CellState::kFailed || cell.state == CellState::kRunning;
+    if (!telling && !values->contains("all")) continue;
+    std::cout << "  " << std::left << std::setw(8) << kNames[static_cast<std::size_t>(cell.state)] << cell.id << "  "
+              << cell.label << (cell.detail.empty() ? "" : ": " + cell.detail) << '\n';
+  }
+  return 0;
+}
+
+int collect(const Arguments& arguments) {
+  po::options_description options("Options");
+  options.add_options()("output,o", po::value<std::string>(), "file to write; DIR.h5 by default");
+  const auto values = parse(arguments, options, "DIR", "fleet collect DIR [-o FILE]");
+  if (!values) return 0;
+  std::string path = (*values)["DIR"].as<std::string>();
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const std::string output = values->contains("output") ? (*values)["output"].as<std::string>() : path + ".h5";
+  SweepDirectory(path).collect(output);
+  print_summary(std::cout, output);
+  std::cout << "\nresults: " << output << '\n';
+  return 0;
+}
+
+int data(const Arguments& arguments) {
+  const std::string usage = "fleet data fetch NAME [--to DIR]";
+  if (arguments.empty() || arguments.front() != "fetch") throw ConfigError(cat("usage: ", usage));
+  po::options_description options("Options");
+  options.add_options()("to", po::value<std::string>(),
+                        "directory for the files; $FLEET_DATA/NAME or data/NAME by default");
+  const auto values = parse(Arguments(arguments.begin() + 1, arguments.end()), options, "NAME", usage);
+  if (!values) return 0;
+  const std::string name = (*values)["NAME"].as<std::string>();
+  fetch_dataset(name,
+                values->contains("to") ? std::filesystem::path((*values)["to"].as<std::string>())
+                                       : default_data_directory() / name,
+                std::cout);
+  return 0;
+}
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(const Arguments& arguments);
+};
+constexpr std::array kCommands = {
+    Command{"run", "run a sweep, under mpirun or srun: mpirun -n 5 fleet run CONFIG", run},
+    Command{"plan", "say what a sweep would run, and check everything without training", plan},
+    Command{"status", "say what is done, running and failed in a sweep's directory", status},
+    Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
+    Command{"data", "fetch data sets: fleet data fetch mnist", data},
+    Command{"list", "list workloads, merging methods and models", list},
+};
+
+int dispatch(const Arguments& arguments) {
+  const std::string name = arguments.empty() ? "--help" : arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::cout << "fleet " << kVersion << ": policy merging in robot fleets\n\nusage: fleet COMMAND ...\n\n";
+    for (const Command& command : kCommands) {
+      std::cout << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
+    }
+    std::cout << "\n`fleet COMMAND --help` shows a command's options.\n";
+    return arguments.empty() ? kMisused : 0;
+  }
+  if (name == "--version") {
+    std::cout << "fleet " << kVersion << " (" << kGitRevision << "), LibTorch " << torch_version() << ", HDF5 "
+              << hdf5_version() << '\n';
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (command.name == name) return command.run(Arguments(arguments.begin() + 1, arguments.end()));
+    names.emplace_back(command.name);
+  }
+  const std::optional<std::string> meant = nearest(name, names);
+  throw ConfigError(
+      cat("there is no command ", name, meant ? cat("; did you mean ", *meant, "?") : "; try fleet --help"));
+}
+
+}  // namespace
+}  // namespace fleet
+
+int main(int argc, char** argv) {
+  fleet::ensure_fast_blas(argv);
+  try {
+    return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
+  } catch (const fleet::ConfigError& error) {
+    std::cerr << "fleet: " << error.what() << std::endl;
+    return fleet::kMisused;
+  } catch (const std::exception& error) {
+    std::cerr << "fleet: " << error.what() << std::endl;
+    return fleet::kFailed;
+  }
+}

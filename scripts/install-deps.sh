@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what building and testing need on Debian and its kin; elsewhere says what that is. Does nothing, and asks for no
+# password, when all is there.  usage: install-deps.sh PACKAGE ...
+set -eu
+
+packages="ca-certificates curl g++ git cmake ninja-build openmpi-bin libopenmpi-dev libtorch-dev libeigen3-dev libhdf5-dev
+libtomlplusplus-dev libboost-program-options-dev libopenblas-dev zlib1g-dev libgtest-dev python3-venv $*"
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "This is not a Debian system. fleet needs MPI, LibTorch (1.13 or later), Eigen 3.4, HDF5, toml++, Boost.Program_options,"
+  echo "an optimised BLAS, zlib, GoogleTest, CMake 3.20 and Python 3.11; on a cluster, load them as modules and build with"
+  echo "  cmake --preset release -DCMAKE_PREFIX_PATH=/path/to/libtorch && cmake --build --preset release"
+  exit 0
+fi
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "Installing:$missing"
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086  # a list of words
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

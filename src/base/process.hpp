@@ -1,0 +1,16 @@
+// Facts about this process and its machine.
+#pragma once
+
+#include <string>
+
+namespace fleet {
+
+/// Largest resident set of this process so far, in MiB.
+[[nodiscard]] double peak_memory_mib();
+[[nodiscard]] std::string host_name();
+/// Now, in UTC: "2024-03-01T12:00:00Z".
+[[nodiscard]] std::string utc_time();
+/// Whether a person watches standard error: a terminal here, or, for a process that mpirun started, there.
+[[nodiscard]] bool progress_is_watched();
+
+}  // namespace fleet

@@ -1,0 +1,239 @@
+#include "base/settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+namespace fleet {
+namespace {
+
+std::string number_text(double number) {
+  if (std::isnan(number)) return "nan";
+  if (std::isinf(number)) return number > 0 ? "inf" : "-inf";
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string quoted(std::string_view raw) {
+  std::string text = "\"";
+  for (const char c : raw) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + '"';
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+template <class Items, class ToText>
+std::string join(const Items& items, ToText to_text) {
+  std::string text;
+  for (const auto& item : items) {
+    if (!text.empty()) text += ", ";
+    text += to_text(item);
+  }
+  return text;
+}
+
+std::int64_t whole_number(std::string_view key, const Setting& setting, Range range) {
+  const auto* value = std::get_if<std::int64_t>(&setting.value.data);
+  if (value == nullptr) {
+    reject(key, setting, cat("expected an integer, got ", setting.value.type_name()));
+  }
+  if (!range.contains(static_cast<double>(*value))) {
+    reject(key, setting, cat("expected an integer ", range.to_string()));
+  }
+  return *value;
+}
+
+}  // namespace
+
+std::string Source::to_string() const {
+  return line > 0 ? cat(file, ':', line, ':', column) : file;
+}
+
+std::string Value::to_string() const {
+  struct Writer {
+    std::string operator()(bool b) const { return b ? "true" : "false"; }
+    std::string operator()(std::int64_t i) const { return std::to_string(i); }
+    std::string operator()(double d) const { return number_text(d); }
+    std::string operator()(const std::string& s) const { return quoted(s); }
+    std::string operator()(const List& list) const {
+      return cat('[', join(list, [](const Value& item) { return item.to_string(); }), ']');
+    }
+  };
+  return std::visit(Writer{}, data);
+}
+
+std::string_view Value::type_name() const {
+  constexpr std::array<std::string_view, 5> kNames = {"a boolean", "an integer", "a number", "a string", "a list"};
+  return kNames[data.index()];
+}
+
+std::string to_text(const Settings& settings) {
+  std::string text;
+  for (const auto& [key, setting] : settings) text += cat(key, " = ", setting.value.to_string(), '\n');
+  return text;
+}
+
+bool Range::contains(double value) const {
+  return (open_low ? value > low : value >= low) && value <= high;
+}
+
+std::string Range::to_string() const {
+  const auto brief = [](double end) {
+    std::string text = number_text(end);
+    if (text.ends_with(".0")) text.resize(text.size() - 2);
+    return text;
+  };
+  if (std::isfinite(high)) return cat(open_low ? "above " : "from ", brief(low), " to ", brief(high));
+  return cat(open_low ? "above " : "of at least ", brief(low));
+}
+
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
+  std::optional<std::string> best;
+  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+void reject(std::string_view key, const Setting& setting, std::string_view complaint) {
+  throw ConfigError(cat(setting.source.to_string(), ": ", key, " = ", setting.value.to_string(), ": ", complaint));
+}
+
+const Setting* SettingsReader::find(std::string_view key) const {
+  const auto found = settings_->find(key);
+  return found == settings_->end() ? nullptr : &found->second;
+}
+
+void SettingsReader::record(std::string_view key, Value value) {
+  const Setting* written = find(key);
+  resolved_.insert_or_assign(std::string(key),
+                             Setting{std::move(value), written ? written->source : Source{"default"}});
+}
+
+void SettingsReader::read(std::string_view key, bool& field) {
+  if (const Setting* setting = find(key)) {
+    const auto* value = std::get_if<bool>(&setting->value.data);
+    if (value == nullptr) {
+      reject(key, *setting, cat("expected true or false, got ", setting->value.type_name()));
+    }
+    field = *value;
+  }
+  record(key, field);
+}
+
+void SettingsReader::read(std::string_view key, std::int64_t& field, Range range) {
+  if (const Setting* setting = find(key)) field = whole_number(key, *setting, range);
+  record(key, field);
+}
+
+void SettingsReader::read(std::string_view key, int& field, Range range) {
+  constexpr double kLargest = std::numeric_limits<int>::max();
+  std::int64_t wide = field;
+  range.low = std::max(range.low, -kLargest);
+  range.high = std::min(range.high, kLargest);
+  read(key, wide, range);
+  field = static_cast<int>(wide);
+}
+
+void SettingsReader::read(std::string_view key, std::uint64_t& field) {
+  auto wide = static_cast<std::int64_t>(field);
+  read(key, wide, at_least(0));
+  field = static_cast<std::uint64_t>(wide);
+}
+
+void SettingsReader::read(std::string_view key, double& field, Range range) {
+  if (const Setting* setting = find(key)) {
+    if (const auto* whole = std::get_if<std::int64_t>(&setting->value.data)) {
+      field = static_cast<double>(*whole);
+    } else if (const auto* real = std::get_if<double>(&setting->value.data)) {
+      field = *real;
+    } else {
+      reject(key, *setting, cat("expected a number, got ", setting->value.type_name()));
+    }
+    if (!range.contains(field) || !std::isfinite(field)) {
+      reject(key, *setting, cat("expected a number ", range.to_string()));
+    }
+  }
+  record(key, field);
+}
+
+void SettingsReader::read(std::string_view key, std::string& field) {
+  if (const Setting* setting = find(key)) {
+    const auto* value = std::get_if<std::string>(&setting->value.data);
+    if (value == nullptr) {
+      reject(key, *setting, cat("expected a string, got ", setting->value.type_name()));
+    }
+    field = *value;
+  }
+  record(key, field);
+}
+
+void SettingsReader::read(std::string_view key, std::string& field, std::span<const std::string_view> choices) {
+  read(key, field);
+  if (std::find(choices.begin(), choices.end(), field) != choices.end()) return;
+  const std::vector<std::string> names(choices.begin(), choices.end());
+  const std::optional<std::string> meant = nearest(field, names);
+  const std::string hint = meant ? cat("; did you mean \"", *meant, "\"?") : "";
+  const Setting* setting = find(key);
+  const Setting missing{Value(field), Source{"default"}};
+  reject(key, setting ? *setting : missing, cat("expected one of ", join(names, quoted), hint));
+}
+
+void SettingsReader::read(std::string_view key, std::vector<int>& field, Range range) {
+  if (const Setting* setting = find(key)) {
+    const auto* list = std::get_if<Value::List>(&setting->value.data);
+    if (list == nullptr) {
+      reject(key, *setting, cat("expected a list of integers, got ", setting->value.type_name()));
+    }
+    field.clear();
+    range.high = std::min(range.high, static_cast<double>(std::numeric_limits<int>::max()));
+    for (const Value& item : *list) {
+      field.push_back(static_cast<int>(whole_number(key, Setting{item, setting->source}, range)));
+    }
+  }
+  Value::List list;
+  for (const int item : field) list.emplace_back(std::int64_t{item});
+  record(key, std::move(list));
+}
+
+void reject_unknown_keys(const Settings& written, const Settings& known) {
+  const auto leaf = [](std::string_view key) { return key.substr(key.rfind('.') + 1); };
+  std::vector<std::string> names;
+  for (const auto& [key, setting] : known) names.push_back(key);
+  for (const auto& [key, setting] : written) {
+    if (known.contains(key)) continue;
+    std::optional<std::string> meant = nearest(key, names);
+    // The right name in the wrong table is the other common slip.
+    const auto same_leaf =
+        std::find_if(names.begin(), names.end(), [&](const std::string& name) { return leaf(name) == leaf(key); });
+    if (same_leaf != names.end()) meant = *same_leaf;
+    reject(key, setting, meant ? cat("unknown key; did you mean ", *meant, "?") : "unknown key");
+  }
+}
+
+}  // namespace fleet

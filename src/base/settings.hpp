@@ -1,0 +1,137 @@
+// Configuration as data: dotted keys, values and where each was written, whatever the file format.
+//
+// `Settings` holds what the user wrote. `SettingsReader` turns it into plain option structs: every read
+// names a key, the field (whose present value is the default) and the values allowed, and the reader
+// remembers what each key resolved to: that is the canonical configuration, and the list of keys that exist, by
+// which a misspelt one is named and corrected. Nothing past the option structs sees a key.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace fleet {
+
+/// Where a setting was written; line 0 for the command line.
+struct Source {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  [[nodiscard]] std::string to_string() const;  ///< "file:line:column", or "--set"
+};
+
+/// A scalar, or a list of values.
+class Value {
+ public:
+  using List = std::vector<Value>;
+  using Data = std::variant<bool, std::int64_t, double, std::string, List>;
+  Value() = default;
+  template <class T>
+  requires(std::is_constructible_v<Data, T&&> && !std::is_same_v<std::remove_cvref_t<T>, Value>) Value(T&& value)
+      : data(std::forward<T>(value)) {}  // NOLINT: a value is what it holds
+
+  /// As TOML writes it. Doubles take the fewest digits that read back as the same number.
+  [[nodiscard]] std::string to_string() const;
+  /// "an integer", "a list" ...
+  [[nodiscard]] std::string_view type_name() const;
+  bool operator==(const Value&) const = default;
+
+  Data data;
+};
+
+struct Setting {
+  Value value;
+  Source source;
+};
+
+/// Dotted key -> setting, in the order of keys.
+using Settings = std::map<std::string, Setting, std::less<>>;
+
+/// One "key = value" line per setting.
+[[nodiscard]] std::string to_text(const Settings& settings);
+
+/// What a number may be. Ends are included unless said otherwise.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool open_low = false;
+  [[nodiscard]] bool contains(double value) const;
+  [[nodiscard]] std::string to_string() const;
+};
+[[nodiscard]] constexpr Range at_least(double low) {
+  return {.low = low};
+}
+[[nodiscard]] constexpr Range above(double low) {
+  return {.low = low, .open_low = true};
+}
+[[nodiscard]] constexpr Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
+
+/// Names of an enumeration, in the order they are offered to the user.
+template <class Enum>
+using Names = std::span<const std::pair<std::string_view, Enum>>;
+
+class SettingsReader {
+ public:
+  explicit SettingsReader(const Settings& settings) : settings_(&settings) {}
+
+  /// Each overwrites `field` when the key is set, and throws ConfigError when its type or value is not
+  /// allowed. The value of `field` beforehand is the default.
+  void read(std::string_view key, bool& field);
+  void read(std::string_view key, std::int64_t& field, Range range = {});
+  void read(std::string_view key, int& field, Range range = {});
+  void read(std::string_view key, std::uint64_t& field);
+  void read(std::string_view key, double& field, Range range = {});
+  void read(std::string_view key, std::string& field);
+  void read(std::string_view key, std::string& field, std::span<const std::string_view> choices);
+  void read(std::string_view key, std::vector<int>& field, Range range = {});
+  template <class Enum>
+  void read(std::string_view key, Enum& field, Names<Enum> names);
+
+  /// Every key read so far with its value, defaults included.
+  [[nodiscard]] const Settings& resolved() const { return resolved_; }
+
+ private:
+  [[nodiscard]] const Setting* find(std::string_view key) const;
+  void record(std::string_view key, Value value);
+
+  const Settings* settings_;
+  Settings resolved_;
+};
+
+/// The candidate nearest in edit distance, if near enough to be a slip of the fingers.
+[[nodiscard]] std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// Throws ConfigError for the first key written that is not known, with the known key that was probably meant.
+void reject_unknown_keys(const Settings& written, const Settings& known);
+
+/// ConfigError "file:line:column: key = value: complaint".
+[[noreturn]] void reject(std::string_view key, const Setting& setting, std::string_view complaint);
+
+template <class Enum>
+void SettingsReader::read(std::string_view key, Enum& field, Names<Enum> names) {
+  std::vector<std::string_view> choices;
+  std::string chosen;
+  for (const auto& [name, value] : names) {
+    choices.push_back(name);
+    if (value == field) chosen = name;
+  }
+  read(key, chosen, choices);
+  for (const auto& [name, value] : names) {
+    if (name == chosen) field = value;
+  }
+}
+
+}  // namespace fleet

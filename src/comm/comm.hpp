@@ -1,0 +1,109 @@
+// MPI as the rest of the project sees it: a session, a communicator, agreement on errors.
+//
+// Ranks fail together or not at all: work that may throw on one rank runs inside Comm::together(),
+// which ends with every rank throwing the same Error or none. Whatever escapes it is fatal, and
+// abort_run() takes all ranks down with its message.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleet {
+
+/// Throws Error naming the call unless `code` is MPI_SUCCESS.
+void check_mpi(int code, std::string_view call);
+
+class Comm {
+ public:
+  /// A private duplicate of `source`. Collective.
+  explicit Comm(MPI_Comm source);
+  Comm(Comm&& other) noexcept;
+  Comm(const Comm&) = delete;
+  Comm& operator=(const Comm&) = delete;
+  Comm& operator=(Comm&&) = delete;
+  ~Comm();
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] bool is_root() const { return rank_ == 0; }
+  [[nodiscard]] MPI_Comm handle() const { return handle_; }
+
+  /// The ranks of one colour, in the order of their ranks here. Collective.
+  [[nodiscard]] Comm split(int color) const;
+  /// The ranks that share this rank's memory. Collective.
+  [[nodiscard]] Comm node() const;
+
+  void barrier() const;
+  void broadcast(std::span<float> data, int root = 0) const;
+  void broadcast(std::span<double> data, int root = 0) const;
+  void broadcast(std::string& text, int root = 0) const;
+  /// Concatenation of every rank's data in rank order, on every rank. Lengths may differ.
+  [[nodiscard]] std::vector<double> all_gather(std::span<const double> local) const;
+  [[nodiscard]] std::vector<std::string> all_gather(const std::string& local) const;
+  /// Concatenation of every rank's data in rank order, at the root; empty elsewhere.
+  [[nodiscard]] std::vector<float> gather(std::span<const float> local, int root = 0) const;
+  [[nodiscard]] double max(double value) const;
+  [[nodiscard]] std::int64_t sum(std::int64_t value) const;
+
+  /// result = sum over rows of weight * row, in double precision and in the order of ranks, then rows:
+  /// the same bits however the rows are spread over ranks in that order. On every rank.
+  /// A pipeline: the running sum visits the ranks one block at a time, so memory stays O(block).
+  struct Term {
+    std::span<const float> row;
+    double weight;
+  };
+  void ordered_sum(std::span<const Term> terms, std::span<float> result, double scale = 1.0) const;
+
+  /// Runs `work` on every rank. If it throws Error on any, all ranks throw that of the lowest such rank, as
+  /// ConfigError if it is one, else as SharedError; if `stop_requested` holds on any rank afterwards, all throw
+  /// Interrupted. Collective.
+  void together(const std::function<void()>& work) const;
+  /// Whether this rank has been asked to stop.
+  [[nodiscard]] bool stop_requested() const { return stop_requested_ && stop_requested_(); }
+  /// Asked by together(); set once by main from its signal handler.
+  void set_stop_request(std::function<bool()> stop_requested);
+
+  /// Payload bytes this rank has sent or received through the data collectives so far.
+  [[nodiscard]] std::uint64_t bytes_moved() const { return bytes_moved_; }
+  /// Seconds this rank has spent waiting for others in together() so far.
+  [[nodiscard]] double seconds_waited() const { return seconds_waited_; }
+
+ private:
+  Comm(MPI_Comm owned, std::function<bool()> stop_requested);
+
+  MPI_Comm handle_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  std::function<bool()> stop_requested_;
+  mutable std::uint64_t bytes_moved_ = 0;
+  mutable double seconds_waited_ = 0;
+};
+
+/// Initialises MPI for the life of the object. While an exception unwinds it does not finalize: other
+/// ranks may be inside a collective, and finalize would wait for them for ever.
+class MpiSession {
+ public:
+  MpiSession(int& argc, char**& argv);
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+  ~MpiSession();
+
+  [[nodiscard]] static Comm world() { return Comm(MPI_COMM_WORLD); }
+
+ private:
+  int exceptions_at_start_;
+};
+
+/// Prints "fleet: rank R: message" and ends every rank at once. MPI must be initialised.
+[[noreturn]] void abort_run(std::string_view message, int exit_code);
+
+/// "Open MPI v4.1.4 ...", the library in use.
+[[nodiscard]] std::string mpi_version();
+
+}  // namespace fleet

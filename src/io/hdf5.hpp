@@ -1,0 +1,92 @@
+// HDF5 as this project uses it: tables of named columns, arrays and text attributes.
+//
+// A table is a one-dimensional compound dataset that `pandas.DataFrame(file["name"][:])` reads as it is; text
+// columns are fixed-length UTF-8. The C library stays behind this header.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace fleet {
+
+/// Named columns of equal length.
+class Table {
+ public:
+  using Column =
+      std::variant<std::vector<std::int32_t>, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
+
+  /// Appends a column; Error if the name is taken.
+  void add(std::string name, Column values);
+  [[nodiscard]] const std::vector<std::pair<std::string, Column>>& columns() const { return columns_; }
+  /// Error if there is no such column or it has another type.
+  template <class T>
+  [[nodiscard]] const std::vector<T>& column(const std::string& name) const;
+  [[nodiscard]] std::size_t rows() const;
+  /// Sets every row of an integer column to `value`.
+  void fill(const std::string& name, std::int32_t value);
+  /// Appends the rows of `other`. A column that only one side has is filled with 0, NaN or "".
+  void append(const Table& other);
+
+ private:
+  std::vector<std::pair<std::string, Column>> columns_;
+};
+
+/// A file being written: appears under its name when commit() has put it safely on disk, or not at all.
+class Hdf5Writer {
+ public:
+  /// Creates a temporary file beside `path`.
+  explicit Hdf5Writer(std::filesystem::path path);
+  Hdf5Writer(const Hdf5Writer&) = delete;
+  Hdf5Writer& operator=(const Hdf5Writer&) = delete;
+  ~Hdf5Writer();
+
+  void write_table(const std::string& name, const Table& table);
+  /// A row-major array; groups in `name` ("weights/0/merged") are created.
+  void write_array(const std::string& name, std::span<const float> values, std::span<const std::size_t> shape);
+  void write_array(const std::string& name, std::span<const std::int32_t> values, std::span<const std::size_t> shape);
+  /// `object` is "/" or a group or dataset; a group that is missing is created.
+  void write_attribute(const std::string& object, const std::string& name, const std::string& text);
+  void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
+
+  /// Closes, fsyncs and renames. Error if the disk is full or the directory cannot be written.
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  std::int64_t file_ = -1;
+};
+
+class Hdf5Reader {
+ public:
+  /// Error if the file is missing, truncated or not HDF5.
+  explicit Hdf5Reader(const std::filesystem::path& path);
+  Hdf5Reader(const Hdf5Reader&) = delete;
+  Hdf5Reader& operator=(const Hdf5Reader&) = delete;
+  ~Hdf5Reader();
+
+  [[nodiscard]] bool has(const std::string& name) const;
+  [[nodiscard]] Table read_table(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> names_in(const std::string& group) const;
+  [[nodiscard]] std::vector<float> read_floats(const std::string& name, std::vector<std::size_t>& shape) const;
+  [[nodiscard]] std::vector<std::int32_t> read_integers(const std::string& name, std::vector<std::size_t>& shape) const;
+  [[nodiscard]] std::string read_text_attribute(const std::string& object, const std::string& name) const;
+  [[nodiscard]] std::int64_t read_integer_attribute(const std::string& object, const std::string& name) const;
+
+ private:
+  std::filesystem::path path_;
+  std::int64_t file_ = -1;
+};
+
+/// The version of the HDF5 library in use.
+[[nodiscard]] std::string hdf5_version();
+
+/// Writes `text` to `path` so that the file is complete or absent: temporary name, fsync, rename.
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace fleet

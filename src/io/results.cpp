@@ -1,0 +1,235 @@
+#include "io/results.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+using Ints = std::vector<std::int32_t>;
+using Reals = std::vector<double>;
+using Texts = std::vector<std::string>;
+
+/// A table column with the one value of this cell.
+Table::Column column_of(const Value& value) {
+  struct ToColumn {
+    Table::Column operator()(bool b) const { return std::vector<std::int64_t>{b ? 1 : 0}; }
+    Table::Column operator()(std::int64_t i) const { return std::vector<std::int64_t>{i}; }
+    Table::Column operator()(double d) const { return Reals{d}; }
+    Table::Column operator()(const std::string& s) const { return Texts{s}; }
+    Table::Column operator()(const Value::List& list) const { return Texts{Value(list).to_string()}; }
+  };
+  return std::visit(ToColumn{}, value.data);
+}
+
+void add_seconds(const std::vector<PhaseSeconds>& spent, Table& table) {
+  const auto add = [&](const char* name, double PhaseSeconds::*phase) {
+    Reals seconds;
+    for (const PhaseSeconds& s : spent) seconds.push_back(s.*phase);
+    table.add(name, std::move(seconds));
+  };
+  add("seconds_train", &PhaseSeconds::train);
+  add("seconds_wait", &PhaseSeconds::wait);
+  add("seconds_merge", &PhaseSeconds::merge);
+  add("seconds_evaluate", &PhaseSeconds::evaluate);
+  add("seconds_other", &PhaseSeconds::other);
+}
+
+Table cells_table(const CellRecord& cell) {
+  PhaseSeconds sum;
+  std::int64_t bytes = 0;
+  for (const RoundRecord& round : cell.rounds) {
+    sum.train += round.seconds.train;
+    sum.wait += round.seconds.wait;
+    sum.merge += round.seconds.merge;
+    sum.evaluate += round.seconds.evaluate;
+    sum.other += round.seconds.other;
+    bytes += static_cast<std::int64_t>(round.bytes_moved);
+  }
+  Table table;
+  table.add("cell", Ints{0});
+  table.add("id", Texts{cell.id});
+  table.add("status", Texts{cell.reason.empty() ? "done" : "failed"});
+  table.add("reason", Texts{cell.reason});
+  for (const auto& [key, value] : cell.columns) table.add(key, column_of(value));
+  table.add("ranks", Ints{cell.ranks});
+  table.add("rounds", Ints{static_cast<std::int32_t>(cell.rounds.size())});
+  table.add("seconds_total", Reals{sum.train + sum.wait + sum.merge + sum.evaluate + sum.other});
+  add_seconds({sum}, table);
+  table.add("bytes_moved", std::vector<std::int64_t>{bytes});
+  table.add("peak_memory_mib", Reals{cell.peak_memory_mib});
+  return table;
+}
+
+Table metrics_table(const CellRecord& cell) {
+  Ints cells, rounds, epochs, robots;
+  Texts splits, names;
+  Reals values;
+  for (const RoundRecord& round : cell.rounds) {
+    for (const Metric& metric : round.metrics) {
+      cells.push_back(0);
+      rounds.push_back(round.round);
+      epochs.push_back(round.epoch);
+      robots.push_back(metric.robot);
+      splits.push_back(metric.split);
+      names.push_back(metric.name);
+      values.push_back(metric.value);
+    }
+  }
+  Table table;
+  table.add("cell", std::move(cells));
+  table.add("round", std::move(rounds));
+  table.add("epoch", std::move(epochs));
+  table.add("robot", std::move(robots));
+  table.add("split", std::move(splits));
+  table.add("metric", std::move(names));
+  table.add("value", std::move(values));
+  return table;
+}
+
+Table shards_table(const CellRecord& cell) {
+  Ints cells, robots, labels, samples;
+  for (std::size_t i = 0; i < cell.histograms.size(); ++i) {
+    for (std::size_t label = 0; label < cell.histograms[i].size(); ++label) {
+      cells.push_back(0);
+      robots.push_back(static_cast<std::int32_t>(i));
+      labels.push_back(static_cast<std::int32_t>(label));
+      samples.push_back(static_cast<std::int32_t>(cell.histograms[i][label]));
+    }
+  }
+  Table table;
+  table.add("cell", std::move(cells));
+  table.add("robot", std::move(robots));
+  table.add("label", std::move(labels));
+  table.add("samples", std::move(samples));
+  return table;
+}
+
+Table rounds_table(const CellRecord& cell) {
+  Ints cells, rounds, epochs, participants, iterations;
+  std::vector<std::int64_t> bytes;
+  std::vector<PhaseSeconds> seconds;
+  for (const RoundRecord& round : cell.rounds) {
+    cells.push_back(0);
+    rounds.push_back(round.round);
+    epochs.push_back(round.epoch);
+    participants.push_back(round.participants);
+    iterations.push_back(round.merge_iterations);
+    bytes.push_back(static_cast<std::int64_t>(round.bytes_moved));
+    seconds.push_back(round.seconds);
+  }
+  Table table;
+  table.add("cell", std::move(cells));
+  table.add("round", std::move(rounds));
+  table.add("epoch", std::move(epochs));
+  table.add("participants", std::move(participants));
+  add_seconds(seconds, table);
+  table.add("bytes_moved", std::move(bytes));
+  table.add("merge_iterations", std::move(iterations));
+  return table;
+}
+
+void write_weights(Hdf5Writer& file, const CellRecord& cell) {
+  if (cell.merged == nullptr) return;
+  const std::vector<TensorSpec>& tensors = cell.merged->layout().tensors();
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    const std::vector<std::size_t> shape(tensors[t].shape.begin(), tensors[t].shape.end());
+    file.write_array("weights/0/" + tensors[t].name, cell.merged->tensor(t), shape);
+  }
+  for (const RobotElement& element : cell.elements) {
+    for (std::size_t g = 0; g < element.element.size(); ++g) {
+      const std::vector<std::size_t> shape{element.element[g].size()};
+      file.write_array(cat("permutations/0/", element.robot, '/', cell.symmetry->groups()[g].name),
+                       std::span<const std::int32_t>(element.element[g]), shape);
+    }
+  }
+}
+
+/// Copies the arrays below group `from` of a cell's file to `to` of the joined one.
+template <class Read>
+void copy_arrays(const Hdf5Reader& reader, const std::string& from, const std::string& to, Hdf5Writer& writer,
+                 Read read) {
+  for (const std::string& name : reader.names_in(from)) {
+    std::vector<std::size_t> shape;
+    const auto values = read(from + "/" + name, shape);
+    writer.write_array(to + "/" + name, std::span(values), shape);
+  }
+}
+
+void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& writer) {
+  copy_arrays(
+      reader, "weights/0", cat("weights/", index), writer,
+      [&](const std::string& name, std::vector<std::size_t>& shape) { return reader.read_floats(name, shape); });
+  for (const std::string& robot : reader.names_in("permutations/0")) {
+    copy_arrays(
+        reader, "permutations/0/" + robot, cat("permutations/", index, '/', robot), writer,
+        [&](const std::string& name, std::vector<std::size_t>& shape) { return reader.read_integers(name, shape); });
+  }
+}
+
+const std::vector<std::string> kProvenanceKeys = {
+    "fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "hosts", "command_line", "started", "finished"};
+constexpr std::array kTables = {"cells", "metrics", "shards", "rounds"};
+
+}  // namespace
+
+void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
+                     const CellRecord& cell, const Provenance& provenance) {
+  Hdf5Writer file(path);
+  file.write_attribute("/", "schema_version", kResultsSchema);
+  file.write_attribute("/", "name", sweep_name);
+  file.write_attribute("/", "config", config);
+  for (const auto& [key, text] : provenance) file.write_attribute("provenance", key, text);
+  file.write_table("cells", cells_table(cell));
+  file.write_attribute("cells", "axes", cell.axes);
+  file.write_table("metrics", metrics_table(cell));
+  file.write_table("shards", shards_table(cell));
+  file.write_table("rounds", rounds_table(cell));
+  write_weights(file, cell);
+  file.commit();
+}
+
+void join_cell_files(std::span<const std::filesystem::path> files, const std::filesystem::path& output) {
+  require(!files.empty(), "there are no finished cells to collect");
+  Hdf5Writer writer(output);
+  std::map<std::string, Table> tables;
+  Provenance provenance;
+  for (std::size_t index = 0; index < files.size(); ++index) {
+    const Hdf5Reader reader(files[index]);
+    const std::int64_t schema = reader.read_integer_attribute("/", "schema_version");
+    require(schema == kResultsSchema, files[index].string(), " has schema version ", schema, "; this program reads ",
+            kResultsSchema);
+    if (index == 0) {
+      writer.write_attribute("/", "schema_version", kResultsSchema);
+      writer.write_attribute("/", "name", reader.read_text_attribute("/", "name"));
+      writer.write_attribute("/", "config", reader.read_text_attribute("/", "config"));
+    }
+    for (const char* name : kTables) {
+      Table part = reader.read_table(name);
+      part.fill("cell", static_cast<std::int32_t>(index));
+      tables[name].append(part);
+    }
+    for (const std::string& key : kProvenanceKeys) {
+      // Cells may come from several runs and versions: every different value is kept.
+      const std::string text = reader.read_text_attribute("provenance", key);
+      std::string& all = provenance[key];
+      if (key == "started")
+        all = all.empty() ? text : std::min(all, text);
+      else if (key == "finished")
+        all = std::max(all, text);
+      else if (all.empty())
+        all = text;
+      else if (("\n" + all + "\n").find("\n" + text + "\n") == std::string::npos)
+        all += "\n" + text;
+    }
+    copy_weights(reader, index, writer);
+  }
+  for (const auto& [key, text] : provenance) writer.write_attribute("provenance", key, text);
+  for (const char* name : kTables) writer.write_table(name, tables[name]);
+  writer.write_attribute("cells", "axes", Hdf5Reader(files.front()).read_text_attribute("cells", "axes"));
+  writer.commit();
+}
+
+}  // namespace fleet

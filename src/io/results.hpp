@@ -1,0 +1,54 @@
+// The results of cells on disk: one HDF5 file per cell, and many cells joined into one file.
+//
+// Both have the same tables (analysis/README.md says what is where): cells, metrics, shards, rounds, and optionally
+// weights/<cell>/ and permutations/<cell>/.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/settings.hpp"
+#include "io/hdf5.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet {
+
+inline constexpr std::int64_t kResultsSchema = 1;
+
+/// Text attributes that say where results come from: fleet_version, git_revision, mpi, ...
+using Provenance = std::map<std::string, std::string>;
+
+/// One robot's permutations, for the file.
+struct RobotElement {
+  int robot = 0;
+  GroupElement element;
+};
+
+/// Everything that is stored of one cell.
+struct CellRecord {
+  std::string id;
+  std::string reason;                                  ///< why it failed; empty when it is done
+  std::vector<std::pair<std::string, Value>> columns;  ///< axes first, then what else describes the cell
+  std::string axes;                                    ///< the keys of the axes, one a line
+  int ranks = 0;
+  std::vector<RoundRecord> rounds;
+  double peak_memory_mib = 0.0;
+  std::vector<std::vector<std::int64_t>> histograms;  ///< [robot][label]
+  const ParamVector* merged = nullptr;                ///< stored when set
+  const SymmetrySpec* symmetry = nullptr;             ///< of `merged` and `elements`
+  std::vector<RobotElement> elements;
+};
+
+/// Writes a cell's file, complete or not at all. Error if it cannot be written.
+void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
+                     const CellRecord& cell, const Provenance& provenance);
+
+/// Joins cell files, in the order given, into one. Error names a file that is damaged or of another schema.
+void join_cell_files(std::span<const std::filesystem::path> files, const std::filesystem::path& output);
+
+}  // namespace fleet

@@ -1,0 +1,48 @@
+#include "merge/consensus.hpp"
+
+#include <numeric>
+
+#include "base/error.hpp"
+
+namespace fleet {
+
+std::vector<double> row_weights(const MergeInput& input, bool by_samples) {
+  std::vector<double> weights;
+  for (const MergeRow& row : input.rows) {
+    weights.push_back(row.participates ? (by_samples ? row.samples : 1.0) : 0.0);
+  }
+  return weights;
+}
+
+void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const double> weights, const Comm& comm,
+                   ParamVector& mean) {
+  const std::vector<double> all = comm.all_gather(weights);
+  const double total = std::accumulate(all.begin(), all.end(), 0.0);
+  require(total > 0.0, "nothing to average: no robot that takes part has a positive weight");
+  std::vector<Comm::Term> terms;
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    if (weights[i] > 0.0) terms.push_back({vectors[i]->flat(), weights[i]});
+  }
+  comm.ordered_sum(terms, mean.flat(), 1.0 / total);
+}
+
+double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm) {
+  std::vector<double> local;
+  comm.together([&] {
+    for (const MergeRow& row : input.rows) {
+      if (!row.participates) continue;
+      const Score score = row.data->held_out_score(at);
+      local.push_back(score.sum);
+      local.push_back(score.samples);
+    }
+  });
+  Score fleet;
+  const std::vector<double> all = comm.all_gather(local);
+  for (std::size_t i = 0; i < all.size(); i += 2) {
+    fleet.sum += all[i];
+    fleet.samples += all[i + 1];
+  }
+  return fleet.samples > 0.0 ? fleet.sum / fleet.samples : 0.0;
+}
+
+}  // namespace fleet

@@ -1,0 +1,19 @@
+// What mergers share: averages and scores over the participants, the same bits for any number of ranks.
+#pragma once
+
+#include "merge/merger.hpp"
+
+namespace fleet {
+
+/// How much each of this rank's rows counts: zero for those that do not take part, else their samples or 1.
+[[nodiscard]] std::vector<double> row_weights(const MergeInput& input, bool by_samples);
+
+/// sum_i w_i v_i / sum_i w_i over the fleet, with vectors[i] and weights[i] belonging to input.rows[i].
+/// Vectors of weight zero are not read. Collective; Error if all weights are zero.
+void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const double> weights, const Comm& comm,
+                   ParamVector& mean);
+
+/// Mean held-out score of `at` over all participants' samples. Collective.
+[[nodiscard]] double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm);
+
+}  // namespace fleet

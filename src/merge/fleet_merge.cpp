@@ -1,0 +1,188 @@
+#include "merge/fleet_merge.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "merge/consensus.hpp"
+#include "merge/linear_assignment.hpp"
+#include "merge/sinkhorn.hpp"
+#include "merge/weight_matching.hpp"
+#include "model/optimizer.hpp"
+
+namespace fleet {
+
+struct Aligner::Group {
+  RowMatrix scores;  // X
+  Sinkhorn sinkhorn;
+  Optimizer optimizer;
+};
+
+Aligner::Aligner(const FleetMergeOptions& options, const SymmetrySpec& symmetry, const ParamVector& weights,
+                 const GroupElement& start)
+    : options_(options),
+      action_(symmetry, weights),
+      mixed_(weights.shared_layout()),
+      mixed_gradient_(weights.shared_layout()) {
+  const OptimizerOptions adam{.learning_rate = options.learning_rate};
+  relaxed_ = to_matrices(start);
+  gradient_ = relaxed_;
+  for (const RowMatrix& hard : relaxed_) {
+    groups_.push_back({static_cast<float>(options.start_scale) * hard,
+                       Sinkhorn(options.temperature, options.sinkhorn_iterations),
+                       Optimizer(adam, static_cast<std::size_t>(hard.size()))});
+  }
+}
+
+Aligner::~Aligner() = default;
+
+void Aligner::step(const ParamVector& reference, LocalData& data, RandomStream& stream) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    relaxed_[g] = groups_[g].sinkhorn.forward(groups_[g].scores);
+    gradient_[g].setZero();
+  }
+  const ParamVector& moved = action_.apply(relaxed_);
+  const auto lambda = static_cast<float>(stream.uniform());
+  const std::span<float> mixed = mixed_.flat();
+  for (std::size_t i = 0; i < mixed.size(); ++i) {
+    mixed[i] = lambda * moved.flat()[i] + (1.0F - lambda) * reference.flat()[i];
+  }
+  const double loss = data.loss_gradient(mixed_, options_.batch_size, stream, mixed_gradient_);
+  require(std::isfinite(loss), "the loss became ", loss, " while aligning");
+  action_.adjoint(mixed_gradient_, gradient_);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    gradient_[g] *= lambda;  // d mixed / d P(theta)
+    const RowMatrix& scores_gradient = groups_[g].sinkhorn.backward(gradient_[g]);
+    const auto size = static_cast<std::size_t>(scores_gradient.size());
+    groups_[g].optimizer.step({groups_[g].scores.data(), size}, {scores_gradient.data(), size});
+  }
+}
+
+GroupElement Aligner::project() const {
+  GroupElement element;
+  for (const Group& group : groups_) element.push_back(maximum_assignment(group.scores));
+  return element;
+}
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, FleetMergeOptions::Start>, 2> kStarts{
+    {{"identity", FleetMergeOptions::Start::kIdentity},
+     {"weight-matching", FleetMergeOptions::Start::kWeightMatching}}};
+
+class FleetMerge final : public Merger {
+ public:
+  explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+    const SymmetrySpec& symmetry = *input.symmetry;
+    MergeOutcome best{.merged = ParamVector(symmetry.layout())};
+    std::vector<GroupElement> hard(input.rows.size(), symmetry.identity());  // line 3
+    if (options_.start == FleetMergeOptions::Start::kWeightMatching) hard = match_to_first(input, comm);
+    std::vector<RandomStream> streams;
+    for (const MergeRow& row : input.rows) {
+      streams.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
+                           static_cast<std::uint64_t>(input.round));
+    }
+    RandomStream fleet_stream(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round));
+
+    const int epochs = input.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
+    double best_score = 0.0;
+    for (int epoch = 0;; ++epoch) {
+      const ParamVector reference = average(input, hard, comm);  // line 5; line 13 after the last epoch
+      const bool last = epoch == epochs;
+      const double score = options_.keep_best || last ? fleet_score(input, reference, comm) : 0.0;
+      if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
+        best_score = score;
+        best.merged = reference;
+        best.elements = hard;
+      }
+      best.objective.push_back(score);
+      if (last) break;
+      const std::vector<int> subset = draw_subset(input.participants, fleet_stream);  // line 6
+      comm.together([&] {
+        for (std::size_t i = 0; i < input.rows.size(); ++i) {  // line 7
+          if (!std::binary_search(subset.begin(), subset.end(), input.rows[i].robot)) continue;
+          hard[i] = align(symmetry, input.rows[i], reference, hard[i], streams[i]);
+        }
+      });
+    }
+    best.iterations = epochs;
+    return best;
+  }
+
+ private:
+  ParamVector average(const MergeInput& input, const std::vector<GroupElement>& hard, const Comm& comm) const {
+    std::vector<ParamVector> aligned;
+    for (std::size_t i = 0; i < input.rows.size(); ++i) {
+      aligned.push_back(input.symmetry->apply(hard[i], *input.rows[i].weights));
+    }
+    std::vector<const ParamVector*> vectors;
+    for (const ParamVector& row : aligned) vectors.push_back(&row);
+    ParamVector mean(input.symmetry->layout());
+    weighted_mean(vectors, row_weights(input, options_.weighted), comm, mean);
+    return mean;
+  }
+
+  /// Every participant's permutation nearest in weights to the first participant.
+  std::vector<GroupElement> match_to_first(const MergeInput& input, const Comm& comm) const {
+    const SymmetrySpec& symmetry = *input.symmetry;
+    std::vector<Comm::Term> first;
+    for (const MergeRow& row : input.rows) {
+      if (row.robot == input.participants.front()) first.push_back({row.weights->flat(), 1.0});
+    }
+    ParamVector reference(symmetry.layout());
+    comm.ordered_sum(first, reference.flat());  // one term in all: a broadcast from whoever has it
+    std::vector<GroupElement> matched(input.rows.size(), symmetry.identity());
+    comm.together([&] {
+      for (std::size_t i = 0; i < input.rows.size(); ++i) {
+        const MergeRow& row = input.rows[i];
+        if (row.participates) matched[i] = match_weights(symmetry, *row.weights, reference, matched[i]);
+      }
+    });
+    return matched;
+  }
+
+  std::vector<int> draw_subset(const std::vector<int>& participants, RandomStream& stream) const {
+    const auto population = static_cast<int>(participants.size());
+    const int count = std::clamp(static_cast<int>(std::lround(options_.subset * population)), 1, population);
+    std::vector<int> subset;
+    for (const int member : stream.sample(population, count)) {
+      subset.push_back(participants[static_cast<std::size_t>(member)]);
+    }
+    return subset;
+  }
+
+  GroupElement align(const SymmetrySpec& symmetry, const MergeRow& row, const ParamVector& reference,
+                     const GroupElement& start, RandomStream& stream) const {
+    Aligner aligner(options_, symmetry, *row.weights, start);
+    for (int t = 0; t < options_.steps; ++t) aligner.step(reference, *row.data, stream);  // line 8
+    return aligner.project();
+  }
+
+  FleetMergeOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Merger> make_fleet_merge(const FleetMergeOptions& options) {
+  return std::make_unique<FleetMerge>(options);
+}
+
+std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
+  FleetMergeOptions options;
+  settings.read("merge.fleet-merge.start", options.start, Names<FleetMergeOptions::Start>(kStarts));
+  settings.read("merge.fleet-merge.epochs", options.epochs, at_least(1));
+  settings.read("merge.fleet-merge.steps", options.steps, at_least(1));
+  settings.read("merge.fleet-merge.batch_size", options.batch_size, at_least(1));
+  settings.read("merge.fleet-merge.learning_rate", options.learning_rate, above(0));
+  settings.read("merge.fleet-merge.temperature", options.temperature, above(0));
+  settings.read("merge.fleet-merge.sinkhorn_iterations", options.sinkhorn_iterations, at_least(1));
+  settings.read("merge.fleet-merge.start_scale", options.start_scale, above(0));
+  settings.read("merge.fleet-merge.subset", options.subset, {.low = 0, .high = 1, .open_low = true});
+  settings.read("merge.fleet-merge.keep_best", options.keep_best);
+  settings.read("merge.fleet-merge.weighted", options.weighted);
+  return make_fleet_merge(options);
+}
+
+}  // namespace fleet

@@ -1,0 +1,58 @@
+// FLEET-MERGE: align every robot to a common reference on its own data, then average (Algorithm 1).
+#pragma once
+
+#include "merge/merger.hpp"
+
+namespace fleet {
+
+/// Algorithm 1 with the relaxed permutations P = Sinkhorn(X / tau) differentiated through Sinkhorn. The paper
+/// leaves sizes, steps and temperature unsaid: these defaults are ours.
+struct FleetMergeOptions {
+  enum class Start {
+    kIdentity,        ///< Algorithm 1, line 3
+    kWeightMatching,  ///< ours: each robot's weights matched to the first participant's
+  };
+  Start start = Start::kIdentity;
+  int epochs = 8;  ///< E, re-averagings of the reference
+  int steps = 40;  ///< T, gradient steps per robot and epoch
+  int batch_size = 128;
+  double learning_rate = 0.3;  ///< eta, of Adam on X, fresh each epoch
+  double temperature = 1.0;    ///< tau
+  int sinkhorn_iterations = 5;
+  double start_scale = 1.0;  ///< s: each epoch starts from X = s P_hard; 1 leaves P almost even, 5 almost hard
+  double subset = 1.0;       ///< |I| / N, share of the participants aligned per epoch
+  bool keep_best = true;     ///< return the epoch with the best held-out score, not the last
+  bool weighted = true;      ///< the reference averages robots by their samples, or equally
+};
+
+/// Reads the fields above from "merge.fleet-merge.*".
+[[nodiscard]] std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings);
+[[nodiscard]] std::unique_ptr<Merger> make_fleet_merge(const FleetMergeOptions& options);
+
+/// Aligns one robot to a reference; exposed for its benchmark. Holds the relaxed element between steps.
+class Aligner {
+ public:
+  /// Starts at `start`. References are kept to `symmetry` and `weights`.
+  Aligner(const FleetMergeOptions& options, const SymmetrySpec& symmetry, const ParamVector& weights,
+          const GroupElement& start);
+  Aligner(const Aligner&) = delete;
+  Aligner& operator=(const Aligner&) = delete;
+  ~Aligner();
+
+  /// Lines 9 to 11: one gradient step on L(lambda P(theta_i) + (1 - lambda) reference), lambda ~ U[0, 1].
+  void step(const ParamVector& reference, LocalData& data, RandomStream& stream);
+  /// Line 12: the nearest permutations.
+  [[nodiscard]] GroupElement project() const;
+
+ private:
+  struct Group;
+  FleetMergeOptions options_;
+  std::vector<Group> groups_;
+  RelaxedAction action_;
+  RelaxedElement relaxed_;
+  RelaxedElement gradient_;
+  ParamVector mixed_;
+  ParamVector mixed_gradient_;
+};
+
+}  // namespace fleet

@@ -1,0 +1,77 @@
+#include "model/optimizer.hpp"
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/multiversion.hpp"
+
+namespace fleet {
+namespace {
+
+struct AdamStep {
+  float beta1, beta2, decay;
+  float rate;        // learning rate / (1 - beta1^t)
+  float root_scale;  // 1 / sqrt(1 - beta2^t)
+  float epsilon;
+};
+
+FLEET_MULTIVERSION
+void adam(const AdamStep s, std::size_t size, float* __restrict w, const float* __restrict gradient,
+          float* __restrict m, float* __restrict v) {
+  for (std::size_t i = 0; i < size; ++i) {
+    const float g = gradient[i] + s.decay * w[i];
+    m[i] = s.beta1 * m[i] + (1.0F - s.beta1) * g;
+    v[i] = s.beta2 * v[i] + (1.0F - s.beta2) * g * g;
+    w[i] -= s.rate * m[i] / (std::sqrt(v[i]) * s.root_scale + s.epsilon);
+  }
+}
+
+FLEET_MULTIVERSION
+void sgd(float rate, float decay, std::size_t size, float* __restrict w, const float* __restrict gradient) {
+  for (std::size_t i = 0; i < size; ++i) w[i] -= rate * (gradient[i] + decay * w[i]);
+}
+
+FLEET_MULTIVERSION
+void sgd_momentum(float rate, float decay, float momentum, std::size_t size, float* __restrict w,
+                  const float* __restrict gradient, float* __restrict velocity) {
+  for (std::size_t i = 0; i < size; ++i) {
+    velocity[i] = momentum * velocity[i] + gradient[i] + decay * w[i];
+    w[i] -= rate * velocity[i];
+  }
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerOptions& options, std::size_t size) : options_(options) {
+  const bool adam = options.kind == OptimizerOptions::Kind::kAdam;
+  const std::size_t count = adam ? 2 : (options.momentum > 0.0 ? 1 : 0);
+  moments_.assign(count, Eigen::VectorXf::Zero(static_cast<Eigen::Index>(size)));
+}
+
+void Optimizer::step(std::span<float> weights, std::span<const float> gradient) {
+  ++steps_;
+  const auto rate = static_cast<float>(options_.learning_rate);
+  const auto decay = static_cast<float>(options_.weight_decay);
+  if (options_.kind == OptimizerOptions::Kind::kAdam) {
+    const auto t = static_cast<double>(steps_);
+    const AdamStep s{.beta1 = static_cast<float>(options_.beta1),
+                     .beta2 = static_cast<float>(options_.beta2),
+                     .decay = decay,
+                     .rate = static_cast<float>(options_.learning_rate / (1.0 - std::pow(options_.beta1, t))),
+                     .root_scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
+                     .epsilon = static_cast<float>(options_.epsilon)};
+    adam(s, weights.size(), weights.data(), gradient.data(), moments_[0].data(), moments_[1].data());
+  } else if (moments_.empty()) {
+    sgd(rate, decay, weights.size(), weights.data(), gradient.data());
+  } else {
+    sgd_momentum(rate, decay, static_cast<float>(options_.momentum), weights.size(), weights.data(), gradient.data(),
+                 moments_[0].data());
+  }
+}
+
+void Optimizer::reset() {
+  for (Eigen::VectorXf& moment : moments_) moment.setZero();
+  steps_ = 0;
+}
+
+}  // namespace fleet

@@ -1,0 +1,92 @@
+// What leaves a network's function unchanged, and how it acts on the weights.
+//
+// A group is a set of interchangeable units, say one hidden layer. An action says which axis of which
+// tensor is indexed by a group's units; a group may act on both axes of a tensor, as on a recurrent
+// weight: W -> P W P^T (FLEET-MERGE eq. 3.3). Elements come hard (permutations) or relaxed (doubly
+// stochastic matrices P, acting with P where the permutation matrix would and P^T where its inverse
+// would); the relaxed action is linear in each P and has the adjoint that mergers need in place of autograd.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "model/param_layout.hpp"
+
+namespace fleet {
+
+/// Units that can be permuted without changing the function.
+struct SymmetryGroup {
+  std::string name;
+  int size = 0;
+};
+
+/// Group `group` indexes axis `axis` of tensor `tensor`, whose extent is outer x size x inner: outer = 4 for
+/// the stacked gates of an LSTM, inner = H W for a convolution flattened into a linear layer.
+struct SymmetryAction {
+  std::size_t tensor = 0;
+  std::size_t axis = 0;
+  std::size_t group = 0;
+  int outer = 1;
+  int inner = 1;
+};
+
+/// Per group, perm[new position] = old position: row i of P W is row perm[i] of W.
+using Permutation = std::vector<int>;
+using GroupElement = std::vector<Permutation>;
+/// Per group a square matrix; a permutation's has P(i, perm[i]) = 1.
+using RelaxedElement = std::vector<RowMatrix>;
+[[nodiscard]] RelaxedElement to_matrices(const GroupElement& element);
+
+class SymmetrySpec {
+ public:
+  /// Error if an action names a tensor, axis or group that is not there, or extents do not match.
+  SymmetrySpec(std::shared_ptr<const ParamLayout> layout, std::vector<SymmetryGroup> groups,
+               std::vector<SymmetryAction> actions);
+
+  [[nodiscard]] const std::shared_ptr<const ParamLayout>& layout() const { return layout_; }
+  [[nodiscard]] const std::vector<SymmetryGroup>& groups() const { return groups_; }
+  [[nodiscard]] const std::vector<SymmetryAction>& actions() const { return actions_; }
+
+  [[nodiscard]] GroupElement identity() const;
+  [[nodiscard]] GroupElement random(RandomStream& stream) const;
+  [[nodiscard]] static GroupElement inverse(const GroupElement& element);
+  /// The element that acts as `second` after `first`.
+  [[nodiscard]] static GroupElement compose(const GroupElement& second, const GroupElement& first);
+
+  /// The weights of the permuted network, which computes the same function.
+  [[nodiscard]] ParamVector apply(const GroupElement& element, const ParamVector& weights) const;
+  /// The same in place, on anything laid out as the weights are (an optimiser's moments, say).
+  void apply(const GroupElement& element, std::span<float> weights) const;
+
+ private:
+  std::shared_ptr<const ParamLayout> layout_;
+  std::vector<SymmetryGroup> groups_;
+  std::vector<SymmetryAction> actions_;
+};
+
+/// The relaxed action on one fixed weight vector, with its adjoint. Holds the intermediate products, so
+/// that the adjoint costs no more than the action's own chain rule; one object per robot being aligned.
+class RelaxedAction {
+ public:
+  /// Keeps a reference to `weights`.
+  RelaxedAction(const SymmetrySpec& spec, const ParamVector& weights);
+  RelaxedAction(const RelaxedAction&) = delete;
+  RelaxedAction& operator=(const RelaxedAction&) = delete;
+  ~RelaxedAction();
+
+  /// P(theta), all actions applied. The result lives until the next call.
+  const ParamVector& apply(const RelaxedElement& element);
+  /// Adds to `gradient` (per group, square) dL/dP given `output_gradient` = dL/dP(theta), for the element
+  /// of the last apply(), which must still exist.
+  void adjoint(const ParamVector& output_gradient, RelaxedElement& gradient);
+
+ private:
+  struct Step;  // one action within its tensor's chain
+  std::vector<std::vector<Step>> chains_;
+  const ParamVector* weights_;
+  const RelaxedElement* element_ = nullptr;
+  ParamVector result_;
+};
+
+}  // namespace fleet

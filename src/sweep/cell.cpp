@@ -1,0 +1,231 @@
+#include "sweep/cell.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/hash.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
+    {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::Moments>, 3> kMoments{
+    {{"reset", FleetOptions::Moments::kReset},
+     {"keep", FleetOptions::Moments::kKeep},
+     {"average", FleetOptions::Moments::kAverage}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::LocalTests>, 3> kLocalTests{
+    {{"never", FleetOptions::LocalTests::kNever},
+     {"last", FleetOptions::LocalTests::kLast},
+     {"every", FleetOptions::LocalTests::kEvery}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> kJointSteps{
+    {{"robot", FleetOptions::JointSteps::kRobot}, {"fleet", FleetOptions::JointSteps::kFleet}}};
+
+constexpr std::string_view kGrid = "sweep.grid.";
+constexpr std::string_view kZip = "sweep.zip.";
+
+FleetOptions read_fleet_options(SettingsReader& settings) {
+  FleetOptions options;
+  settings.read("seed", options.seed);
+  settings.read("fleet.robots", options.robots, at_least(1));
+  settings.read("train.epochs", options.epochs, at_least(1));
+  settings.read("merge.every_epochs", options.merge_every, at_least(0));
+  settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
+  settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
+  settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments));
+  settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests));
+  return options;
+}
+
+RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
+  RunOptions options{.output = "results/" + name};
+  settings.read("run.output", options.output);
+  settings.read("run.ranks_per_cell", options.ranks_per_cell, at_least(0));
+  settings.read("run.threads", options.threads, at_least(1));
+  settings.read("run.save_weights", options.save_weights);
+  return options;
+}
+
+const Value::List& axis_values(std::string_view key, const Setting& setting, bool distinct) {
+  const auto* list = std::get_if<Value::List>(&setting.value.data);
+  if (list == nullptr || list->empty()) {
+    reject(key, setting, "an axis takes a list of values, say [0.1, 1.0]");
+  }
+  for (auto value = list->begin(); distinct && value != list->end(); ++value) {
+    if (std::find(list->begin(), value, *value) != value) {
+      reject(key, setting, cat(value->to_string(), " stands twice on this axis"));
+    }
+  }
+  return *list;
+}
+
+/// The axes in the order they are written, which is the order in which results are listed.
+std::vector<Axis> read_axes(const Settings& settings) {
+  std::map<std::string, Axis> by_name;  // a grid key is an axis of its own, a zip table is one together
+  for (const auto& [key, setting] : settings) {
+    const bool grid = key.starts_with(kGrid);
+    if (!grid && !key.starts_with(kZip)) continue;
+    const std::size_t dot = grid ? key.size() : key.find('.', kZip.size());
+    Axis& axis = by_name[key.substr(0, dot)];
+    const Value::List& values = axis_values(key, setting, grid);
+    if (axis.keys.empty()) axis.points.resize(values.size());
+    if (axis.points.size() != values.size()) {
+      reject(key, setting,
+             cat("zipped keys advance together: expected ", axis.points.size(), " values, as for ", axis.keys.front()));
+    }
+    axis.keys.push_back(grid ? key.substr(kGrid.size()) : key.substr(dot + 1));
+    axis.sources.push_back(setting.source);
+    for (std::size_t i = 0; i < values.size(); ++i) axis.points[i].push_back(values[i]);
+  }
+  std::vector<Axis> axes;
+  for (auto& [name, axis] : by_name) axes.push_back(std::move(axis));
+  std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) {
+    return std::pair(a.sources[0].line, a.sources[0].column) < std::pair(b.sources[0].line, b.sources[0].column);
+  });
+  return axes;
+}
+
+/// One cell's settings: the base, with the index-th choice of points on the axes; the last axis varies fastest.
+Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t index, Cell& cell) {
+  std::vector<std::size_t> point(axes.size());
+  for (std::size_t a = axes.size(); a-- > 0;) {
+    point[a] = index % axes[a].points.size();
+    index /= axes[a].points.size();
+  }
+  Settings chosen = base;
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    for (std::size_t k = 0; k < axes[a].keys.size(); ++k) {
+      const Value& value = axes[a].points[point[a]][k];
+      chosen.insert_or_assign(axes[a].keys[k], Setting{value, axes[a].sources[k]});
+      cell.axes.emplace_back(axes[a].keys[k], value);
+    }
+  }
+  return chosen;
+}
+
+void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
+  SettingsReader reader(chosen);
+  cell.fleet = read_fleet_options(reader);
+
+  std::vector<std::string_view> methods;
+  for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
+  cell.method = "fleet-merge";
+  reader.read("merge.method", cell.method, methods);
+  const MergerEntry& merger = find_merger(cell.method);
+  merger.make(reader);
+  if (merger.regime == Regime::kJoint) {
+    reader.read("merge.joint.steps", cell.fleet.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps));
+  }
+
+  std::vector<std::string_view> names;
+  for (const WorldEntry& entry : table) names.push_back(entry.name);
+  cell.workload = "mnist";
+  reader.read("workload", cell.workload, names);
+  const auto entry =
+      std::find_if(table.begin(), table.end(), [&](const WorldEntry& e) { return e.name == cell.workload; });
+  auto world = worlds.find(cell.workload);
+  if (world == worlds.end()) world = worlds.emplace(cell.workload, entry->make()).first;
+  cell.facts = world->second->describe(reader);
+  cell.settings = reader.resolved();
+
+  Settings outcome = cell.settings;  // what decides it: not where the data lies or how the cell is run
+  std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
+  Hash id;
+  id.add(to_text(outcome));
+  for (const auto& [key, value] : cell.axes) id.add(key).add(value.to_string());
+  cell.id = id.hex();
+}
+
+/// Every key that some method reads, chosen or not: a table of options may stand ready beside a sweep of methods.
+Settings method_settings(const Settings& base) {
+  SettingsReader reader(base);
+  for (const MergerEntry& entry : merger_table()) entry.make(reader);
+  FleetOptions ignored;
+  reader.read("merge.joint.steps", ignored.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps));
+  return reader.resolved();
+}
+
+/// The sweep as a configuration of its own: base with defaults, then axes.
+std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes) {
+  std::string text = cat("name = ", Value(name).to_string(), '\n');
+  std::set<std::string_view> varied;
+  for (const Axis& axis : axes) varied.insert(axis.keys.begin(), axis.keys.end());
+  for (const auto& [key, setting] : resolved) {
+    if (!varied.contains(key) && !key.starts_with("run.")) text += cat(key, " = ", setting.value.to_string(), '\n');
+  }
+  std::string zips;
+  for (const Axis& axis : axes) {
+    const bool grid = axis.keys.size() == 1;
+    if (!grid) zips += "[[sweep.zip]]\n";
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      Value::List list;
+      for (const std::vector<Value>& point : axis.points) list.push_back(point[k]);
+      (grid ? text : zips) += cat(grid ? kGrid : "", axis.keys[k], " = ", Value(list).to_string(), '\n');
+    }
+  }
+  return text + zips;
+}
+
+}  // namespace
+
+std::string Cell::label() const {
+  std::string text;
+  for (const auto& [key, value] : axes) text += cat(text.empty() ? "" : " ", key, '=', value.to_string());
+  return text.empty() ? "the only cell" : text;
+}
+
+double Cell::cost() const {
+  return static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
+}
+
+std::vector<std::string> Sweep::axis_keys() const {
+  std::vector<std::string> keys;
+  for (const Axis& axis : axes) keys.insert(keys.end(), axis.keys.begin(), axis.keys.end());
+  return keys;
+}
+
+Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,
+             Worlds& worlds) {
+  Settings base;
+  for (const auto& [key, setting] : settings) {
+    if (!key.starts_with(kGrid) && !key.starts_with(kZip)) base.insert({key, setting});
+  }
+  Sweep sweep{.name = std::string(default_name), .axes = read_axes(settings)};
+  SettingsReader general(base);
+  general.read("name", sweep.name);
+  sweep.run = read_run_options(general, sweep.name);
+
+  std::set<std::string> varied;
+  std::size_t count = 1;
+  for (const Axis& axis : sweep.axes) {
+    count *= axis.points.size();
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      const Setting at{Value(axis.keys[k]), axis.sources[k]};
+      if (!varied.insert(axis.keys[k]).second) reject("sweep", at, "this key is on two axes");
+      if (axis.keys[k].starts_with("run.")) reject("sweep", at, "how to run cannot be an axis");
+    }
+  }
+  Settings applied;  // what the cells read; of keys that vary, the first cell's value
+  for (std::size_t i = 0; i < count; ++i) {
+    Cell cell;
+    const Settings chosen = choose(base, sweep.axes, i, cell);
+    read_cell(chosen, table, worlds, cell);
+    applied.insert(cell.settings.begin(), cell.settings.end());
+    sweep.cells.push_back(std::move(cell));
+  }
+  Settings known = general.resolved();
+  known.insert(applied.begin(), applied.end());
+  known.merge(method_settings(base));
+  Settings written = base;
+  for (const Axis& axis : sweep.axes) {
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      written.insert_or_assign(axis.keys[k], Setting{axis.points.front()[k], axis.sources[k]});
+    }
+  }
+  reject_unknown_keys(written, known);
+  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  return sweep;
+}
+
+}  // namespace fleet

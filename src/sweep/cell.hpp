@@ -1,0 +1,67 @@
+// From one configuration to many cells.
+//
+// A configuration is a base and axes: every key under [sweep.grid] takes each of its values in turn, the keys of a
+// [[sweep.zip]] table advance together. A cell is one choice for all axes; it is named by a hash of everything
+// that decides its outcome.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sweep/world.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet {
+
+/// Keys that vary together, and their values at each point.
+struct Axis {
+  std::vector<std::string> keys;
+  std::vector<Source> sources;             ///< where each key was written
+  std::vector<std::vector<Value>> points;  ///< [point][key]
+};
+
+/// How to run, as opposed to what: no part of a cell's identity.
+struct RunOptions {
+  std::string output;      ///< directory of the sweep; "results/<name>" by default
+  int ranks_per_cell = 0;  ///< 0: as many as the largest fleet has robots
+  int threads = 1;         ///< per rank
+  bool save_weights = false;
+};
+
+struct Cell {
+  std::string id;                                   ///< sixteen hexadecimal digits
+  std::vector<std::pair<std::string, Value>> axes;  ///< this cell's values, in the order of the axes
+  Settings settings;                                ///< every key that applies, defaults included
+  FleetOptions fleet;
+  std::string workload;
+  std::string method;
+  CellFacts facts;
+
+  /// "merge.method=average fleet.alpha=0.1".
+  [[nodiscard]] std::string label() const;
+  /// Expected work, in arbitrary units.
+  [[nodiscard]] double cost() const;
+};
+
+struct Sweep {
+  std::string name;
+  RunOptions run;
+  std::vector<Axis> axes;
+  std::vector<Cell> cells;
+  std::string config;  ///< canonical text: base with defaults, then axes
+
+  /// The keys of all axes.
+  [[nodiscard]] std::vector<std::string> axis_keys() const;
+};
+
+/// The worlds in use, by name, kept from planning to running.
+using Worlds = std::map<std::string, std::unique_ptr<World>, std::less<>>;
+
+/// Expands and checks a configuration. ConfigError names file, line, column, key and what would be right.
+[[nodiscard]] Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,
+                           Worlds& worlds);
+
+}  // namespace fleet

@@ -1,0 +1,63 @@
+#include "sweep/progress.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <sstream>
+
+#include "base/error.hpp"
+
+namespace fleet {
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long>(std::lround(seconds));
+  if (whole < 60) return cat(whole, " s");
+  if (whole < 3600) return cat(whole / 60, " min ", whole % 60, " s");
+  return cat(whole / 3600, " h ", whole % 3600 / 60, " min");
+}
+
+Progress::Progress(std::ostream& out, double total_cost, int total_cells, bool watched)
+    : out_(out), total_cost_(std::max(total_cost, 1e-300)), total_cells_(total_cells), watched_(watched) {}
+
+void Progress::advance(double cost, const std::string& label) {
+  cost_done_ += cost;
+  const double interval = watched_ ? 0.2 : 15.0;
+  if (since_start_.seconds() - drawn_at_ >= interval) draw(label);
+}
+
+void Progress::cell_finished(const std::string& label, const std::string& failure) {
+  ++cells_done_;
+  if (!failure.empty()) {
+    out_ << (watched_ ? "\r\033[K" : "") << "fleet: failed: " << label << ": " << failure << '\n';
+    drawn_at_ = -1e9;
+  }
+  if (watched_ || cells_done_ == total_cells_) draw(label);
+}
+
+void Progress::draw(const std::string& label) {
+  const double share = std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
+  const double elapsed = since_start_.seconds();
+  drawn_at_ = elapsed;
+  std::ostringstream line;
+  if (watched_) {
+    constexpr int kWidth = 28;
+    const int filled = static_cast<int>(share * kWidth);
+    line << "\r\033[K[" << std::string(static_cast<std::size_t>(filled), '=')
+         << std::string(static_cast<std::size_t>(kWidth - filled), ' ') << "] ";
+  } else {
+    line << "fleet: ";
+  }
+  line << std::setw(3) << static_cast<int>(share * 100) << " %  " << cells_done_ << '/' << total_cells_ << " cells";
+  if (elapsed > 1.0) line << "  " << std::setprecision(2) << cells_done_ / elapsed * 60.0 << " cells/min";
+  if (share > 0.0 && share < 1.0) line << "  " << duration_text(elapsed * (1.0 - share) / share) << " left";
+  constexpr std::size_t kLabel = 48;
+  line << "  " << (label.size() > kLabel && watched_ ? label.substr(0, kLabel - 1) + "…" : label);
+  if (!watched_) line << '\n';
+  out_ << line.str() << std::flush;
+}
+
+void Progress::close() {
+  if (watched_) out_ << '\n' << std::flush;
+}
+
+}  // namespace fleet

@@ -1,0 +1,39 @@
+// How far a sweep is, for a person at a terminal or for a log.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "base/stopwatch.hpp"
+
+namespace fleet {
+
+/// Counts work done against work planned. At a terminal it redraws one bar; in a log it adds a line at intervals.
+class Progress {
+ public:
+  /// `watched`: draw a bar (see progress_is_watched()).
+  Progress(std::ostream& out, double total_cost, int total_cells, bool watched);
+
+  /// A share of one cell's cost is done; `label` says where it stands.
+  void advance(double cost, const std::string& label);
+  void cell_finished(const std::string& label, const std::string& failure);
+  /// Ends the bar's line.
+  void close();
+
+ private:
+  void draw(const std::string& label);
+
+  std::ostream& out_;
+  double total_cost_;
+  int total_cells_;
+  bool watched_;
+  double cost_done_ = 0.0;
+  int cells_done_ = 0;
+  Stopwatch since_start_;
+  double drawn_at_ = -1e9;
+};
+
+/// "42 s", "3 min 20 s", "2 h 5 min".
+[[nodiscard]] std::string duration_text(double seconds);
+
+}  // namespace fleet

@@ -1,0 +1,44 @@
+// Runs the cells of a sweep on groups of ranks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "io/results.hpp"
+#include "sweep/cell.hpp"
+#include "sweep/directory.hpp"
+
+namespace fleet {
+
+/// How ranks are grouped: consecutive ranks, sizes differing by at most one.
+struct Groups {
+  int ranks = 1;
+  int count = 1;
+  [[nodiscard]] int of_rank(int rank) const;
+  [[nodiscard]] int size(int group) const;
+};
+/// As many groups as ranks allow when every group has a rank per robot of the largest fleet, or `run.ranks_per_cell`;
+/// no more than there are cells.
+[[nodiscard]] Groups make_groups(const Sweep& sweep, int ranks, std::size_t cells);
+
+struct RunRequest {
+  enum class Rerun { kNone, kFailed, kAll };
+  Rerun rerun = Rerun::kNone;
+  bool accept_changes = false;
+  int shard = 0;  ///< this job takes the cells whose index is `shard` modulo `shards`
+  int shards = 1;
+  Provenance provenance;  ///< of the program and the command line
+};
+
+struct RunSummary {
+  int ran = 0;            ///< in this run
+  int failed = 0;         ///< in this run
+  int failed_before = 0;  ///< recorded earlier and not run again
+  int done_before = 0;
+};
+
+/// Runs what is not done yet. Collective; the summary is the same on every rank. Throws Interrupted when asked to stop.
+RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& request, const Comm& run);
+
+}  // namespace fleet

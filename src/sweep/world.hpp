@@ -1,0 +1,40 @@
+// The seam between sweeps and what is swept: a world loads its data once per run and makes a Workload per cell.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/settings.hpp"
+#include "comm/comm.hpp"
+#include "train/workload.hpp"
+
+namespace fleet {
+
+/// What planning needs to know of a cell.
+struct CellFacts {
+  std::int64_t parameters = 0;
+  std::int64_t train_samples = 0;  ///< over all robots
+  std::int64_t dataset_bytes = 0;  ///< once per node
+};
+
+class World {
+ public:
+  virtual ~World() = default;
+  /// Reads every key of this world, so that a bad one is found before anything runs, and checks that the data is
+  /// there. ConfigError for the former, Error for the latter. Not collective; cheap.
+  virtual CellFacts describe(SettingsReader& settings) = 0;
+  /// Loads, once per node, what any of the cells need. Collective over `run`.
+  virtual void load(std::span<const Settings* const> cells, const Comm& run) = 0;
+  /// The problem of one cell, loaded before. Not collective.
+  [[nodiscard]] virtual std::unique_ptr<Workload> make(const Settings& cell) = 0;
+};
+
+struct WorldEntry {
+  std::string_view name;
+  std::string_view summary;
+  std::unique_ptr<World> (*make)();
+};
+
+}  // namespace fleet

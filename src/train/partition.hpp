@@ -1,0 +1,37 @@
+// Who gets which data: shards over robots, reproducible and bounded in time for every alpha and every fleet.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fleet {
+
+struct PartitionOptions {
+  enum class Kind {
+    kMixture,   ///< robot i draws from the classes by p_i ~ Dirichlet(alpha 1_K); equal sizes (FLEET-MERGE, Section 5)
+    kPerClass,  ///< class k is split by q_k ~ Dirichlet(alpha 1_N); sizes differ, some may be 0 (Hsieh et al., 2020)
+    kIid,       ///< equal sizes, drawn alike
+  };
+  Kind kind = Kind::kMixture;
+  int robots = 5;
+  double alpha = 1.0;        ///< > 0; smaller is more heterogeneous; unused by kIid
+  double held_out = 0.1;     ///< share of the samples that no robot trains on, dealt to the same robots alike
+  std::int64_t samples = 0;  ///< of the whole data set to use; 0 for all
+};
+
+/// Indices into the data set.
+struct Shard {
+  std::vector<std::int32_t> train;
+  std::vector<std::int32_t> held_out;
+};
+
+/// One shard per robot, from the class of every sample (values below `classes`).
+///
+/// kMixture deals each class from a shuffled deck that is shuffled anew when it runs out, so that shards are disjoint
+/// as far as the mixture allows and the mixture is exact. The other two are always disjoint and use every sample.
+/// Held-out samples are split off per class beforehand: none is in any robot's training shard.
+[[nodiscard]] std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes,
+                                           const PartitionOptions& options, std::uint64_t seed);
+
+}  // namespace fleet

@@ -1,0 +1,77 @@
+// The loop of the paper (Section 5.2): train locally, merge, hand the consensus back, evaluate.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "merge/merger.hpp"
+#include "train/workload.hpp"
+
+namespace fleet {
+
+struct FleetOptions {
+  int robots = 5;
+  int epochs = 5;              ///< local epochs in all
+  int merge_every = 1;         ///< M, epochs between merges; 0 for one merge at the end (one-shot)
+  double participation = 1.0;  ///< share of the robots that take part in a merge
+  enum class HandBack { kAll, kParticipants };
+  HandBack hand_back = HandBack::kAll;  ///< who goes on from the consensus
+  enum class Moments { kReset, kKeep, kAverage };
+  Moments moments = Moments::kReset;  ///< of the optimiser of those who do
+  enum class LocalTests { kNever, kLast, kEvery };
+  LocalTests local_tests =
+      LocalTests::kLast;  ///< rounds in which the robots' own policies are tested, before the merge
+  enum class JointSteps { kRobot, kFleet };
+  JointSteps joint_steps =
+      JointSteps::kRobot;  ///< gradient steps of `joint`: as one robot's, or as all robots' together
+  std::uint64_t seed = 0;
+
+  /// Epochs between evaluations and merges.
+  [[nodiscard]] int round_epochs() const { return merge_every == 0 ? epochs : merge_every; }
+  [[nodiscard]] int rounds() const { return (epochs + round_epochs() - 1) / round_epochs(); }
+};
+
+inline constexpr int kMergedPolicy = -1;
+
+struct Metric {
+  int robot = kMergedPolicy;
+  std::string split;
+  std::string name;
+  double value = 0.0;
+};
+
+/// Wall seconds of this rank by what they were spent on.
+struct PhaseSeconds {
+  double train = 0.0;
+  double wait = 0.0;  ///< for slower ranks, at the ends of phases
+  double merge = 0.0;
+  double evaluate = 0.0;
+  double other = 0.0;
+};
+
+struct RoundRecord {
+  int round = 0;  ///< from 1
+  int epoch = 0;  ///< local epochs done
+  int participants = 0;
+  int merge_iterations = 0;
+  std::vector<Metric> metrics;  ///< in robot order, merged first
+  PhaseSeconds seconds;
+  std::uint64_t bytes_moved = 0;  ///< by this rank
+};
+
+struct CellResult {
+  std::optional<ParamVector> merged;   ///< the last consensus; none for `local`
+  std::vector<int> element_robots;     ///< robots of this rank that have an element
+  std::vector<GroupElement> elements;  ///< of the last merge
+};
+
+/// Runs one cell on `comm`; every rank emits the same records but for seconds and bytes. Collective. `merger` is
+/// nullptr unless the regime is kMerge. Error names the robot and round that failed.
+CellResult run_cell(const FleetOptions& options, Regime regime, const Merger* merger, Workload& workload,
+                    const Comm& comm, const std::function<void(const RoundRecord&)>& emit);
+
+}  // namespace fleet

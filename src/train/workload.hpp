@@ -1,0 +1,52 @@
+// What a fleet learns: the seam between the round loop and the worlds.
+//
+// A Workload is one cell's problem: its network's symmetry, its robots and their data, how to judge weights.
+// A Robot holds live weights and trains them on data that nobody else sees.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "merge/merger.hpp"
+#include "model/optimizer.hpp"
+
+namespace fleet {
+
+class Robot : public LocalData {
+ public:
+  /// Live weights: training changes them, the round loop overwrites them with the consensus.
+  [[nodiscard]] virtual ParamVector& weights() = 0;
+  [[nodiscard]] virtual Optimizer& optimizer() = 0;
+  /// Size of the training shard; a robot without data neither trains nor takes part in merges.
+  [[nodiscard]] virtual std::int64_t samples() const = 0;
+  /// Goes on training for `steps` steps and returns their mean loss. Error naming the robot when the loss is no longer
+  /// finite; returns early when `stop` says so.
+  virtual double train(std::int64_t steps, const std::function<bool()>& stop) = 0;
+};
+
+class Workload {
+ public:
+  virtual ~Workload() = default;
+
+  [[nodiscard]] virtual const SymmetrySpec& symmetry() const = 0;
+  /// Samples of each label in robot i's training shard: [robot][label].
+  [[nodiscard]] virtual const std::vector<std::vector<std::int64_t>>& histograms() const = 0;
+
+  /// Gradient steps in one local epoch of robot i; 0 without data.
+  [[nodiscard]] virtual std::int64_t steps_per_epoch(int robot) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Robot> make_robot(int robot) = 0;
+  /// One robot with every robot's training data, for the reference line `joint`.
+  [[nodiscard]] virtual std::unique_ptr<Robot> make_joint_robot() = 0;
+
+  /// The test set comes in a fixed number of parts, so that ranks can share it and still add up the same sums.
+  [[nodiscard]] virtual int test_parts() const = 0;
+  /// Names of the values test_scores() returns, e.g. "accuracy", "loss".
+  [[nodiscard]] virtual std::vector<std::string> metrics() const = 0;
+  /// One Score per metric of `weights` on one part of the test set.
+  [[nodiscard]] virtual std::vector<Score> test_scores(const ParamVector& weights, int part) = 0;
+};
+
+}  // namespace fleet

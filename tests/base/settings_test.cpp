@@ -1,0 +1,131 @@
+#include "base/settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace fleet {
+namespace {
+
+Settings one(const std::string& key, Value value) {
+  return {{key, {std::move(value), {"a.toml", 3, 5}}}};
+}
+
+/// The message of the ConfigError that `act` throws.
+template <class Act>
+std::string complaint(Act act) {
+  try {
+    act();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SettingsReader, a_missing_key_leaves_the_default_and_is_recorded) {
+  const Settings none;
+  SettingsReader reader(none);
+  int robots = 5;
+  reader.read("fleet.robots", robots, at_least(1));
+  EXPECT_EQ(robots, 5);
+  EXPECT_EQ(to_text(reader.resolved()), "fleet.robots = 5\n");
+}
+
+TEST(SettingsReader, values_of_every_type_are_read) {
+  Settings settings;
+  settings["b"].value = true;
+  settings["i"].value = std::int64_t{3};
+  settings["d"].value = 0.5;
+  settings["whole"].value = std::int64_t{2};
+  settings["s"].value = std::string("text");
+  settings["l"].value = Value::List{Value(std::int64_t{4}), Value(std::int64_t{8})};
+  SettingsReader reader(settings);
+  bool b = false;
+  int i = 0;
+  double d = 0.0;
+  double whole = 0.0;
+  std::string s;
+  std::vector<int> l{1, 2, 3};
+  reader.read("b", b);
+  reader.read("i", i);
+  reader.read("d", d);
+  reader.read("whole", whole);
+  reader.read("s", s);
+  reader.read("l", l);
+  EXPECT_TRUE(b);
+  EXPECT_EQ(i, 3);
+  EXPECT_EQ(d, 0.5);
+  EXPECT_EQ(whole, 2.0);
+  EXPECT_EQ(s, "text");
+  EXPECT_EQ(l, (std::vector{4, 8}));
+}
+
+TEST(SettingsReader, a_wrong_type_names_place_key_value_and_what_would_be_right) {
+  const Settings settings = one("fleet.robots", std::string("five"));
+  const std::string message = complaint([&] {
+    int robots = 5;
+    SettingsReader(settings).read("fleet.robots", robots, at_least(1));
+  });
+  EXPECT_EQ(message, "a.toml:3:5: fleet.robots = \"five\": expected an integer, got a string");
+}
+
+TEST(SettingsReader, a_number_out_of_range_names_the_range) {
+  const Settings settings = one("fleet.alpha", 0.0);
+  const std::string message = complaint([&] {
+    double alpha = 1.0;
+    SettingsReader(settings).read("fleet.alpha", alpha, above(0));
+  });
+  EXPECT_EQ(message, "a.toml:3:5: fleet.alpha = 0.0: expected a number above 0");
+  for (const double bad : {std::nan(""), HUGE_VAL}) {
+    const Settings other = one("fleet.alpha", bad);
+    EXPECT_NE(complaint([&] {
+                double alpha = 1.0;
+                SettingsReader(other).read("fleet.alpha", alpha, above(0));
+              }),
+              "");
+  }
+}
+
+TEST(SettingsReader, an_integer_beyond_int_is_refused_not_wrapped) {
+  const Settings settings = one("n", std::int64_t{1} << 40U);
+  EXPECT_NE(complaint([&] {
+              int n = 0;
+              SettingsReader(settings).read("n", n);
+            }),
+            "");
+}
+
+TEST(SettingsReader, a_misspelt_choice_is_corrected) {
+  const Settings settings = one("merge.method", std::string("fleet-marge"));
+  constexpr std::array<std::string_view, 2> kChoices = {"average", "fleet-merge"};
+  const std::string message = complaint([&] {
+    std::string method = "average";
+    SettingsReader(settings).read("merge.method", method, kChoices);
+  });
+  EXPECT_NE(message.find("did you mean \"fleet-merge\"?"), std::string::npos) << message;
+}
+
+TEST(Settings, an_unknown_key_is_named_with_the_nearest_known_one) {
+  Settings known;
+  known["fleet.alpha"];
+  known["train.epochs"];
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("fleet.alhpa", 1.0), known); }),
+            "a.toml:3:5: fleet.alhpa = 1.0: unknown key; did you mean fleet.alpha?");
+  // The right name in the wrong table.
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("merge.epochs", std::int64_t{1}), known); }),
+            "a.toml:3:5: merge.epochs = 1: unknown key; did you mean train.epochs?");
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("zzzzzzz", 1.0), known); }),
+            "a.toml:3:5: zzzzzzz = 1.0: unknown key");
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("train.epochs", 1.0), known); }), "");
+}
+
+TEST(Value, numbers_are_written_so_that_they_read_back_the_same) {
+  EXPECT_EQ(Value(0.1).to_string(), "0.1");
+  EXPECT_EQ(Value(1.0).to_string(), "1.0");
+  EXPECT_EQ(Value(1e-12).to_string(), "1e-12");
+  EXPECT_EQ(Value(std::string("a\"b\\")).to_string(), R"("a\"b\\")");
+  for (const double x : {0.1, 1.0 / 3.0, 1e300, -2.5e-17}) EXPECT_EQ(std::stod(Value(x).to_string()), x);
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,94 @@
+"""What a round costs outside training, evaluation and alignment, and what a further rank costs in memory.
+
+usage: round_overhead.py FLEET [MPIRUN]
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+ROUNDS = 30
+ENDLESS = 100_000
+SETTINGS = {
+    "merge.method": "average",
+    "merge.every_epochs": 1,
+    "fleet.robots": 8,
+    "fleet.partition": "iid",
+    "data.held_out": 0.0,
+    "data.samples": 8 * 2000,
+    "evaluate.local": "never",
+}
+
+
+def command(fleet: str, mpirun: str, ranks: int, rounds: int, output: Path) -> list[str]:
+    settings = SETTINGS | {"train.epochs": rounds}
+    overrides = [f"--set={key}={value}" for key, value in settings.items()]
+    config = output.with_suffix(".toml")
+    config.write_text('workload = "mnist"\n')
+    return [*mpirun.split(), "-n", str(ranks), fleet, "run", str(config), "-o", str(output), *overrides]
+
+
+def round_shares(results: Path) -> None:
+    with h5py.File(results) as file:
+        rounds = file["rounds"][:]
+    names = ["train", "wait", "merge", "evaluate", "other"]
+    seconds = {name: np.median(rounds[f"seconds_{name}"]) for name in names}
+    total = sum(seconds.values())
+    print("a round of 8 robots on 2 ranks, 2,000 images each, medians over", len(rounds), "rounds:")
+    for name in names:
+        print(f"  {name:9s}{seconds[name] * 1e3:8.2f} ms {100 * seconds[name] / total:6.1f} %")
+    overhead = seconds["merge"] + seconds["other"]
+    print(f"outside training, evaluation and waiting for the slower rank: {100 * overhead / total:.2f} %")
+
+
+def memory_kib(pid: int) -> tuple[int, int]:
+    """Resident and proportional set of a process."""
+    fields = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return int(fields["Rss"].split()[0]), int(fields["Pss"].split()[0])
+
+
+def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
+    run = subprocess.Popen(
+        command(fleet, mpirun, ranks, ENDLESS, folder / f"memory{ranks}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    pids: list[int] = []
+    deadline = time.monotonic() + 30
+    while len(pids) < ranks and time.monotonic() < deadline:
+        time.sleep(0.2)
+        found = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
+        pids = [int(pid) for pid in found.stdout.split()]
+    time.sleep(4)  # well into training
+    sizes = [memory_kib(pid) for pid in pids]
+    run.terminate()
+    run.wait()
+    resident = np.mean([size[0] for size in sizes]) / 1024
+    proportional = np.mean([size[1] for size in sizes]) / 1024
+    total = sum(size[1] for size in sizes) / 1024
+    print(f"{ranks} ranks: resident {resident:.0f} MiB, proportional {proportional:.0f} MiB a rank, {total:.0f} MiB in all")
+
+
+def main() -> None:
+    fleet = sys.argv[1]
+    mpirun = sys.argv[2] if len(sys.argv) > 2 else "mpirun"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run(
+            command(fleet, mpirun, 2, ROUNDS, folder / "rounds"),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        round_shares(folder / "rounds.h5")
+        for ranks in (1, 2, 4):
+            rank_memory(fleet, mpirun, ranks, folder)
+
+
+if __name__ == "__main__":
+    main()

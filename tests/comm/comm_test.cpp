@@ -1,0 +1,127 @@
+#include "comm/comm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "comm/placement.hpp"
+#include "comm/shared_array.hpp"
+
+namespace fleet {
+namespace {
+
+class CommTest : public testing::Test {
+ protected:
+  Comm world_ = MpiSession::world();
+};
+
+/// Seven robots' rows, the same on every rank count.
+std::vector<std::vector<float>> rows_of(std::size_t size) {
+  std::vector<std::vector<float>> rows(7, std::vector<float>(size));
+  for (std::size_t robot = 0; robot < rows.size(); ++robot) {
+    RandomStream stream(1, Purpose::kTest, robot);
+    for (float& value : rows[robot]) value = static_cast<float>(stream.normal() * std::pow(10.0, stream.below(6)));
+  }
+  return rows;
+}
+
+TEST_F(CommTest, ordered_sum_is_the_sequential_sum_bit_for_bit) {
+  for (const std::size_t size : {std::size_t{1}, std::size_t{1000}, std::size_t{100000}}) {
+    const std::vector<std::vector<float>> rows = rows_of(size);
+    std::vector<float> expected(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      double sum = 0.0;
+      for (std::size_t robot = 0; robot < rows.size(); ++robot) {
+        sum += (0.5 + static_cast<double>(robot)) * static_cast<double>(rows[robot][i]);
+      }
+      expected[i] = static_cast<float>(sum * 0.25);
+    }
+    const Placement placement{.robots = 7, .ranks = world_.size()};
+    std::vector<Comm::Term> mine;
+    for (int robot = placement.begin(world_.rank()); robot < placement.end(world_.rank()); ++robot) {
+      mine.push_back({rows[static_cast<std::size_t>(robot)], 0.5 + robot});
+    }
+    std::vector<float> sum(size);
+    world_.ordered_sum(mine, sum, 0.25);
+    EXPECT_EQ(sum, expected);
+  }
+}
+
+TEST_F(CommTest, all_gather_keeps_rank_order_and_unequal_lengths) {
+  std::vector<double> mine(static_cast<std::size_t>(world_.rank() % 3), world_.rank());
+  std::vector<double> expected;
+  for (int rank = 0; rank < world_.size(); ++rank)
+    expected.insert(expected.end(), static_cast<std::size_t>(rank % 3), rank);
+  EXPECT_EQ(world_.all_gather(mine), expected);
+  const std::vector<std::string> names = world_.all_gather(std::string(static_cast<std::size_t>(world_.rank()), 'x'));
+  for (int rank = 0; rank < world_.size(); ++rank) {
+    EXPECT_EQ(names[static_cast<std::size_t>(rank)].size(), static_cast<std::size_t>(rank));
+  }
+}
+
+TEST_F(CommTest, an_error_on_one_rank_is_thrown_by_all_with_its_message) {
+  const int guilty = world_.size() - 1;
+  try {
+    world_.together([&] {
+      if (world_.rank() == guilty) throw Error(cat("rank ", guilty, " is out of paper"));
+    });
+    FAIL() << "nothing was thrown";
+  } catch (const SharedError& error) {
+    EXPECT_EQ(error.what(), cat("rank ", guilty, " is out of paper"));
+    EXPECT_EQ(error.is_speaker(), world_.is_root());
+  }
+  // And the communicator is as good as before.
+  EXPECT_EQ(world_.sum(1), world_.size());
+}
+
+TEST_F(CommTest, a_configuration_error_stays_one) {
+  EXPECT_THROW(world_.together([&] {
+    if (world_.is_root()) throw ConfigError("no such key");
+  }),
+               ConfigError);
+}
+
+TEST_F(CommTest, a_stop_request_on_one_rank_interrupts_all_but_an_error_comes_first) {
+  world_.set_stop_request([this] { return world_.rank() == world_.size() / 2; });
+  EXPECT_THROW(world_.together([] {}), Interrupted);
+  EXPECT_THROW(world_.together([&] {
+    if (world_.is_root()) throw Error("broken");
+  }),
+               SharedError);
+}
+
+TEST_F(CommTest, split_groups_ranks_by_colour) {
+  const Comm half = world_.split(world_.rank() % 2);
+  EXPECT_EQ(half.size(), (world_.size() + 1 - world_.rank() % 2) / 2);
+  EXPECT_EQ(half.rank(), world_.rank() / 2);
+}
+
+TEST_F(CommTest, shared_array_is_filled_once_and_seen_by_all) {
+  const Comm node = world_.node();
+  int fills = 0;
+  const SharedArray array(
+      node, [] { return std::size_t{1000}; },
+      [&](std::span<std::byte> into) {
+        ++fills;
+        for (std::size_t i = 0; i < into.size(); ++i) into[i] = static_cast<std::byte>(i % 251);
+      });
+  EXPECT_EQ(fills, node.is_root() ? 1 : 0);
+  ASSERT_EQ(array.bytes().size(), 1000U);
+  for (std::size_t i = 0; i < 1000; ++i) ASSERT_EQ(array.bytes()[i], static_cast<std::byte>(i % 251));
+}
+
+TEST_F(CommTest, shared_array_that_cannot_be_filled_throws_on_every_rank) {
+  const Comm node = world_.node();
+  const auto broken = [](std::span<std::byte>) { throw Error("truncated"); };
+  EXPECT_THROW(SharedArray(
+                   node, [] { return std::size_t{10}; }, broken),
+               Error);
+  EXPECT_THROW(SharedArray(
+                   node, []() -> std::size_t { throw Error("missing"); }, broken),
+               Error);
+}
+
+}  // namespace
+}  // namespace fleet

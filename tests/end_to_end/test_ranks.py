@@ -1,0 +1,111 @@
+"""The outcome of a cell does not depend on how many ranks run it, nor on how they are grouped."""
+
+import numpy as np
+
+from conftest import Fleet, table
+
+VARIANTS = """
+[[sweep.zip]]
+fleet.partition = ["mixture", "per-class", "iid", "per-class", "mixture", "iid"]
+merge.participation = [1.0, 1.0, 0.6, 0.5, 0.4, 1.0]
+merge.moments = ["reset", "keep", "average", "average", "keep", "average"]
+merge.hand_back = ["all", "participants", "participants", "all", "participants", "all"]
+train.optimizer = ["adam", "adam", "adam", "adam", "sgd", "sgd"]
+train.momentum = [0.0, 0.0, 0.0, 0.0, 0.9, 0.9]
+fleet.initialization = ["different", "common", "different", "different", "common", "different"]
+evaluate.local = ["every", "last", "never", "every", "every", "last"]
+"""
+
+
+def every_method(methods: list[str]) -> str:
+    return f"\n[sweep.grid]\nmerge.method = {methods}\n".replace("'", '"')
+
+
+def test_outcomes_are_the_same_bits_on_1_2_4_and_5_ranks(fleet: Fleet, methods: list[str]) -> None:
+    config = fleet.config(every_method(methods) + VARIANTS)
+    save = ("--set", "run.save_weights=true")
+    for ranks in (1, 2, 4, 5):
+        fleet.run(config, f"on{ranks}", *save, ranks=ranks).expect(0)
+    alone = fleet.cells("on1").outcomes()
+    assert len(alone) == 6 * len(methods)
+    for cell, label in fleet.cells("on1").labels().items():
+        keeps_weights = any(name.startswith("/weights") for name in alone[cell])
+        assert keeps_weights == ('merge.method="local"' not in label)
+        if 'merge.method="fleet-merge"' in label:
+            assert any(name.startswith("/permutations") for name in alone[cell])
+    for ranks in (2, 4, 5):
+        together = fleet.cells(f"on{ranks}").outcomes()
+        assert together.keys() == alone.keys()
+        differing = {
+            f"{label}: {name}"
+            for cell, label in fleet.cells("on1").labels().items()
+            for name in alone[cell].keys() | together[cell].keys()
+            if alone[cell].get(name) != together[cell].get(name)
+        }
+        assert not differing, f"on {ranks} ranks"
+
+
+def test_one_robot_is_a_fleet(fleet: Fleet, methods: list[str]) -> None:
+    config = fleet.config(every_method(methods))
+    for ranks in (1, 2):
+        fleet.run(config, f"on{ranks}", "--set", "fleet.robots=1", ranks=ranks).expect(0)
+    assert len(fleet.cells("on1").done()) == len(methods)
+    assert fleet.cells("on1").outcomes() == fleet.cells("on2").outcomes()
+    for path in fleet.cells("on1").done():
+        assert set(table(path, "shards").robot) == {0}
+
+
+def test_ranks_beyond_the_robots_form_groups(fleet: Fleet, methods: list[str]) -> None:
+    config = fleet.config(every_method(methods) + "seed = [0, 1]\n")
+    for ranks in (1, 5):
+        fleet.run(config, f"on{ranks}", "--set", "fleet.robots=2", ranks=ranks).expect(0)
+    assert fleet.cells("on1").outcomes() == fleet.cells("on5").outcomes()
+    sizes = set(table(fleet.directory / "on5.h5", "cells").ranks)
+    assert sizes == {2, 3}, "five ranks and two robots make a group of two and one of three"
+
+
+def test_there_are_no_more_groups_than_cells(fleet: Fleet) -> None:
+    config = fleet.config('\n[sweep.grid]\nmerge.method = ["average", "local"]\n')
+    for ranks in (1, 5):
+        one_each = ("--set", "run.ranks_per_cell=1")
+        fleet.run(config, f"on{ranks}", *one_each, ranks=ranks).expect(0)
+    assert set(table(fleet.directory / "on5.h5", "cells").ranks) == {2, 3}
+    assert fleet.cells("on1").outcomes() == fleet.cells("on5").outcomes()
+
+
+def test_robots_without_data_only_watch(fleet: Fleet, methods: list[str]) -> None:
+    config = fleet.config(every_method(methods) + 'merge.moments = ["reset", "average"]\n')
+    skewed = [
+        *("--set", "fleet.robots=8", "--set", "fleet.partition=per-class"),
+        *("--set", "fleet.alpha=0.001", "--set", "evaluate.local=every"),
+    ]
+    for ranks in (1, 3):
+        fleet.run(config, f"on{ranks}", *skewed, ranks=ranks).expect(0)
+    assert fleet.cells("on1").outcomes() == fleet.cells("on3").outcomes()
+    for path in fleet.cells("on1").done():
+        held = table(path, "shards").groupby("robot").samples.sum()
+        assert len(held) == 8
+        assert held.sum() == 540
+        assert (held == 0).any(), "this alpha should leave robots without data"
+        rounds = table(path, "rounds")
+        merged = table(path, "cells")["merge.method"][0] not in ("local", "joint")
+        assert (rounds.participants == (held > 0).sum() * merged).all()
+        assert np.isfinite(table(path, "metrics").value).all()
+
+
+def test_one_robot_takes_part_when_participation_is_tiny(fleet: Fleet) -> None:
+    config = fleet.config(
+        '\n[sweep.grid]\nmerge.method = ["average", "fleet-merge"]\n'
+        'merge.hand_back = ["all", "participants"]\n'
+    )
+    for ranks in (1, 5):
+        fleet.run(
+            config,
+            f"on{ranks}",
+            *("--set", "merge.participation=0.001", "--set", "train.epochs=3"),
+            *("--set", "merge.moments=average"),
+            ranks=ranks,
+        ).expect(0)
+    assert fleet.cells("on1").outcomes() == fleet.cells("on5").outcomes()
+    rounds = table(fleet.directory / "on1.h5", "rounds")
+    assert list(rounds.participants) == [1] * 12

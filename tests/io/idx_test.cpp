@@ -1,0 +1,224 @@
+#include "io/idx.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The header of an IDX file of unsigned bytes.
+std::string idx_header(const std::vector<unsigned>& shape) {
+  std::string bytes{'\0', '\0', '\x08', static_cast<char>(shape.size())};
+  for (const unsigned extent : shape) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(extent >> shift);
+  }
+  return bytes;
+}
+
+/// `size` bytes which do not repeat soon, so that compressed they are not much shorter.
+std::string noise(std::size_t size) {
+  std::string bytes;
+  unsigned state = 1;
+  for (std::size_t i = 0; i < size; ++i) {
+    state = state * 1664525U + 1013904223U;
+    bytes += static_cast<char>(state >> 24U);
+  }
+  return bytes;
+}
+
+class IdxTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "idx_test-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  fs::path write(const std::string& name, const std::string& bytes) const {
+    fs::path path = directory_ / name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  }
+  fs::path write_gzip(const std::string& name, const std::string& bytes, const char* mode = "wb") {
+    fs::path path = directory_ / name;
+    gzFile file = gzopen(path.c_str(), mode);
+    EXPECT_EQ(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())), static_cast<int>(bytes.size()));
+    EXPECT_EQ(gzclose(file), Z_OK);
+    return path;
+  }
+  static std::string slurp(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static std::string payload(const fs::path& path, std::size_t size) {
+    std::string bytes(size, '?');
+    read_idx(path, std::as_writable_bytes(std::span(bytes)));
+    return bytes;
+  }
+  /// What read_idx says when it refuses the file; every such message names it.
+  static std::string complaint(const fs::path& path, std::size_t size) {
+    try {
+      payload(path, size);
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(path.string() + ": "), std::string::npos) << error.what();
+      return error.what();
+    }
+    return "accepted";
+  }
+
+  fs::path directory_;
+};
+
+void expect_says(const std::string& message, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
+  }
+}
+
+TEST_F(IdxTest, reads_plain_and_compressed_alike) {
+  const std::string body = noise(24);
+  const fs::path plain = write("plain", idx_header({2, 3, 4}) + body);
+  const fs::path packed = write_gzip("packed.gz", idx_header({2, 3, 4}) + body);
+  const fs::path unnamed = write_gzip("packed_too", idx_header({2, 3, 4}) + body);
+  for (const fs::path& path : {plain, packed, unnamed}) {
+    const IdxHeader header = read_idx_header(path);
+    EXPECT_EQ(header.shape, (std::vector<std::int64_t>{2, 3, 4}));
+    EXPECT_EQ(header.bytes(), 24U);
+    EXPECT_EQ(payload(path, 24), body);
+  }
+}
+
+TEST_F(IdxTest, reads_big_endian_dimensions) {
+  EXPECT_EQ(read_idx_header(write("f", idx_header({60000, 28, 28}))).shape, (std::vector<std::int64_t>{60000, 28, 28}));
+}
+
+TEST_F(IdxTest, refuses_a_file_it_cannot_read) {
+  expect_says(complaint(directory_ / "absent", 1), {"cannot be opened", "No such file"});
+  expect_says(complaint(directory_, 1), {"Is a directory"});
+}
+
+TEST_F(IdxTest, refuses_a_truncated_header) {
+  const std::string header = idx_header({5, 2});
+  for (std::size_t length = 0; length < header.size(); ++length) {
+    const std::string found = "found " + std::to_string(length) + " bytes";
+    expect_says(complaint(write("f", header.substr(0, length)), 10), {"truncated header", found});
+    expect_says(complaint(write_gzip("f.gz", header.substr(0, length)), 10), {"truncated header", found});
+  }
+}
+
+TEST_F(IdxTest, refuses_a_payload_of_another_length) {
+  for (const std::string name : {"f", "f.gz"}) {
+    const auto put = [&](const std::string& bytes) {
+      return name == "f" ? write(name, bytes) : write_gzip(name, bytes);
+    };
+    const std::string header = idx_header({5, 2});
+    expect_says(complaint(put(header), 10), {"truncated payload", "found 0 ", "expected 10 (5 x 2)"});
+    expect_says(complaint(put(header + noise(9)), 10), {"truncated payload", "found 9 "});
+    expect_says(complaint(put(header + noise(11)), 10), {"trailing bytes", "the 10 expected"});
+    EXPECT_EQ(payload(put(header + noise(10)), 10), noise(10));
+  }
+}
+
+TEST_F(IdxTest, refuses_a_buffer_of_another_size) {
+  const fs::path path = write("f", idx_header({5, 2}) + noise(10));
+  expect_says(complaint(path, 9), {"holds 10 bytes (5 x 2)", "expected 9"});
+  expect_says(complaint(path, 11), {"holds 10 bytes (5 x 2)", "expected 11"});
+}
+
+TEST_F(IdxTest, refuses_what_is_not_idx) {
+  expect_says(complaint(write("page", "<html>Moved</html>"), 1),
+              {"not an IDX file", "3c 68 74 6d", "expected 00 00 08"});
+}
+
+TEST_F(IdxTest, refuses_other_element_types) {
+  std::string floats = idx_header({1}) + noise(4);
+  floats[2] = '\x0D';
+  expect_says(complaint(write("f", floats), 4), {"0d (32-bit float)", "08 (unsigned byte)"});
+  floats[2] = '\x77';
+  expect_says(complaint(write("f", floats), 4), {"77 (unknown)"});
+}
+
+TEST_F(IdxTest, refuses_absurd_dimensions) {
+  const unsigned huge = 0xffffffffU;
+  expect_says(complaint(write("f", idx_header({})), 1), {"0 dimensions", "at least 1"});
+  expect_says(complaint(write("f", idx_header({3, 0, 2})), 0), {"absurd", "3 x 0 x ..."});
+  expect_says(complaint(write("f", idx_header({huge, huge, huge})), 0), {"absurd", "4294967295"});
+  expect_says(complaint(write("f", idx_header({65536, 65536, 65536, 65536})), 0), {"absurd"});
+}
+
+TEST_F(IdxTest, refuses_plain_bytes_called_gz) {
+  expect_says(complaint(write("f.gz", idx_header({1}) + "x"), 1), {"plain bytes", "expected gzip"});
+  expect_says(complaint(write("empty.gz", ""), 1), {"plain bytes", "expected gzip"});
+}
+
+// Wherever the compressed file breaks off, be it in gzip's header, its data or its trailer; also
+// where the data end with the reader's buffer, and nothing but the trailer is missing.
+TEST_F(IdxTest, refuses_gzip_truncated_anywhere) {
+  const std::string whole = slurp(write_gzip("f.gz", idx_header({300}) + noise(300)));
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_NE(complaint(write("cut.gz", whole.substr(0, length)), 300), "accepted") << length;
+  }
+  expect_says(complaint(write("cut.gz", whole.substr(0, whole.size() / 2)), 300), {"truncated gzip"});
+}
+
+TEST_F(IdxTest, refuses_gzip_without_its_trailer_at_any_size) {
+  for (const unsigned size : {1U << 17U, 1U << 18U, 1U << 19U, 1U << 20U}) {
+    for (const unsigned less : {0U, 5U, 8U}) {
+      for (const char* mode : {"wb", "wb0"}) {
+        const std::string content = idx_header({size - less}) + noise(size - less);
+        const std::string whole = slurp(write_gzip("f.gz", content, mode));
+        for (std::size_t lost = 1; lost <= 9; ++lost) {
+          const fs::path cut = write("cut.gz", whole.substr(0, whole.size() - lost));
+          expect_says(complaint(cut, size - less), {"truncated gzip"});
+        }
+      }
+    }
+  }
+}
+
+TEST_F(IdxTest, refuses_gzip_with_another_checksum) {
+  std::string bytes = slurp(write_gzip("f.gz", idx_header({200000}) + noise(200000)));
+  bytes[bytes.size() - 8] ^= 1;
+  expect_says(complaint(write("f.gz", bytes), 200000), {"incorrect data check"});
+  bytes[bytes.size() - 8] ^= 1;
+  bytes[bytes.size() - 1] ^= 1;
+  expect_says(complaint(write("f.gz", bytes), 200000), {"incorrect length check"});
+}
+
+TEST_F(IdxTest, finds_every_spelling_the_plain_one_first) {
+  const std::string stem = "train-images-idx3-ubyte";
+  for (const std::string name : {"train-images.idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images-idx3-ubyte.gz",
+                                 "train-images-idx3-ubyte"}) {
+    write(name, "");
+    EXPECT_EQ(find_idx(directory_, stem), directory_ / name);
+    EXPECT_EQ(locate_idx(directory_, stem), directory_ / name);
+  }
+}
+
+TEST_F(IdxTest, names_the_directory_and_the_names_it_tried) {
+  fs::create_directory(directory_ / "t10k-labels-idx1-ubyte");  // a folder is not the file
+  EXPECT_EQ(locate_idx(directory_, "t10k-labels-idx1-ubyte"), std::nullopt);
+  try {
+    (void)find_idx(directory_, "t10k-labels-idx1-ubyte");
+    FAIL() << "found";
+  } catch (const Error& error) {
+    expect_says(std::string(error.what()), {directory_.string(), "t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz",
+                                            "t10k-labels.idx1-ubyte", "t10k-labels.idx1-ubyte.gz"});
+  }
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,204 @@
+#include "io/toml.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The message of the ConfigError that `act` throws.
+template <class Act>
+std::string complaint(Act act) {
+  try {
+    act();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string parse_complaint(std::string_view text) {
+  return complaint([&] { (void)parse_toml(text, "a.toml"); });
+}
+
+Value integer(std::int64_t value) {
+  return value;
+}
+Value text(const char* value) {
+  return std::string(value);
+}
+
+class TomlFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "toml_test-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  fs::path write(const std::string& content) const {
+    fs::path path = directory_ / "a.toml";
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+
+  fs::path directory_;
+};
+
+TEST(Toml, settings_written_as_text_read_back_the_same) {
+  Settings settings;
+  settings["b"].value = true;
+  settings["i"].value = integer(-3);
+  settings["t.d"].value = 1e-12;
+  settings["t.large"].value = 1e300;
+  settings["t.whole"].value = 2.0;
+  settings["t.u.s"].value = text("a\"b\\ größe");
+  settings["t.u.empty"].value = text("");
+  settings["l"].value = Value::List{integer(1), Value(0.5), text("x"), Value(Value::List{integer(2)})};
+  settings["none"].value = Value::List{};
+  EXPECT_EQ(to_text(parse_toml(to_text(settings), "a.toml")), to_text(settings));
+}
+
+TEST(Toml, texts_with_control_characters_read_back_the_same) {
+  Settings settings;
+  settings["s"].value = text("two\nlines\twith a tab\r\x01\x7f");
+  std::string back;
+  EXPECT_EQ(complaint([&] { back = to_text(parse_toml(to_text(settings), "a.toml")); }), "accepted");
+  EXPECT_EQ(back, to_text(settings));
+}
+
+TEST(Toml, tables_become_dotted_keys) {
+  const Settings settings = parse_toml(
+      "seed = 1\nmerge.method = \"average\"\n[fleet]\nalpha = 0.5\n"
+      "data.limits = { low = 1, high = 2 }\n[a.b]\nc.d = true\n",
+      "a.toml");
+  EXPECT_EQ(to_text(settings),
+            "a.b.c.d = true\nfleet.alpha = 0.5\nfleet.data.limits.high = 2\nfleet.data.limits.low = 1\n"
+            "merge.method = \"average\"\nseed = 1\n");
+}
+
+TEST(Toml, values_keep_their_types) {
+  const Settings settings =
+      parse_toml("b = false\ni = 1_000\nd = 1.0\ns = 'C:\\path'\nl = [1, 2.0, [\"x\"]]\n", "a.toml");
+  EXPECT_EQ(settings.at("b").value, Value(false));
+  EXPECT_EQ(settings.at("i").value, integer(1000));
+  EXPECT_EQ(settings.at("d").value, Value(1.0));
+  EXPECT_EQ(settings.at("s").value, text("C:\\path"));
+  EXPECT_EQ(settings.at("l").value, Value(Value::List{integer(1), Value(2.0), Value(Value::List{text("x")})}));
+}
+
+TEST(Toml, an_array_of_tables_becomes_numbered_keys) {
+  const Settings settings =
+      parse_toml("[[sweep.zip]]\nfleet.robots = [1, 2]\nseed = [3, 4]\n[[sweep.zip]]\nx = [5]\n", "a.toml");
+  EXPECT_EQ(to_text(settings), "sweep.zip.0.fleet.robots = [1, 2]\nsweep.zip.0.seed = [3, 4]\nsweep.zip.1.x = [5]\n");
+}
+
+TEST(Toml, settings_know_file_line_and_column) {
+  const Settings settings = parse_toml("# comment\nseed = 1\n\n[fleet]\n  alpha = 0.5\n[[z]]\nx = [5]\n", "dir/a.toml");
+  EXPECT_EQ(settings.at("seed").source.to_string(), "dir/a.toml:2:8");
+  EXPECT_EQ(settings.at("fleet.alpha").source.to_string(), "dir/a.toml:5:11");
+  EXPECT_EQ(settings.at("z.0.x").source.to_string(), "dir/a.toml:7:5");
+}
+
+TEST(Toml, an_empty_text_has_no_settings) {
+  EXPECT_TRUE(parse_toml("", "a.toml").empty());
+  EXPECT_TRUE(parse_toml("# nothing\n[fleet]\n", "a.toml").empty());
+}
+
+TEST(Toml, a_syntax_error_names_file_line_and_column) {
+  const std::string message = parse_complaint("seed = 1\nalpha = = 2\n");
+  EXPECT_EQ(message.find("a.toml:2:9: "), 0U) << message;
+  EXPECT_EQ(parse_complaint("[fleet\n").find("a.toml:1:7: "), 0U) << parse_complaint("[fleet\n");
+  EXPECT_EQ(parse_complaint("a = 1\nb = 2\na = 3\n").find("a.toml:3:"), 0U) << "a key twice";
+  EXPECT_EQ(parse_complaint("s = \"open\n").find("a.toml:1:"), 0U);
+  EXPECT_EQ(parse_complaint("s = \"\xff\"\n").find("a.toml:1:"), 0U) << "not UTF-8";
+}
+
+TEST(Toml, a_date_is_refused_with_place_and_key) {
+  EXPECT_EQ(parse_complaint("[fleet]\nstart = 2030-01-02\n"),
+            "a.toml:2:9: fleet.start: expected a boolean, a number, a string or a list");
+  for (const char* value : {"07:32:00", "2030-01-02T07:32:00Z", "[1, 2030-01-02]", "[{ x = 1 }, 2]"}) {
+    const std::string message = parse_complaint(cat("start = ", value));
+    EXPECT_EQ(message.find("a.toml:1:"), 0U) << message;
+    EXPECT_NE(message.find(": start: expected"), std::string::npos) << message;
+  }
+}
+
+TEST_F(TomlFileTest, a_file_reads_as_its_text) {
+  const std::string content = "[fleet]\r\nalpha = 0.5\r\n# größe\r\n";
+  const fs::path path = write(content);
+  const Settings settings = read_toml(path);
+  EXPECT_EQ(to_text(settings), to_text(parse_toml(content, "")));
+  EXPECT_EQ(settings.at("fleet.alpha").source.file, path.string());
+}
+
+TEST_F(TomlFileTest, an_empty_file_has_no_settings) {
+  const fs::path path = write("");
+  Settings settings;
+  EXPECT_EQ(complaint([&] { settings = read_toml(path); }), "accepted");
+  EXPECT_TRUE(settings.empty());
+}
+
+TEST_F(TomlFileTest, a_syntax_error_in_a_file_names_it) {
+  const fs::path path = write("a = \n");
+  const std::string message = complaint([&] { (void)read_toml(path); });
+  EXPECT_EQ(message.find(path.string() + ":1:"), 0U) << message;
+}
+
+TEST_F(TomlFileTest, a_file_that_cannot_be_read_is_named) {
+  const fs::path plain = write("a = 1\n");
+  for (const fs::path& path : {directory_ / "absent.toml", directory_, plain / "below.toml"}) {
+    const std::string message = complaint([&] { (void)read_toml(path); });
+    EXPECT_NE(message.find(path.string()), std::string::npos) << message;
+  }
+}
+
+TEST(Override, values_are_numbers_texts_and_lists_as_in_a_file) {
+  const auto value = [](std::string_view argument) { return parse_override(argument).second.value; };
+  EXPECT_EQ(value("seed=3"), integer(3));
+  EXPECT_EQ(value("seed=-3"), integer(-3));
+  EXPECT_EQ(value("fleet.alpha=1e-3"), Value(1e-3));
+  EXPECT_EQ(value("fleet.alpha= 0.5"), Value(0.5));
+  EXPECT_EQ(value("keep=true"), Value(true));
+  EXPECT_EQ(value("name=\"quoted\""), text("quoted"));
+  EXPECT_EQ(value("model.hidden=[8, 4]"), Value(Value::List{integer(8), integer(4)}));
+  EXPECT_EQ(value("sweep.grid.m=[\"a\", \"b\"]"), Value(Value::List{text("a"), text("b")}));
+}
+
+TEST(Override, what_is_not_toml_is_a_text) {
+  const auto value = [](std::string_view argument) { return parse_override(argument).second.value; };
+  EXPECT_EQ(value("merge.method=fleet-merge"), text("fleet-merge"));
+  EXPECT_EQ(value("run.output=/data/a b"), text("/data/a b"));
+  EXPECT_EQ(value("name="), text(""));
+  EXPECT_EQ(value("name=a=b"), text("a=b"));
+  EXPECT_EQ(value("l=[1, 2"), text("[1, 2"));
+}
+
+TEST(Override, key_and_source_are_told) {
+  const auto [key, setting] = parse_override("fleet.alpha=0.5");
+  EXPECT_EQ(key, "fleet.alpha");
+  EXPECT_EQ(setting.source.to_string(), "--set");
+}
+
+TEST(Override, without_key_or_equals_sign_it_is_refused) {
+  for (const char* argument : {"seed", "=3", ""}) {
+    const std::string message = complaint([&] { (void)parse_override(argument); });
+    EXPECT_NE(message.find(cat("--set ", argument)), std::string::npos) << message;
+    EXPECT_NE(message.find("key=value"), std::string::npos) << message;
+  }
+}
+
+TEST(Override, a_date_is_refused_with_place_and_key) {
+  EXPECT_EQ(complaint([] { (void)parse_override("start=2030-01-02"); }),
+            "--set: start: expected a boolean, a number, a string or a list");
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,255 @@
+// Laws that every merging method keeps, whatever the number of ranks.
+#include "merge/merger.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "comm/placement.hpp"
+#include "merge/fleet_merge.hpp"
+#include "merge/weight_matching.hpp"
+#include "toy_fleet.hpp"
+
+namespace fleet {
+namespace {
+
+/// Robots spread over the ranks of `comm`, each with weights and data of its own.
+class ToyFleet {
+ public:
+  ToyFleet(int robots, const Comm& comm) : symmetry_(toy::symmetry()) {
+    const Placement placement{.robots = robots, .ranks = comm.size()};
+    for (int i = placement.begin(comm.rank()); i < placement.end(comm.rank()); ++i) {
+      robots_.push_back(std::make_unique<toy::ToyRobot>(symmetry_.layout(), i, 10 + i, 0.01, i));
+      indices_.push_back(i);
+    }
+  }
+
+  MergeInput input(const std::vector<int>& participants) {
+    MergeInput input{.symmetry = &symmetry_, .participants = participants, .seed = 3, .round = 1};
+    for (std::size_t i = 0; i < robots_.size(); ++i) {
+      input.rows.push_back({.robot = indices_[i],
+                            .weights = &robots_[i]->weights(),
+                            .samples = static_cast<double>(robots_[i]->samples()),
+                            .participates = std::binary_search(participants.begin(), participants.end(), indices_[i]),
+                            .data = robots_[i].get()});
+    }
+    return input;
+  }
+
+  [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
+  ParamVector& weights(std::size_t row) { return robots_[row]->weights(); }
+  [[nodiscard]] std::size_t rows() const { return robots_.size(); }
+  [[nodiscard]] int index(std::size_t row) const { return indices_[row]; }
+
+ private:
+  SymmetrySpec symmetry_;
+  std::vector<std::unique_ptr<toy::ToyRobot>> robots_;
+  std::vector<int> indices_;
+};
+
+std::vector<float> values(const ParamVector& v) {
+  return {v.flat().begin(), v.flat().end()};
+}
+
+std::vector<int> everyone(int robots) {
+  std::vector<int> all;
+  for (int i = 0; i < robots; ++i) all.push_back(i);
+  return all;
+}
+
+/// Short alignments: laws do not need good ones.
+std::unique_ptr<Merger> make(const MergerEntry& entry) {
+  Settings settings;
+  settings["merge.fleet-merge.epochs"].value = std::int64_t{3};
+  settings["merge.fleet-merge.steps"].value = std::int64_t{15};
+  settings["merge.fleet-merge.batch_size"].value = std::int64_t{8};
+  SettingsReader reader(settings);
+  return entry.make(reader);
+}
+
+class EveryMerger : public testing::TestWithParam<MergerEntry> {
+ protected:
+  void SetUp() override {
+    if (GetParam().regime != Regime::kMerge) GTEST_SKIP() << "a reference line, which does not merge";
+    merger_ = make(GetParam());
+  }
+  Comm world_ = MpiSession::world();
+  std::unique_ptr<Merger> merger_;
+};
+
+TEST_P(EveryMerger, gives_the_same_bits_on_any_number_of_ranks) {
+  ToyFleet spread(7, world_);
+  const MergeOutcome apart = merger_->merge(spread.input({0, 2, 3, 6}), world_);
+  const Comm alone = world_.split(world_.rank());  // every rank carries the whole fleet by itself
+  ToyFleet together(7, alone);
+  const MergeOutcome whole = merger_->merge(together.input({0, 2, 3, 6}), alone);
+  EXPECT_EQ(values(apart.merged), values(whole.merged));
+  EXPECT_EQ(apart.objective, whole.objective);
+  for (std::size_t row = 0; row < apart.elements.size(); ++row) {
+    EXPECT_EQ(apart.elements[row], whole.elements[static_cast<std::size_t>(spread.index(row))]);
+  }
+}
+
+TEST_P(EveryMerger, one_robot_merges_to_itself) {
+  ToyFleet fleet(1, world_);
+  const MergeOutcome outcome = merger_->merge(fleet.input({0}), world_);
+  if (fleet.rows() == 1) {
+    EXPECT_EQ(values(outcome.merged), values(fleet.weights(0)));
+  }
+}
+
+TEST_P(EveryMerger, those_who_do_not_take_part_do_not_matter) {
+  ToyFleet fleet(4, world_);
+  const std::vector<float> before = values(merger_->merge(fleet.input({1, 3}), world_).merged);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    if (fleet.index(row) % 2 == 0) std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(), NAN);
+  }
+  EXPECT_EQ(values(merger_->merge(fleet.input({1, 3}), world_).merged), before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryMerger, testing::ValuesIn(merger_table().begin(), merger_table().end()),
+                         [](const auto& tested) {
+                           std::string name(tested.param.name);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Average, is_weighted_by_samples_unless_told_otherwise) {
+  const Comm world = MpiSession::world();
+  for (const bool weighted : {true, false}) {
+    ToyFleet fleet(3, world);
+    for (std::size_t row = 0; row < fleet.rows(); ++row) {
+      std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(),
+                static_cast<float>(fleet.index(row)));
+    }
+    Settings settings;
+    settings["merge.average.weighted"].value = weighted;
+    SettingsReader reader(settings);
+    const MergeOutcome outcome = find_merger("average").make(reader)->merge(fleet.input({0, 1, 2}), world);
+    // Robots have 10, 11 and 12 samples.
+    EXPECT_FLOAT_EQ(outcome.merged.flat()[0], weighted ? (11.0F + 24.0F) / 33.0F : 1.0F);
+  }
+}
+
+/// Losses on the robot's own data, as multiples of the trained network's.
+struct CopyMerge {
+  double merged;
+  double averaged;
+};
+
+/// Merges a trained network with a permuted copy of itself; `draw` names the permutation.
+CopyMerge merge_with_permuted_copy(const FleetMergeOptions& options, int network, std::uint64_t draw,
+                                   const Comm& world) {
+  const SymmetrySpec symmetry = toy::symmetry();
+  std::array<std::unique_ptr<toy::ToyRobot>, 2> robots;
+  for (auto& robot : robots) robot = std::make_unique<toy::ToyRobot>(symmetry.layout(), network, 200, 0.01, 0);
+  robots[0]->train(20000, [] { return false; });
+  RandomStream stream(draw, Purpose::kTest, static_cast<std::uint64_t>(network));
+  robots[1]->weights() = symmetry.apply(symmetry.random(stream), robots[0]->weights());
+
+  MergeInput input{.symmetry = &symmetry, .participants = {0, 1}, .seed = 3, .round = 1};
+  const Placement placement{.robots = 2, .ranks = world.size()};
+  for (int i = placement.begin(world.rank()); i < placement.end(world.rank()); ++i) {
+    toy::ToyRobot& robot = *robots[static_cast<std::size_t>(i)];
+    input.rows.push_back({i, &robot.weights(), 200.0, true, &robot});
+  }
+  const MergeOutcome outcome = make_fleet_merge(options)->merge(input, world);
+  const double own = robots[0]->held_out_score(robots[0]->weights()).sum;
+  Settings none;
+  SettingsReader reader(none);
+  const ParamVector mean = find_merger("average").make(reader)->merge(input, world).merged;
+  return {robots[0]->held_out_score(outcome.merged).sum / own, robots[0]->held_out_score(mean).sum / own};
+}
+
+TEST(FleetMerge, a_network_and_its_permuted_copy_merge_to_the_network) {
+  const Comm world = MpiSession::world();
+  for (int network = 0; network < 4; ++network) {
+    for (const std::uint64_t draw : {9U, 10U}) {
+      const FleetMergeOptions options{.start = FleetMergeOptions::Start::kWeightMatching};
+      EXPECT_LE(merge_with_permuted_copy(options, network, draw, world).merged, 1.0 + 1e-4) << network;
+    }
+  }
+}
+
+TEST(FleetMerge, from_the_identity_data_alone_undo_most_of_what_averaging_breaks) {
+  // Gradient alignment has local optima, which is why the law above starts from matched weights.
+  const Comm world = MpiSession::world();
+  for (int network = 0; network < 4; ++network) {
+    const CopyMerge losses = merge_with_permuted_copy({.epochs = 40, .steps = 60}, network, 9, world);
+    EXPECT_LT(losses.merged, 0.5 * losses.averaged) << network;
+  }
+}
+
+TEST(WeightMatching, recovers_the_permutation_of_a_copy_and_never_lowers_the_objective) {
+  const SymmetrySpec symmetry = toy::symmetry();
+  for (std::uint64_t draw = 0; draw < 20; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    ParamVector weights(symmetry.layout());
+    for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
+    const GroupElement element = symmetry.random(stream);
+    const GroupElement found = match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity());
+    EXPECT_EQ(found, SymmetrySpec::inverse(element));
+  }
+}
+
+TEST(FleetMerge, keeping_the_best_never_scores_below_the_average_it_starts_from) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(4, world);
+  const auto merger = make_fleet_merge({.epochs = 4, .steps = 10, .batch_size = 8});
+  const MergeOutcome outcome = merger->merge(fleet.input(everyone(4)), world);
+  ASSERT_EQ(outcome.objective.size(), 5U);
+  double kept = 0.0;
+  double samples = 0.0;
+  for (const MergeRow& row : fleet.input(everyone(4)).rows) {
+    const Score score = row.data->held_out_score(outcome.merged);
+    kept += score.sum;
+    samples += score.samples;
+  }
+  const std::vector<double> sums = world.all_gather(std::vector{kept, samples});
+  kept = samples = 0.0;
+  for (std::size_t i = 0; i < sums.size(); i += 2) {
+    kept += sums[i];
+    samples += sums[i + 1];
+  }
+  EXPECT_NEAR(kept / samples, *std::max_element(outcome.objective.begin(), outcome.objective.end()), 1e-9);
+  EXPECT_GE(kept / samples, outcome.objective.front() - 1e-9);
+}
+
+TEST(FleetMerge, the_merged_weights_are_the_mean_of_the_permuted_robots) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(3, world);
+  const auto merger =
+      make_fleet_merge({.epochs = 3, .steps = 20, .batch_size = 8, .keep_best = false, .weighted = false});
+  const MergeOutcome outcome = merger->merge(fleet.input(everyone(3)), world);
+  std::vector<ParamVector> moved;
+  std::vector<Comm::Term> terms;
+  for (std::size_t row = 0; row < fleet.rows(); ++row)
+    moved.push_back(fleet.symmetry().apply(outcome.elements[row], fleet.weights(row)));
+  for (const ParamVector& row : moved) terms.push_back({row.flat(), 1.0});
+  ParamVector mean(fleet.symmetry().layout());
+  world.ordered_sum(terms, mean.flat(), 1.0 / 3.0);
+  EXPECT_EQ(values(mean), values(outcome.merged));
+}
+
+TEST(FleetMerge, an_error_in_one_robots_data_reaches_every_rank) {
+  struct Broken : LocalData {
+    double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override {
+      throw Error("sensor unplugged");
+    }
+    Score held_out_score(const ParamVector&) override { return {0.0, 1.0}; }
+  };
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(5, world);
+  Broken broken;
+  MergeInput input = fleet.input(everyone(5));
+  for (MergeRow& row : input.rows) {
+    if (row.robot == 3) row.data = &broken;
+  }
+  EXPECT_THROW((void)make_fleet_merge(FleetMergeOptions{.epochs = 1, .steps = 1})->merge(input, world), Error);
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,77 @@
+#include "model/optimizer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.hpp"
+
+namespace fleet {
+namespace {
+
+std::vector<float> random_vector(std::uint64_t name, std::size_t size) {
+  RandomStream stream(name, Purpose::kTest);
+  std::vector<float> values(size);
+  for (float& value : values) value = static_cast<float>(stream.normal());
+  return values;
+}
+
+TEST(Optimizer, adam_follows_kingma_and_ba) {
+  const OptimizerOptions options{.learning_rate = 0.01, .weight_decay = 0.1};
+  constexpr std::size_t kSize = 37;  // no multiple of a vector register
+  std::vector<float> weights = random_vector(1, kSize);
+  std::vector<double> expected(weights.begin(), weights.end());
+  std::vector<double> m(kSize, 0.0);
+  std::vector<double> v(kSize, 0.0);
+  Optimizer optimizer(options, kSize);
+  for (int t = 1; t <= 20; ++t) {
+    const std::vector<float> gradient = random_vector(static_cast<std::uint64_t>(t) + 100, kSize);
+    optimizer.step(weights, gradient);
+    for (std::size_t i = 0; i < kSize; ++i) {
+      const double g = static_cast<double>(gradient[i]) + 0.1 * expected[i];
+      m[i] = 0.9 * m[i] + 0.1 * g;
+      v[i] = 0.999 * v[i] + 0.001 * g * g;
+      const double m_hat = m[i] / (1.0 - std::pow(0.9, t));
+      const double v_hat = v[i] / (1.0 - std::pow(0.999, t));
+      expected[i] -= 0.01 * m_hat / (std::sqrt(v_hat) + 1e-8);
+    }
+  }
+  for (std::size_t i = 0; i < kSize; ++i) EXPECT_NEAR(weights[i], expected[i], 2e-6);
+}
+
+TEST(Optimizer, sgd_with_momentum_keeps_a_velocity) {
+  const OptimizerOptions options{.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 0.5, .momentum = 0.9};
+  Optimizer optimizer(options, 1);
+  std::vector<float> w{1.0F};
+  const std::vector<float> g{1.0F};
+  optimizer.step(w, g);  // velocity 1
+  EXPECT_FLOAT_EQ(w[0], 0.5F);
+  optimizer.step(w, g);  // velocity 1.9
+  EXPECT_FLOAT_EQ(w[0], -0.45F);
+  EXPECT_EQ(optimizer.moments().size(), 1U);
+}
+
+TEST(Optimizer, plain_sgd_has_no_moments) {
+  const OptimizerOptions options{.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 0.1, .weight_decay = 1.0};
+  Optimizer optimizer(options, 1);
+  std::vector<float> w{2.0F};
+  optimizer.step(w, std::vector<float>{1.0F});
+  EXPECT_FLOAT_EQ(w[0], 1.7F);
+  EXPECT_TRUE(optimizer.moments().empty());
+}
+
+TEST(Optimizer, reset_makes_it_new) {
+  Optimizer used({}, 8);
+  std::vector<float> scratch = random_vector(1, 8);
+  used.step(scratch, random_vector(2, 8));
+  used.reset();
+  Optimizer fresh({}, 8);
+  std::vector<float> a = random_vector(3, 8);
+  std::vector<float> b = a;
+  used.step(a, random_vector(4, 8));
+  fresh.step(b, random_vector(4, 8));
+  EXPECT_EQ(a, b);
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,149 @@
+#include "model/symmetry.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+/// A spec that uses everything: a feed-forward group, a recurrent weight acted on twice by one group, gates stacked
+/// (outer = 3), a flattened convolution (inner = 2), and a tensor that nothing acts on.
+SymmetrySpec rich_spec() {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("in.weight", {5, 3});
+  layout->add("in.bias", {5});
+  layout->add("recurrent", {5, 5});
+  layout->add("gates", {3 * 5, 4});
+  layout->add("flat", {6, 5 * 2});
+  layout->add("kernel", {6, 5, 2, 2});
+  layout->add("free", {4});
+  return {layout,
+          {{"hidden", 5}, {"out", 6}},
+          {{.tensor = 0, .axis = 0, .group = 0},
+           {.tensor = 1, .axis = 0, .group = 0},
+           {.tensor = 2, .axis = 0, .group = 0},
+           {.tensor = 2, .axis = 1, .group = 0},
+           {.tensor = 3, .axis = 0, .group = 0, .outer = 3},
+           {.tensor = 4, .axis = 1, .group = 0, .inner = 2},
+           {.tensor = 4, .axis = 0, .group = 1},
+           {.tensor = 5, .axis = 0, .group = 1},
+           {.tensor = 5, .axis = 1, .group = 0}}};
+}
+
+ParamVector random_weights(const SymmetrySpec& spec, std::uint64_t name) {
+  RandomStream stream(name, Purpose::kTest);
+  ParamVector weights(spec.layout());
+  for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
+  return weights;
+}
+
+std::vector<float> values(const ParamVector& v) {
+  return {v.flat().begin(), v.flat().end()};
+}
+
+class SymmetryTest : public testing::Test {
+ protected:
+  SymmetrySpec spec_ = rich_spec();
+  RandomStream stream_{11, Purpose::kTest};
+};
+
+TEST_F(SymmetryTest, apply_then_inverse_is_the_identity) {
+  const ParamVector weights = random_weights(spec_, 1);
+  const GroupElement element = spec_.random(stream_);
+  const ParamVector moved = spec_.apply(element, weights);
+  EXPECT_NE(values(moved), values(weights));
+  EXPECT_EQ(values(spec_.apply(SymmetrySpec::inverse(element), moved)), values(weights));
+  EXPECT_EQ(values(spec_.apply(spec_.identity(), weights)), values(weights));
+}
+
+TEST_F(SymmetryTest, compose_acts_as_one_after_the_other) {
+  const ParamVector weights = random_weights(spec_, 2);
+  const GroupElement first = spec_.random(stream_);
+  const GroupElement second = spec_.random(stream_);
+  EXPECT_EQ(values(spec_.apply(SymmetrySpec::compose(second, first), weights)),
+            values(spec_.apply(second, spec_.apply(first, weights))));
+  EXPECT_EQ(SymmetrySpec::compose(first, SymmetrySpec::inverse(first)), spec_.identity());
+}
+
+TEST_F(SymmetryTest, the_relaxed_action_of_a_permutation_is_the_hard_one) {
+  const ParamVector weights = random_weights(spec_, 3);
+  const GroupElement element = spec_.random(stream_);
+  const RelaxedElement relaxed = to_matrices(element);
+  RelaxedAction action(spec_, weights);
+  EXPECT_EQ(values(action.apply(relaxed)), values(spec_.apply(element, weights)));
+}
+
+TEST_F(SymmetryTest, a_recurrent_weight_transforms_as_p_w_p_transposed) {
+  const ParamVector weights = random_weights(spec_, 4);
+  const GroupElement element = spec_.random(stream_);
+  const RowMatrix p = to_matrices(element)[0];
+  const RowMatrix w = ConstMatrixView(weights.tensor(2).data(), 5, 5);
+  const ParamVector moved = spec_.apply(element, weights);
+  EXPECT_TRUE(ConstMatrixView(moved.tensor(2).data(), 5, 5).isApprox(p * w * p.transpose()));
+}
+
+TEST_F(SymmetryTest, the_adjoint_agrees_with_finite_differences) {
+  const ParamVector weights = random_weights(spec_, 5);
+  const ParamVector slope = random_weights(spec_, 6);  // L(theta) = <slope, theta>
+  RelaxedElement at = to_matrices(spec_.random(stream_));
+  for (RowMatrix& p : at) {
+    for (Eigen::Index i = 0; i < p.size(); ++i) p.data()[i] += 0.3F * static_cast<float>(stream_.uniform());
+  }
+  RelaxedAction action(spec_, weights);
+  const auto loss = [&] {
+    const ParamVector& moved = action.apply(at);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < moved.flat().size(); ++i) {
+      sum += static_cast<double>(slope.flat()[i]) * static_cast<double>(moved.flat()[i]);
+    }
+    return sum;
+  };
+  RelaxedElement gradient;
+  for (const RowMatrix& p : at) gradient.push_back(RowMatrix::Zero(p.rows(), p.cols()));
+  action.apply(at);
+  action.adjoint(slope, gradient);
+  for (std::size_t g = 0; g < at.size(); ++g) {
+    for (Eigen::Index i = 0; i < at[g].size(); ++i) {
+      float& entry = at[g].data()[i];
+      const float kept = entry;
+      entry = kept + 0.05F;
+      const double above = loss();
+      entry = kept - 0.05F;
+      const double below = loss();
+      entry = kept;
+      // L is at most quadratic in each entry, so central differences are exact up to rounding.
+      EXPECT_NEAR((above - below) / 0.1, gradient[g].data()[i], 2e-3 * (1.0 + std::abs(gradient[g].data()[i])));
+    }
+  }
+}
+
+TEST(SymmetrySpec, extents_that_do_not_match_are_refused) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("w", {6, 4});
+  const std::vector<SymmetryGroup> groups{{"hidden", 5}};
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 0}}), Error);
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 1, .axis = 0, .group = 0}}), Error);
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 2, .group = 0}}), Error);
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 1}}), Error);
+}
+
+TEST(ParamLayout, names_shapes_and_order_decide_the_hash) {
+  ParamLayout a, b, c;
+  a.add("w", {2, 3});
+  a.add("b", {2});
+  b.add("w", {2, 3});
+  b.add("b", {2});
+  c.add("w", {3, 2});
+  c.add("b", {2});
+  EXPECT_EQ(a.hash(), b.hash());
+  EXPECT_NE(a.hash(), c.hash());
+  EXPECT_EQ(a.size(), 8U);
+  EXPECT_EQ(a.index_of("b"), 1U);
+  EXPECT_THROW(a.add("w", {1}), Error);
+  EXPECT_THROW((void)a.index_of("x"), Error);
+  EXPECT_THROW(c.add("z", {0}), Error);
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,414 @@
+#include "sweep/cell.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "io/toml.hpp"
+
+namespace fleet {
+namespace {
+
+/// A world of a few keys, which only plans.
+class ToyWorld : public World {
+ public:
+  CellFacts describe(SettingsReader& settings) override {
+    int size = 10;
+    double noise = 0.5;
+    double alpha = 1.0;
+    std::vector<int> hidden{4};
+    settings.read("toy.size", size, at_least(1));
+    settings.read("toy.noise", noise, at_least(0));
+    settings.read("fleet.alpha", alpha, above(0));
+    settings.read("model.hidden", hidden, at_least(1));
+    return {.parameters = hidden.front(), .train_samples = size};
+  }
+  void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
+  std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
+};
+
+/// Another, with a key that the first lacks.
+class QuietWorld : public ToyWorld {
+ public:
+  CellFacts describe(SettingsReader& settings) override {
+    int volume = 3;
+    settings.read("quiet.volume", volume);
+    return {};
+  }
+};
+
+std::unique_ptr<World> make_toy() {
+  return std::make_unique<ToyWorld>();
+}
+std::unique_ptr<World> make_quiet() {
+  return std::make_unique<QuietWorld>();
+}
+constexpr std::array kWorlds = {WorldEntry{"toy", "a toy", make_toy}, WorldEntry{"quiet", "another", make_quiet}};
+
+Sweep expand_settings(const Settings& settings) {
+  Worlds worlds;
+  return expand(settings, "default-name", kWorlds, worlds);
+}
+
+/// The sweep of a configuration of the toy world.
+Sweep expand_text(const std::string& text) {
+  return expand_settings(parse_toml("workload = \"toy\"\n" + text, "a.toml"));
+}
+
+/// As main does with --set.
+Sweep expand_with(const std::string& text, const std::vector<std::string>& overrides) {
+  Settings settings = parse_toml("workload = \"toy\"\n" + text, "a.toml");
+  for (const std::string& argument : overrides) {
+    auto [key, setting] = parse_override(argument);
+    settings.insert_or_assign(key, setting);
+  }
+  return expand_settings(settings);
+}
+
+std::string complaint(const std::string& text) {
+  try {
+    (void)expand_text(text);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+void expect_complaint(const std::string& text, const std::vector<std::string>& parts) {
+  const std::string message = complaint(text);
+  for (const std::string& part : parts) {
+    EXPECT_NE(message.find(part), std::string::npos) << '"' << part << "\" is missing in: " << message;
+  }
+}
+
+std::vector<std::string> labels(const Sweep& sweep) {
+  std::vector<std::string> texts;
+  for (const Cell& cell : sweep.cells) texts.push_back(cell.label());
+  return texts;
+}
+
+std::vector<std::string> ids(const Sweep& sweep) {
+  std::vector<std::string> texts;
+  for (const Cell& cell : sweep.cells) texts.push_back(cell.id);
+  return texts;
+}
+
+std::set<std::string> id_set(const Sweep& sweep) {
+  const std::vector<std::string> all = ids(sweep);
+  return {all.begin(), all.end()};
+}
+
+/// Identities and labels: what a directory knows of a sweep.
+void expect_same_cells(const Sweep& a, const Sweep& b) {
+  ASSERT_EQ(labels(a), labels(b));
+  EXPECT_EQ(ids(a), ids(b));
+  for (std::size_t i = 0; i < a.cells.size(); ++i) {
+    EXPECT_EQ(to_text(a.cells[i].settings), to_text(b.cells[i].settings)) << "cell " << i;
+  }
+}
+
+const std::string kGrid = "[sweep.grid]\nmerge.method = [\"average\", \"fleet-merge\"]\nseed = [0, 1, 2]\n";
+const std::string kZip = "[[sweep.zip]]\nfleet.robots = [2, 4]\ntoy.noise = [0.1, 0.2]\n";
+
+// Laws
+
+TEST(Expand, the_canonical_configuration_expands_to_the_same_cells) {
+  for (const std::string& text :
+       {std::string("seed = 3\ntoy.noise = 1e-12\nmodel.hidden = [8, 4]\n"), kGrid, kZip, kGrid + kZip,
+        std::string("name = \"größe \\\"quoted\\\"\"\nmerge.method = \"local\"\n"),
+        std::string("[sweep.grid]\nmodel.hidden = [[4], [8, 8]]\nfleet.alpha = [1, 0.5]\n"),
+        std::string("[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n"),
+        std::string("[sweep.grid]\nmerge.method = [\"joint\", \"local\", \"fleet-merge\", \"average\"]\n"
+                    "merge.fleet-merge.temperature = [1, 0.1]\n")}) {
+    const Sweep sweep = expand_text(text);
+    const Sweep again = expand_settings(parse_toml(sweep.config, "sweep.toml"));
+    expect_same_cells(sweep, again);
+    EXPECT_EQ(again.config, sweep.config) << text;
+    EXPECT_EQ(again.name, sweep.name);
+  }
+}
+
+TEST(Expand, the_canonical_configuration_keeps_a_zip_that_stands_before_the_grid) {
+  const Sweep sweep = expand_text(kZip + kGrid);
+  const Sweep again = expand_settings(parse_toml(sweep.config, "sweep.toml"));
+  expect_same_cells(sweep, again);
+  EXPECT_EQ(again.config, sweep.config);
+}
+
+TEST(Expand, the_canonical_configuration_keeps_many_zips_in_order) {
+  std::string text;
+  for (const char* line :
+       {"toy.noise = [0.1]", "toy.size = [1]", "seed = [1]", "fleet.robots = [1]", "train.epochs = [1]",
+        "fleet.alpha = [0.5]", "merge.participation = [0.5]", "merge.average.weighted = [true]",
+        "merge.every_epochs = [1]", "evaluate.local = [\"never\"]", "merge.moments = [\"keep\"]"}) {
+    text += cat("[[sweep.zip]]\n", line, '\n');
+  }
+  const Sweep sweep = expand_text(text);
+  ASSERT_EQ(sweep.axes.size(), 11U);
+  EXPECT_EQ(sweep.axes.front().keys, std::vector<std::string>{"toy.noise"});
+  EXPECT_EQ(sweep.axes.back().keys, std::vector<std::string>{"merge.moments"});
+  expect_same_cells(sweep, expand_settings(parse_toml(sweep.config, "sweep.toml")));
+}
+
+TEST(Expand, a_name_of_two_lines_is_kept_by_the_canonical_configuration) {
+  const Sweep sweep = expand_text("name = \"two\\nlines\"\n");
+  std::string name;
+  EXPECT_NO_THROW(name = expand_settings(parse_toml(sweep.config, "sweep.toml")).name);
+  EXPECT_EQ(name, "two\nlines");
+}
+
+TEST(Expand, every_cell_has_an_identity_of_its_own) {
+  for (const std::string& text : {kGrid, kZip + kGrid,
+                                  // The temperature is nothing to average, yet both cells are on the axis.
+                                  kGrid + "merge.fleet-merge.temperature = [0.1, 0.2]\n",
+                                  std::string("[[sweep.zip]]\nseed = [0, 0]\ntoy.noise = [0.1, 0.2]\n")}) {
+    const Sweep sweep = expand_text(text);
+    EXPECT_EQ(id_set(sweep).size(), sweep.cells.size()) << text;
+    for (const Cell& cell : sweep.cells) {
+      EXPECT_EQ(cell.id.size(), 16U);
+      EXPECT_EQ(cell.id.find_first_not_of("0123456789abcdef"), std::string::npos);
+    }
+  }
+}
+
+TEST(Expand, the_same_cell_twice_on_zipped_axes_is_refused) {
+  expect_complaint("[[sweep.zip]]\nseed = [0, 1, 0]\ntoy.noise = [0.1, 0.2, 0.1]\n", {"a.toml:", "twice"});
+  expect_complaint("[[sweep.zip]]\nseed = [1, 1]\n", {"a.toml:3:", "seed", "twice"});
+}
+
+TEST(Expand, identities_do_not_depend_on_the_order_of_keys) {
+  const Sweep one = expand_text(
+      "seed = 1\n[toy]\nnoise = 0.25\nsize = 5\n[fleet]\nrobots = 3\n[sweep.grid]\nmerge.method = [\"average\", "
+      "\"local\"]\n");
+  const Sweep other = expand_text(
+      "toy.size = 5\nfleet = { robots = 3 }\ntoy.noise = 0.25\nseed = 1\n"
+      "sweep.grid.merge.method = [\"average\", \"local\"]\n");
+  expect_same_cells(one, other);
+  EXPECT_EQ(one.config, other.config);
+}
+
+TEST(Expand, identities_do_not_depend_on_the_order_of_axes) {
+  const Sweep one = expand_text("[sweep.grid]\nmerge.method = [\"average\", \"local\"]\nseed = [0, 1]\n");
+  const Sweep other = expand_text("[sweep.grid]\nseed = [1, 0]\nmerge.method = [\"average\", \"local\"]\n");
+  EXPECT_EQ(id_set(one), id_set(other));
+}
+
+TEST(Expand, identities_do_not_depend_on_how_the_sweep_is_run_or_called) {
+  const Sweep plain = expand_text(kGrid);
+  const Sweep run = expand_text(
+      "name = \"other\"\nrun.output = \"elsewhere\"\nrun.threads = 4\nrun.ranks_per_cell = 2\n"
+      "run.save_weights = true\n" +
+      kGrid);
+  EXPECT_EQ(ids(plain), ids(run));
+  EXPECT_EQ(run.run.output, "elsewhere");
+  EXPECT_EQ(run.run.threads, 4);
+  EXPECT_EQ(run.run.ranks_per_cell, 2);
+  EXPECT_TRUE(run.run.save_weights);
+}
+
+TEST(Expand, a_default_written_out_changes_no_identity) {
+  EXPECT_EQ(ids(expand_text(kGrid)), ids(expand_text("toy.noise = 0.5\ntoy.size = 10\nfleet.alpha = 1\n" + kGrid)));
+  EXPECT_NE(ids(expand_text(kGrid)), ids(expand_text("toy.noise = 0.25\n" + kGrid)));
+}
+
+TEST(Expand, options_of_a_method_that_is_not_chosen_change_no_identity) {
+  const std::string average = "merge.method = \"average\"\n";
+  EXPECT_EQ(ids(expand_text(average)), ids(expand_text(average + "merge.fleet-merge.temperature = 0.25\n")));
+}
+
+TEST(Expand, values_added_to_an_axis_keep_the_identities_there_were) {
+  const std::set<std::string> before = id_set(expand_text("[sweep.grid]\nfleet.alpha = [0.1, 1.0]\nseed = [0, 1]\n"));
+  const std::set<std::string> after =
+      id_set(expand_text("[sweep.grid]\nfleet.alpha = [0.1, 0.5, 1.0]\nseed = [2, 1, 0]\n"));
+  EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end()));
+}
+
+TEST(Expand, an_override_is_as_good_as_the_line_it_replaces) {
+  expect_same_cells(expand_with("toy.noise = 0.25\n" + kGrid, {"toy.noise=0.75", "fleet.robots=3"}),
+                    expand_text("toy.noise = 0.75\nfleet.robots = 3\n" + kGrid));
+  const Sweep sweep = expand_with("[sweep.grid]\nseed = [0]\n", {"sweep.grid.seed=[4, 5]"});
+  EXPECT_EQ(labels(sweep), (std::vector<std::string>{"seed=4", "seed=5"}));
+  EXPECT_EQ(ids(sweep), ids(expand_text("[sweep.grid]\nseed = [4, 5]\n")));
+}
+
+TEST(Expand, an_override_of_one_axis_keeps_the_cells_on_the_others) {
+  EXPECT_EQ(id_set(expand_with(kGrid, {"sweep.grid.seed=[0, 1, 2]"})), id_set(expand_text(kGrid)));
+}
+
+// Order
+
+TEST(Expand, without_axes_there_is_one_cell) {
+  const Sweep sweep = expand_text("");
+  ASSERT_EQ(sweep.cells.size(), 1U);
+  EXPECT_EQ(sweep.cells[0].label(), "the only cell");
+  EXPECT_TRUE(sweep.axis_keys().empty());
+  EXPECT_EQ(sweep.name, "default-name");
+  EXPECT_EQ(sweep.run.output, "results/default-name");
+  EXPECT_EQ(expand_text("name = \"mine\"\n").run.output, "results/mine");
+}
+
+TEST(Expand, a_grid_goes_through_its_axes_as_written_the_last_fastest) {
+  const Sweep sweep = expand_text("[sweep.grid]\nseed = [7, 3]\nmerge.method = [\"local\", \"average\"]\n");
+  EXPECT_EQ(sweep.axis_keys(), (std::vector<std::string>{"seed", "merge.method"}));
+  EXPECT_EQ(labels(sweep),
+            (std::vector<std::string>{"seed=7 merge.method=\"local\"", "seed=7 merge.method=\"average\"",
+                                      "seed=3 merge.method=\"local\"", "seed=3 merge.method=\"average\""}));
+}
+
+TEST(Expand, zipped_keys_advance_together) {
+  const Sweep sweep = expand_text(kZip);
+  EXPECT_EQ(labels(sweep), (std::vector<std::string>{"fleet.robots=2 toy.noise=0.1", "fleet.robots=4 toy.noise=0.2"}));
+  EXPECT_EQ(sweep.cells[1].fleet.robots, 4);
+  EXPECT_EQ(sweep.cells[1].settings.at("toy.noise").value, Value(0.2));
+}
+
+TEST(Expand, zips_and_grid_multiply) {
+  const std::string second_zip = "[[sweep.zip]]\ntrain.epochs = [1, 2, 3]\nmerge.every_epochs = [1, 0, 3]\n";
+  const Sweep sweep = expand_text(kGrid + kZip + second_zip);
+  ASSERT_EQ(sweep.cells.size(), 2U * 3U * 2U * 3U);
+  EXPECT_EQ(sweep.axes.size(), 4U);
+  EXPECT_EQ(sweep.cells[0].label(),
+            "merge.method=\"average\" seed=0 fleet.robots=2 toy.noise=0.1 merge.every_epochs=1 train.epochs=1");
+  EXPECT_EQ(sweep.cells[1].label(),
+            "merge.method=\"average\" seed=0 fleet.robots=2 toy.noise=0.1 merge.every_epochs=0 train.epochs=2");
+  EXPECT_EQ(sweep.cells.back().label(),
+            "merge.method=\"fleet-merge\" seed=2 fleet.robots=4 toy.noise=0.2 merge.every_epochs=3 train.epochs=3");
+  EXPECT_EQ(id_set(sweep).size(), sweep.cells.size());
+}
+
+TEST(Expand, cells_have_the_options_of_their_point) {
+  const Sweep sweep = expand_text(
+      "train.epochs = 6\nmerge.every_epochs = 2\nmerge.participation = 0.5\n"
+      "merge.hand_back = \"participants\"\nmerge.moments = \"average\"\n"
+      "evaluate.local = \"every\"\nfleet.robots = 7\nmodel.hidden = [3]\n" +
+      kGrid);
+  ASSERT_EQ(sweep.cells.size(), 6U);
+  for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
+    const Cell& cell = sweep.cells[i];
+    EXPECT_EQ(cell.fleet.seed, i % 3);
+    EXPECT_EQ(cell.method, i < 3 ? "average" : "fleet-merge");
+    EXPECT_EQ(cell.workload, "toy");
+    EXPECT_EQ(cell.fleet.rounds(), 3);
+    EXPECT_EQ(cell.fleet.participation, 0.5);
+    EXPECT_EQ(cell.fleet.hand_back, FleetOptions::HandBack::kParticipants);
+    EXPECT_EQ(cell.fleet.moments, FleetOptions::Moments::kAverage);
+    EXPECT_EQ(cell.fleet.local_tests, FleetOptions::LocalTests::kEvery);
+    EXPECT_EQ(cell.cost(), 10.0 * 6.0 * 3.0);
+    EXPECT_EQ(cell.settings.contains("merge.fleet-merge.temperature"), i >= 3);
+  }
+}
+
+TEST(Expand, the_base_may_give_a_value_to_a_key_that_varies) {
+  EXPECT_EQ(ids(expand_text("seed = 9\n" + kGrid)), ids(expand_text(kGrid)));
+}
+
+TEST(Expand, a_world_is_made_once_and_kept) {
+  Worlds worlds;
+  const Settings settings = parse_toml("[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\nseed = [0, 1]\n", "a.toml");
+  const Sweep sweep = expand(settings, "name", kWorlds, worlds);
+  EXPECT_EQ(sweep.cells.size(), 4U);
+  ASSERT_EQ(worlds.size(), 2U);
+  const World* toy = worlds.at("toy").get();
+  (void)expand(settings, "name", kWorlds, worlds);
+  EXPECT_EQ(worlds.at("toy").get(), toy);
+}
+
+// Refusals
+
+TEST(Expand, an_unknown_key_is_named_with_the_one_that_was_meant) {
+  expect_complaint("toy.nois = 0.1\n", {"a.toml:2:12: toy.nois = 0.1", "unknown key", "did you mean toy.noise?"});
+  expect_complaint("fleet.noise = 0.1\n", {"did you mean toy.noise?"});
+  expect_complaint("merge.fleet-merge.temprature = 0.1\n", {"did you mean merge.fleet-merge.temperature?"});
+  expect_complaint("[run]\noutptu = \"x\"\n", {"a.toml:3:10", "did you mean run.output?"});
+  expect_complaint("zzzzzzzzzzzz = 1\n", {"a.toml:2:16: zzzzzzzzzzzz = 1: unknown key"});
+}
+
+TEST(Expand, an_unknown_key_on_an_axis_is_named_with_the_one_that_was_meant) {
+  expect_complaint("[sweep.grid]\ntoy.nois = [0.1, 0.2]\n",
+                   {"a.toml:3:12: toy.nois", "unknown key", "did you mean toy.noise?"});
+  expect_complaint("[[sweep.zip]]\nseed = [0, 1]\nfleet.robts = [1, 2]\n",
+                   {"a.toml:4:15: fleet.robts", "did you mean fleet.robots?"});
+}
+
+TEST(Expand, a_key_of_another_world_is_unknown) {
+  expect_complaint("quiet.volume = 1\n", {"quiet.volume = 1: unknown key"});
+}
+
+TEST(Expand, a_key_that_only_some_cells_read_is_known) {
+  EXPECT_EQ(complaint("quiet.volume = 1\n[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n"), "accepted");
+  EXPECT_EQ(complaint("merge.method = \"average\"\nmerge.joint.steps = \"fleet\"\n"), "accepted");
+}
+
+TEST(Expand, an_option_of_a_method_that_is_not_chosen_is_checked_all_the_same) {
+  expect_complaint("merge.method = \"average\"\nmerge.fleet-merge.temperature = -1\n",
+                   {"a.toml:3:33: merge.fleet-merge.temperature = -1: expected a number above 0"});
+}
+
+TEST(Expand, a_wrong_choice_is_corrected) {
+  expect_complaint("merge.method = \"fleet-marge\"\n",
+                   {"a.toml:2:16: merge.method = \"fleet-marge\"", "\"average\"", "did you mean \"fleet-merge\"?"});
+  expect_complaint("[sweep.grid]\nmerge.method = [\"average\", \"avrage\"]\n",
+                   {"a.toml:3:16: merge.method = \"avrage\"", "did you mean \"average\"?"});
+  expect_complaint("[sweep.grid]\nworkload = [\"toi\"]\n", {"workload = \"toi\"", "\"toy\", \"quiet\""});
+  expect_complaint("merge.hand_back = \"al\"\n", {"\"all\", \"participants\""});
+}
+
+TEST(Expand, a_wrong_value_is_found_in_any_cell) {
+  expect_complaint("fleet.robots = 0\n", {"a.toml:2:16: fleet.robots = 0: expected an integer"});
+  expect_complaint("[sweep.grid]\nseed = [0, 1]\nfleet.robots = [1, 2, 0]\n", {"a.toml:4:16: fleet.robots = 0"});
+  expect_complaint("merge.participation = 0.0\n", {"expected a number above 0 to 1"});
+  expect_complaint("[[sweep.zip]]\nmodel.hidden = [[4], 4]\n", {"a.toml:3:16: model.hidden = 4: expected a list"});
+  expect_complaint("seed = -1\n", {"seed = -1"});
+}
+
+TEST(Expand, a_key_on_two_axes_is_refused) {
+  expect_complaint("[sweep.grid]\nseed = [0, 1]\n[[sweep.zip]]\nseed = [2, 3]\n", {"a.toml:5:8", "seed", "two axes"});
+  expect_complaint("[[sweep.zip]]\nseed = [0, 1]\n[[sweep.zip]]\nseed = [2, 3]\n", {"a.toml:5:8", "seed", "two axes"});
+}
+
+TEST(Expand, a_value_that_stands_twice_on_an_axis_is_refused) {
+  expect_complaint("[sweep.grid]\nseed = [0, 1, 0]\n", {"a.toml:3:8", "seed", "0 stands twice"});
+}
+
+TEST(Expand, how_to_run_cannot_be_an_axis) {
+  expect_complaint("[sweep.grid]\nrun.threads = [1, 2]\n",
+                   {"a.toml:3:15", "run.threads", "how to run cannot be an axis"});
+  expect_complaint("[[sweep.zip]]\nrun.output = [\"a\", \"b\"]\n", {"a.toml:3:14", "run.output"});
+}
+
+TEST(Expand, the_name_cannot_be_an_axis) {
+  EXPECT_NE(complaint("[sweep.grid]\nname = [\"a\", \"b\"]\n"), "accepted");
+}
+
+TEST(Expand, zipped_lists_of_different_lengths_are_refused) {
+  expect_complaint("[[sweep.zip]]\nfleet.robots = [1, 2]\nseed = [0, 1, 2]\n",
+                   {"a.toml:4:8: sweep.zip.0.seed = [0, 1, 2]", "expected 2 values, as for fleet.robots"});
+}
+
+TEST(Expand, an_axis_without_values_is_refused) {
+  expect_complaint("[sweep.grid]\nseed = []\n", {"a.toml:3:8: sweep.grid.seed = []: an axis takes a list of values"});
+  expect_complaint("[[sweep.zip]]\nseed = []\n", {"a.toml:3:8", "an axis takes a list of values"});
+}
+
+TEST(Expand, an_axis_that_is_no_list_is_refused) {
+  expect_complaint("[sweep.grid]\nseed = 3\n", {"a.toml:3:8: sweep.grid.seed = 3: an axis takes a list of values"});
+  expect_complaint("[[sweep.zip]]\nseed = 3\n", {"a.toml:3:8", "an axis takes a list of values"});
+  expect_complaint("sweep.grid = 3\n", {"a.toml:2:14: sweep.grid = 3"});
+  expect_complaint("[sweep]\nzip = []\n", {"a.toml:3:7: sweep.zip = []"});
+}
+
+TEST(Expand, a_misspelt_kind_of_axis_is_refused) {
+  expect_complaint("[sweep.gird]\nseed = [0, 1]\n", {"a.toml:3:8: sweep.gird.seed = [0, 1]: unknown key"});
+  expect_complaint("[sweep]\nseed = [0, 1]\n", {"a.toml:3:8: sweep.seed = [0, 1]: unknown key"});
+}
+
+// [sweep.zip] for [[sweep.zip]]: one table of zipped keys, not an array of them.
+TEST(Expand, zipped_keys_in_a_table_of_their_own_are_refused) {
+  expect_complaint("[sweep.zip]\nseed = [0, 1]\n", {"a.toml:3:8: sweep.zip.seed"});
+  expect_complaint("[sweep.zip]\nany.seed = [0, 1]\n", {"a.toml:3:12: sweep.zip.any.seed"});
+}
+
+}  // namespace
+}  // namespace fleet

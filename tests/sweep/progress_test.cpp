@@ -1,0 +1,159 @@
+#include "sweep/progress.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <sstream>
+#include <thread>
+
+namespace fleet {
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return count(text, part) > 0;
+}
+
+/// Lets the first second go by, after which speeds are told.
+void wait_for_speed() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+}
+
+TEST(DurationText, takes_the_two_units_that_matter) {
+  EXPECT_EQ(duration_text(0), "0 s");
+  EXPECT_EQ(duration_text(42), "42 s");
+  EXPECT_EQ(duration_text(59.4), "59 s");
+  EXPECT_EQ(duration_text(59.6), "1 min 0 s");
+  EXPECT_EQ(duration_text(200), "3 min 20 s");
+  EXPECT_EQ(duration_text(3599.4), "59 min 59 s");
+  EXPECT_EQ(duration_text(3599.6), "1 h 0 min");
+  EXPECT_EQ(duration_text(7500), "2 h 5 min");
+  EXPECT_EQ(duration_text(360000), "100 h 0 min");
+}
+
+TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
+  std::ostringstream out;
+  Progress progress(out, 10.0, 2, false);
+  progress.advance(5.0, "round 1 of 1, seed=0");
+  progress.cell_finished("seed=0", "");
+  progress.advance(5.0, "round 1 of 1, seed=1");
+  progress.cell_finished("seed=1", "");
+  progress.close();
+  const std::string text = out.str();
+  EXPECT_EQ(text.find('\r'), std::string::npos);
+  EXPECT_EQ(text.find('\033'), std::string::npos);
+  EXPECT_EQ(text.back(), '\n');
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_EQ(line.find("fleet: "), 0U) << line;
+}
+
+TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) {
+  std::ostringstream out;
+  Progress progress(out, 1000.0, 10, false);
+  for (int cell = 0; cell < 10; ++cell) {
+    for (int step = 0; step < 100; ++step) progress.advance(1.0, "step");
+    progress.cell_finished("cell", "");
+  }
+  EXPECT_EQ(count(out.str(), "\n"), 2U) << out.str();
+  EXPECT_TRUE(contains(out.str(), "fleet:   0 %  0/10 cells"));
+  EXPECT_TRUE(contains(out.str(), "fleet: 100 %  10/10 cells  cell\n"));
+}
+
+TEST(Progress, a_bar_is_redrawn_in_its_line_and_ended_by_close) {
+  std::ostringstream out;
+  Progress progress(out, 4.0, 4, true);
+  for (int cell = 0; cell < 4; ++cell) {
+    progress.advance(1.0, "step");
+    progress.cell_finished("cell", "");
+  }
+  EXPECT_EQ(count(out.str(), "\n"), 0U);
+  progress.close();
+  const std::string text = out.str();
+  EXPECT_EQ(count(text, "\n"), 1U);
+  EXPECT_EQ(text.back(), '\n');
+  EXPECT_EQ(text.find("\r\033[K["), 0U);
+  EXPECT_TRUE(contains(text, "[" + std::string(14, '=') + std::string(14, ' ') + "]  50 %  2/4 cells"));
+  EXPECT_TRUE(contains(text, "[" + std::string(28, '=') + "] 100 %  4/4 cells  cell"));
+}
+
+TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
+  for (const bool watched : {false, true}) {
+    std::ostringstream out;
+    Progress progress(out, 4.0, 4, watched);
+    progress.advance(1.0, "step");
+    progress.cell_finished("seed=0", "robot 3: the loss is no longer finite");
+    const std::string told = "fleet: failed: seed=0: robot 3: the loss is no longer finite\n";
+    EXPECT_TRUE(contains(out.str(), (watched ? "\r\033[K" : "\n") + told)) << out.str();
+    EXPECT_EQ(count(out.str(), "failed"), 1U);
+  }
+}
+
+TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding) {
+  for (const int steps : {3, 7, 10, 49}) {
+    std::ostringstream out;
+    const double total = 1.0;
+    Progress progress(out, total, 1, false);
+    for (int step = 0; step < steps; ++step) progress.advance(total / steps, "step");
+    progress.cell_finished("cell", "");
+    EXPECT_TRUE(contains(out.str(), "100 %  1/1 cells  cell\n")) << out.str();
+  }
+}
+
+TEST(Progress, shares_stay_within_bounds_whatever_the_costs) {
+  std::ostringstream out;
+  Progress nothing(out, 0.0, 0, true);
+  nothing.advance(0.0, "idle");
+  nothing.close();
+  EXPECT_TRUE(contains(out.str(), "[" + std::string(28, ' ') + "]   0 %  0/0 cells")) << out.str();
+  out.str("");
+  Progress beyond(out, 1.0, 1, true);
+  beyond.advance(5.0, "more than was planned");
+  EXPECT_TRUE(contains(out.str(), "[" + std::string(28, '=') + "] 100 %")) << out.str();
+}
+
+TEST(Progress, long_labels_are_cut_where_they_would_break_the_line_only) {
+  const std::string label(100, 'x');
+  std::ostringstream bar;
+  Progress(bar, 1.0, 2, true).advance(0.5, label);
+  EXPECT_TRUE(contains(bar.str(), std::string(47, 'x') + "…"));
+  EXPECT_FALSE(contains(bar.str(), std::string(48, 'x')));
+  std::ostringstream log;
+  Progress(log, 1.0, 2, false).advance(0.5, label);
+  EXPECT_TRUE(contains(log.str(), label + "\n"));
+}
+
+TEST(Progress, a_label_is_not_cut_within_a_character) {
+  std::string label;
+  for (int i = 0; i < 60; ++i) label += "ü";  // two bytes each, so that 47 bytes are no whole number of them
+  std::ostringstream out;
+  Progress(out, 1.0, 2, true).advance(0.5, label);
+  EXPECT_TRUE(contains(out.str(), "ü…")) << out.str();
+}
+
+TEST(Progress, the_time_left_follows_from_the_share_done) {
+  std::ostringstream out;
+  Progress progress(out, 100.0, 10, true);
+  wait_for_speed();
+  progress.advance(1.0, "step");  // a hundredth in a good second leaves minutes
+  EXPECT_TRUE(contains(out.str(), " min ")) << out.str();
+  EXPECT_TRUE(contains(out.str(), " s left")) << out.str();
+}
+
+TEST(Progress, speeds_are_plain_numbers) {
+  std::ostringstream out;
+  Progress progress(out, 400.0, 400, false);
+  for (int cell = 0; cell < 399; ++cell) progress.cell_finished("cell", "");
+  wait_for_speed();
+  progress.advance(400.0, "last");
+  progress.cell_finished("cell", "");
+  EXPECT_TRUE(contains(out.str(), " cells/min")) << out.str();
+  EXPECT_FALSE(contains(out.str(), "e+")) << out.str();
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,158 @@
+#include "torch/supervised.hpp"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/error.hpp"
+#include "torch/network.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr int kFeatures = 16;
+constexpr int kClasses = 3;
+
+/// Class k lights the pixels k, k + 3, k + 6 ... up, with noise.
+struct Blobs {
+  explicit Blobs(int samples, std::uint64_t seed) {
+    RandomStream stream(seed, Purpose::kTest);
+    for (int i = 0; i < samples; ++i) {
+      const int label = i % kClasses;
+      labels.push_back(static_cast<std::uint8_t>(label));
+      for (int f = 0; f < kFeatures; ++f) {
+        values.push_back(static_cast<std::uint8_t>((f % kClasses == label ? 150 : 0) + stream.below(100)));
+      }
+    }
+  }
+  std::vector<std::uint8_t> values;
+  std::vector<std::uint8_t> labels;
+};
+
+class SupervisedTest : public testing::Test {
+ protected:
+  std::unique_ptr<Workload> workload(TrainingOptions options = {.batch_size = 10}) {
+    const Settings settings{{"model.hidden", Setting{Value(Value::List{Value(std::int64_t{8})}), {}}}};
+    SettingsReader reader(settings);
+    Shard all;
+    all.train.resize(95);
+    std::iota(all.train.begin(), all.train.end(), 0);
+    all.held_out = {95, 96, 97, 98, 99};
+    Shard few{.train = {1, 2, 3}, .held_out = {}};
+    const SupervisedData data{.train = {train_.values, train_.labels},
+                              .test = {test_.values, test_.labels},
+                              .features = kFeatures,
+                              .classes = kClasses};
+    return make_supervised_workload(data, {all, few, {}}, make_network(reader, {kFeatures, kClasses}), options);
+  }
+  static std::vector<float> values(Robot& robot) {
+    return {robot.weights().flat().begin(), robot.weights().flat().end()};
+  }
+  static bool never() { return false; }
+
+  Blobs train_{100, 1};
+  Blobs test_{2500, 2};
+};
+
+TEST_F(SupervisedTest, training_learns) {
+  const auto w = workload({.batch_size = 10, .optimizer = {.learning_rate = 0.01}});
+  const auto robot = w->make_robot(0);
+  robot->train(300, never);
+  Score accuracy;
+  for (int part = 0; part < w->test_parts(); ++part) {
+    const Score score = w->test_scores(robot->weights(), part)[0];
+    accuracy.sum += score.sum;
+    accuracy.samples += score.samples;
+  }
+  EXPECT_EQ(accuracy.samples, 2500.0);
+  EXPECT_GT(accuracy.sum / accuracy.samples, 0.95);
+}
+
+TEST_F(SupervisedTest, training_in_pieces_is_training_at_once) {
+  const auto w = workload();
+  const auto whole = w->make_robot(0);
+  const auto pieces = w->make_robot(0);
+  whole->train(37, never);
+  for (const int steps : {1, 9, 20, 7}) pieces->train(steps, never);
+  EXPECT_EQ(values(*whole), values(*pieces));
+}
+
+TEST_F(SupervisedTest, robots_that_share_a_rank_do_not_touch_each_other) {
+  const auto w = workload();
+  const auto alone = w->make_robot(0);
+  alone->train(20, never);
+  const auto first = w->make_robot(0);
+  const auto second = w->make_robot(1);
+  for (int i = 0; i < 20; ++i) {
+    first->train(1, never);
+    second->train(1, never);
+  }
+  EXPECT_EQ(values(*alone), values(*first));
+}
+
+TEST_F(SupervisedTest, initialisation_is_common_or_different_as_asked) {
+  const auto different = workload();
+  EXPECT_NE(values(*different->make_robot(0)), values(*different->make_robot(1)));
+  const auto common = workload({.common_initialization = true});
+  EXPECT_EQ(values(*common->make_robot(0)), values(*common->make_robot(1)));
+}
+
+TEST_F(SupervisedTest, epochs_histograms_and_pooling_count_the_shards) {
+  const auto w = workload();
+  EXPECT_EQ(w->steps_per_epoch(0), 10);
+  EXPECT_EQ(w->steps_per_epoch(1), 1);
+  EXPECT_EQ(w->steps_per_epoch(2), 0);
+  EXPECT_EQ(w->histograms()[1], (std::vector<std::int64_t>{1, 1, 1}));
+  EXPECT_EQ(w->make_joint_robot()->samples(), 98);
+  EXPECT_EQ(w->make_robot(2)->samples(), 0);
+}
+
+TEST_F(SupervisedTest, held_out_scores_count_held_out_samples_or_the_shard_without_any) {
+  const auto w = workload();
+  const auto robot = w->make_robot(0);
+  EXPECT_EQ(robot->held_out_score(robot->weights()).samples, 5.0);
+  EXPECT_EQ(w->make_robot(1)->held_out_score(robot->weights()).samples, 3.0);
+}
+
+TEST_F(SupervisedTest, a_diverging_robot_is_named) {
+  const auto w =
+      workload({.batch_size = 10, .optimizer = {.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 1e20}});
+  const auto robot = w->make_robot(1);
+  try {
+    robot->train(100, never);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("robot 1: ")) << error.what();
+  }
+}
+
+TEST_F(SupervisedTest, adam_agrees_with_torch) {
+  const auto w = workload({.batch_size = 95, .optimizer = {.learning_rate = 0.01, .weight_decay = 0.01}});
+  const auto robot = w->make_robot(0);
+  ParamVector weights = robot->weights();
+  std::vector<torch::Tensor> parameters;
+  for (const torch::Tensor& view : Network::views(weights)) parameters.push_back(view.clone().requires_grad_(true));
+  torch::optim::Adam adam(parameters, torch::optim::AdamOptions(0.01).weight_decay(0.01));
+  torch::Tensor inputs = torch::empty({95, kFeatures});
+  torch::Tensor labels = torch::empty({95}, torch::kInt64);
+  for (int i = 0; i < 95; ++i) {
+    labels[i] = train_.labels[static_cast<std::size_t>(i)];
+    for (int f = 0; f < kFeatures; ++f) {
+      inputs[i][f] = static_cast<float>(train_.values[static_cast<std::size_t>(i * kFeatures + f)]) / 255.0F;
+    }
+  }
+  for (int step = 0; step < 10; ++step) {
+    adam.zero_grad();
+    const torch::Tensor hidden = torch::linear(inputs, parameters[0], parameters[1]).relu();
+    torch::nn::functional::cross_entropy(torch::linear(hidden, parameters[2], parameters[3]), labels).backward();
+    adam.step();
+  }
+  robot->train(10, never);
+  const std::vector<torch::Tensor> ours = Network::views(robot->weights());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_LT((ours[i] - parameters[i].detach()).abs().max().item<float>(), 2e-5F);
+  }
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,145 @@
+// A small world without LibTorch: two-layer tanh networks that fit their robot's own random points by squared error.
+// Real enough for every merger and for the round loop, quick enough for every rank count.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include "train/workload.hpp"
+
+namespace fleet::toy {
+
+inline constexpr int kInputs = 3;
+inline constexpr int kHidden = 6;
+inline constexpr int kOutputs = 4;
+
+inline SymmetrySpec symmetry() {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("layers.0.weight", {kHidden, kInputs});
+  layout->add("layers.0.bias", {kHidden});
+  layout->add("layers.1.weight", {kOutputs, kHidden});
+  return {layout,
+          {{"hidden", kHidden}},
+          {{.tensor = 0, .axis = 0, .group = 0},
+           {.tensor = 1, .axis = 0, .group = 0},
+           {.tensor = 2, .axis = 1, .group = 0}}};
+}
+
+using Vector = Eigen::VectorXf;
+
+/// y = V tanh(W x + b), and its loss |y - target|^2 / 2 with gradient.
+struct Network {
+  static Vector hidden(const ParamVector& at, const Vector& x) {
+    const ConstMatrixView w(at.tensor(0).data(), kHidden, kInputs);
+    const Eigen::Map<const Vector> b(at.tensor(1).data(), kHidden);
+    return (w * x + b).array().tanh();
+  }
+  static Vector output(const ParamVector& at, const Vector& x) {
+    return ConstMatrixView(at.tensor(2).data(), kOutputs, kHidden) * hidden(at, x);
+  }
+  static double add_gradient(const ParamVector& at, const Vector& x, const Vector& target, ParamVector& gradient) {
+    const Vector h = hidden(at, x);
+    const ConstMatrixView v(at.tensor(2).data(), kOutputs, kHidden);
+    const Vector error = v * h - target;
+    const Vector back = (v.transpose() * error).array() * (1.0F - h.array().square());
+    MatrixView(gradient.tensor(2).data(), kOutputs, kHidden) += error * h.transpose();
+    MatrixView(gradient.tensor(0).data(), kHidden, kInputs) += back * x.transpose();
+    Eigen::Map<Vector>(gradient.tensor(1).data(), kHidden) += back;
+    return 0.5 * static_cast<double>(error.squaredNorm());
+  }
+};
+
+class ToyRobot final : public Robot {
+ public:
+  /// Its points lie around `place`.
+  ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, double learning_rate, int place)
+      : index_(index),
+        weights_(layout),
+        gradient_(std::move(layout)),
+        optimizer_({.learning_rate = learning_rate}, weights_.flat().size()) {
+    RandomStream stream(5, Purpose::kInitialization, static_cast<std::uint64_t>(index));
+    for (float& w : weights_.flat()) w = static_cast<float>(stream.normal());
+    for (int i = 0; i < samples; ++i) {
+      Vector x(kInputs);
+      for (float& value : x) value = static_cast<float>(stream.normal() + place);
+      points_.emplace_back(x, Vector::Constant(kOutputs, std::sin(x.sum())));
+    }
+  }
+
+  ParamVector& weights() override { return weights_; }
+  Optimizer& optimizer() override { return optimizer_; }
+  std::int64_t samples() const override { return static_cast<std::int64_t>(points_.size()); }
+
+  double train(std::int64_t steps, const std::function<bool()>& stop) override {
+    double loss = 0.0;
+    for (std::int64_t i = 0; i < steps && !stop(); ++i) {
+      const auto& [x, target] = points_[static_cast<std::size_t>(step_++) % points_.size()];
+      std::fill(gradient_.flat().begin(), gradient_.flat().end(), 0.0F);
+      loss = Network::add_gradient(weights_, x, target, gradient_);
+      require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
+      optimizer_.step(weights_.flat(), gradient_.flat());
+    }
+    return loss;
+  }
+
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
+    std::fill(gradient.flat().begin(), gradient.flat().end(), 0.0F);
+    double loss = 0.0;
+    for (int i = 0; i < batch; ++i) {
+      const auto& [x, target] = points_[stream.below(points_.size())];
+      loss += Network::add_gradient(at, x, target, gradient) / batch;
+    }
+    for (float& g : gradient.flat()) g /= static_cast<float>(batch);
+    return loss;
+  }
+
+  Score held_out_score(const ParamVector& at) override {
+    Score score;
+    for (const auto& [x, target] : points_) {
+      score.sum -= static_cast<double>((Network::output(at, x) - target).squaredNorm());
+      score.samples += 1.0;
+    }
+    return score;
+  }
+
+ private:
+  int index_;
+  ParamVector weights_;
+  ParamVector gradient_;
+  Optimizer optimizer_;
+  std::vector<std::pair<Vector, Vector>> points_;
+  std::int64_t step_ = 0;
+};
+
+/// Robot i has samples[i] points; the test set is a handful of fixed points in several parts.
+class ToyWorkload final : public Workload {
+ public:
+  explicit ToyWorkload(std::vector<int> samples, double learning_rate = 0.01)
+      : symmetry_(toy::symmetry()), learning_rate_(learning_rate) {
+    for (const int count : samples) histograms_.push_back({count});
+  }
+
+  const SymmetrySpec& symmetry() const override { return symmetry_; }
+  const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
+  std::int64_t steps_per_epoch(int robot) const override { return histograms_[static_cast<std::size_t>(robot)][0]; }
+  std::unique_ptr<Robot> make_robot(int robot) override {
+    return std::make_unique<ToyRobot>(symmetry_.layout(), robot, static_cast<int>(steps_per_epoch(robot)),
+                                      learning_rate_, robot);
+  }
+  std::unique_ptr<Robot> make_joint_robot() override {
+    return std::make_unique<ToyRobot>(symmetry_.layout(), 0, 20, learning_rate_, 0);
+  }
+  int test_parts() const override { return 7; }
+  std::vector<std::string> metrics() const override { return {"loss"}; }
+  std::vector<Score> test_scores(const ParamVector& weights, int part) override {
+    const Vector x = Vector::Constant(kInputs, 0.3F * static_cast<float>(part));
+    return {{static_cast<double>(Network::output(weights, x).squaredNorm()), 1.0}};
+  }
+
+ private:
+  SymmetrySpec symmetry_;
+  double learning_rate_;
+  std::vector<std::vector<std::int64_t>> histograms_;
+};
+
+}  // namespace fleet::toy

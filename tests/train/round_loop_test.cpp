@@ -1,0 +1,159 @@
+#include "train/round_loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "toy_fleet.hpp"
+
+namespace fleet {
+namespace {
+
+using toy::ToyWorkload;
+
+const std::vector<int> kSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
+
+struct Trace {
+  std::vector<RoundRecord> rounds;
+  std::vector<float> merged;
+};
+
+Trace run(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
+  ToyWorkload workload(kSamples, learning_rate);
+  Settings settings;
+  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
+  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
+  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
+  SettingsReader reader(settings);
+  const MergerEntry& entry = find_merger(method);
+  const std::unique_ptr<Merger> merger = entry.make(reader);
+  Trace trace;
+  const CellResult result = run_cell(options, entry.regime, merger.get(), workload, comm,
+                                     [&](const RoundRecord& round) { trace.rounds.push_back(round); });
+  if (result.merged) trace.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
+  return trace;
+}
+
+void expect_same(const Trace& a, const Trace& b, const std::string& what) {
+  EXPECT_EQ(a.merged, b.merged) << what;
+  ASSERT_EQ(a.rounds.size(), b.rounds.size()) << what;
+  for (std::size_t r = 0; r < a.rounds.size(); ++r) {
+    EXPECT_EQ(a.rounds[r].participants, b.rounds[r].participants) << what;
+    ASSERT_EQ(a.rounds[r].metrics.size(), b.rounds[r].metrics.size()) << what;
+    for (std::size_t m = 0; m < a.rounds[r].metrics.size(); ++m) {
+      EXPECT_EQ(a.rounds[r].metrics[m].robot, b.rounds[r].metrics[m].robot) << what;
+      EXPECT_EQ(a.rounds[r].metrics[m].value, b.rounds[r].metrics[m].value) << what;
+    }
+  }
+}
+
+class RoundLoopTest : public testing::Test {
+ protected:
+  Comm world_ = MpiSession::world();
+  FleetOptions options_{.robots = 6, .epochs = 5, .merge_every = 2, .participation = 0.6};
+};
+
+TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
+  const Comm alone = world_.split(world_.rank());
+  for (const MergerEntry& entry : merger_table()) {
+    for (const auto moments :
+         {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
+      for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {
+        options_.moments = moments;
+        options_.hand_back = hand_back;
+        options_.local_tests = FleetOptions::LocalTests::kEvery;
+        const std::string method(entry.name);
+        expect_same(run(options_, method, world_), run(options_, method, alone), method);
+      }
+    }
+  }
+}
+
+TEST_F(RoundLoopTest, rounds_follow_the_merge_frequency_and_the_last_may_be_shorter) {
+  const Trace trace = run(options_, "average", world_);
+  ASSERT_EQ(trace.rounds.size(), 3U);
+  EXPECT_EQ(trace.rounds[0].epoch, 2);
+  EXPECT_EQ(trace.rounds[1].epoch, 4);
+  EXPECT_EQ(trace.rounds[2].epoch, 5);
+}
+
+TEST_F(RoundLoopTest, one_shot_is_one_merge_at_the_end) {
+  options_.merge_every = 0;
+  const Trace trace = run(options_, "average", world_);
+  ASSERT_EQ(trace.rounds.size(), 1U);
+  EXPECT_EQ(trace.rounds[0].epoch, 5);
+}
+
+TEST_F(RoundLoopTest, only_robots_with_data_take_part) {
+  options_.participation = 1.0;
+  EXPECT_EQ(run(options_, "average", world_).rounds[0].participants, 5);
+  options_.participation = 1e-6;
+  EXPECT_EQ(run(options_, "average", world_).rounds[0].participants, 1);
+}
+
+TEST_F(RoundLoopTest, merging_every_robot_alone_is_training_it_without_merging) {
+  // One robot: its consensus is itself, so with its moments kept a merge changes nothing.
+  FleetOptions one{.robots = 1,
+                   .epochs = 4,
+                   .merge_every = 1,
+                   .moments = FleetOptions::Moments::kKeep,
+                   .local_tests = FleetOptions::LocalTests::kEvery};
+  FleetOptions whole = one;
+  whole.merge_every = 0;
+  EXPECT_EQ(run(one, "average", world_).merged, run(whole, "average", world_).merged);
+}
+
+TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
+  std::vector<std::vector<float>> ends;
+  for (const auto moments :
+       {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
+    options_.moments = moments;
+    ends.push_back(run(options_, "average", world_).merged);
+  }
+  EXPECT_NE(ends[0], ends[1]);
+  EXPECT_NE(ends[1], ends[2]);
+  EXPECT_NE(ends[0], ends[2]);
+}
+
+TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {
+  for (const RoundRecord& round : run(options_, "local", world_).rounds) {
+    ASSERT_EQ(round.metrics.size(), 6U);
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(round.metrics[static_cast<std::size_t>(i)].robot, i);
+  }
+  for (const RoundRecord& round : run(options_, "joint", world_).rounds) {
+    ASSERT_EQ(round.metrics.size(), 1U);
+    EXPECT_EQ(round.metrics[0].robot, kMergedPolicy);
+  }
+}
+
+TEST_F(RoundLoopTest, a_robot_that_diverges_ends_the_cell_on_every_rank_with_its_name_and_round) {
+  try {
+    run(options_, "average", world_, 1e30);
+    FAIL() << "nothing diverged";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("round 1: robot "), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(RoundLoopTest, a_fleet_without_any_data_is_an_error) {
+  ToyWorkload empty({0, 0});
+  const std::unique_ptr<Merger> merger = [] {
+    const Settings none;
+    SettingsReader reader(none);
+    return find_merger("average").make(reader);
+  }();
+  const FleetOptions options{.robots = 2, .epochs = 1};
+  EXPECT_THROW(run_cell(options, Regime::kMerge, merger.get(), empty, world_, [](const RoundRecord&) {}), Error);
+  EXPECT_THROW(run_cell(options, Regime::kJoint, nullptr, empty, world_, [](const RoundRecord&) {}), Error);
+}
+
+TEST_F(RoundLoopTest, a_stop_request_interrupts_at_the_next_agreement) {
+  int rounds = 0;
+  ToyWorkload workload(kSamples);
+  world_.set_stop_request([&] { return rounds == 1; });
+  EXPECT_THROW(run_cell(options_, Regime::kLocal, nullptr, workload, world_, [&](const RoundRecord&) { ++rounds; }),
+               Interrupted);
+  EXPECT_EQ(rounds, 1);
+}
+
+}  // namespace
+}  // namespace fleet
