@@ -2,7 +2,7 @@
 
 function(fleet_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion
-                         -Wno-missing-field-initializers)  # what a designated initialiser leaves out has a default
+                         -Wno-missing-field-initializers -Wno-array-bounds -Wno-restrict)  # a designated initialiser's rest has defaults; the others are false alarms of GCC 12
   if(FLEET_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)

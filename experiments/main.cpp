@@ -71,7 +71,8 @@ Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
   if (values.contains("set")) {
     for (const std::string& text : values["set"].as<Arguments>()) {
       auto [key, setting] = parse_override(text);
-      settings.erase("sweep.grid." + key);  // a fixed value takes the axis away
+      // A fixed value takes the axis away.
+      std::erase_if(settings, [&key = key](const auto& item) { return is_axis_of(item.first, key); });
       settings.insert_or_assign(key, std::move(setting));
     }
   }
@@ -185,7 +186,7 @@ std::string host_names(const Comm& world) {
 
 int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
   const SweepDirectory directory(sweep.run.output);
-  if (collect) {
+  if (collect && !directory.cell_files().empty()) {
     const std::filesystem::path joined = directory.path().string() + ".h5";
     directory.collect(joined);
     std::cout << '\n';
@@ -297,8 +298,7 @@ int collect(const Arguments& arguments) {
   options.add_options()("output,o", po::value<std::string>(), "file to write; DIR.h5 by default");
   const auto values = parse(arguments, options, "DIR", "fleet collect DIR [-o FILE]");
   if (!values) return 0;
-  std::string path = (*values)["DIR"].as<std::string>();
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const std::string path = without_trailing_slash((*values)["DIR"].as<std::string>());
   const std::string output = values->contains("output") ? (*values)["output"].as<std::string>() : path + ".h5";
   SweepDirectory(path).collect(output);
   print_summary(std::cout, output);

@@ -1,5 +1,6 @@
 #include "mnist.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -74,7 +75,14 @@ struct Dataset {
       : train_images(load_file(node, directory, "train-images-idx3-ubyte")),
         train_labels(load_file(node, directory, "train-labels-idx1-ubyte")),
         test_images(load_file(node, directory, "t10k-images-idx3-ubyte")),
-        test_labels(load_file(node, directory, "t10k-labels-idx1-ubyte")) {}
+        test_labels(load_file(node, directory, "t10k-labels-idx1-ubyte")) {
+    for (const SharedArray* labels : {&train_labels, &test_labels}) {
+      const std::span<const std::uint8_t> values = as_bytes(*labels);
+      const std::uint8_t largest = *std::max_element(values.begin(), values.end());
+      require(largest < kClasses, directory.string(), ": the ", labels == &train_labels ? "training" : "test",
+              " labels hold ", int{largest}, "; there are ", kClasses, " classes");
+    }
+  }
 
   SharedArray train_images;
   SharedArray train_labels;

@@ -20,7 +20,15 @@ std::string number_text(double number) {
 
 std::string quoted(std::string_view raw) {
   std::string text = "\"";
+  constexpr std::string_view kHex = "0123456789abcdef";
   for (const char c : raw) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20U || code == 0x7fU) {
+      text += "\\u00";
+      text += kHex[code >> 4U];
+      text += kHex[code & 0xfU];
+      continue;
+    }
     if (c == '"' || c == '\\') text += '\\';
     text += c;
   }
@@ -228,10 +236,14 @@ void reject_unknown_keys(const Settings& written, const Settings& known) {
   for (const auto& [key, setting] : written) {
     if (known.contains(key)) continue;
     std::optional<std::string> meant = nearest(key, names);
-    // The right name in the wrong table is the other common slip.
-    const auto same_leaf =
-        std::find_if(names.begin(), names.end(), [&](const std::string& name) { return leaf(name) == leaf(key); });
-    if (same_leaf != names.end()) meant = *same_leaf;
+    if (!meant) {  // the right name in the wrong table is the other common slip
+      std::size_t best = std::numeric_limits<std::size_t>::max();
+      for (const std::string& name : names) {
+        if (leaf(name) != leaf(key) || edit_distance(name, key) >= best) continue;
+        best = edit_distance(name, key);
+        meant = name;
+      }
+    }
     reject(key, setting, meant ? cat("unknown key; did you mean ", *meant, "?") : "unknown key");
   }
 }

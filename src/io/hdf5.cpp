@@ -138,6 +138,13 @@ T filler() {
   return T{};
 }
 
+/// Turns a column of 64-bit integers into one of reals.
+void widen(Table::Column& column) {
+  if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&column)) {
+    column = std::vector<double>(whole->begin(), whole->end());
+  }
+}
+
 /// Flushes the directory entry, so that a renamed file survives a crash of the machine.
 void sync_directory(const std::filesystem::path& directory) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY);
@@ -243,8 +250,13 @@ void Table::fill(const std::string& name, std::int32_t value) {
 void Table::append(const Table& other) {
   const std::size_t before = rows();
   const std::size_t added = other.rows();
-  for (const auto& [name, theirs] : other.columns_) {
+  for (const auto& [name, given] : other.columns_) {
     auto mine = std::find_if(columns_.begin(), columns_.end(), [&](const auto& c) { return c.first == name; });
+    Column theirs = given;
+    if (mine != columns_.end()) {  // whole numbers beside reals are reals
+      if (std::holds_alternative<std::vector<double>>(theirs)) widen(mine->second);
+      if (std::holds_alternative<std::vector<double>>(mine->second)) widen(theirs);
+    }
     std::visit(
         [&](const auto& values) {
           using Values = std::decay_t<decltype(values)>;
@@ -271,7 +283,12 @@ void Table::append(const Table& other) {
 Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not pages on standard error
   errno = 0;
-  file_ = H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  std::ofstream probe(temporary_, std::ios::binary);  // a place that cannot be written is found before the work
+  require(probe.is_open(), "cannot create ", temporary_.string(), why());
+  // In memory until commit(): the library reports a full disk too late to be heard, and crashes on its way out.
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
+  H5Pset_fapl_core(access, 1U << 20U, 0);
+  file_ = H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
   require(file_ >= 0, "cannot create ", temporary_.string(), why());
 }
 
@@ -314,12 +331,14 @@ void Hdf5Writer::write_array(const std::string& name, std::span<const std::int32
   write_values(file_, name, values, shape);
 }
 
+void Hdf5Writer::ensure_object(const std::string& name) {
+  if (name == "/" || H5Lexists(file_, name.c_str(), H5P_DEFAULT) > 0) return;
+  const Handle links = link_creation();
+  const Handle group(H5Gcreate2(file_, name.c_str(), links, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, "create " + name);
+}
+
 void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, const std::string& text) {
-  if (object != "/" && H5Lexists(file_, object.c_str(), H5P_DEFAULT) <= 0) {
-    const Handle links = link_creation();
-    const Handle group(H5Gcreate2(file_, object.c_str(), links, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
-                       "create " + object);
-  }
+  ensure_object(object);
   const Handle type = text_type(text.size());
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose, "describe " + name);
   // Beyond 64 KiB an attribute needs the dense storage of newer files; texts here are far below.
@@ -331,6 +350,7 @@ void Hdf5Writer::write_attribute(const std::string& object, const std::string& n
 }
 
 void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
+  ensure_object(object);
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose, "describe " + name);
   const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), H5T_NATIVE_INT64, space, H5P_DEFAULT,
                                            H5P_DEFAULT, H5P_DEFAULT),
@@ -339,16 +359,14 @@ void Hdf5Writer::write_attribute(const std::string& object, const std::string& n
 }
 
 void Hdf5Writer::commit() {
-  errno = 0;
-  const herr_t closed = H5Fclose(std::exchange(file_, -1));
-  try {
-    require(closed >= 0, "cannot write ", path_.string(), why());
-    sync_and_rename(temporary_, path_);
-  } catch (const Error&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary_, ignored);
-    throw;
-  }
+  check(H5Fflush(static_cast<hid_t>(file_), H5F_SCOPE_GLOBAL), "close " + path_.string());
+  const ssize_t size = H5Fget_file_image(file_, nullptr, 0);
+  std::string image(static_cast<std::size_t>(std::max<ssize_t>(size, 0)), '\0');
+  check(H5Fget_file_image(file_, image.data(), image.size()) == size && size > 0 ? 0 : -1, "close " + path_.string());
+  H5Fclose(std::exchange(file_, -1));
+  std::error_code ignored;
+  std::filesystem::remove(temporary_, ignored);
+  write_file_atomically(path_, image);
 }
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
@@ -455,13 +473,19 @@ std::string hdf5_version() {
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
   const std::filesystem::path temporary = temporary_name(path);
   errno = 0;
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out << text;
-    out.flush();
-    require(out.good(), "cannot write ", path.string(), why());
+  try {
+    {
+      std::ofstream out(temporary, std::ios::binary);
+      out << text;
+      out.flush();
+      require(out.good(), "cannot write ", path.string(), why());
+    }
+    sync_and_rename(temporary, path);
+  } catch (const Error&) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
   }
-  sync_and_rename(temporary, path);
 }
 
 }  // namespace fleet

@@ -36,7 +36,7 @@ class Table {
   std::vector<std::pair<std::string, Column>> columns_;
 };
 
-/// A file being written: appears under its name when commit() has put it safely on disk, or not at all.
+/// A file being written, in memory: appears under its name when commit() has put it safely on disk, or not at all.
 class Hdf5Writer {
  public:
   /// Creates a temporary file beside `path`.
@@ -57,6 +57,9 @@ class Hdf5Writer {
   void commit();
 
  private:
+  /// Makes the group `name` unless there is an object of that name.
+  void ensure_object(const std::string& name);
+
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   std::int64_t file_ = -1;

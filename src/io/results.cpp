@@ -191,7 +191,8 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
   file.commit();
 }
 
-void join_cell_files(std::span<const std::filesystem::path> files, const std::filesystem::path& output) {
+void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
+                     const std::filesystem::path& output) {
   require(!files.empty(), "there are no finished cells to collect");
   Hdf5Writer writer(output);
   std::map<std::string, Table> tables;
@@ -204,7 +205,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::fi
     if (index == 0) {
       writer.write_attribute("/", "schema_version", kResultsSchema);
       writer.write_attribute("/", "name", reader.read_text_attribute("/", "name"));
-      writer.write_attribute("/", "config", reader.read_text_attribute("/", "config"));
+      writer.write_attribute("/", "config", config);
     }
     for (const char* name : kTables) {
       Table part = reader.read_table(name);

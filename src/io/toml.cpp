@@ -1,7 +1,7 @@
 #include "io/toml.hpp"
 
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include <toml++/toml.h>
 
@@ -10,7 +10,10 @@
 namespace fleet {
 namespace {
 
+constexpr std::string_view kCommandLine = "--set";
+
 Source source_of(const toml::node& node, std::string_view file) {
+  if (file == kCommandLine) return {std::string(file)};
   const toml::source_position begin = node.source().begin;
   return {std::string(file), static_cast<int>(begin.line), static_cast<int>(begin.column)};
 }
@@ -60,11 +63,11 @@ Settings parse_toml(std::string_view text, std::string_view file_name) {
 
 Settings read_toml(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (std::filesystem::is_directory(file) || !in || !(text << in.rdbuf())) {
+  if (std::filesystem::is_directory(file) || !in) {
     throw ConfigError(cat("cannot read the configuration ", file.string()));
   }
-  return parse_toml(text.str(), file.string());
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return parse_toml(text, file.string());
 }
 
 std::pair<std::string, Setting> parse_override(std::string_view text) {
@@ -74,10 +77,10 @@ std::pair<std::string, Setting> parse_override(std::string_view text) {
   }
   const std::string key(text.substr(0, equals));
   const std::string raw(text.substr(equals + 1));
-  const Source source{"--set"};
+  const Source source{std::string(kCommandLine)};
   try {
     const toml::table table = toml::parse("value = " + raw);
-    return {key, {value_of(*table.get("value"), "--set", key), source}};
+    return {key, {value_of(*table.get("value"), kCommandLine, key), source}};
   } catch (const toml::parse_error&) {
     return {key, {Value(raw), source}};
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -41,34 +42,35 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
 RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   RunOptions options{.output = "results/" + name};
   settings.read("run.output", options.output);
+  options.output = without_trailing_slash(options.output);
   settings.read("run.ranks_per_cell", options.ranks_per_cell, at_least(0));
   settings.read("run.threads", options.threads, at_least(1));
   settings.read("run.save_weights", options.save_weights);
   return options;
 }
 
-const Value::List& axis_values(std::string_view key, const Setting& setting, bool distinct) {
+const Value::List& axis_values(std::string_view key, const Setting& setting) {
   const auto* list = std::get_if<Value::List>(&setting.value.data);
   if (list == nullptr || list->empty()) {
     reject(key, setting, "an axis takes a list of values, say [0.1, 1.0]");
   }
-  for (auto value = list->begin(); distinct && value != list->end(); ++value) {
-    if (std::find(list->begin(), value, *value) != value) {
-      reject(key, setting, cat(value->to_string(), " stands twice on this axis"));
-    }
-  }
   return *list;
 }
 
-/// The axes in the order they are written, which is the order in which results are listed.
+/// The axes in the order they are written, grids before zips, which is the order in which results are listed.
 std::vector<Axis> read_axes(const Settings& settings) {
   std::map<std::string, Axis> by_name;  // a grid key is an axis of its own, a zip table is one together
   for (const auto& [key, setting] : settings) {
     const bool grid = key.starts_with(kGrid);
     if (!grid && !key.starts_with(kZip)) continue;
     const std::size_t dot = grid ? key.size() : key.find('.', kZip.size());
+    const std::string index = grid ? "" : key.substr(kZip.size(), std::min(dot, key.size()) - kZip.size());
+    if (dot == std::string::npos || index.find_first_not_of("0123456789") != std::string::npos) {
+      reject(key, setting, "keys that advance together stand in a table of their own, headed [[sweep.zip]]");
+    }
     Axis& axis = by_name[key.substr(0, dot)];
-    const Value::List& values = axis_values(key, setting, grid);
+    const Value::List& values = axis_values(key, setting);
+    axis.zipped = !grid;
     if (axis.keys.empty()) axis.points.resize(values.size());
     if (axis.points.size() != values.size()) {
       reject(key, setting,
@@ -79,9 +81,17 @@ std::vector<Axis> read_axes(const Settings& settings) {
     for (std::size_t i = 0; i < values.size(); ++i) axis.points[i].push_back(values[i]);
   }
   std::vector<Axis> axes;
-  for (auto& [name, axis] : by_name) axes.push_back(std::move(axis));
+  for (auto& [name, axis] : by_name) {
+    for (auto point = axis.points.begin(); point != axis.points.end(); ++point) {
+      if (std::find(axis.points.begin(), point, *point) == point) continue;
+      reject(name, Setting{Value(Value::List(*point)), axis.sources.front()},
+             cat("this value of ", axis.keys.front(), " stands twice on its axis"));
+    }
+    axes.push_back(std::move(axis));
+  }
   std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) {
-    return std::pair(a.sources[0].line, a.sources[0].column) < std::pair(b.sources[0].line, b.sources[0].column);
+    return std::tuple(a.zipped, a.sources[0].line, a.sources[0].column) <
+           std::tuple(b.zipped, b.sources[0].line, b.sources[0].column);
   });
   return axes;
 }
@@ -133,7 +143,8 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
   Hash id;
   id.add(to_text(outcome));
-  for (const auto& [key, value] : cell.axes) id.add(key).add(value.to_string());
+  const std::map<std::string, Value> axes(cell.axes.begin(), cell.axes.end());  // in whatever order they were written
+  for (const auto& [key, value] : axes) id.add(key).add(value.to_string());
   cell.id = id.hex();
 }
 
@@ -156,7 +167,7 @@ std::string canonical_text(const std::string& name, const Settings& resolved, co
   }
   std::string zips;
   for (const Axis& axis : axes) {
-    const bool grid = axis.keys.size() == 1;
+    const bool grid = !axis.zipped;
     if (!grid) zips += "[[sweep.zip]]\n";
     for (std::size_t k = 0; k < axis.keys.size(); ++k) {
       Value::List list;
@@ -185,6 +196,18 @@ std::vector<std::string> Sweep::axis_keys() const {
   return keys;
 }
 
+bool is_axis_of(std::string_view setting, std::string_view key) {
+  if (setting.starts_with(kGrid)) return setting.substr(kGrid.size()) == key;
+  if (!setting.starts_with(kZip)) return false;
+  const std::size_t dot = setting.find('.', kZip.size());
+  return dot != std::string_view::npos && setting.substr(dot + 1) == key;
+}
+
+std::string without_trailing_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
 Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,
              Worlds& worlds) {
   Settings base;
@@ -203,7 +226,9 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     for (std::size_t k = 0; k < axis.keys.size(); ++k) {
       const Setting at{Value(axis.keys[k]), axis.sources[k]};
       if (!varied.insert(axis.keys[k]).second) reject("sweep", at, "this key is on two axes");
-      if (axis.keys[k].starts_with("run.")) reject("sweep", at, "how to run cannot be an axis");
+      if (axis.keys[k].starts_with("run.") || axis.keys[k] == "name") {
+        reject("sweep", at, "how a sweep is run or called cannot be an axis");
+      }
     }
   }
   Settings applied;  // what the cells read; of keys that vary, the first cell's value

@@ -21,6 +21,7 @@ struct Axis {
   std::vector<std::string> keys;
   std::vector<Source> sources;             ///< where each key was written
   std::vector<std::vector<Value>> points;  ///< [point][key]
+  bool zipped = false;                     ///< from a [[sweep.zip]] table
 };
 
 /// How to run, as opposed to what: no part of a cell's identity.
@@ -59,6 +60,11 @@ struct Sweep {
 
 /// The worlds in use, by name, kept from planning to running.
 using Worlds = std::map<std::string, std::unique_ptr<World>, std::less<>>;
+
+/// Whether `setting` ("sweep.grid.seed", "sweep.zip.0.seed") puts `key` on an axis.
+[[nodiscard]] bool is_axis_of(std::string_view setting, std::string_view key);
+/// A directory's name as its joined file extends it: "out/" is "out".
+[[nodiscard]] std::string without_trailing_slash(std::string path);
 
 /// Expands and checks a configuration. ConfigError names file, line, column, key and what would be right.
 [[nodiscard]] Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,

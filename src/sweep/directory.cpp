@@ -34,7 +34,8 @@ std::string difference(const std::string& before, const std::string& after) {
     }
     return only;
   };
-  return only_in(before, after, "-") + only_in(after, before, "+");
+  const std::string changed = only_in(before, after, "-") + only_in(after, before, "+");
+  return changed.empty() ? "\n  the same lines in another order: " + only_in(after, "", "+") : changed;
 }
 
 }  // namespace
@@ -104,7 +105,7 @@ std::vector<std::filesystem::path> SweepDirectory::cell_files() const {
 void SweepDirectory::collect(const std::filesystem::path& output) const {
   const std::vector<std::filesystem::path> files = cell_files();
   require(!files.empty(), path_.string(), " has no finished cells yet");
-  join_cell_files(files, output);
+  join_cell_files(files, read_text(path_ / "sweep.toml"), output);
 }
 
 }  // namespace fleet

@@ -16,6 +16,21 @@ std::string duration_text(double seconds) {
   return cat(whole / 3600, " h ", whole % 3600 / 60, " min");
 }
 
+namespace {
+
+/// At most `width` characters, counted as UTF-8 has them.
+std::string shortened(const std::string& text, std::size_t width) {
+  std::size_t characters = 0;
+  std::size_t cut = text.size();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xc0U) == 0x80U) continue;
+    if (++characters == width) cut = i;
+  }
+  return characters > width ? text.substr(0, cut) + "…" : text;
+}
+
+}  // namespace
+
 Progress::Progress(std::ostream& out, double total_cost, int total_cells, bool watched)
     : out_(out), total_cost_(std::max(total_cost, 1e-300)), total_cells_(total_cells), watched_(watched) {}
 
@@ -35,7 +50,7 @@ void Progress::cell_finished(const std::string& label, const std::string& failur
 }
 
 void Progress::draw(const std::string& label) {
-  const double share = std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
+  const double share = cells_done_ == total_cells_ ? 1.0 : std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
   const double elapsed = since_start_.seconds();
   drawn_at_ = elapsed;
   std::ostringstream line;
@@ -48,10 +63,10 @@ void Progress::draw(const std::string& label) {
     line << "fleet: ";
   }
   line << std::setw(3) << static_cast<int>(share * 100) << " %  " << cells_done_ << '/' << total_cells_ << " cells";
-  if (elapsed > 1.0) line << "  " << std::setprecision(2) << cells_done_ / elapsed * 60.0 << " cells/min";
+  if (elapsed > 1.0) line << "  " << std::fixed << std::setprecision(1) << cells_done_ / elapsed * 60.0 << " cells/min";
   if (share > 0.0 && share < 1.0) line << "  " << duration_text(elapsed * (1.0 - share) / share) << " left";
   constexpr std::size_t kLabel = 48;
-  line << "  " << (label.size() > kLabel && watched_ ? label.substr(0, kLabel - 1) + "…" : label);
+  line << "  " << (watched_ ? shortened(label, kLabel) : label);
   if (!watched_) line << '\n';
   out_ << line.str() << std::flush;
 }

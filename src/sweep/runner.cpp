@@ -123,10 +123,10 @@ class CellRunner {
       const bool failed = !record.reason.empty();
       write_cell_file(failed ? directory_.failed_file(cell_.id) : directory_.done_file(cell_.id), sweep_.name,
                       sweep_.config, record, provenance);
-      std::error_code ignored;
-      if (!failed) std::filesystem::remove(directory_.failed_file(cell_.id), ignored);
+      std::error_code ignored;  // what an earlier run left of this cell
+      std::filesystem::remove(failed ? directory_.done_file(cell_.id) : directory_.failed_file(cell_.id), ignored);
+      remove_marker();
     });
-    remove_marker();
     return record.reason;
   }
 

@@ -12,6 +12,8 @@
 namespace fleet {
 namespace {
 
+const std::string kConfig = "name = \"sweep\"\n";
+
 namespace fs = std::filesystem;
 
 using Ints = std::vector<std::int32_t>;
@@ -99,7 +101,7 @@ class ResultsTest : public testing::Test {
 
   fs::path write(const CellRecord& cell, const std::string& hosts = "node1") const {
     fs::path path = directory_ / (cell.id + ".h5");
-    write_cell_file(path, "sweep", "name = \"sweep\"\n", cell, provenance(hosts));
+    write_cell_file(path, "sweep", kConfig, cell, provenance(hosts));
     return path;
   }
 
@@ -134,7 +136,7 @@ std::set<std::string> names_of(const Table& table) {
 
 TEST_F(ResultsTest, joined_tables_are_the_parts_with_their_cells_renumbered) {
   const std::vector<fs::path> files{write(done_cell("b", 3)), write(done_cell("a", 1)), write(done_cell("c", 2))};
-  join_cell_files(files, output_);
+  join_cell_files(files, kConfig, output_);
   const Hdf5Reader joined(output_);
   for (const char* name : kTables) {
     const Table whole = joined.read_table(name);
@@ -152,13 +154,13 @@ TEST_F(ResultsTest, joined_tables_are_the_parts_with_their_cells_renumbered) {
 
 TEST_F(ResultsTest, a_join_of_one_file_has_its_tables_and_attributes) {
   const fs::path file = write(done_cell("a", 2));
-  join_cell_files(std::vector{file}, output_);
+  join_cell_files(std::vector{file}, kConfig, output_);
   const Hdf5Reader part(file);
   const Hdf5Reader joined(output_);
   for (const char* name : kTables) EXPECT_EQ(joined.read_table(name).columns(), part.read_table(name).columns());
   EXPECT_EQ(joined.read_integer_attribute("/", "schema_version"), kResultsSchema);
   EXPECT_EQ(joined.read_text_attribute("/", "name"), "sweep");
-  EXPECT_EQ(joined.read_text_attribute("/", "config"), "name = \"sweep\"\n");
+  EXPECT_EQ(joined.read_text_attribute("/", "config"), kConfig);
   EXPECT_EQ(joined.read_text_attribute("cells", "axes"), "merge.method\nseed");
   for (const auto& [key, text] : provenance("node1")) EXPECT_EQ(joined.read_text_attribute("provenance", key), text);
 }
@@ -203,7 +205,7 @@ TEST_F(ResultsTest, failed_cells_join_done_ones) {
   for (const bool failed_first : {false, true}) {
     std::vector<fs::path> files{write(done_cell("a", 2)), write(failed_cell("b"))};
     if (failed_first) std::swap(files[0], files[1]);
-    join_cell_files(files, output_);
+    join_cell_files(files, kConfig, output_);
     const Hdf5Reader joined(output_);
     const Table cells = joined.read_table("cells");
     const std::size_t failed = failed_first ? 0 : 1;
@@ -217,7 +219,7 @@ TEST_F(ResultsTest, failed_cells_join_done_ones) {
 
 TEST_F(ResultsTest, failed_cells_alone_join) {
   const std::vector<fs::path> files{write(failed_cell("a")), write(failed_cell("b"))};
-  join_cell_files(files, output_);
+  join_cell_files(files, kConfig, output_);
   EXPECT_EQ(Hdf5Reader(output_).read_table("cells").column<std::string>("status"), (Texts{"failed", "failed"}));
   EXPECT_EQ(Hdf5Reader(output_).read_table("metrics").rows(), 0U);
 }
@@ -227,7 +229,7 @@ TEST_F(ResultsTest, columns_that_only_some_cells_have_are_filled_for_the_others)
   left.columns = {{"both", Value(std::string("l"))}, {"temperature", Value(0.5)}, {"kind", Value(std::string("k"))}};
   CellRecord right = done_cell("right", 1);
   right.columns = {{"steps", Value(std::int64_t{7})}, {"both", Value(std::string("r"))}};
-  join_cell_files(std::vector{write(left), write(right)}, output_);
+  join_cell_files(std::vector{write(left), write(right)}, kConfig, output_);
   const Table cells = Hdf5Reader(output_).read_table("cells");
   EXPECT_EQ(cells.column<std::string>("both"), (Texts{"l", "r"}));
   EXPECT_EQ(cells.column<double>("temperature")[0], 0.5);
@@ -245,7 +247,7 @@ TEST_F(ResultsTest, an_axis_written_in_integers_and_reals_joins_as_reals) {
     cell.columns = {{"temperature", written[i]}};
     files.push_back(write(cell));
   }
-  ASSERT_EQ(complaint([&] { join_cell_files(files, output_); }), "accepted");
+  ASSERT_EQ(complaint([&] { join_cell_files(files, kConfig, output_); }), "accepted");
   const Table cells = Hdf5Reader(output_).read_table("cells");
   EXPECT_EQ(cells.column<double>("temperature"), (Reals{1.0, 0.5, 2.0}));
 }
@@ -258,7 +260,7 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
   cell.merged = &merged;
   cell.symmetry = &symmetry;
   cell.elements = {{0, {{0, 1, 2}}}, {11, {{2, 0, 1}}}};
-  join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, output_);
+  join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, kConfig, output_);
 
   const Hdf5Reader joined(output_);
   EXPECT_EQ(joined.names_in("weights"), Texts{"1"});
@@ -276,7 +278,7 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
 TEST_F(ResultsTest, provenance_keeps_every_different_value_and_the_span_of_time) {
   const std::vector<fs::path> files{write(done_cell("a", 1), "node2"), write(done_cell("b", 1), "node1"),
                                     write(done_cell("c", 1), "node2"), write(done_cell("d", 1), "node")};
-  join_cell_files(files, output_);
+  join_cell_files(files, kConfig, output_);
   const Hdf5Reader joined(output_);
   EXPECT_EQ(joined.read_text_attribute("provenance", "hosts"), "node2\nnode1\nnode");
   EXPECT_EQ(joined.read_text_attribute("provenance", "mpi"), "MPI 4");
@@ -303,7 +305,7 @@ TEST_F(ResultsTest, another_schema_is_refused_by_file_and_version_and_nothing_is
     writer.commit();
   }
   const std::vector<fs::path> files{write(done_cell("a", 1)), other};
-  const std::string message = complaint([&] { join_cell_files(files, output_); });
+  const std::string message = complaint([&] { join_cell_files(files, kConfig, output_); });
   EXPECT_NE(message.find(other.string()), std::string::npos) << message;
   EXPECT_NE(message.find(cat("schema version ", kResultsSchema + 1)), std::string::npos) << message;
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 2);
@@ -313,7 +315,7 @@ TEST_F(ResultsTest, a_file_that_is_damaged_foreign_or_missing_is_named_and_nothi
   const fs::path good = write(done_cell("a", 1));
   const fs::path bad = directory_ / "bad.h5";
   const auto expect_named = [&] {
-    const std::string message = complaint([&] { join_cell_files(std::vector{good, bad}, output_); });
+    const std::string message = complaint([&] { join_cell_files(std::vector{good, bad}, kConfig, output_); });
     EXPECT_NE(message.find(bad.string()), std::string::npos) << message;
     EXPECT_FALSE(fs::exists(output_));
   };
@@ -332,7 +334,7 @@ TEST_F(ResultsTest, a_file_that_is_damaged_foreign_or_missing_is_named_and_nothi
 }
 
 TEST_F(ResultsTest, a_join_of_nothing_is_refused) {
-  EXPECT_NE(complaint([&] { join_cell_files({}, output_); }).find("no finished cells"), std::string::npos);
+  EXPECT_NE(complaint([&] { join_cell_files({}, kConfig, output_); }).find("no finished cells"), std::string::npos);
   EXPECT_FALSE(fs::exists(output_));
 }
 
