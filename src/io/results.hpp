@@ -48,7 +48,8 @@ struct CellRecord {
 void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
                      const CellRecord& cell, const Provenance& provenance);
 
-/// Joins cell files of the sweep with configuration `config`, in the order given, into one. Error names a file that is damaged or of another schema.
+/// Joins cell files of the sweep with configuration `config`, in the order given, into one. Error names a file that is
+/// damaged or of another schema.
 void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
                      const std::filesystem::path& output);
 

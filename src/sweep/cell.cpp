@@ -85,7 +85,7 @@ std::vector<Axis> read_axes(const Settings& settings) {
     for (auto point = axis.points.begin(); point != axis.points.end(); ++point) {
       if (std::find(axis.points.begin(), point, *point) == point) continue;
       reject(name, Setting{Value(Value::List(*point)), axis.sources.front()},
-             cat("this value of ", axis.keys.front(), " stands twice on its axis"));
+             cat(point->front().to_string(), " stands twice on the axis of ", axis.keys.front()));
     }
     axes.push_back(std::move(axis));
   }
@@ -227,7 +227,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
       const Setting at{Value(axis.keys[k]), axis.sources[k]};
       if (!varied.insert(axis.keys[k]).second) reject("sweep", at, "this key is on two axes");
       if (axis.keys[k].starts_with("run.") || axis.keys[k] == "name") {
-        reject("sweep", at, "how a sweep is run or called cannot be an axis");
+        reject("sweep", at, "how to run cannot be an axis, nor what the sweep is called");
       }
     }
   }

@@ -50,7 +50,8 @@ void Progress::cell_finished(const std::string& label, const std::string& failur
 }
 
 void Progress::draw(const std::string& label) {
-  const double share = cells_done_ == total_cells_ ? 1.0 : std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
+  const double share =
+      total_cells_ > 0 && cells_done_ == total_cells_ ? 1.0 : std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
   const double elapsed = since_start_.seconds();
   drawn_at_ = elapsed;
   std::ostringstream line;

@@ -260,7 +260,8 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
   cell.merged = &merged;
   cell.symmetry = &symmetry;
   cell.elements = {{0, {{0, 1, 2}}}, {11, {{2, 0, 1}}}};
-  join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, kConfig, output_);
+  join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, kConfig,
+                  output_);
 
   const Hdf5Reader joined(output_);
   EXPECT_EQ(joined.names_in("weights"), Texts{"1"});
