@@ -80,7 +80,7 @@ struct Dataset {
       const std::span<const std::uint8_t> values = as_bytes(*labels);
       const std::uint8_t largest = *std::max_element(values.begin(), values.end());
       require(largest < kClasses, directory.string(), ": the ", labels == &train_labels ? "training" : "test",
-              " labels hold ", int{largest}, "; there are ", kClasses, " classes");
+              " labels hold a label ", int{largest}, "; there are ", kClasses, " classes");
     }
   }
 

@@ -57,6 +57,12 @@ const Value::List& axis_values(std::string_view key, const Setting& setting) {
   return *list;
 }
 
+std::string joined_keys(const Axis& axis) {
+  std::string text;
+  for (const std::string& key : axis.keys) text += (text.empty() ? "" : " and ") + key;
+  return text;
+}
+
 /// The axes in the order they are written, grids before zips, which is the order in which results are listed.
 std::vector<Axis> read_axes(const Settings& settings) {
   std::map<std::string, Axis> by_name;  // a grid key is an axis of its own, a zip table is one together
@@ -85,7 +91,7 @@ std::vector<Axis> read_axes(const Settings& settings) {
     for (auto point = axis.points.begin(); point != axis.points.end(); ++point) {
       if (std::find(axis.points.begin(), point, *point) == point) continue;
       reject(name, Setting{Value(Value::List(*point)), axis.sources.front()},
-             cat(point->front().to_string(), " stands twice on the axis of ", axis.keys.front()));
+             cat(point->front().to_string(), " stands twice on the axis of ", joined_keys(axis)));
     }
     axes.push_back(std::move(axis));
   }
