@@ -160,11 +160,10 @@ void SettingsReader::read(std::string_view key, std::int64_t& field, Range range
 }
 
 void SettingsReader::read(std::string_view key, int& field, Range range) {
-  constexpr double kLargest = std::numeric_limits<int>::max();
   std::int64_t wide = field;
-  range.low = std::max(range.low, -kLargest);
-  range.high = std::min(range.high, kLargest);
   read(key, wide, range);
+  constexpr std::int64_t kLargest = std::numeric_limits<int>::max();
+  if (wide > kLargest || wide < -kLargest) reject(key, *find(key), cat("expected at most ", kLargest));
   field = static_cast<int>(wide);
 }
 

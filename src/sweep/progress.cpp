@@ -35,13 +35,15 @@ Progress::Progress(std::ostream& out, double total_cost, int total_cells, bool w
     : out_(out), total_cost_(std::max(total_cost, 1e-300)), total_cells_(total_cells), watched_(watched) {}
 
 void Progress::advance(double cost, const std::string& label) {
-  cost_done_ += cost;
+  cost_of_present_ += cost;
   const double interval = watched_ ? 0.2 : 15.0;
   if (since_start_.seconds() - drawn_at_ >= interval) draw(label);
 }
 
-void Progress::cell_finished(const std::string& label, const std::string& failure) {
+void Progress::cell_finished(double cost, const std::string& label, const std::string& failure) {
   ++cells_done_;
+  cost_of_finished_ += cost;
+  cost_of_present_ = 0.0;
   if (!failure.empty()) {
     out_ << (watched_ ? "\r\033[K" : "") << "fleet: failed: " << label << ": " << failure << '\n';
     drawn_at_ = -1e9;
@@ -50,8 +52,9 @@ void Progress::cell_finished(const std::string& label, const std::string& failur
 }
 
 void Progress::draw(const std::string& label) {
-  const double share =
-      total_cells_ > 0 && cells_done_ == total_cells_ ? 1.0 : std::clamp(cost_done_ / total_cost_, 0.0, 1.0);
+  const double share = total_cells_ > 0 && cells_done_ == total_cells_
+                           ? 1.0
+                           : std::clamp((cost_of_finished_ + cost_of_present_) / total_cost_, 0.0, 1.0);
   const double elapsed = since_start_.seconds();
   drawn_at_ = elapsed;
   std::ostringstream line;

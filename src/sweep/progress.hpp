@@ -14,9 +14,10 @@ class Progress {
   /// `watched`: draw a bar (see progress_is_watched()).
   Progress(std::ostream& out, double total_cost, int total_cells, bool watched);
 
-  /// A share of one cell's cost is done; `label` says where it stands.
+  /// A share of the present cell's cost is done; `label` says where it stands.
   void advance(double cost, const std::string& label);
-  void cell_finished(const std::string& label, const std::string& failure);
+  /// The present cell, of `cost` in all, has ended; `failure` says why if before it was done.
+  void cell_finished(double cost, const std::string& label, const std::string& failure);
   /// Ends the bar's line.
   void close();
 
@@ -27,7 +28,8 @@ class Progress {
   double total_cost_;
   int total_cells_;
   bool watched_;
-  double cost_done_ = 0.0;
+  double cost_of_finished_ = 0.0;
+  double cost_of_present_ = 0.0;
   int cells_done_ = 0;
   Stopwatch since_start_;
   double drawn_at_ = -1e9;

@@ -91,6 +91,30 @@ std::vector<std::vector<std::size_t>> assign(const Sweep& sweep, std::vector<std
   return assigned;
 }
 
+/// The file that says who runs a cell and how far it is, for the life of the object; one that outlives a killed process
+/// tells which that was.
+class RunningMarker {
+ public:
+  RunningMarker(const Comm& group, std::filesystem::path file) : is_root_(group.is_root()), file_(std::move(file)) {
+    write("starting");
+  }
+  RunningMarker(const RunningMarker&) = delete;
+  RunningMarker& operator=(const RunningMarker&) = delete;
+  ~RunningMarker() {
+    std::error_code ignored;
+    if (is_root_) std::filesystem::remove(file_, ignored);
+  }
+
+  void write(const std::string& place) const {
+    if (!is_root_) return;
+    std::ofstream(file_) << host_name() << ", process " << ::getpid() << ", " << place << ", " << utc_time();
+  }
+
+ private:
+  bool is_root_;
+  std::filesystem::path file_;
+};
+
 /// Runs one cell on a group and leaves its file.
 class CellRunner {
  public:
@@ -100,18 +124,16 @@ class CellRunner {
 
   /// The reason for which it failed; empty when it is done.
   std::string run(World& world) {
+    const RunningMarker marker(group_, directory_.running_file(cell_.id));
     CellRecord record{.id = cell_.id, .columns = columns_of(cell_), .ranks = group_.size()};
     for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
     const std::string started = utc_time();
     std::unique_ptr<Workload> workload;
     CellResult result;
     try {
-      result = train(world, workload, record);
+      result = train(world, workload, record, marker);
     } catch (const Error& error) {
       record.reason = error.what();
-    } catch (const Interrupted&) {
-      remove_marker();
-      throw;
     }
     total_over_ranks(record);
     if (sweep_.run.save_weights && record.reason.empty()) keep_weights(result, *workload, record);
@@ -125,14 +147,12 @@ class CellRunner {
                       sweep_.config, record, provenance);
       std::error_code ignored;  // what an earlier run left of this cell
       std::filesystem::remove(failed ? directory_.done_file(cell_.id) : directory_.failed_file(cell_.id), ignored);
-      remove_marker();
     });
     return record.reason;
   }
 
  private:
-  CellResult train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record) {
-    mark_running("starting");
+  CellResult train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record, const RunningMarker& marker) {
     SettingsReader settings(cell_.settings);
     const MergerEntry& entry = find_merger(cell_.method);
     const std::unique_ptr<Merger> merger = entry.make(settings);
@@ -142,7 +162,7 @@ class CellRunner {
     return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, [&](const RoundRecord& round) {
       record.rounds.push_back(round);
       const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
-      mark_running(place);
+      marker.write(place);
       if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
     });
   }
@@ -173,16 +193,6 @@ class CellRunner {
       }
       record.elements.push_back(std::move(element));
     }
-  }
-
-  void mark_running(const std::string& place) const {
-    if (!group_.is_root()) return;
-    std::ofstream(directory_.running_file(cell_.id))
-        << host_name() << ", process " << ::getpid() << ", " << place << ", " << utc_time();
-  }
-  void remove_marker() const {
-    std::error_code ignored;
-    if (group_.is_root()) std::filesystem::remove(directory_.running_file(cell_.id), ignored);
   }
 
   const Sweep& sweep_;
@@ -253,7 +263,7 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
       CellRunner runner(sweep, cell, directory, group, request, progress ? &*progress : nullptr);
       const std::string reason = runner.run(*worlds.at(cell.workload));
       failed += reason.empty() ? 0 : 1;
-      if (progress) progress->cell_finished(cell.label(), reason);
+      if (progress) progress->cell_finished(cell.cost(), cell.label(), reason);
     }
   } catch (const Interrupted&) {
     interrupted = true;

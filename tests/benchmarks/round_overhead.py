@@ -46,10 +46,11 @@ def round_shares(results: Path) -> None:
     print(f"outside training, evaluation and waiting for the slower rank: {100 * overhead / total:.2f} %")
 
 
-def memory_kib(pid: int) -> tuple[int, int]:
-    """Resident and proportional set of a process."""
+def memory_mib(pid: int) -> dict[str, float]:
+    """Of a process: resident set, proportional set, and the latter's private memory, files and shared memory."""
     fields = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-    return int(fields["Rss"].split()[0]), int(fields["Pss"].split()[0])
+    names = ["Rss", "Pss", "Pss_Anon", "Pss_File", "Pss_Shmem"]
+    return {name: int(fields[name].split()[0]) / 1024 for name in names}
 
 
 def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
@@ -65,13 +66,16 @@ def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
         found = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
         pids = [int(pid) for pid in found.stdout.split()]
     time.sleep(4)  # well into training
-    sizes = [memory_kib(pid) for pid in pids]
+    sizes = [memory_mib(pid) for pid in pids]
     run.terminate()
     run.wait()
-    resident = np.mean([size[0] for size in sizes]) / 1024
-    proportional = np.mean([size[1] for size in sizes]) / 1024
-    total = sum(size[1] for size in sizes) / 1024
-    print(f"{ranks} ranks: resident {resident:.0f} MiB, proportional {proportional:.0f} MiB a rank, {total:.0f} MiB in all")
+    mean = {name: np.mean([size[name] for size in sizes]) for name in sizes[0]}
+    total = {name: sum(size[name] for size in sizes) for name in sizes[0]}
+    print(
+        f"{ranks} ranks: resident {mean['Rss']:.0f} MiB, proportional {mean['Pss']:.0f} MiB a rank; in all "
+        f"{total['Pss']:.0f} MiB: private {total['Pss_Anon']:.0f}, libraries {total['Pss_File']:.0f}, "
+        f"shared memory {total['Pss_Shmem']:.0f}"
+    )
 
 
 def main() -> None:

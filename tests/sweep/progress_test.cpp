@@ -40,9 +40,9 @@ TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
   std::ostringstream out;
   Progress progress(out, 10.0, 2, false);
   progress.advance(5.0, "round 1 of 1, seed=0");
-  progress.cell_finished("seed=0", "");
+  progress.cell_finished(5.0, "seed=0", "");
   progress.advance(5.0, "round 1 of 1, seed=1");
-  progress.cell_finished("seed=1", "");
+  progress.cell_finished(5.0, "seed=1", "");
   progress.close();
   const std::string text = out.str();
   EXPECT_EQ(text.find('\r'), std::string::npos);
@@ -57,7 +57,7 @@ TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) 
   Progress progress(out, 1000.0, 10, false);
   for (int cell = 0; cell < 10; ++cell) {
     for (int step = 0; step < 100; ++step) progress.advance(1.0, "step");
-    progress.cell_finished("cell", "");
+    progress.cell_finished(100.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 2U) << out.str();
   EXPECT_TRUE(contains(out.str(), "fleet:   0 %  0/10 cells"));
@@ -69,7 +69,7 @@ TEST(Progress, a_bar_is_redrawn_in_its_line_and_ended_by_close) {
   Progress progress(out, 4.0, 4, true);
   for (int cell = 0; cell < 4; ++cell) {
     progress.advance(1.0, "step");
-    progress.cell_finished("cell", "");
+    progress.cell_finished(1.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 0U);
   progress.close();
@@ -86,11 +86,19 @@ TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
     std::ostringstream out;
     Progress progress(out, 4.0, 4, watched);
     progress.advance(1.0, "step");
-    progress.cell_finished("seed=0", "robot 3: the loss is no longer finite");
+    progress.cell_finished(1.0, "seed=0", "robot 3: the loss is no longer finite");
     const std::string told = "fleet: failed: seed=0: robot 3: the loss is no longer finite\n";
     EXPECT_TRUE(contains(out.str(), (watched ? "\r\033[K" : "\n") + told)) << out.str();
     EXPECT_EQ(count(out.str(), "failed"), 1U);
   }
+}
+
+TEST(Progress, a_cell_that_fails_early_counts_as_a_whole) {
+  std::ostringstream out;
+  Progress progress(out, 4.0, 4, true);
+  progress.advance(0.1, "round 1 of 10");
+  progress.cell_finished(1.0, "seed=0", "diverged");
+  EXPECT_TRUE(contains(out.str(), "]  25 %  1/4 cells")) << out.str();
 }
 
 TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding) {
@@ -99,7 +107,7 @@ TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding)
     const double total = 1.0;
     Progress progress(out, total, 1, false);
     for (int step = 0; step < steps; ++step) progress.advance(total / steps, "step");
-    progress.cell_finished("cell", "");
+    progress.cell_finished(total, "cell", "");
     EXPECT_TRUE(contains(out.str(), "100 %  1/1 cells  cell\n")) << out.str();
   }
 }
@@ -147,10 +155,10 @@ TEST(Progress, the_time_left_follows_from_the_share_done) {
 TEST(Progress, speeds_are_plain_numbers) {
   std::ostringstream out;
   Progress progress(out, 400.0, 400, false);
-  for (int cell = 0; cell < 399; ++cell) progress.cell_finished("cell", "");
+  for (int cell = 0; cell < 399; ++cell) progress.cell_finished(1.0, "cell", "");
   wait_for_speed();
   progress.advance(400.0, "last");
-  progress.cell_finished("cell", "");
+  progress.cell_finished(1.0, "cell", "");
   EXPECT_TRUE(contains(out.str(), " cells/min")) << out.str();
   EXPECT_FALSE(contains(out.str(), "e+")) << out.str();
 }
