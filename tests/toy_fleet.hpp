@@ -25,6 +25,10 @@ inline SymmetrySpec symmetry() {
            {.tensor = 2, .axis = 1, .group = 0}}};
 }
 
+inline std::vector<AffineMap> maps() {
+  return {{.name = "layers.0", .weights = {0}, .bias = 1}, {.name = "layers.1", .weights = {2}, .bias = {}}};
+}
+
 using Vector = Eigen::VectorXf;
 
 /// y = V tanh(W x + b), and its loss |y - target|^2 / 2 with gradient.
@@ -102,7 +106,54 @@ class ToyRobot final : public Robot {
     return score;
   }
 
+  Score held_out_loss(const ParamVector& at) override {
+    const Score score = held_out_score(at);
+    return {-0.5 * score.sum, score.samples};
+  }
+
+  MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override {
+    const int inputs = map == 0 ? kInputs + 1 : kHidden;
+    const int outputs = map == 0 ? kHidden : kOutputs;
+    MapMoments moments{RowMatrix::Zero(inputs, inputs), RowMatrix::Zero(outputs, inputs)};
+    for (const auto& [x, target] : points_) {
+      const Vector h = entering(features, x, map);
+      const Vector t = targets == nullptr ? target : maps()[map].matrix(*targets) * entering(*targets, x, map);
+      moments.inputs += h * h.transpose();
+      moments.targets += t * h.transpose();
+      moments.samples += 1.0;
+    }
+    return moments;
+  }
+
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
+    struct Head final : HeadData {
+      std::vector<std::pair<Vector, Vector>> points;
+      Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+        Score loss;
+        for (const auto& [h, target] : points) {
+          const Vector error = head * h - target;
+          gradient += error * h.transpose();
+          loss.sum += 0.5 * static_cast<double>(error.squaredNorm());
+          loss.samples += 1.0;
+        }
+        return loss;
+      }
+      double curvature() const override { return 1.0; }
+    };
+    auto head = std::make_unique<Head>();
+    for (const auto& [x, target] : points_) head->points.emplace_back(Network::hidden(body, x), target);
+    return head;
+  }
+
  private:
+  /// What the matrix of map `map` multiplies.
+  static Vector entering(const ParamVector& at, const Vector& x, std::size_t map) {
+    if (map == 1) return Network::hidden(at, x);
+    Vector extended(kInputs + 1);
+    extended << x, 1.0F;
+    return extended;
+  }
+
   int index_;
   ParamVector weights_;
   ParamVector gradient_;
@@ -120,6 +171,7 @@ class ToyWorkload final : public Workload {
   }
 
   const SymmetrySpec& symmetry() const override { return symmetry_; }
+  std::span<const AffineMap> maps() const override { return maps_; }
   const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
   std::int64_t steps_per_epoch(int robot) const override { return histograms_[static_cast<std::size_t>(robot)][0]; }
   std::unique_ptr<Robot> make_robot(int robot) override {
@@ -138,6 +190,7 @@ class ToyWorkload final : public Workload {
 
  private:
   SymmetrySpec symmetry_;
+  std::vector<AffineMap> maps_ = toy::maps();
   double learning_rate_;
   std::vector<std::vector<std::int64_t>> histograms_;
 };

@@ -71,6 +71,15 @@ std::int64_t whole_number(std::string_view key, const Setting& setting, Range ra
   return *value;
 }
 
+void require_choice(std::string_view key, const Setting& setting, const std::string& text,
+                    std::span<const std::string_view> choices) {
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return;
+  const std::vector<std::string> names(choices.begin(), choices.end());
+  const std::optional<std::string> meant = nearest(text, names);
+  const std::string hint = meant ? cat("; did you mean \"", *meant, "\"?") : "";
+  reject(key, setting, cat("expected one of ", join(names, quoted), hint));
+}
+
 }  // namespace
 
 std::string Source::to_string() const {
@@ -202,13 +211,27 @@ void SettingsReader::read(std::string_view key, std::string& field) {
 
 void SettingsReader::read(std::string_view key, std::string& field, std::span<const std::string_view> choices) {
   read(key, field);
-  if (std::find(choices.begin(), choices.end(), field) != choices.end()) return;
-  const std::vector<std::string> names(choices.begin(), choices.end());
-  const std::optional<std::string> meant = nearest(field, names);
-  const std::string hint = meant ? cat("; did you mean \"", *meant, "\"?") : "";
   const Setting* setting = find(key);
-  const Setting missing{Value(field), Source{"default"}};
-  reject(key, setting ? *setting : missing, cat("expected one of ", join(names, quoted), hint));
+  require_choice(key, setting ? *setting : Setting{Value(field), Source{"default"}}, field, choices);
+}
+
+void SettingsReader::read(std::string_view key, std::vector<std::string>& field,
+                          std::span<const std::string_view> choices) {
+  if (const Setting* setting = find(key)) {
+    const auto* list = std::get_if<Value::List>(&setting->value.data);
+    if (list == nullptr || list->empty()) {
+      reject(key, *setting,
+             cat("expected a list of strings, got ", list ? "an empty one" : setting->value.type_name()));
+    }
+    field.clear();
+    for (const Value& item : *list) {
+      const auto* text = std::get_if<std::string>(&item.data);
+      if (text == nullptr) reject(key, *setting, cat("expected a list of strings, got ", item.type_name(), " in it"));
+      require_choice(key, Setting{item, setting->source}, *text, choices);
+      field.push_back(*text);
+    }
+  }
+  record(key, Value::List(field.begin(), field.end()));
 }
 
 void SettingsReader::read(std::string_view key, std::vector<int>& field, Range range) {

@@ -97,6 +97,8 @@ class SettingsReader {
   void read(std::string_view key, std::string& field);
   void read(std::string_view key, std::string& field, std::span<const std::string_view> choices);
   void read(std::string_view key, std::vector<int>& field, Range range = {});
+  /// At least one, each one of `choices`.
+  void read(std::string_view key, std::vector<std::string>& field, std::span<const std::string_view> choices);
   template <class Enum>
   void read(std::string_view key, Enum& field, Names<Enum> names);
 

@@ -26,12 +26,29 @@ void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const 
   comm.ordered_sum(terms, mean.flat(), 1.0 / total);
 }
 
-double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm) {
+ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
+                         const Comm& comm) {
+  std::vector<ParamVector> aligned;
+  for (std::size_t i = 0; i < input.rows.size(); ++i) {
+    aligned.push_back(input.symmetry->apply(elements[i], *input.rows[i].weights));
+  }
+  std::vector<const ParamVector*> vectors;
+  for (const ParamVector& row : aligned) vectors.push_back(&row);
+  ParamVector mean(input.symmetry->layout());
+  weighted_mean(vectors, row_weights(input, by_samples), comm, mean);
+  return mean;
+}
+
+namespace {
+
+/// The mean over all participants' samples of what `ask` gets from each.
+template <class Ask>
+double fleet_mean(const MergeInput& input, const Comm& comm, const Ask& ask) {
   std::vector<double> local;
   comm.together([&] {
     for (const MergeRow& row : input.rows) {
       if (!row.participates) continue;
-      const Score score = row.data->held_out_score(at);
+      const Score score = ask(*row.data);
       local.push_back(score.sum);
       local.push_back(score.samples);
     }
@@ -43,6 +60,16 @@ double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& c
     fleet.samples += all[i + 1];
   }
   return fleet.samples > 0.0 ? fleet.sum / fleet.samples : 0.0;
+}
+
+}  // namespace
+
+double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm) {
+  return fleet_mean(input, comm, [&](LocalData& data) { return data.held_out_score(at); });
+}
+
+double fleet_loss(const MergeInput& input, const ParamVector& at, const Comm& comm) {
+  return fleet_mean(input, comm, [&](LocalData& data) { return data.held_out_loss(at); });
 }
 
 }  // namespace fleet

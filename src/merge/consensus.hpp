@@ -13,7 +13,13 @@ namespace fleet {
 void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const double> weights, const Comm& comm,
                    ParamVector& mean);
 
+/// The mean of every participant's weights, moved by its element: elements[i] belongs to input.rows[i]. Collective.
+[[nodiscard]] ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
+                                       const Comm& comm);
+
 /// Mean held-out score of `at` over all participants' samples. Collective.
 [[nodiscard]] double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm);
+/// Mean held-out loss of the same. Collective.
+[[nodiscard]] double fleet_loss(const MergeInput& input, const ParamVector& at, const Comm& comm);
 
 }  // namespace fleet

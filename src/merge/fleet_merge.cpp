@@ -67,8 +67,7 @@ GroupElement Aligner::project() const {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, FleetMergeOptions::Start>, 2> kStarts{
-    {{"identity", FleetMergeOptions::Start::kIdentity},
-     {"weight-matching", FleetMergeOptions::Start::kWeightMatching}}};
+    {{"identity", FleetMergeOptions::Start::kIdentity}, {"git-rebasin", FleetMergeOptions::Start::kGitRebasin}}};
 
 class FleetMerge final : public Merger {
  public:
@@ -78,7 +77,7 @@ class FleetMerge final : public Merger {
     const SymmetrySpec& symmetry = *input.symmetry;
     MergeOutcome best{.merged = ParamVector(symmetry.layout())};
     std::vector<GroupElement> hard(input.rows.size(), symmetry.identity());  // line 3
-    if (options_.start == FleetMergeOptions::Start::kWeightMatching) hard = match_to_first(input, comm);
+    if (options_.start == FleetMergeOptions::Start::kGitRebasin) hard = match_fleet(input, comm).elements;
     std::vector<RandomStream> streams;
     for (const MergeRow& row : input.rows) {
       streams.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
@@ -89,7 +88,8 @@ class FleetMerge final : public Merger {
     const int epochs = input.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
     for (int epoch = 0;; ++epoch) {
-      const ParamVector reference = average(input, hard, comm);  // line 5; line 13 after the last epoch
+      const ParamVector reference =
+          aligned_mean(input, hard, options_.weighted, comm);  // line 5; line 13 after the last epoch
       const bool last = epoch == epochs;
       const double score = options_.keep_best || last ? fleet_score(input, reference, comm) : 0.0;
       if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
@@ -112,37 +112,6 @@ class FleetMerge final : public Merger {
   }
 
  private:
-  ParamVector average(const MergeInput& input, const std::vector<GroupElement>& hard, const Comm& comm) const {
-    std::vector<ParamVector> aligned;
-    for (std::size_t i = 0; i < input.rows.size(); ++i) {
-      aligned.push_back(input.symmetry->apply(hard[i], *input.rows[i].weights));
-    }
-    std::vector<const ParamVector*> vectors;
-    for (const ParamVector& row : aligned) vectors.push_back(&row);
-    ParamVector mean(input.symmetry->layout());
-    weighted_mean(vectors, row_weights(input, options_.weighted), comm, mean);
-    return mean;
-  }
-
-  /// Every participant's permutation nearest in weights to the first participant.
-  std::vector<GroupElement> match_to_first(const MergeInput& input, const Comm& comm) const {
-    const SymmetrySpec& symmetry = *input.symmetry;
-    std::vector<Comm::Term> first;
-    for (const MergeRow& row : input.rows) {
-      if (row.robot == input.participants.front()) first.push_back({row.weights->flat(), 1.0});
-    }
-    ParamVector reference(symmetry.layout());
-    comm.ordered_sum(first, reference.flat());  // one term in all: a broadcast from whoever has it
-    std::vector<GroupElement> matched(input.rows.size(), symmetry.identity());
-    comm.together([&] {
-      for (std::size_t i = 0; i < input.rows.size(); ++i) {
-        const MergeRow& row = input.rows[i];
-        if (row.participates) matched[i] = match_weights(symmetry, *row.weights, reference, matched[i]);
-      }
-    });
-    return matched;
-  }
-
   std::vector<int> draw_subset(const std::vector<int>& participants, RandomStream& stream) const {
     const auto population = static_cast<int>(participants.size());
     const int count = std::clamp(static_cast<int>(std::lround(options_.subset * population)), 1, population);
@@ -172,6 +141,7 @@ std::unique_ptr<Merger> make_fleet_merge(const FleetMergeOptions& options) {
 std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
   FleetMergeOptions options;
   settings.read("merge.fleet-merge.start", options.start, Names<FleetMergeOptions::Start>(kStarts));
+  if (options.start == FleetMergeOptions::Start::kGitRebasin) options.start_scale = 3.0;
   settings.read("merge.fleet-merge.epochs", options.epochs, at_least(1));
   settings.read("merge.fleet-merge.steps", options.steps, at_least(1));
   settings.read("merge.fleet-merge.batch_size", options.batch_size, at_least(1));

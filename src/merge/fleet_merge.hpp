@@ -9,8 +9,8 @@ namespace fleet {
 /// leaves sizes, steps and temperature unsaid: these defaults are ours.
 struct FleetMergeOptions {
   enum class Start {
-    kIdentity,        ///< Algorithm 1, line 3
-    kWeightMatching,  ///< ours: each robot's weights matched to the first participant's
+    kIdentity,    ///< Algorithm 1, line 3
+    kGitRebasin,  ///< ours: the permutations that weight matching finds
   };
   Start start = Start::kIdentity;
   int epochs = 8;  ///< E, re-averagings of the reference
@@ -20,6 +20,7 @@ struct FleetMergeOptions {
   double temperature = 1.0;    ///< tau
   int sinkhorn_iterations = 5;
   double start_scale = 1.0;  ///< s: each epoch starts from X = s P_hard; 1 leaves P almost even, 5 almost hard
+                             ///< (3 by default after kGitRebasin: 1 would throw the start away)
   double subset = 1.0;       ///< |I| / N, share of the participants aligned per epoch
   bool keep_best = true;     ///< return the epoch with the best held-out score, not the last
   bool weighted = true;      ///< the reference averages robots by their samples, or equally

@@ -14,6 +14,7 @@
 #include "base/random.hpp"
 #include "base/settings.hpp"
 #include "comm/comm.hpp"
+#include "model/affine_map.hpp"
 #include "model/param_layout.hpp"
 #include "model/symmetry.hpp"
 
@@ -25,7 +26,26 @@ struct Score {
   double samples = 0.0;
 };
 
-/// What a method may ask of one robot about the robot's own data, at weights that the method hands it.
+/// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares.
+struct MapMoments {
+  RowMatrix inputs;   ///< sum x x^T
+  RowMatrix targets;  ///< sum t x^T
+  double samples = 0.0;
+};
+
+/// A robot's own samples as its network's last affine map sees them, the maps before it held fixed.
+class HeadData {
+ public:
+  virtual ~HeadData() = default;
+  /// Summed loss with `head` (outputs x inputs) as the last map; adds its gradient to `gradient`.
+  virtual Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) = 0;
+  /// No second derivative of the loss with respect to a sample's outputs exceeds this: 1/2 for the cross-entropy of a
+  /// softmax (Boehning, 1992), 1 for half the squared error.
+  [[nodiscard]] virtual double curvature() const = 0;
+};
+
+/// What a method may ask of one robot about the robot's own data, at weights that the method hands it. Only the first
+/// two need be there in every world; the others throw Error by default.
 class LocalData {
  public:
   virtual ~LocalData() = default;
@@ -35,6 +55,14 @@ class LocalData {
   /// How well `at` does on the robot's held-out data, higher is better (accuracy, or minus a loss); the
   /// training data where none is held out.
   virtual Score held_out_score(const ParamVector& at) = 0;
+
+  /// The loss on the held-out data, or on the training data where none is held out.
+  virtual Score held_out_loss(const ParamVector& at);
+  /// Over the training shard: x is what enters map `map` of the network with weights `features`; t is what leaves the
+  /// same map of the network `targets` or, for the last map and no `targets`, the label (one-hot) or action.
+  virtual MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map);
+  /// The training shard behind the maps of `body` before the last.
+  virtual std::unique_ptr<HeadData> head_data(const ParamVector& body);
 };
 
 /// One robot of this rank as a merger sees it.
@@ -48,6 +76,7 @@ struct MergeRow {
 
 struct MergeInput {
   const SymmetrySpec* symmetry = nullptr;  ///< carries the layout
+  std::span<const AffineMap> maps;         ///< the network's, in the order data passes them; empty where unknown
   std::vector<MergeRow> rows;              ///< this rank's robots, ascending; ranks hold ascending blocks
   std::vector<int> participants;           ///< of the whole fleet, ascending, at least one
   std::uint64_t seed = 0;                  ///< with `round`, names the random streams

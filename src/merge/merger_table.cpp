@@ -2,8 +2,13 @@
 
 #include "base/error.hpp"
 #include "merge/average.hpp"
+#include "merge/best_of.hpp"
+#include "merge/fisher.hpp"
 #include "merge/fleet_merge.hpp"
+#include "merge/git_rebasin.hpp"
 #include "merge/merger.hpp"
+#include "merge/regmean.hpp"
+#include "merge/regression.hpp"
 
 namespace fleet {
 namespace {
@@ -16,11 +21,38 @@ constexpr std::array kMergers = {
     MergerEntry{"average", "FedAvg: the mean of the weights (McMahan et al., 2017)", Regime::kMerge, make_average},
     MergerEntry{"fleet-merge", "FLEET-MERGE, Algorithm 1: align to a common reference, then average", Regime::kMerge,
                 make_fleet_merge},
+    MergerEntry{"git-rebasin", "permute weights to match, then average: MergeMany (Ainsworth et al., 2022)",
+                Regime::kMerge, make_git_rebasin},
+    MergerEntry{"fisher", "average weighted by diagonal Fisher information (Matena and Raffel, 2022)", Regime::kMerge,
+                make_fisher},
+    MergerEntry{"regmean", "least squares per layer on own features: RegMean (Jin et al., 2023)", Regime::kMerge,
+                make_regmean},
+    MergerEntry{"regression", "ours: layer regression on the merged network's features, with a solved head",
+                Regime::kMerge, make_regression},
+    MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
+                make_best_of},
     MergerEntry{"local", "reference line: every robot on its own, never merged", Regime::kLocal, no_merger},
     MergerEntry{"joint", "reference line: one policy trained on all robots' data pooled", Regime::kJoint, no_merger},
 };
 
+[[noreturn]] void not_offered(const char* what) {
+  throw Error(cat("this method needs ", what, ", which the robots of this workload do not offer"));
+}
+
 }  // namespace
+
+Score LocalData::held_out_loss(const ParamVector& /*at*/) {
+  not_offered("the loss on held-out data");
+}
+
+MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVector* /*targets*/,
+                                  std::size_t /*map*/) {
+  not_offered("second moments of layer inputs");
+}
+
+std::unique_ptr<HeadData> LocalData::head_data(const ParamVector& /*body*/) {
+  not_offered("the loss as a function of the last layer");
+}
 
 std::span<const MergerEntry> merger_table() {
   return kMergers;

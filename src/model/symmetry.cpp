@@ -50,17 +50,17 @@ void multiply_transposed(const RowMatrix& p, const Slabs& slabs, const float* in
   }
 }
 
-/// The adjoint of multiply() in P: gradient += sum over slabs of out_gradient in^T.
-void accumulate_gradient(const Slabs& slabs, const float* out_gradient, const float* in, RowMatrix& gradient) {
+/// products += sum over slabs of a b^T. With a = dL/d out and b = in the adjoint of multiply() in P.
+void add_products(const Slabs& slabs, const float* a, const float* b, RowMatrix& products) {
   if (slabs.trail == 1) {
-    gradient.noalias() += ConstMatrixView(out_gradient, slabs.lead, slabs.units).transpose() *
-                          ConstMatrixView(in, slabs.lead, slabs.units);
+    products.noalias() +=
+        ConstMatrixView(a, slabs.lead, slabs.units).transpose() * ConstMatrixView(b, slabs.lead, slabs.units);
     return;
   }
   const Eigen::Index stride = slabs.units * slabs.trail;
   for (Eigen::Index l = 0; l < slabs.lead; ++l) {
-    gradient.noalias() += ConstMatrixView(out_gradient + l * stride, slabs.units, slabs.trail) *
-                          ConstMatrixView(in + l * stride, slabs.units, slabs.trail).transpose();
+    products.noalias() += ConstMatrixView(a + l * stride, slabs.units, slabs.trail) *
+                          ConstMatrixView(b + l * stride, slabs.units, slabs.trail).transpose();
   }
 }
 
@@ -145,11 +145,26 @@ ParamVector SymmetrySpec::apply(const GroupElement& element, const ParamVector& 
 }
 
 void SymmetrySpec::apply(const GroupElement& element, std::span<float> weights) const {
+  for (std::size_t group = 0; group < element.size(); ++group) apply(group, element[group], weights);
+}
+
+void SymmetrySpec::apply(std::size_t group, const Permutation& permutation, std::span<float> weights) const {
   for (const SymmetryAction& action : actions_) {
+    if (action.group != group) continue;
     const TensorSpec& tensor = layout_->tensors()[action.tensor];
-    permute(element[action.group], slabs_of(tensor, action, groups_[action.group].size),
-            weights.subspan(tensor.offset, tensor.size));
+    permute(permutation, slabs_of(tensor, action, groups_[group].size), weights.subspan(tensor.offset, tensor.size));
   }
+}
+
+RowMatrix SymmetrySpec::unit_products(std::size_t group, const ParamVector& a, const ParamVector& b) const {
+  const int size = groups_[group].size;
+  RowMatrix products = RowMatrix::Zero(size, size);
+  for (const SymmetryAction& action : actions_) {
+    if (action.group != group) continue;
+    const Slabs slabs = slabs_of(layout_->tensors()[action.tensor], action, size);
+    add_products(slabs, a.tensor(action.tensor).data(), b.tensor(action.tensor).data(), products);
+  }
+  return products;
 }
 
 struct RelaxedAction::Step {
@@ -199,7 +214,7 @@ void RelaxedAction::adjoint(const ParamVector& output_gradient, RelaxedElement& 
     for (std::size_t i = chain.size(); i-- > 0;) {
       const Step& step = chain[i];
       const float* input = i == 0 ? weights_->tensor(step.tensor).data() : chain[i - 1].output.data();
-      accumulate_gradient(step.slabs, incoming, input, gradient[step.group]);
+      add_products(step.slabs, incoming, input, gradient[step.group]);
       if (i == 0) break;
       next.resize(chain[i - 1].output.size());
       multiply_transposed((*element_)[step.group], step.slabs, incoming, next.data());

@@ -58,6 +58,13 @@ class SymmetrySpec {
   [[nodiscard]] ParamVector apply(const GroupElement& element, const ParamVector& weights) const;
   /// The same in place, on anything laid out as the weights are (an optimiser's moments, say).
   void apply(const GroupElement& element, std::span<float> weights) const;
+  /// One group's part of it.
+  void apply(std::size_t group, const Permutation& permutation, std::span<float> weights) const;
+
+  /// How alike the units of one group are in two networks: entry (i, j) is the inner product, over every tensor the
+  /// group touches, of unit i of `a` with unit j of `b`. Permuting the group in `b` changes <a, b> as it changes the
+  /// sum of the matched entries; where the group acts on both axes of a tensor, to first order.
+  [[nodiscard]] RowMatrix unit_products(std::size_t group, const ParamVector& a, const ParamVector& b) const;
 
  private:
   std::shared_ptr<const ParamLayout> layout_;

@@ -14,7 +14,8 @@ constexpr std::array<std::pair<std::string_view, Activation>, 2> kActivations{
 /// h_{l+1} = sigma(W_l h_l + b_l), the last layer without sigma (FLEET-MERGE eq. 2.1).
 class Mlp final : public Network {
  public:
-  Mlp(const std::vector<int>& widths, Activation activation) : Network(symmetry_of(widths)), activation_(activation) {}
+  Mlp(const std::vector<int>& widths, Activation activation)
+      : Network(symmetry_of(widths), maps_of(widths)), activation_(activation) {}
 
   void initialize(ParamVector& weights, RandomStream& stream) const override {
     // U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch::nn::Linear.
@@ -28,10 +29,17 @@ class Mlp final : public Network {
     }
   }
 
-  torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs) const override {
+  torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
+                        MapCapture* capture) const override {
     torch::Tensor hidden = inputs;
     for (std::size_t i = 0; i < parameters.size(); i += 2) {
-      hidden = torch::linear(hidden, parameters[i], parameters[i + 1]);
+      torch::Tensor outputs = torch::linear(hidden, parameters[i], parameters[i + 1]);
+      if (capture != nullptr && capture->map == i / 2) {
+        capture->inputs = std::move(hidden);
+        capture->outputs = std::move(outputs);
+        return {};
+      }
+      hidden = std::move(outputs);
       if (i + 2 == parameters.size()) break;
       hidden = activation_ == Activation::kRelu ? hidden.relu_() : hidden.tanh_();
     }
@@ -39,6 +47,14 @@ class Mlp final : public Network {
   }
 
  private:
+  static std::vector<AffineMap> maps_of(const std::vector<int>& widths) {
+    std::vector<AffineMap> maps;
+    for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+      maps.push_back({.name = "layers." + std::to_string(l), .weights = {2 * l}, .bias = 2 * l + 1});
+    }
+    return maps;
+  }
+
   /// Each hidden layer is a group: it permutes the rows of its own weight and bias, the columns of the next weight.
   static SymmetrySpec symmetry_of(const std::vector<int>& widths) {
     auto layout = std::make_shared<ParamLayout>();

@@ -75,6 +75,45 @@ Scores score_samples(const Network& network, const ParamVector& weights, std::sp
   return scores;
 }
 
+void copy_to(const torch::Tensor& tensor, RowMatrix& matrix) {
+  matrix.resize(tensor.size(0), tensor.size(1));
+  torch::from_blob(matrix.data(), tensor.sizes(), torch::kFloat32).copy_(tensor);
+}
+
+torch::Tensor view_of(const RowMatrix& matrix) {
+  // from_blob() has no const form; nothing writes through this view.
+  return torch::from_blob(const_cast<float*>(matrix.data()), {matrix.rows(), matrix.cols()},  // NOLINT
+                          torch::kFloat32);
+}
+
+/// The inputs of an affine map as its matrix multiplies them: with a one for the bias.
+torch::Tensor extended(const torch::Tensor& inputs, const AffineMap& map) {
+  if (!map.bias) return inputs;
+  return torch::cat({inputs, torch::ones({inputs.size(0), 1})}, 1);
+}
+
+/// Softmax regression on features that stay fixed.
+class ClassifierHead final : public HeadData {
+ public:
+  ClassifierHead(torch::Tensor features, torch::Tensor labels)
+      : features_(std::move(features)), labels_(std::move(labels)) {}
+
+  Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor log_p = torch::log_softmax(features_.matmul(view_of(head).t()), 1);
+    const double loss = torch::nll_loss(log_p, labels_, {}, at::Reduction::Sum).item<double>();
+    torch::Tensor error = log_p.exp();  // d loss / d logits = p - one_hot(label)
+    error.scatter_add_(1, labels_.unsqueeze(1), torch::full({labels_.size(0), 1}, -1.0F));
+    view_of(gradient).add_(error.t().matmul(features_));
+    return {loss, static_cast<double>(labels_.size(0))};
+  }
+  double curvature() const override { return 0.5; }
+
+ private:
+  torch::Tensor features_;  // samples x inputs of the head
+  torch::Tensor labels_;
+};
+
 /// What a rank's robots share, the buffers of one training step included: only one robot trains at a time.
 struct Context {
   Context(const SupervisedData& data_, std::shared_ptr<const Network> network_, const TrainingOptions& options_)
@@ -139,7 +178,60 @@ class SupervisedRobot final : public Robot {
     return score_samples(*context_.network, at, samples, context_.batcher).accuracy;
   }
 
+  Score held_out_loss(const ParamVector& at) override {
+    const std::vector<std::int32_t>& samples = shard_.held_out.empty() ? shard_.train : shard_.held_out;
+    return score_samples(*context_.network, at, samples, context_.batcher).loss;
+  }
+
+  MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override {
+    const AffineMap& layer = context_.network->maps()[map];
+    const Eigen::Index inputs = layer.inputs(features.layout());
+    const Eigen::Index outputs = layer.outputs(features.layout());
+    torch::Tensor input_sum = torch::zeros({inputs, inputs}, torch::kFloat64);
+    torch::Tensor target_sum = torch::zeros({outputs, inputs}, torch::kFloat64);
+    MapMoments moments;
+    for_each_chunk([&](const torch::Tensor& images, const torch::Tensor& labels) {
+      const torch::Tensor x = extended(capture(features, map, images).inputs, layer);
+      const torch::Tensor t = targets != nullptr ? capture(*targets, map, images).outputs
+                                                 : torch::one_hot(labels, outputs).to(torch::kFloat32);
+      input_sum.add_(x.t().matmul(x));
+      target_sum.add_(t.t().matmul(x));
+      moments.samples += static_cast<double>(x.size(0));
+    });
+    copy_to(input_sum, moments.inputs);
+    copy_to(target_sum, moments.targets);
+    return moments;
+  }
+
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
+    const std::size_t last = context_.network->maps().size() - 1;
+    std::vector<torch::Tensor> features;
+    std::vector<torch::Tensor> labels;
+    for_each_chunk([&](const torch::Tensor& images, const torch::Tensor& chunk_labels) {
+      features.push_back(extended(capture(body, last, images).inputs, context_.network->maps()[last]));
+      labels.push_back(chunk_labels.clone());
+    });
+    return std::make_unique<ClassifierHead>(torch::cat(features), torch::cat(labels));
+  }
+
  private:
+  /// Visits the training shard.
+  template <class Visit>
+  void for_each_chunk(const Visit& visit) {
+    const torch::NoGradGuard no_grad;
+    const std::span<const std::int32_t> samples(shard_.train);
+    for (std::size_t begin = 0; begin < samples.size(); begin += kEvaluationBatch) {
+      context_.batcher.load(samples.subspan(begin, std::min(kEvaluationBatch, samples.size() - begin)));
+      visit(context_.batcher.inputs(), context_.batcher.labels());
+    }
+  }
+
+  MapCapture capture(const ParamVector& weights, std::size_t map, const torch::Tensor& images) const {
+    MapCapture captured{.map = map};
+    (void)context_.network->forward(Network::views(weights), images, &captured);
+    return captured;
+  }
+
   /// The step alone decides the batch: epoch e visits the shard in the order that (seed, robot, e) shuffles.
   std::span<const std::int32_t> next_batch() {
     const auto batch = static_cast<std::size_t>(context_.options.batch_size);
@@ -183,6 +275,7 @@ class SupervisedWorkload final : public Workload {
   }
 
   const SymmetrySpec& symmetry() const override { return context_.network->symmetry(); }
+  std::span<const AffineMap> maps() const override { return context_.network->maps(); }
   const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
 
   std::int64_t steps_per_epoch(int robot) const override {

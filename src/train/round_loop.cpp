@@ -120,6 +120,7 @@ void CellRun::merge(int round, RoundRecord& record) {
     return;
   }
   MergeInput input{.symmetry = &workload_.symmetry(),
+                   .maps = workload_.maps(),
                    .participants = draw_participants(round),
                    .seed = options_.seed,
                    .round = round};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Workload {
   virtual ~Workload() = default;
 
   [[nodiscard]] virtual const SymmetrySpec& symmetry() const = 0;
+  /// The network as affine maps (MergeInput::maps).
+  [[nodiscard]] virtual std::span<const AffineMap> maps() const = 0;
   /// Samples of each label in robot i's training shard: [robot][label].
   [[nodiscard]] virtual const std::vector<std::vector<std::int64_t>>& histograms() const = 0;
 

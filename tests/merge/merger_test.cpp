@@ -28,7 +28,7 @@ class ToyFleet {
   }
 
   MergeInput input(const std::vector<int>& participants) {
-    MergeInput input{.symmetry = &symmetry_, .participants = participants, .seed = 3, .round = 1};
+    MergeInput input{.symmetry = &symmetry_, .maps = maps_, .participants = participants, .seed = 3, .round = 1};
     for (std::size_t i = 0; i < robots_.size(); ++i) {
       input.rows.push_back({.robot = indices_[i],
                             .weights = &robots_[i]->weights(),
@@ -46,6 +46,7 @@ class ToyFleet {
 
  private:
   SymmetrySpec symmetry_;
+  std::vector<AffineMap> maps_ = toy::maps();
   std::vector<std::unique_ptr<toy::ToyRobot>> robots_;
   std::vector<int> indices_;
 };
@@ -186,7 +187,7 @@ TEST(FleetMerge, a_network_and_its_permuted_copy_merge_to_the_network) {
   const Comm world = MpiSession::world();
   for (int network = 0; network < 4; ++network) {
     for (const std::uint64_t draw : {9U, 10U}) {
-      FleetMergeOptions options{.start = FleetMergeOptions::Start::kWeightMatching};
+      FleetMergeOptions options{.start = FleetMergeOptions::Start::kGitRebasin};
       // Given all its steps it may find a mixture that fits the robots' points better than the network itself.
       EXPECT_LT(merge_with_permuted_copy(options, network, draw, world).merged, 1.01) << network;
       options.learning_rate = 1e-9;
@@ -214,7 +215,8 @@ TEST(WeightMatching, recovers_the_permutation_of_a_copy_and_never_lowers_the_obj
     ParamVector weights(symmetry.layout());
     for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
     const GroupElement element = symmetry.random(stream);
-    const GroupElement found = match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity());
+    const GroupElement found =
+        match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity(), stream);
     EXPECT_EQ(found, SymmetrySpec::inverse(element));
   }
 }

@@ -1,0 +1,21 @@
+// Into a common basis before weights are combined: the step that averaging, regression and Fisher merging share.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "merge/merger.hpp"
+
+namespace fleet {
+
+enum class Alignment {
+  kNone,        ///< weights as they are
+  kGitRebasin,  ///< permuted by weight matching (match_fleet)
+};
+inline constexpr std::array<std::pair<std::string_view, Alignment>, 2> kAlignments{
+    {{"none", Alignment::kNone}, {"git-rebasin", Alignment::kGitRebasin}}};
+
+/// Per row of the input, what brings it into the common basis; the identity for rows that do not take part. Collective.
+[[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm);
+
+}  // namespace fleet

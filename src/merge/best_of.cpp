@@ -1,0 +1,47 @@
+#include "merge/best_of.hpp"
+
+#include "merge/consensus.hpp"
+
+namespace fleet {
+namespace {
+
+/// Every candidate is judged by the participants' summed loss on their own held-out data: one scalar a robot crosses the
+/// network. Ours.
+class BestOf final : public Merger {
+ public:
+  explicit BestOf(std::vector<std::unique_ptr<Merger>> candidates) : candidates_(std::move(candidates)) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+    MergeOutcome best{.merged = ParamVector(input.symmetry->layout())};
+    std::vector<double> losses;
+    double least = 0.0;
+    for (const std::unique_ptr<Merger>& candidate : candidates_) {
+      MergeOutcome outcome = candidate->merge(input, comm);
+      losses.push_back(fleet_loss(input, outcome.merged, comm));
+      if (losses.size() > 1 && !(losses.back() < least)) continue;
+      least = losses.back();
+      best = std::move(outcome);
+    }
+    best.objective = std::move(losses);
+    return best;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Merger>> candidates_;
+};
+
+}  // namespace
+
+std::unique_ptr<Merger> make_best_of(SettingsReader& settings) {
+  std::vector<std::string> names{"average", "fleet-merge", "regression"};
+  std::vector<std::string_view> known;
+  for (const MergerEntry& entry : merger_table()) {
+    if (entry.regime == Regime::kMerge && entry.name != "best-of") known.push_back(entry.name);
+  }
+  settings.read("merge.best-of.candidates", names, known);
+  std::vector<std::unique_ptr<Merger>> candidates;
+  for (const std::string& name : names) candidates.push_back(find_merger(name).make(settings));
+  return std::make_unique<BestOf>(std::move(candidates));
+}
+
+}  // namespace fleet

@@ -1,0 +1,86 @@
+#include "merge/fisher.hpp"
+
+#include "merge/alignment.hpp"
+#include "merge/consensus.hpp"
+
+namespace fleet {
+namespace {
+
+/// theta = sum_i F_i theta_i / sum_i F_i, element by element, with F_i the diagonal of robot i's empirical Fisher matrix
+/// (squared gradients of single samples), scaled to a trace of one (Matena and Raffel, 2022; Lawson and Qureshi, Merging
+/// Decision Transformers, 2023). Weights that no robot's loss depends on are averaged as they are.
+class Fisher final : public Merger {
+ public:
+  Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+    MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
+    outcome.elements = align_fleet(align_, input, comm);
+    outcome.merged = aligned_mean(input, outcome.elements, true, comm);
+    outcome.iterations = 1;
+    if (input.participants.size() == 1) return outcome;
+
+    std::vector<ParamVector> products;
+    std::vector<ParamVector> fishers;
+    comm.together([&] {
+      for (std::size_t i = 0; i < input.rows.size(); ++i) {
+        if (!input.rows[i].participates) continue;
+        ParamVector& fisher = fishers.emplace_back(estimate(input, input.rows[i]));
+        input.symmetry->apply(outcome.elements[i], fisher.flat());
+        ParamVector& product = products.emplace_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
+        for (std::size_t w = 0; w < product.flat().size(); ++w) product.flat()[w] *= fisher.flat()[w];
+      }
+    });
+    const ParamVector numerator = sum(products, input, comm);
+    const ParamVector denominator = sum(fishers, input, comm);
+    constexpr float kNegligible = 1e-20F;
+    for (std::size_t w = 0; w < numerator.flat().size(); ++w) {
+      if (denominator.flat()[w] > kNegligible) outcome.merged.flat()[w] = numerator.flat()[w] / denominator.flat()[w];
+    }
+    return outcome;
+  }
+
+ private:
+  ParamVector estimate(const MergeInput& input, const MergeRow& row) const {
+    RandomStream stream(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
+                        static_cast<std::uint64_t>(input.round));
+    ParamVector fisher(input.symmetry->layout());
+    ParamVector gradient(input.symmetry->layout());
+    double trace = 0.0;
+    for (int n = 0; n < samples_; ++n) {
+      row.data->loss_gradient(*row.weights, 1, stream, gradient);
+      for (std::size_t w = 0; w < fisher.flat().size(); ++w) {
+        const float square = gradient.flat()[w] * gradient.flat()[w];
+        fisher.flat()[w] += square;
+        trace += static_cast<double>(square);
+      }
+    }
+    if (trace > 0.0) {
+      for (float& f : fisher.flat()) f = static_cast<float>(static_cast<double>(f) / trace);
+    }
+    return fisher;
+  }
+
+  static ParamVector sum(const std::vector<ParamVector>& vectors, const MergeInput& input, const Comm& comm) {
+    std::vector<Comm::Term> terms;
+    for (const ParamVector& vector : vectors) terms.push_back({vector.flat(), 1.0});
+    ParamVector total(input.symmetry->layout());
+    comm.ordered_sum(terms, total.flat());
+    return total;
+  }
+
+  Alignment align_;
+  int samples_;
+};
+
+}  // namespace
+
+std::unique_ptr<Merger> make_fisher(SettingsReader& settings) {
+  Alignment align = Alignment::kNone;
+  int samples = 1000;
+  settings.read("merge.fisher.align", align, Names<Alignment>(kAlignments));
+  settings.read("merge.fisher.samples", samples, at_least(1));
+  return std::make_unique<Fisher>(align, samples);
+}
+
+}  // namespace fleet

@@ -1,0 +1,65 @@
+#include "merge/regmean.hpp"
+
+#include "base/error.hpp"
+#include "merge/alignment.hpp"
+#include "merge/consensus.hpp"
+#include "merge/fleet_moments.hpp"
+
+namespace fleet {
+namespace {
+
+/// W_l = (sum_i W_i G_i) (sum_i G_i)^-1 with G_i the second moments of what enters layer l in robot i's own network,
+/// their off-diagonal entries scaled (Jin et al., Dataless Knowledge Fusion by Merging Weights of Language Models,
+/// 2023, Section 3). A bias counts as the weight of a constant input; the ridge, which the paper does without, keeps
+/// units that are never active solvable.
+class RegMean final : public Merger {
+ public:
+  RegMean(Alignment align, double off_diagonal, double ridge)
+      : align_(align), off_diagonal_(off_diagonal), ridge_(ridge) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+    require(!input.maps.empty(), "RegMean: this network does not say what its layers are");
+    MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
+    outcome.elements = align_fleet(align_, input, comm);
+    outcome.merged = aligned_mean(input, outcome.elements, true, comm);
+    outcome.iterations = 1;
+    if (input.participants.size() == 1) return outcome;
+    std::vector<ParamVector> aligned;
+    for (std::size_t i = 0; i < input.rows.size(); ++i) {
+      aligned.push_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
+    }
+    for (std::size_t m = 0; m < input.maps.size(); ++m) {
+      const AffineMap& map = input.maps[m];
+      const MapMoments sums = sum_moments(input, comm, map, [&](const MergeRow& row, std::size_t i) {
+        MapMoments own = row.data->map_moments(aligned[i], &aligned[i], m);
+        const Eigen::VectorXf diagonal = own.inputs.diagonal();
+        const auto factor = static_cast<float>(off_diagonal_);
+        own.inputs *= factor;
+        own.inputs.diagonal() = diagonal;
+        own.targets = factor * own.targets + (1.0F - factor) * map.matrix(aligned[i]) * diagonal.asDiagonal();
+        return own;
+      });
+      map.assign(solve_map(sums, ridge_, map.matrix(outcome.merged), comm), outcome.merged);
+    }
+    return outcome;
+  }
+
+ private:
+  Alignment align_;
+  double off_diagonal_;
+  double ridge_;
+};
+
+}  // namespace
+
+std::unique_ptr<Merger> make_regmean(SettingsReader& settings) {
+  Alignment align = Alignment::kNone;
+  double off_diagonal = 0.9;
+  double ridge = 1e-6;
+  settings.read("merge.regmean.align", align, Names<Alignment>(kAlignments));
+  settings.read("merge.regmean.off_diagonal", off_diagonal, between(0, 1));
+  settings.read("merge.regmean.ridge", ridge, above(0));
+  return std::make_unique<RegMean>(align, off_diagonal, ridge);
+}
+
+}  // namespace fleet
