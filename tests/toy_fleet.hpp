@@ -2,9 +2,11 @@
 // Real enough for every merger and for the round loop, quick enough for every rank count.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "comm/placement.hpp"
 #include "train/workload.hpp"
 
 namespace fleet::toy {
@@ -128,15 +130,8 @@ class ToyRobot final : public Robot {
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
     struct Head final : HeadData {
       std::vector<std::pair<Vector, Vector>> points;
-      Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) override {
-        Score loss;
-        for (const auto& [h, target] : points) {
-          const Vector error = head * h - target;
-          gradient += error * h.transpose();
-          loss.sum += 0.5 * static_cast<double>(error.squaredNorm());
-          loss.samples += 1.0;
-        }
-        return loss;
+      void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+        for (const auto& [h, target] : points) gradient += (head * h - target) * h.transpose();
       }
       double curvature() const override { return 1.0; }
     };
@@ -193,6 +188,41 @@ class ToyWorkload final : public Workload {
   std::vector<AffineMap> maps_ = toy::maps();
   double learning_rate_;
   std::vector<std::vector<std::int64_t>> histograms_;
+};
+
+/// Robots spread over the ranks of `comm`, each with weights and data of its own.
+class ToyFleet {
+ public:
+  ToyFleet(int robots, const Comm& comm) : symmetry_(toy::symmetry()) {
+    const Placement placement{.robots = robots, .ranks = comm.size()};
+    for (int i = placement.begin(comm.rank()); i < placement.end(comm.rank()); ++i) {
+      robots_.push_back(std::make_unique<ToyRobot>(symmetry_.layout(), i, 10 + i, 0.01, i));
+      indices_.push_back(i);
+    }
+  }
+
+  MergeInput input(const std::vector<int>& participants) {
+    MergeInput input{.symmetry = &symmetry_, .maps = maps_, .participants = participants, .seed = 3, .round = 1};
+    for (std::size_t i = 0; i < robots_.size(); ++i) {
+      input.rows.push_back({.robot = indices_[i],
+                            .weights = &robots_[i]->weights(),
+                            .samples = static_cast<double>(robots_[i]->samples()),
+                            .participates = std::binary_search(participants.begin(), participants.end(), indices_[i]),
+                            .data = robots_[i].get()});
+    }
+    return input;
+  }
+
+  [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
+  ParamVector& weights(std::size_t row) { return robots_[row]->weights(); }
+  [[nodiscard]] std::size_t rows() const { return robots_.size(); }
+  [[nodiscard]] int index(std::size_t row) const { return indices_[row]; }
+
+ private:
+  SymmetrySpec symmetry_;
+  std::vector<AffineMap> maps_ = toy::maps();
+  std::vector<std::unique_ptr<ToyRobot>> robots_;
+  std::vector<int> indices_;
 };
 
 }  // namespace fleet::toy

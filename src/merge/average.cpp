@@ -10,7 +10,7 @@ class Average final : public Merger {
  public:
   explicit Average(bool weighted) : weighted_(weighted) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     std::vector<const ParamVector*> vectors;
     for (const MergeRow& row : input.rows) vectors.push_back(row.weights);
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};

@@ -5,13 +5,13 @@
 namespace fleet {
 namespace {
 
-/// Every candidate is judged by the participants' summed loss on their own held-out data: one scalar a robot crosses the
-/// network. Ours.
+/// Every candidate is judged by the participants' summed loss on their own held-out data: one scalar a robot crosses
+/// the network. Ours.
 class BestOf final : public Merger {
  public:
   explicit BestOf(std::vector<std::unique_ptr<Merger>> candidates) : candidates_(std::move(candidates)) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome best{.merged = ParamVector(input.symmetry->layout())};
     std::vector<double> losses;
     double least = 0.0;

@@ -6,14 +6,14 @@
 namespace fleet {
 namespace {
 
-/// theta = sum_i F_i theta_i / sum_i F_i, element by element, with F_i the diagonal of robot i's empirical Fisher matrix
-/// (squared gradients of single samples), scaled to a trace of one (Matena and Raffel, 2022; Lawson and Qureshi, Merging
-/// Decision Transformers, 2023). Weights that no robot's loss depends on are averaged as they are.
+/// theta = sum_i F_i theta_i / sum_i F_i, element by element, with F_i the diagonal of robot i's empirical Fisher
+/// matrix (squared gradients of single samples), scaled to a trace of one (Matena and Raffel, 2022; Lawson and Qureshi,
+/// Merging Decision Transformers, 2023). Weights that no robot's loss depends on are averaged as they are.
 class Fisher final : public Merger {
  public:
   Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
     outcome.elements = align_fleet(align_, input, comm);
     outcome.merged = aligned_mean(input, outcome.elements, true, comm);
@@ -27,7 +27,8 @@ class Fisher final : public Merger {
         if (!input.rows[i].participates) continue;
         ParamVector& fisher = fishers.emplace_back(estimate(input, input.rows[i]));
         input.symmetry->apply(outcome.elements[i], fisher.flat());
-        ParamVector& product = products.emplace_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
+        ParamVector& product =
+            products.emplace_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
         for (std::size_t w = 0; w < product.flat().size(); ++w) product.flat()[w] *= fisher.flat()[w];
       }
     });

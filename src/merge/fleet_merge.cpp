@@ -73,7 +73,7 @@ class FleetMerge final : public Merger {
  public:
   explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     const SymmetrySpec& symmetry = *input.symmetry;
     MergeOutcome best{.merged = ParamVector(symmetry.layout())};
     std::vector<GroupElement> hard(input.rows.size(), symmetry.identity());  // line 3

@@ -17,14 +17,15 @@ std::span<const float> flat(const RowMatrix& matrix) {
 }  // namespace
 
 MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
-                       const std::function<MapMoments(const MergeRow& row, std::size_t index)>& ask) {
+                       const std::function<std::optional<MapMoments>(std::size_t row)>& ask) {
   std::vector<MapMoments> local;
   std::vector<double> samples;
   comm.together([&] {
     for (std::size_t i = 0; i < input.rows.size(); ++i) {
-      if (!input.rows[i].participates) continue;
-      local.push_back(ask(input.rows[i], i));
-      samples.push_back(local.back().samples);
+      std::optional<MapMoments> moments = ask(i);
+      if (!moments) continue;
+      samples.push_back(moments->samples);
+      local.push_back(std::move(*moments));
     }
   });
   const ParamLayout& layout = *input.symmetry->layout();

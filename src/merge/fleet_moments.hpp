@@ -3,17 +3,18 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "merge/merger.hpp"
 
 namespace fleet {
 
-/// The sum over all participants of what `ask` gets from each; `inputs` and `outputs` are the map's. Collective.
+/// The sum over the fleet of what `ask` gets for each row of the input, if anything. Collective.
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
-                                     const std::function<MapMoments(const MergeRow& row, std::size_t index)>& ask);
+                                     const std::function<std::optional<MapMoments>(std::size_t row)>& ask);
 
-/// argmin_W sum |W x - t|^2 + ridge tr(G) / d |W - prior|^2 with G = sum x x^T (d x d): outputs x inputs, on every rank.
-/// Collective. Error if the moments are not finite.
+/// argmin_W sum |W x - t|^2 + ridge tr(G) / d |W - prior|^2 with G = sum x x^T (d x d): outputs x inputs, on every
+/// rank. Collective. Error if the moments are not finite.
 [[nodiscard]] RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm);
 
 }  // namespace fleet

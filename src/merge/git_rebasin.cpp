@@ -11,7 +11,7 @@ class GitRebasin final : public Merger {
  public:
   explicit GitRebasin(bool weighted) : weighted_(weighted) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MatchedFleet matched = match_fleet(input, comm);
     MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, weighted_, comm)};
     outcome.elements = std::move(matched.elements);

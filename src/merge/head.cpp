@@ -8,60 +8,41 @@
 namespace fleet {
 namespace {
 
-/// The participants' summed loss and its gradient, head after head.
+/// The fleet's summed loss and its gradient, head after head.
 class FleetHead {
  public:
-  FleetHead(const MergeInput& input, const ParamVector& body, const Comm& comm) : comm_(comm) {
-    std::vector<double> curvatures;
-    comm.together([&] {
-      for (const MergeRow& row : input.rows) {
-        if (!row.participates) continue;
-        parts_.push_back(row.data->head_data(body));
-        curvatures.push_back(parts_.back()->curvature());
-      }
-    });
-    for (const double curvature : comm.all_gather(curvatures)) curvature_ = std::max(curvature_, curvature);
+  FleetHead(std::span<const std::unique_ptr<HeadData>> parts, const Comm& comm) : comm_(comm), parts_(parts) {
+    for (const auto& part : parts) curvature_ = std::max(curvature_, part->curvature());
+    curvature_ = comm.max(curvature_);
   }
 
   [[nodiscard]] double curvature() const { return curvature_; }
 
-  /// Mean loss at `head`; `gradient` is overwritten with that of the sum.
-  double loss_gradient(const RowMatrix& head, RowMatrix& gradient) {
+  /// Overwrites `gradient` with that of the summed loss at `head`.
+  void add_up(const RowMatrix& head, RowMatrix& gradient) {
     std::vector<RowMatrix> gradients;
-    std::vector<double> losses;
     comm_.together([&] {
       for (const auto& part : parts_) {
-        RowMatrix& mine = gradients.emplace_back(RowMatrix::Zero(head.rows(), head.cols()));
-        const Score score = part->add_loss_gradient(head, mine);
-        losses.push_back(score.sum);
-        losses.push_back(score.samples);
+        part->add_gradient(head, gradients.emplace_back(RowMatrix::Zero(head.rows(), head.cols())));
       }
     });
     std::vector<Comm::Term> terms;
     for (const RowMatrix& g : gradients) terms.push_back({{g.data(), static_cast<std::size_t>(g.size())}, 1.0});
     comm_.ordered_sum(terms, {gradient.data(), static_cast<std::size_t>(gradient.size())});
-    Score total;
-    const std::vector<double> all = comm_.all_gather(losses);
-    for (std::size_t i = 0; i < all.size(); i += 2) {
-      total.sum += all[i];
-      total.samples += all[i + 1];
-    }
-    return total.sum / total.samples;
   }
 
  private:
   const Comm& comm_;
-  std::vector<std::unique_ptr<HeadData>> parts_;
+  std::span<const std::unique_ptr<HeadData>> parts_;
   double curvature_ = 0.0;
 };
 
 }  // namespace
 
-std::vector<double> solve_head(const HeadOptions& options, const MergeInput& input, const MapMoments& moments,
-                               ParamVector& weights, const Comm& comm) {
-  const AffineMap& map = input.maps.back();
-  FleetHead fleet(input, weights, comm);
-  const RowMatrix start = map.matrix(weights);
+RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
+                     const MapMoments& moments, RowMatrix head, const Comm& comm) {
+  FleetHead fleet(parts, comm);
+  const RowMatrix start = head;
   // The majoriser's Hessian: c G + r I.
   const double pull = fleet.curvature() * options.ridge * static_cast<double>(moments.inputs.trace()) /
                       static_cast<double>(moments.inputs.rows());
@@ -75,13 +56,11 @@ std::vector<double> solve_head(const HeadOptions& options, const MergeInput& inp
             " samples are not positive definite with a ridge of ", options.ridge, "; a larger one helps");
   });
 
-  RowMatrix at = start;    // where the gradient is taken, ahead of the iterate
-  RowMatrix head = start;  // the iterate
+  RowMatrix at = start;  // where the gradient is taken, ahead of the iterate
   RowMatrix gradient(start.rows(), start.cols());
-  std::vector<double> losses;
   double momentum = 1.0;
   for (int k = 0; k < options.iterations; ++k) {
-    losses.push_back(fleet.loss_gradient(at, gradient));
+    fleet.add_up(at, gradient);
     comm.together([&] {
       if (!comm.is_root()) return;
       const Eigen::MatrixXd slope = (gradient.cast<double>() + pull * (at - start).cast<double>()).transpose();
@@ -97,8 +76,7 @@ std::vector<double> solve_head(const HeadOptions& options, const MergeInput& inp
     comm.broadcast(std::span<float>(at.data(), static_cast<std::size_t>(at.size())));
   }
   comm.broadcast(std::span<float>(head.data(), static_cast<std::size_t>(head.size())));
-  map.assign(head, weights);
-  return losses;
+  return head;
 }
 
 }  // namespace fleet

@@ -10,12 +10,12 @@ struct HeadOptions {
   double ridge = 1e-4;  ///< pull towards the head it starts from, in units of tr(G) / d
 };
 
-/// Minimises the participants' mean training loss over the last affine map of `weights`, in place, by accelerated
+/// Minimises the mean loss of all ranks' `parts` over a network's last affine map, starting from `head`, by accelerated
 /// majorisation: the loss lies below the quadratic with curvature c G, G the second moments of the head's inputs and c
 /// HeadData::curvature() (Boehning, 1992, for softmax), so that every step is one solve with the same factor; with
 /// momentum and adaptive restarts (Nesterov, 1983; O'Donoghue and Candes, 2015). Gradients cross the network, outputs x
-/// inputs an iteration. Returns the mean loss at each iterate. Collective.
-std::vector<double> solve_head(const HeadOptions& options, const MergeInput& input, const MapMoments& moments,
-                               ParamVector& weights, const Comm& comm);
+/// inputs an iteration. `moments` are the inputs' over the fleet. Returns the head, on every rank. Collective.
+[[nodiscard]] RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
+                                   const MapMoments& moments, RowMatrix head, const Comm& comm);
 
 }  // namespace fleet

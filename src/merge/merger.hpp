@@ -37,8 +37,8 @@ struct MapMoments {
 class HeadData {
  public:
   virtual ~HeadData() = default;
-  /// Summed loss with `head` (outputs x inputs) as the last map; adds its gradient to `gradient`.
-  virtual Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) = 0;
+  /// Adds to `gradient` that of the summed loss with `head` (outputs x inputs) as the last map.
+  virtual void add_gradient(const RowMatrix& head, RowMatrix& gradient) = 0;
   /// No second derivative of the loss with respect to a sample's outputs exceeds this: 1/2 for the cross-entropy of a
   /// softmax (Boehning, 1992), 1 for half the squared error.
   [[nodiscard]] virtual double curvature() const = 0;
@@ -81,6 +81,7 @@ struct MergeInput {
   std::vector<int> participants;           ///< of the whole fleet, ascending, at least one
   std::uint64_t seed = 0;                  ///< with `round`, names the random streams
   int round = 0;
+  const ParamVector* previous = nullptr;  ///< the last consensus, on every rank; none before the first merge
 };
 
 struct MergeOutcome {
@@ -90,11 +91,12 @@ struct MergeOutcome {
   std::vector<double> objective;  ///< the method's own measure of progress, one per iteration
 };
 
+/// Lives as long as its fleet: a method may remember, from merge to merge, what robots have sent it.
 class Merger {
  public:
   virtual ~Merger() = default;
   /// Collective. Error on every rank if any rank's part fails.
-  [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) const = 0;
+  [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
 };
 
 /// How a fleet trains: with a merger, or as one of the two reference lines.

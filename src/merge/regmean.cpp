@@ -17,7 +17,7 @@ class RegMean final : public Merger {
   RegMean(Alignment align, double off_diagonal, double ridge)
       : align_(align), off_diagonal_(off_diagonal), ridge_(ridge) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "RegMean: this network does not say what its layers are");
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
     outcome.elements = align_fleet(align_, input, comm);
@@ -30,8 +30,9 @@ class RegMean final : public Merger {
     }
     for (std::size_t m = 0; m < input.maps.size(); ++m) {
       const AffineMap& map = input.maps[m];
-      const MapMoments sums = sum_moments(input, comm, map, [&](const MergeRow& row, std::size_t i) {
-        MapMoments own = row.data->map_moments(aligned[i], &aligned[i], m);
+      const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {
+        if (!input.rows[i].participates) return std::nullopt;
+        MapMoments own = input.rows[i].data->map_moments(aligned[i], &aligned[i], m);
         const Eigen::VectorXf diagonal = own.inputs.diagonal();
         const auto factor = static_cast<float>(off_diagonal_);
         own.inputs *= factor;

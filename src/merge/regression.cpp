@@ -1,5 +1,7 @@
 #include "merge/regression.hpp"
 
+#include <map>
+
 #include "base/error.hpp"
 #include "merge/alignment.hpp"
 #include "merge/consensus.hpp"
@@ -27,6 +29,8 @@ struct RegressionOptions {
   double ridge = 1e-4;       ///< lambda
   double head_ridge = 1e-6;  ///< the same for the last layer
   int head_iterations = 100;
+  bool memory = true;              ///< robots that are away are represented by what they last sent
+  double memory_curvature = 0.01;  ///< of their remembered loss, per output
 };
 using Body = RegressionOptions::Body;
 using Head = RegressionOptions::Head;
@@ -38,86 +42,196 @@ constexpr std::array<std::pair<std::string_view, Body>, 4> kBodies{{{"best", Bod
 constexpr std::array<std::pair<std::string_view, Head>, 3> kHeads{
     {{"loss", Head::kLoss}, {"labels", Head::kLabels}, {"outputs", Head::kOutputs}}};
 
+/// What a robot has sent in the last merge that it took part in, kept on the rank that simulates it.
+struct RobotMemory {
+  std::vector<RowMatrix> inputs;  ///< per map, second moments of what enters it in the consensus of that merge
+  double samples = 0.0;
+};
+
+/// A robot that is away: its loss, as far as remembered, rises from the previous consensus with the second moments of
+/// its features.
+class RememberedHead final : public HeadData {
+ public:
+  RememberedHead(const RowMatrix& inputs, RowMatrix consensus, double curvature)
+      : inputs_(inputs), consensus_(std::move(consensus)), curvature_(curvature) {}
+
+  void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+    gradient += static_cast<float>(curvature_) * (head - consensus_) * inputs_;
+  }
+  double curvature() const override { return curvature_; }
+
+ private:
+  const RowMatrix& inputs_;
+  RowMatrix consensus_;
+  double curvature_;
+};
+
+/// One merge.
+class RegressionMerge {
+ public:
+  RegressionMerge(const RegressionOptions& options, const MergeInput& input, std::map<int, RobotMemory>& memory,
+                  const Comm& comm)
+      : options_(options), input_(input), memory_(memory), comm_(comm), mean_(input.symmetry->layout()) {}
+
+  MergeOutcome run() {
+    MergeOutcome outcome{.merged = ParamVector(input_.symmetry->layout())};
+    outcome.elements = align_fleet(options_.align, input_, comm_);
+    for (std::size_t i = 0; i < input_.rows.size(); ++i) {
+      aligned_.push_back(input_.symmetry->apply(outcome.elements[i], *input_.rows[i].weights));
+    }
+    average();
+    outcome.merged = mean_;
+    if (input_.participants.size() > 1) choose(outcome);  // one robot is its own consensus
+    remember(outcome.merged);
+    return outcome;
+  }
+
+ private:
+  /// Of a robot that is away, what it has sent before; nullptr where there is nothing.
+  const RobotMemory* remembered(std::size_t row) const {
+    const auto found = memory_.find(input_.rows[row].robot);
+    const bool stands_in = !input_.rows[row].participates && input_.previous != nullptr && found != memory_.end();
+    return stands_in ? &found->second : nullptr;
+  }
+
+  /// Robots that are away stand at the previous consensus, where they were last seen.
+  void average() {
+    std::vector<const ParamVector*> vectors;
+    std::vector<double> weights = row_weights(input_, true);
+    for (std::size_t i = 0; i < input_.rows.size(); ++i) {
+      const RobotMemory* memory = remembered(i);
+      vectors.push_back(memory != nullptr ? input_.previous : &aligned_[i]);
+      if (memory != nullptr) weights[i] = memory->samples;
+    }
+    weighted_mean(vectors, weights, comm_, mean_);
+  }
+
+  /// The candidate that does best with a roughly solved last layer gets a well solved one.
+  void choose(MergeOutcome& outcome) {
+    constexpr int kRough = 5;
+    std::vector<ParamVector> bodies = candidates();
+    double best_loss = 0.0;
+    for (ParamVector& body : bodies) {
+      if (bodies.size() > 1) solve_last(body, options_.head_iterations / kRough + 1);
+      const double loss = bodies.size() > 1 ? fleet_loss(input_, body, comm_) : 0.0;
+      outcome.objective.push_back(loss);
+      if (outcome.objective.size() > 1 && !(loss < best_loss)) continue;
+      best_loss = loss;
+      outcome.merged = std::move(body);
+    }
+    solve_last(outcome.merged, options_.head_iterations);
+    outcome.iterations = static_cast<int>(outcome.objective.size());
+  }
+
+  /// Merged networks whose last layers are yet to be solved.
+  std::vector<ParamVector> candidates() {
+    if (options_.body == Body::kAverage) return {mean_};
+    ParamVector regressed = mean_;
+    for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+      const AffineMap& map = input_.maps[m];
+      map.assign(solve_map(sum(m, false, regressed), options_.ridge, map.matrix(mean_), comm_), regressed);
+    }
+    if (options_.body == Body::kRegression) return {regressed};
+    const ParamVector midpoint = halfway(mean_, regressed);
+    if (options_.body == Body::kMidpoint) return {midpoint};
+    return {mean_, midpoint, regressed};
+  }
+
+  static ParamVector halfway(const ParamVector& a, const ParamVector& b) {
+    ParamVector between = a;
+    for (std::size_t i = 0; i < between.flat().size(); ++i) between.flat()[i] = 0.5F * (a.flat()[i] + b.flat()[i]);
+    return between;
+  }
+
+  /// The moments of map `map` behind the maps of `features` before it, towards the robots' own outputs or labels.
+  MapMoments sum(std::size_t map, bool to_labels, const ParamVector& features) const {
+    return sum_moments(input_, comm_, input_.maps[map], [&](std::size_t i) -> std::optional<MapMoments> {
+      if (const RobotMemory* memory = remembered(i)) {
+        const RowMatrix& inputs = memory->inputs[map];
+        return MapMoments{inputs, input_.maps[map].matrix(*input_.previous) * inputs, memory->samples};
+      }
+      if (!input_.rows[i].participates) return std::nullopt;
+      return input_.rows[i].data->map_moments(features, to_labels ? nullptr : &aligned_[i], map);
+    });
+  }
+
+  /// Neither starts from nor is drawn to the robots' own heads unless it must: their outputs grow in the course of
+  /// training on skewed data, and from merge to merge without bound if a merged head follows them.
+  void solve_last(ParamVector& merged, int iterations) const {
+    const std::size_t last = input_.maps.size() - 1;
+    const AffineMap& map = input_.maps[last];
+    const bool to_labels = options_.head != Head::kOutputs;
+    const MapMoments sums = sum(last, to_labels, merged);
+    RowMatrix head = map.matrix(mean_);
+    if (to_labels) head.setZero();
+    head = solve_map(sums, options_.head_ridge, head, comm_);
+    if (options_.head == Head::kLoss) head = minimize_loss(sums, merged, std::move(head), iterations);
+    map.assign(head, merged);
+  }
+
+  RowMatrix minimize_loss(const MapMoments& sums, const ParamVector& body, RowMatrix head, int iterations) const {
+    const std::size_t last = input_.maps.size() - 1;
+    std::vector<std::unique_ptr<HeadData>> parts;
+    comm_.together([&] {
+      for (std::size_t i = 0; i < input_.rows.size(); ++i) {
+        if (const RobotMemory* memory = remembered(i)) {
+          parts.push_back(std::make_unique<RememberedHead>(
+              memory->inputs[last], input_.maps[last].matrix(*input_.previous), options_.memory_curvature));
+        } else if (input_.rows[i].participates) {
+          parts.push_back(input_.rows[i].data->head_data(body));
+        }
+      }
+    });
+    const HeadOptions options{.iterations = iterations, .ridge = options_.head_ridge};
+    return solve_head(options, parts, sums, std::move(head), comm_);
+  }
+
+  /// What participants send for the merges that they will miss.
+  void remember(const ParamVector& merged) {
+    std::int64_t away = 0;
+    for (const MergeRow& row : input_.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
+    if (!options_.memory || comm_.sum(away) == 0) return;
+    comm_.together([&] {
+      for (std::size_t i = 0; i < input_.rows.size(); ++i) {
+        const MergeRow& row = input_.rows[i];
+        if (!row.participates) continue;
+        RobotMemory& memory = memory_[row.robot];
+        memory.samples = row.samples;
+        memory.inputs.clear();
+        for (std::size_t map = 0; map < input_.maps.size(); ++map) {
+          memory.inputs.push_back(row.data->map_moments(merged, &merged, map).inputs);
+        }
+      }
+    });
+  }
+
+  const RegressionOptions& options_;
+  const MergeInput& input_;
+  std::map<int, RobotMemory>& memory_;
+  const Comm& comm_;
+  std::vector<ParamVector> aligned_;  // per row
+  ParamVector mean_;
+};
+
 /// Going through the layers in order, the merged layer is the least-squares map, over the whole fleet's data, from what
 /// enters it in the merged network found so far to what leaves it in each robot's own aligned network:
 ///
 ///   W_l = argmin_W sum_i sum_x |W h(x) - z_i(x)|^2 + lambda tr(G) / d |W - W_mean|^2,    G = sum_i sum_x h h^T.
 ///
-/// RegMean (Jin et al., 2023) regresses on each robot's own features instead. The last layer is solved for the labels or
-/// the loss, which robots trained on skewed data cannot tell by their outputs.
+/// RegMean (Jin et al., 2023) regresses on each robot's own features instead. The last layer is solved for the labels
+/// or the loss, which robots trained on skewed data cannot tell by their outputs.
 class Regression final : public Merger {
  public:
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) const override {
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
-    MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
-    outcome.elements = align_fleet(options_.align, input, comm);
-    const ParamVector mean = aligned_mean(input, outcome.elements, true, comm);
-    outcome.merged = mean;
-    if (input.participants.size() == 1) return outcome;  // one robot is its own consensus
-
-    std::vector<ParamVector> aligned;
-    for (std::size_t i = 0; i < input.rows.size(); ++i) {
-      aligned.push_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
-    }
-    double best_loss = 0.0;
-    for (ParamVector& candidate : candidates(input, mean, aligned, comm)) {
-      solve_last(input, aligned, candidate, comm);
-      const double loss = fleet_loss(input, candidate, comm);
-      outcome.objective.push_back(loss);
-      if (outcome.objective.size() > 1 && !(loss < best_loss)) continue;
-      best_loss = loss;
-      outcome.merged = std::move(candidate);
-    }
-    outcome.iterations = static_cast<int>(outcome.objective.size());
-    return outcome;
+    return RegressionMerge(options_, input, memory_, comm).run();
   }
 
  private:
-  /// Merged networks whose last layers are yet to be solved.
-  std::vector<ParamVector> candidates(const MergeInput& input, const ParamVector& mean,
-                                      const std::vector<ParamVector>& aligned, const Comm& comm) const {
-    if (options_.body == Body::kAverage) return {mean};
-    ParamVector regressed = mean;
-    for (std::size_t map = 0; map + 1 < input.maps.size(); ++map) {
-      regress(input, aligned, map, mean, regressed, comm);
-    }
-    if (options_.body == Body::kRegression) return {regressed};
-    ParamVector midpoint = mean;
-    for (std::size_t i = 0; i < midpoint.flat().size(); ++i) {
-      midpoint.flat()[i] = 0.5F * (mean.flat()[i] + regressed.flat()[i]);
-    }
-    if (options_.body == Body::kMidpoint) return {midpoint};
-    return {mean, midpoint, regressed};
-  }
-
-  MapMoments moments(const MergeInput& input, const std::vector<ParamVector>& aligned, std::size_t map, bool to_labels,
-                     const ParamVector& features, const Comm& comm) const {
-    return sum_moments(input, comm, input.maps[map], [&](const MergeRow& row, std::size_t i) {
-      return row.data->map_moments(features, to_labels ? nullptr : &aligned[i], map);
-    });
-  }
-
-  /// Solves map `map` of `merged`, those before it being solved, towards the robots' own outputs.
-  void regress(const MergeInput& input, const std::vector<ParamVector>& aligned, std::size_t map,
-               const ParamVector& prior, ParamVector& merged, const Comm& comm) const {
-    const MapMoments sums = moments(input, aligned, map, false, merged, comm);
-    input.maps[map].assign(solve_map(sums, options_.ridge, input.maps[map].matrix(prior), comm), merged);
-  }
-
-  void solve_last(const MergeInput& input, const std::vector<ParamVector>& aligned, ParamVector& merged,
-                  const Comm& comm) const {
-    const AffineMap& map = input.maps.back();
-    const MapMoments sums =
-        moments(input, aligned, input.maps.size() - 1, options_.head == Head::kLabels, merged, comm);
-    map.assign(solve_map(sums, options_.head_ridge, map.matrix(merged), comm), merged);
-    if (options_.head == Head::kLoss) {
-      solve_head({.iterations = options_.head_iterations, .ridge = options_.head_ridge}, input, sums, merged, comm);
-    }
-  }
-
   RegressionOptions options_;
+  std::map<int, RobotMemory> memory_;
 };
 
 }  // namespace
@@ -130,6 +244,8 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.ridge", options.ridge, above(0));
   settings.read("merge.regression.head_ridge", options.head_ridge, above(0));
   settings.read("merge.regression.head_iterations", options.head_iterations, at_least(1));
+  settings.read("merge.regression.memory", options.memory);
+  settings.read("merge.regression.memory_curvature", options.memory_curvature, above(0));
   return std::make_unique<Regression>(options);
 }
 

@@ -13,9 +13,9 @@ constexpr int kMaxSweeps = 100;
 constexpr double kSignificant = 1e-7;  // rounding must not count as a gain
 
 double inner_product(std::span<const float> a, std::span<const float> b) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum;
+  using Map = Eigen::Map<const Eigen::VectorXf>;
+  const auto size = static_cast<Eigen::Index>(a.size());
+  return Map(a.data(), size).cast<double>().dot(Map(b.data(), size).cast<double>());
 }
 
 bool improves(double reached, double objective) {

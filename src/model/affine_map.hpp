@@ -16,6 +16,7 @@ struct AffineMap {
   std::string name;                  ///< e.g. "layers.0"
   std::vector<std::size_t> weights;  ///< tensors side by side; of each the first axis counts outputs, the rest inputs
   std::optional<std::size_t> bias;   ///< the last column, if there is one
+  bool sees_data = false;            ///< its inputs do not depend on the network's weights
 
   [[nodiscard]] Eigen::Index outputs(const ParamLayout& layout) const;
   /// Columns, that of the bias included.

@@ -50,7 +50,8 @@ class Mlp final : public Network {
   static std::vector<AffineMap> maps_of(const std::vector<int>& widths) {
     std::vector<AffineMap> maps;
     for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
-      maps.push_back({.name = "layers." + std::to_string(l), .weights = {2 * l}, .bias = 2 * l + 1});
+      maps.push_back(
+          {.name = "layers." + std::to_string(l), .weights = {2 * l}, .bias = 2 * l + 1, .sees_data = l == 0});
     }
     return maps;
   }

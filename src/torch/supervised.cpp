@@ -75,11 +75,6 @@ Scores score_samples(const Network& network, const ParamVector& weights, std::sp
   return scores;
 }
 
-void copy_to(const torch::Tensor& tensor, RowMatrix& matrix) {
-  matrix.resize(tensor.size(0), tensor.size(1));
-  torch::from_blob(matrix.data(), tensor.sizes(), torch::kFloat32).copy_(tensor);
-}
-
 torch::Tensor view_of(const RowMatrix& matrix) {
   // from_blob() has no const form; nothing writes through this view.
   return torch::from_blob(const_cast<float*>(matrix.data()), {matrix.rows(), matrix.cols()},  // NOLINT
@@ -98,14 +93,11 @@ class ClassifierHead final : public HeadData {
   ClassifierHead(torch::Tensor features, torch::Tensor labels)
       : features_(std::move(features)), labels_(std::move(labels)) {}
 
-  Score add_loss_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+  void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor log_p = torch::log_softmax(features_.matmul(view_of(head).t()), 1);
-    const double loss = torch::nll_loss(log_p, labels_, {}, at::Reduction::Sum).item<double>();
-    torch::Tensor error = log_p.exp();  // d loss / d logits = p - one_hot(label)
+    torch::Tensor error = torch::softmax(features_.matmul(view_of(head).t()), 1);  // d loss / d logits = p - one_hot
     error.scatter_add_(1, labels_.unsqueeze(1), torch::full({labels_.size(0), 1}, -1.0F));
     view_of(gradient).add_(error.t().matmul(features_));
-    return {loss, static_cast<double>(labels_.size(0))};
   }
   double curvature() const override { return 0.5; }
 
@@ -185,22 +177,9 @@ class SupervisedRobot final : public Robot {
 
   MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override {
     const AffineMap& layer = context_.network->maps()[map];
-    const Eigen::Index inputs = layer.inputs(features.layout());
-    const Eigen::Index outputs = layer.outputs(features.layout());
-    torch::Tensor input_sum = torch::zeros({inputs, inputs}, torch::kFloat64);
-    torch::Tensor target_sum = torch::zeros({outputs, inputs}, torch::kFloat64);
-    MapMoments moments;
-    for_each_chunk([&](const torch::Tensor& images, const torch::Tensor& labels) {
-      const torch::Tensor x = extended(capture(features, map, images).inputs, layer);
-      const torch::Tensor t = targets != nullptr ? capture(*targets, map, images).outputs
-                                                 : torch::one_hot(labels, outputs).to(torch::kFloat32);
-      input_sum.add_(x.t().matmul(x));
-      target_sum.add_(t.t().matmul(x));
-      moments.samples += static_cast<double>(x.size(0));
-    });
-    copy_to(input_sum, moments.inputs);
-    copy_to(target_sum, moments.targets);
-    return moments;
+    if (!layer.sees_data || targets == nullptr) return gather_moments(features, targets, map);
+    if (!data_moments_) data_moments_ = gather_moments(features, targets, map).inputs;
+    return {*data_moments_, layer.matrix(*targets) * *data_moments_, static_cast<double>(samples())};
   }
 
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
@@ -224,6 +203,30 @@ class SupervisedRobot final : public Robot {
       context_.batcher.load(samples.subspan(begin, std::min(kEvaluationBatch, samples.size() - begin)));
       visit(context_.batcher.inputs(), context_.batcher.labels());
     }
+  }
+
+  MapMoments gather_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) {
+    const AffineMap& layer = context_.network->maps()[map];
+    const Eigen::Index inputs = layer.inputs(features.layout());
+    const Eigen::Index outputs = layer.outputs(features.layout());
+    Eigen::MatrixXd input_sum = Eigen::MatrixXd::Zero(inputs, inputs);
+    Eigen::MatrixXd target_sum = Eigen::MatrixXd::Zero(outputs, inputs);
+    Eigen::MatrixXf product(inputs, inputs);
+    MapMoments moments;
+    for_each_chunk([&](const torch::Tensor& images, const torch::Tensor& labels) {
+      const torch::Tensor x = extended(capture(features, map, images).inputs, layer).contiguous();
+      const torch::Tensor t = targets != nullptr ? capture(*targets, map, images).outputs.contiguous()
+                                                 : torch::one_hot(labels, outputs).to(torch::kFloat32);
+      const ConstMatrixView x_rows(x.data_ptr<float>(), x.size(0), inputs);
+      product.setZero();
+      product.selfadjointView<Eigen::Lower>().rankUpdate(x_rows.transpose());
+      input_sum.triangularView<Eigen::Lower>() += product.cast<double>();
+      target_sum += (ConstMatrixView(t.data_ptr<float>(), x.size(0), outputs).transpose() * x_rows).cast<double>();
+      moments.samples += static_cast<double>(x.size(0));
+    });
+    moments.inputs = Eigen::MatrixXd(input_sum.selfadjointView<Eigen::Lower>()).cast<float>();
+    moments.targets = target_sum.cast<float>();
+    return moments;
   }
 
   MapCapture capture(const ParamVector& weights, std::size_t map, const torch::Tensor& images) const {
@@ -255,6 +258,7 @@ class SupervisedRobot final : public Robot {
   ParamVector weights_;
   Optimizer optimizer_;
   std::int64_t step_ = 0;
+  std::optional<RowMatrix> data_moments_;  // second moments of what enters a map that sees the data itself
 };
 
 class SupervisedWorkload final : public Workload {

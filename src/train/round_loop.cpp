@@ -15,7 +15,7 @@ namespace {
 /// One cell under way on one rank.
 class CellRun {
  public:
-  CellRun(const FleetOptions& options, Regime regime, const Merger* merger, Workload& workload, const Comm& comm);
+  CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm);
 
   RoundRecord run_round(int round);
   CellResult take_result();
@@ -40,7 +40,7 @@ class CellRun {
 
   const FleetOptions& options_;
   Regime regime_;
-  const Merger* merger_;
+  Merger* merger_;
   Workload& workload_;
   const Comm& comm_;
   std::vector<Member> members_;
@@ -50,7 +50,7 @@ class CellRun {
   PhaseSeconds seconds_;
 };
 
-CellRun::CellRun(const FleetOptions& options, Regime regime, const Merger* merger, Workload& workload, const Comm& comm)
+CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm)
     : options_(options), regime_(regime), merger_(merger), workload_(workload), comm_(comm) {
   const bool joint = regime == Regime::kJoint;
   const Placement placement{.robots = joint ? 1 : options.robots, .ranks = comm.size()};
@@ -123,7 +123,8 @@ void CellRun::merge(int round, RoundRecord& record) {
                    .maps = workload_.maps(),
                    .participants = draw_participants(round),
                    .seed = options_.seed,
-                   .round = round};
+                   .round = round,
+                   .previous = outcome_ ? &outcome_->merged : nullptr};
   for (const Member& member : members_) {
     const bool takes_part = std::binary_search(input.participants.begin(), input.participants.end(), member.index);
     input.rows.push_back({.robot = member.index,
@@ -132,7 +133,7 @@ void CellRun::merge(int round, RoundRecord& record) {
                           .participates = takes_part,
                           .data = member.robot.get()});
   }
-  outcome_.emplace(merger_->merge(input, comm_));
+  outcome_ = merger_->merge(input, comm_);
   record.participants = static_cast<int>(input.participants.size());
   record.merge_iterations = outcome_->iterations;
   hand_back(input.participants);
@@ -281,8 +282,8 @@ CellResult CellRun::take_result() {
 
 }  // namespace
 
-CellResult run_cell(const FleetOptions& options, Regime regime, const Merger* merger, Workload& workload,
-                    const Comm& comm, const std::function<void(const RoundRecord&)>& emit) {
+CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
+                    const std::function<void(const RoundRecord&)>& emit) {
   CellRun run(options, regime, merger, workload, comm);
   for (int round = 1; round <= options.rounds(); ++round) {
     try {

@@ -71,7 +71,7 @@ struct CellResult {
 
 /// Runs one cell on `comm`; every rank emits the same records but for seconds and bytes. Collective. `merger` is
 /// nullptr unless the regime is kMerge. Error names the robot and round that failed.
-CellResult run_cell(const FleetOptions& options, Regime regime, const Merger* merger, Workload& workload,
-                    const Comm& comm, const std::function<void(const RoundRecord&)>& emit);
+CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
+                    const std::function<void(const RoundRecord&)>& emit);
 
 }  // namespace fleet

@@ -10,46 +10,12 @@
 #include "base/error.hpp"
 #include "comm/placement.hpp"
 #include "merge/fleet_merge.hpp"
-#include "merge/weight_matching.hpp"
 #include "toy_fleet.hpp"
 
 namespace fleet {
 namespace {
 
-/// Robots spread over the ranks of `comm`, each with weights and data of its own.
-class ToyFleet {
- public:
-  ToyFleet(int robots, const Comm& comm) : symmetry_(toy::symmetry()) {
-    const Placement placement{.robots = robots, .ranks = comm.size()};
-    for (int i = placement.begin(comm.rank()); i < placement.end(comm.rank()); ++i) {
-      robots_.push_back(std::make_unique<toy::ToyRobot>(symmetry_.layout(), i, 10 + i, 0.01, i));
-      indices_.push_back(i);
-    }
-  }
-
-  MergeInput input(const std::vector<int>& participants) {
-    MergeInput input{.symmetry = &symmetry_, .maps = maps_, .participants = participants, .seed = 3, .round = 1};
-    for (std::size_t i = 0; i < robots_.size(); ++i) {
-      input.rows.push_back({.robot = indices_[i],
-                            .weights = &robots_[i]->weights(),
-                            .samples = static_cast<double>(robots_[i]->samples()),
-                            .participates = std::binary_search(participants.begin(), participants.end(), indices_[i]),
-                            .data = robots_[i].get()});
-    }
-    return input;
-  }
-
-  [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
-  ParamVector& weights(std::size_t row) { return robots_[row]->weights(); }
-  [[nodiscard]] std::size_t rows() const { return robots_.size(); }
-  [[nodiscard]] int index(std::size_t row) const { return indices_[row]; }
-
- private:
-  SymmetrySpec symmetry_;
-  std::vector<AffineMap> maps_ = toy::maps();
-  std::vector<std::unique_ptr<toy::ToyRobot>> robots_;
-  std::vector<int> indices_;
-};
+using toy::ToyFleet;
 
 std::vector<float> values(const ParamVector& v) {
   return {v.flat().begin(), v.flat().end()};
@@ -92,6 +58,21 @@ TEST_P(EveryMerger, gives_the_same_bits_on_any_number_of_ranks) {
   for (std::size_t row = 0; row < apart.elements.size(); ++row) {
     EXPECT_EQ(apart.elements[row], whole.elements[static_cast<std::size_t>(spread.index(row))]);
   }
+}
+
+TEST_P(EveryMerger, remembers_the_same_on_any_number_of_ranks) {
+  const Comm alone = world_.split(world_.rank());
+  ToyFleet spread(7, world_);
+  ToyFleet together(7, alone);
+  const auto merge_twice = [&](ToyFleet& fleet, const Comm& comm) {
+    const auto merger = make(GetParam());
+    const ParamVector first = merger->merge(fleet.input({0, 2, 3, 6}), comm).merged;
+    MergeInput second = fleet.input({1, 2, 5});
+    second.round = 2;
+    second.previous = &first;
+    return values(merger->merge(second, comm).merged);
+  };
+  EXPECT_EQ(merge_twice(spread, world_), merge_twice(together, alone));
 }
 
 TEST_P(EveryMerger, one_robot_merges_to_itself) {
@@ -206,19 +187,6 @@ TEST(FleetMerge, from_the_identity_data_alone_often_find_the_permutation) {
     found += losses.furthest < 1e-5 ? 1 : 0;
   }
   EXPECT_GE(found, 3);
-}
-
-TEST(WeightMatching, recovers_the_permutation_of_a_copy_and_never_lowers_the_objective) {
-  const SymmetrySpec symmetry = toy::symmetry();
-  for (std::uint64_t draw = 0; draw < 20; ++draw) {
-    RandomStream stream(draw, Purpose::kTest);
-    ParamVector weights(symmetry.layout());
-    for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
-    const GroupElement element = symmetry.random(stream);
-    const GroupElement found =
-        match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity(), stream);
-    EXPECT_EQ(found, SymmetrySpec::inverse(element));
-  }
 }
 
 TEST(FleetMerge, keeping_the_best_never_scores_below_the_average_it_starts_from) {

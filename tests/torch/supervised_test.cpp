@@ -154,5 +154,66 @@ TEST_F(SupervisedTest, adam_agrees_with_torch) {
   }
 }
 
+TEST_F(SupervisedTest, moments_are_sums_of_outer_products_of_what_enters_and_leaves_a_layer) {
+  const auto w = workload();
+  const auto robot = w->make_robot(1);  // samples 1, 2, 3
+  const auto other = w->make_robot(0);
+  const ParamVector& features = robot->weights();
+  const ParamVector& targets = other->weights();
+  RowMatrix images = RowMatrix::Ones(3, kFeatures + 1);
+  for (int i = 0; i < 3; ++i) {
+    for (int f = 0; f < kFeatures; ++f) {
+      images(i, f) = static_cast<float>(train_.values[static_cast<std::size_t>((i + 1) * kFeatures + f)]) / 255.0F;
+    }
+  }
+  const auto hidden = [&](const ParamVector& at) {
+    RowMatrix h = RowMatrix::Ones(3, 9);
+    h.leftCols(8) = (images * w->maps()[0].matrix(at).transpose()).cwiseMax(0.0F);
+    return h;
+  };
+  const MapMoments first = robot->map_moments(features, &targets, 0);
+  const RowMatrix first_outputs = images * w->maps()[0].matrix(targets).transpose();
+  EXPECT_TRUE(first.inputs.isApprox(images.transpose() * images, 1e-4F));
+  EXPECT_TRUE(first.targets.isApprox(first_outputs.transpose() * images, 1e-4F));
+  EXPECT_EQ(first.samples, 3.0);
+
+  const RowMatrix h = hidden(features);
+  const MapMoments last = robot->map_moments(features, &targets, 1);
+  const RowMatrix last_outputs = hidden(targets) * w->maps()[1].matrix(targets).transpose();
+  EXPECT_TRUE(last.inputs.isApprox(h.transpose() * h, 1e-4F));
+  EXPECT_TRUE(last.targets.isApprox(last_outputs.transpose() * h, 1e-4F));
+
+  RowMatrix labels = RowMatrix::Zero(3, kClasses);
+  for (int i = 0; i < 3; ++i) labels(i, train_.labels[static_cast<std::size_t>(i + 1)]) = 1.0F;
+  EXPECT_TRUE(robot->map_moments(features, nullptr, 1).targets.isApprox(labels.transpose() * h, 1e-4F));
+}
+
+TEST_F(SupervisedTest, the_gradient_of_the_head_alone_is_that_of_the_whole_network) {
+  const auto w = workload({.batch_size = 3});
+  const auto robot = w->make_robot(1);
+  ParamVector before = robot->weights();
+  RowMatrix gradient = RowMatrix::Zero(kClasses, 9);
+  robot->head_data(before)->add_gradient(w->maps()[1].matrix(before), gradient);
+  // One epoch of plain gradient descent is one step over the three samples.
+  const auto descending =
+      workload({.batch_size = 3, .optimizer = {.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 1.0}});
+  const auto stepped = descending->make_robot(1);
+  stepped->weights() = before;
+  stepped->train(1, never);
+  const RowMatrix step = w->maps()[1].matrix(before) - w->maps()[1].matrix(stepped->weights());
+  EXPECT_TRUE(step.isApprox(gradient / 3.0F, 1e-3F));
+}
+
+TEST_F(SupervisedTest, the_matrix_of_a_map_is_written_back_as_it_was_read) {
+  const auto w = workload();
+  const auto robot = w->make_robot(0);
+  for (const AffineMap& map : w->maps()) {
+    ParamVector copy(robot->weights().shared_layout());
+    map.assign(map.matrix(robot->weights()), copy);
+    EXPECT_TRUE(map.matrix(copy) == map.matrix(robot->weights()));
+    EXPECT_EQ(map.matrix(copy).cols(), map.inputs(copy.layout()));
+  }
+}
+
 }  // namespace
 }  // namespace fleet

@@ -1,0 +1,168 @@
+// Layer regression's laws: its linear algebra is exact, copies merge to the original, and what is measured is kept.
+#include "merge/regression.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "merge/consensus.hpp"
+#include "merge/fleet_moments.hpp"
+#include "merge/head.hpp"
+#include "toy_fleet.hpp"
+
+namespace fleet {
+namespace {
+
+std::unique_ptr<Merger> make(const std::string& method, std::initializer_list<std::pair<const std::string, Value>> keys) {
+  Settings settings;
+  for (const auto& [key, value] : keys) settings[key].value = value;
+  SettingsReader reader(settings);
+  return find_merger(method).make(reader);
+}
+
+/// The fleet's moments of the toy's last map behind the weights `features`, towards the targets.
+MapMoments label_moments(const MergeInput& input, const ParamVector& features, const Comm& comm) {
+  return sum_moments(input, comm, input.maps.back(), [&](std::size_t i) -> std::optional<MapMoments> {
+    return input.rows[i].data->map_moments(features, nullptr, 1);
+  });
+}
+
+TEST(SolveMap, its_gradient_is_zero) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(5, world);
+  const MergeInput input = fleet.input({0, 1, 2, 3, 4});
+  ParamVector features(fleet.symmetry().layout());
+  RandomStream stream(3, Purpose::kTest);
+  for (float& w : features.flat()) w = static_cast<float>(stream.normal());
+  const MapMoments sums = label_moments(input, features, world);
+  const RowMatrix prior = RowMatrix::Constant(toy::kOutputs, toy::kHidden, 0.5F);
+  for (const double ridge : {1e-3, 1.0, 1e3}) {
+    const RowMatrix solution = solve_map(sums, ridge, prior, world);
+    const double weight = ridge * static_cast<double>(sums.inputs.trace()) / toy::kHidden;
+    const Eigen::MatrixXd gradient = solution.cast<double>() * sums.inputs.cast<double>() -
+                                     sums.targets.cast<double>() + weight * (solution - prior).cast<double>();
+    EXPECT_LT(gradient.norm(), 1e-5 * (sums.targets.cast<double>().norm() + weight)) << ridge;
+  }
+}
+
+TEST(SolveMap, a_strong_ridge_returns_the_prior) {
+  const Comm world = MpiSession::world();
+  MapMoments moments{RowMatrix::Identity(3, 3), RowMatrix::Ones(2, 3), 10.0};
+  const RowMatrix prior = RowMatrix::Constant(2, 3, -2.0F);
+  EXPECT_TRUE(solve_map(moments, 1e9, prior, world).isApprox(prior, 1e-5F));
+  moments.inputs(1, 1) = NAN;
+  EXPECT_THROW((void)solve_map(moments, 1e-4, prior, world), Error);
+}
+
+TEST(SolveHead, for_a_squared_loss_it_is_the_least_squares_solution) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(5, world);
+  const MergeInput input = fleet.input({0, 1, 2, 3, 4});
+  ParamVector body(fleet.symmetry().layout());
+  RandomStream stream(4, Purpose::kTest);
+  for (float& w : body.flat()) w = static_cast<float>(stream.normal());
+  const MapMoments sums = label_moments(input, body, world);
+  std::vector<std::unique_ptr<HeadData>> parts;
+  for (const MergeRow& row : input.rows) parts.push_back(row.data->head_data(body));
+  const RowMatrix start = RowMatrix::Constant(toy::kOutputs, toy::kHidden, 0.3F);
+  const RowMatrix head = solve_head({.iterations = 3, .ridge = 1e-3}, parts, sums, start, world);
+  EXPECT_TRUE(head.isApprox(solve_map(sums, 1e-3, start, world), 1e-3F));
+}
+
+TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  ParamVector original(fleet.symmetry().layout());
+  RandomStream stream(8, Purpose::kTest);
+  for (float& w : original.flat()) w = static_cast<float>(stream.normal());
+  for (int robot = 0; robot < 4; ++robot) {
+    const GroupElement element = fleet.symmetry().random(stream);
+    for (std::size_t row = 0; row < fleet.rows(); ++row) {
+      if (fleet.index(row) == robot) fleet.weights(row) = fleet.symmetry().apply(element, original);
+    }
+  }
+  const auto merger = make("regression", {{"merge.regression.body", Value("regression")},
+                                          {"merge.regression.head", Value("outputs")}});
+  const ParamVector merged = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
+  for (int i = 0; i < 100; ++i) {
+    toy::Vector x(toy::kInputs);
+    for (float& value : x) value = static_cast<float>(stream.normal());
+    EXPECT_TRUE(toy::Network::output(merged, x).isApprox(toy::Network::output(original, x), 1e-3F));
+  }
+}
+
+TEST(Regression, the_solved_head_fits_the_fleet_better_than_the_average_does) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(5, world);
+  const MergeInput input = fleet.input({0, 1, 2, 3, 4});
+  const ParamVector average = make("average", {})->merge(input, world).merged;
+  const ParamVector solved =
+      make("regression", {{"merge.regression.align", Value("none")}, {"merge.regression.body", Value("average")}})
+          ->merge(input, world)
+          .merged;
+  EXPECT_LT(fleet_loss(input, solved, world), fleet_loss(input, average, world));
+}
+
+TEST(Regression, remembers_robots_that_are_away) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  double losses[2];
+  for (const bool memory : {false, true}) {
+    const auto merger = make("regression", {{"merge.regression.memory", Value(memory)}});
+    const ParamVector first = merger->merge(fleet.input({0, 1}), world).merged;
+    MergeInput second = fleet.input({2, 3});
+    second.round = 2;
+    second.previous = &first;
+    const ParamVector merged = merger->merge(second, world).merged;
+    losses[memory ? 1 : 0] = fleet_loss(fleet.input({0, 1}), merged, world);
+  }
+  EXPECT_LT(losses[1], losses[0]);
+}
+
+TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  const MergeInput input = fleet.input({0, 1, 2, 3});
+  const Value::List names{Value("average"), Value("git-rebasin"), Value("regression")};
+  const double best = fleet_loss(
+      input, make("best-of", {{"merge.best-of.candidates", Value(names)}})->merge(input, world).merged, world);
+  for (const Value& name : names) {
+    EXPECT_LE(best, fleet_loss(input, make(std::get<std::string>(name.data), {})->merge(input, world).merged, world));
+  }
+}
+
+TEST(RegMean, with_one_set_of_features_for_all_is_their_least_squares) {
+  // Robots that agree on everything but the last layer, and off-diagonal entries kept: W G = sum_i W_i G_i.
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(3, world);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    RandomStream common(9, Purpose::kTest);
+    for (const std::size_t tensor : {std::size_t{0}, std::size_t{1}}) {
+      for (float& w : fleet.weights(row).tensor(tensor)) w = static_cast<float>(common.normal());
+    }
+  }
+  const MergeInput input = fleet.input({0, 1, 2});
+  const ParamVector merged = make("regmean", {{"merge.regmean.off_diagonal", Value(1.0)}})->merge(input, world).merged;
+  const MapMoments sums = sum_moments(input, world, input.maps[1], [&](std::size_t i) -> std::optional<MapMoments> {
+    return input.rows[i].data->map_moments(*input.rows[i].weights, input.rows[i].weights, 1);
+  });
+  const RowMatrix product = input.maps[1].matrix(merged) * sums.inputs;
+  EXPECT_TRUE(product.isApprox(sums.targets, 1e-2F));
+}
+
+TEST(Regression, says_so_when_the_robots_cannot_answer) {
+  struct Silent : LocalData {
+    double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override { return 0.0; }
+    Score held_out_score(const ParamVector&) override { return {0.0, 1.0}; }
+  };
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(3, world);
+  Silent silent;
+  MergeInput input = fleet.input({0, 1, 2});
+  for (MergeRow& row : input.rows) row.data = &silent;
+  EXPECT_THROW((void)make("regression", {})->merge(input, world), Error);
+  input.maps = {};
+  EXPECT_THROW((void)make("regression", {})->merge(input, world), Error);
+}
+
+}  // namespace
+}  // namespace fleet

@@ -1,0 +1,100 @@
+// Git Re-Basin's laws: copies are found, the objective falls, nearness is kept; whatever the number of ranks.
+#include "merge/weight_matching.hpp"
+
+#include <gtest/gtest.h>
+
+#include "toy_fleet.hpp"
+
+namespace fleet {
+namespace {
+
+TEST(MatchWeights, recovers_the_permutation_of_a_copy) {
+  const SymmetrySpec symmetry = toy::symmetry();
+  for (std::uint64_t draw = 0; draw < 20; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    ParamVector weights(symmetry.layout());
+    for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
+    const GroupElement element = symmetry.random(stream);
+    const GroupElement found =
+        match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity(), stream);
+    EXPECT_EQ(found, SymmetrySpec::inverse(element));
+  }
+}
+
+/// A hidden state of five units with a recurrent weight: the group acts on both of its axes.
+SymmetrySpec recurrent() {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("in", {5, 3});
+  layout->add("state", {5, 5});
+  return {layout,
+          {{"state", 5}},
+          {{.tensor = 0, .axis = 0, .group = 0},
+           {.tensor = 1, .axis = 0, .group = 0},
+           {.tensor = 1, .axis = 1, .group = 0}}};
+}
+
+double inner_product(const ParamVector& a, const ParamVector& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.flat().size(); ++i) sum += static_cast<double>(a.flat()[i] * b.flat()[i]);
+  return sum;
+}
+
+TEST(MatchWeights, never_loses_what_it_started_from_also_with_recurrent_weights) {
+  const SymmetrySpec symmetry = recurrent();
+  int recovered = 0;
+  for (std::uint64_t draw = 0; draw < 50; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    ParamVector a(symmetry.layout());
+    ParamVector b(symmetry.layout());
+    for (float& w : a.flat()) w = static_cast<float>(stream.normal());
+    for (float& w : b.flat()) w = static_cast<float>(stream.normal());
+    const GroupElement start = symmetry.random(stream);
+    const GroupElement found = match_weights(symmetry, b, a, start, stream);
+    EXPECT_GE(inner_product(symmetry.apply(found, b), a), inner_product(symmetry.apply(start, b), a) - 1e-5);
+    const GroupElement element = symmetry.random(stream);
+    const GroupElement back = match_weights(symmetry, symmetry.apply(element, a), a, symmetry.identity(), stream);
+    recovered += back == SymmetrySpec::inverse(element) ? 1 : 0;
+  }
+  EXPECT_GE(recovered, 25);  // a quadratic assignment: coordinate descent can end in a local optimum
+}
+
+TEST(MatchFleet, the_robots_come_nearer_sweep_by_sweep) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(7, world);
+  const MatchedFleet matched = match_fleet(fleet.input({0, 1, 2, 3, 5, 6}), world);
+  ASSERT_GE(matched.objective.size(), 2U);
+  for (std::size_t i = 1; i < matched.objective.size(); ++i) {
+    EXPECT_LT(matched.objective[i], matched.objective[i - 1]);
+  }
+}
+
+TEST(MatchFleet, permuted_copies_end_at_one_point) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  ParamVector original(fleet.symmetry().layout());
+  RandomStream stream(8, Purpose::kTest);
+  for (float& w : original.flat()) w = static_cast<float>(stream.normal());
+  for (int robot = 0; robot < 4; ++robot) {
+    const GroupElement element = fleet.symmetry().random(stream);
+    for (std::size_t row = 0; row < fleet.rows(); ++row) {
+      if (fleet.index(row) == robot) fleet.weights(row) = fleet.symmetry().apply(element, original);
+    }
+  }
+  EXPECT_LT(match_fleet(fleet.input({0, 1, 2, 3}), world).objective.back(), 1e-6);
+}
+
+TEST(MatchFleet, robots_near_each_other_stay_as_they_are) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(5, world);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {  // a common initialisation, then a little training
+    RandomStream common(9, Purpose::kTest);
+    RandomStream own(10, Purpose::kTest, static_cast<std::uint64_t>(fleet.index(row)));
+    for (float& w : fleet.weights(row).flat()) w = static_cast<float>(common.normal() + 0.05 * own.normal());
+  }
+  for (const GroupElement& element : match_fleet(fleet.input({0, 1, 2, 3, 4}), world).elements) {
+    EXPECT_EQ(element, fleet.symmetry().identity());
+  }
+}
+
+}  // namespace
+}  // namespace fleet
