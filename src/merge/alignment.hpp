@@ -15,7 +15,8 @@ enum class Alignment {
 inline constexpr std::array<std::pair<std::string_view, Alignment>, 2> kAlignments{
     {{"none", Alignment::kNone}, {"git-rebasin", Alignment::kGitRebasin}}};
 
-/// Per row of the input, what brings it into the common basis; the identity for rows that do not take part. Collective.
+/// Per row of the input, what brings it into the common basis, which is that of the previous consensus if there is one;
+/// the identity for rows that do not take part. Collective.
 [[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm);
 
 }  // namespace fleet

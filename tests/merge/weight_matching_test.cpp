@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "merge/alignment.hpp"
+#include "merge/consensus.hpp"
 #include "toy_fleet.hpp"
 
 namespace fleet {
@@ -93,6 +95,23 @@ TEST(MatchFleet, robots_near_each_other_stay_as_they_are) {
   }
   for (const GroupElement& element : match_fleet(fleet.input({0, 1, 2, 3, 4}), world).elements) {
     EXPECT_EQ(element, fleet.symmetry().identity());
+  }
+}
+
+TEST(AlignFleet, keeps_to_the_basis_of_the_previous_consensus) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  MergeInput input = fleet.input({0, 1, 3});
+  const std::vector<GroupElement> free = align_fleet(Alignment::kGitRebasin, input, world);
+  const ParamVector mean = aligned_mean(input, free, true, world);
+  RandomStream stream(11, Purpose::kTest);
+  const GroupElement element = fleet.symmetry().random(stream);
+  const ParamVector previous = fleet.symmetry().apply(element, mean);
+  input.previous = &previous;
+  const std::vector<GroupElement> anchored = align_fleet(Alignment::kGitRebasin, input, world);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    if (!input.rows[row].participates) continue;
+    EXPECT_EQ(anchored[row], SymmetrySpec::compose(element, free[row]));
   }
 }
 
