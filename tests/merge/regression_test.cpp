@@ -12,7 +12,8 @@
 namespace fleet {
 namespace {
 
-std::unique_ptr<Merger> make(const std::string& method, std::initializer_list<std::pair<const std::string, Value>> keys) {
+std::unique_ptr<Merger> make(const std::string& method,
+                             std::initializer_list<std::pair<const std::string, Value>> keys) {
   Settings settings;
   for (const auto& [key, value] : keys) settings[key].value = value;
   SettingsReader reader(settings);
@@ -80,8 +81,8 @@ TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {
       if (fleet.index(row) == robot) fleet.weights(row) = fleet.symmetry().apply(element, original);
     }
   }
-  const auto merger = make("regression", {{"merge.regression.body", Value("regression")},
-                                          {"merge.regression.head", Value("outputs")}});
+  const auto merger =
+      make("regression", {{"merge.regression.body", Value("regression")}, {"merge.regression.head", Value("outputs")}});
   const ParamVector merged = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
   for (int i = 0; i < 100; ++i) {
     toy::Vector x(toy::kInputs);
