@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
@@ -117,6 +119,27 @@ TEST(Regression, remembers_robots_that_are_away) {
     losses[memory ? 1 : 0] = fleet_loss(fleet.input({0, 1}), merged, world);
   }
   EXPECT_LT(losses[1], losses[0]);
+}
+
+TEST(Regression, stands_robots_that_are_away_at_the_previous_consensus) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);  // robot i has 10 + i samples
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(),
+              0.1F * static_cast<float>(fleet.index(row)));
+  }
+  const auto merger = make("regression", {{"merge.regression.align", Value("none")},
+                                          {"merge.regression.body", Value("average")},
+                                          {"merge.regression.head", Value("outputs")},
+                                          {"merge.regression.head_ridge", Value(1e9)}});
+  (void)merger->merge(fleet.input({0, 1}), world);
+  ParamVector previous(fleet.symmetry().layout());
+  std::fill(previous.flat().begin(), previous.flat().end(), -1.0F);
+  MergeInput second = fleet.input({2, 3});
+  second.round = 2;
+  second.previous = &previous;
+  const ParamVector merged = merger->merge(second, world).merged;
+  for (const float w : merged.flat()) EXPECT_NEAR(w, (12 * 0.2 + 13 * 0.3 - (10 + 11)) / 46, 1e-5);
 }
 
 TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
