@@ -12,15 +12,20 @@
 
 namespace fleet {
 
+using Parameterization = FleetMergeOptions::Parameterization;
+using Point = FleetMergeOptions::Point;
+
 struct Aligner::Group {
-  RowMatrix scores;  // X
+  RowMatrix scores;  // X; of the literal step P - eta dL/dP
   Sinkhorn sinkhorn;
   Optimizer optimizer;
 };
 
 Aligner::Aligner(const FleetMergeOptions& options, const SymmetrySpec& symmetry, const ParamVector& weights,
-                 const GroupElement& start)
+                 const GroupElement& start, double share)
     : options_(options),
+      share_(static_cast<float>(share)),
+      start_(symmetry.apply(start, weights)),
       action_(symmetry, weights),
       mixed_(weights.shared_layout()),
       mixed_gradient_(weights.shared_layout()) {
@@ -36,25 +41,42 @@ Aligner::Aligner(const FleetMergeOptions& options, const SymmetrySpec& symmetry,
 
 Aligner::~Aligner() = default;
 
-void Aligner::step(const ParamVector& reference, LocalData& data, RandomStream& stream) {
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    relaxed_[g] = groups_[g].sinkhorn.forward(groups_[g].scores);
-    gradient_[g].setZero();
-  }
-  const ParamVector& moved = action_.apply(relaxed_);
-  const auto lambda = static_cast<float>(stream.uniform());
+float Aligner::mix(const ParamVector& moved, const ParamVector& reference, RandomStream& stream) {
   const std::span<float> mixed = mixed_.flat();
+  if (options_.point == Point::kAverage) {
+    for (std::size_t i = 0; i < mixed.size(); ++i) {
+      mixed[i] = reference.flat()[i] + share_ * (moved.flat()[i] - start_.flat()[i]);
+    }
+    return share_;
+  }
+  const auto lambda = static_cast<float>(stream.uniform());
   for (std::size_t i = 0; i < mixed.size(); ++i) {
     mixed[i] = lambda * moved.flat()[i] + (1.0F - lambda) * reference.flat()[i];
   }
+  return lambda;
+}
+
+void Aligner::step(const ParamVector& reference, LocalData& data, RandomStream& stream) {
+  const bool literal = options_.parameterization == Parameterization::kLiteral;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (!literal) relaxed_[g] = groups_[g].sinkhorn.forward(groups_[g].scores);
+    gradient_[g].setZero();
+  }
+  const float slope = mix(action_.apply(relaxed_), reference, stream);
   const double loss = data.loss_gradient(mixed_, options_.batch_size, stream, mixed_gradient_);
   require(std::isfinite(loss), "the loss became ", loss, " while aligning");
   action_.adjoint(mixed_gradient_, gradient_);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    gradient_[g] *= lambda;  // d mixed / d P(theta)
-    const RowMatrix& scores_gradient = groups_[g].sinkhorn.backward(gradient_[g]);
+    Group& group = groups_[g];
+    gradient_[g] *= slope;
+    if (literal) {
+      group.scores = relaxed_[g] - static_cast<float>(options_.learning_rate) * gradient_[g];  // line 10
+      relaxed_[g] = group.sinkhorn.forward(group.scores);                                      // line 11
+      continue;
+    }
+    const RowMatrix& scores_gradient = group.sinkhorn.backward(gradient_[g]);
     const auto size = static_cast<std::size_t>(scores_gradient.size());
-    groups_[g].optimizer.step({groups_[g].scores.data(), size}, {scores_gradient.data(), size});
+    group.optimizer.step({group.scores.data(), size}, {scores_gradient.data(), size});
   }
 }
 
@@ -68,6 +90,11 @@ namespace {
 
 constexpr std::array<std::pair<std::string_view, FleetMergeOptions::Start>, 2> kStarts{
     {{"identity", FleetMergeOptions::Start::kIdentity}, {"git-rebasin", FleetMergeOptions::Start::kGitRebasin}}};
+
+constexpr std::array<std::pair<std::string_view, Parameterization>, 2> kParameterizations{
+    {{"sinkhorn", Parameterization::kSinkhorn}, {"literal", Parameterization::kLiteral}}};
+constexpr std::array<std::pair<std::string_view, Point>, 2> kPoints{
+    {{"interpolation", Point::kInterpolation}, {"average", Point::kAverage}}};
 
 class FleetMerge final : public Merger {
  public:
@@ -84,6 +111,10 @@ class FleetMerge final : public Merger {
                            static_cast<std::uint64_t>(input.round));
     }
     RandomStream fleet_stream(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round));
+
+    const std::vector<double> weights = row_weights(input, options_.weighted);
+    double total = 0.0;
+    for (const double weight : comm.all_gather(weights)) total += weight;
 
     const int epochs = input.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
@@ -103,7 +134,9 @@ class FleetMerge final : public Merger {
       comm.together([&] {
         for (std::size_t i = 0; i < input.rows.size(); ++i) {  // line 7
           if (!std::binary_search(subset.begin(), subset.end(), input.rows[i].robot)) continue;
-          hard[i] = align(symmetry, input.rows[i], reference, hard[i], streams[i]);
+          Aligner aligner(options_, symmetry, *input.rows[i].weights, hard[i], weights[i] / total);
+          for (int t = 0; t < options_.steps; ++t) aligner.step(reference, *input.rows[i].data, streams[i]);  // line 8
+          hard[i] = aligner.project();                                                                        // line 12
         }
       });
     }
@@ -122,13 +155,6 @@ class FleetMerge final : public Merger {
     return subset;
   }
 
-  GroupElement align(const SymmetrySpec& symmetry, const MergeRow& row, const ParamVector& reference,
-                     const GroupElement& start, RandomStream& stream) const {
-    Aligner aligner(options_, symmetry, *row.weights, start);
-    for (int t = 0; t < options_.steps; ++t) aligner.step(reference, *row.data, stream);  // line 8
-    return aligner.project();
-  }
-
   FleetMergeOptions options_;
 };
 
@@ -142,6 +168,9 @@ std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
   FleetMergeOptions options;
   settings.read("merge.fleet-merge.start", options.start, Names<FleetMergeOptions::Start>(kStarts));
   if (options.start == FleetMergeOptions::Start::kGitRebasin) options.start_scale = 3.0;
+  settings.read("merge.fleet-merge.parameterization", options.parameterization,
+                Names<Parameterization>(kParameterizations));
+  settings.read("merge.fleet-merge.point", options.point, Names<Point>(kPoints));
   settings.read("merge.fleet-merge.epochs", options.epochs, at_least(1));
   settings.read("merge.fleet-merge.steps", options.steps, at_least(1));
   settings.read("merge.fleet-merge.batch_size", options.batch_size, at_least(1));

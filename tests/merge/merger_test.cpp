@@ -228,6 +228,48 @@ TEST(FleetMerge, the_merged_weights_are_the_mean_of_the_permuted_robots) {
   EXPECT_EQ(values(mean), values(outcome.merged));
 }
 
+TEST(FleetMerge, every_variant_gives_the_same_bits_on_any_number_of_ranks) {
+  const Comm world = MpiSession::world();
+  const Comm alone = world.split(world.rank());
+  for (const auto parameterization :
+       {FleetMergeOptions::Parameterization::kSinkhorn, FleetMergeOptions::Parameterization::kLiteral}) {
+    for (const auto point : {FleetMergeOptions::Point::kInterpolation, FleetMergeOptions::Point::kAverage}) {
+      const FleetMergeOptions options{.parameterization = parameterization,
+                                      .point = point,
+                                      .epochs = 3,
+                                      .steps = 10,
+                                      .batch_size = 8,
+                                      .learning_rate = 0.5,
+                                      .subset = 0.5,
+                                      .keep_best = false};
+      ToyFleet spread(5, world);
+      ToyFleet together(5, alone);
+      const MergeOutcome apart = make_fleet_merge(options)->merge(spread.input(everyone(5)), world);
+      EXPECT_EQ(values(apart.merged),
+                values(make_fleet_merge(options)->merge(together.input(everyone(5)), alone).merged));
+    }
+  }
+}
+
+TEST(FleetMerge, with_too_small_a_literal_step_it_stays_at_the_average) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(4, world);
+  Settings none;
+  SettingsReader reader(none);
+  const auto average = find_merger("average").make(reader);
+  FleetMergeOptions options{.parameterization = FleetMergeOptions::Parameterization::kLiteral,
+                            .epochs = 2,
+                            .steps = 5,
+                            .batch_size = 8,
+                            .learning_rate = 1e-6,
+                            .keep_best = false};
+  const MergeInput input = fleet.input(everyone(4));
+  const std::vector<float> mean = values(average->merge(input, world).merged);
+  EXPECT_EQ(values(make_fleet_merge(options)->merge(input, world).merged), mean);
+  options.learning_rate = 5.0;
+  EXPECT_NE(values(make_fleet_merge(options)->merge(input, world).merged), mean);
+}
+
 TEST(FleetMerge, an_error_in_one_robots_data_reaches_every_rank) {
   struct Broken : LocalData {
     double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override {
