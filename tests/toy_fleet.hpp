@@ -213,6 +213,14 @@ class ToyFleet {
     return input;
   }
 
+  /// Makes every robot a copy of `original`, permuted by an element of its own.
+  void become_permuted_copies(const ParamVector& original) {
+    for (std::size_t row = 0; row < rows(); ++row) {
+      RandomStream stream(8, Purpose::kTest, static_cast<std::uint64_t>(indices_[row]));
+      weights(row) = symmetry_.apply(symmetry_.random(stream), original);
+    }
+  }
+
   [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
   ParamVector& weights(std::size_t row) { return robots_[row]->weights(); }
   [[nodiscard]] std::size_t rows() const { return robots_.size(); }

@@ -26,12 +26,17 @@ void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const 
   comm.ordered_sum(terms, mean.flat(), 1.0 / total);
 }
 
-ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
-                         const Comm& comm) {
+std::vector<ParamVector> aligned_rows(const MergeInput& input, std::span<const GroupElement> elements) {
   std::vector<ParamVector> aligned;
   for (std::size_t i = 0; i < input.rows.size(); ++i) {
     aligned.push_back(input.symmetry->apply(elements[i], *input.rows[i].weights));
   }
+  return aligned;
+}
+
+ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
+                         const Comm& comm) {
+  const std::vector<ParamVector> aligned = aligned_rows(input, elements);
   std::vector<const ParamVector*> vectors;
   for (const ParamVector& row : aligned) vectors.push_back(&row);
   ParamVector mean(input.symmetry->layout());

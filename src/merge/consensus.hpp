@@ -13,6 +13,9 @@ namespace fleet {
 void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const double> weights, const Comm& comm,
                    ParamVector& mean);
 
+/// Every row's weights, moved by its element: elements[i] belongs to input.rows[i].
+[[nodiscard]] std::vector<ParamVector> aligned_rows(const MergeInput& input, std::span<const GroupElement> elements);
+
 /// The mean of every participant's weights, moved by its element: elements[i] belongs to input.rows[i]. Collective.
 [[nodiscard]] ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
                                        const Comm& comm);

@@ -6,8 +6,8 @@
 namespace fleet {
 
 struct HeadOptions {
-  int iterations = 50;
-  double ridge = 1e-4;  ///< pull towards the head it starts from, in units of tr(G) / d
+  int iterations = 0;
+  double ridge = 0.0;  ///< pull towards the head it starts from, in units of tr(G) / d
 };
 
 /// Minimises the mean loss of all ranks' `parts` over a network's last affine map, starting from `head`, by accelerated

@@ -24,10 +24,7 @@ class RegMean final : public Merger {
     outcome.merged = aligned_mean(input, outcome.elements, true, comm);
     outcome.iterations = 1;
     if (input.participants.size() == 1) return outcome;
-    std::vector<ParamVector> aligned;
-    for (std::size_t i = 0; i < input.rows.size(); ++i) {
-      aligned.push_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
-    }
+    const std::vector<ParamVector> aligned = aligned_rows(input, outcome.elements);
     for (std::size_t m = 0; m < input.maps.size(); ++m) {
       const AffineMap& map = input.maps[m];
       const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {

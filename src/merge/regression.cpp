@@ -1,5 +1,6 @@
 #include "merge/regression.hpp"
 
+#include <limits>
 #include <map>
 
 #include "base/error.hpp"
@@ -76,9 +77,7 @@ class RegressionMerge {
   MergeOutcome run() {
     MergeOutcome outcome{.merged = ParamVector(input_.symmetry->layout())};
     outcome.elements = align_fleet(options_.align, input_, comm_);
-    for (std::size_t i = 0; i < input_.rows.size(); ++i) {
-      aligned_.push_back(input_.symmetry->apply(outcome.elements[i], *input_.rows[i].weights));
-    }
+    aligned_ = aligned_rows(input_, outcome.elements);
     average();
     outcome.merged = mean_;
     if (input_.participants.size() > 1) choose(outcome);  // one robot is its own consensus
@@ -110,17 +109,18 @@ class RegressionMerge {
   void choose(MergeOutcome& outcome) {
     constexpr int kRough = 5;
     std::vector<ParamVector> bodies = candidates();
-    double best_loss = 0.0;
-    for (ParamVector& body : bodies) {
-      if (bodies.size() > 1) solve_last(body, options_.head_iterations / kRough + 1);
-      const double loss = bodies.size() > 1 ? fleet_loss(input_, body, comm_) : 0.0;
+    outcome.iterations = static_cast<int>(bodies.size());
+    outcome.merged = bodies.front();
+    double best_loss = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; bodies.size() > 1 && i < bodies.size(); ++i) {
+      solve_last(bodies[i], options_.head_iterations / kRough + 1);
+      const double loss = fleet_loss(input_, bodies[i], comm_);
       outcome.objective.push_back(loss);
-      if (outcome.objective.size() > 1 && !(loss < best_loss)) continue;
+      if (!(loss < best_loss)) continue;
       best_loss = loss;
-      outcome.merged = std::move(body);
+      outcome.merged = std::move(bodies[i]);
     }
     solve_last(outcome.merged, options_.head_iterations);
-    outcome.iterations = static_cast<int>(outcome.objective.size());
   }
 
   /// Merged networks whose last layers are yet to be solved.

@@ -77,12 +77,7 @@ TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {
   ParamVector original(fleet.symmetry().layout());
   RandomStream stream(8, Purpose::kTest);
   for (float& w : original.flat()) w = static_cast<float>(stream.normal());
-  for (int robot = 0; robot < 4; ++robot) {
-    const GroupElement element = fleet.symmetry().random(stream);
-    for (std::size_t row = 0; row < fleet.rows(); ++row) {
-      if (fleet.index(row) == robot) fleet.weights(row) = fleet.symmetry().apply(element, original);
-    }
-  }
+  fleet.become_permuted_copies(original);
   const auto merger =
       make("regression", {{"merge.regression.body", Value("regression")}, {"merge.regression.head", Value("outputs")}});
   const ParamVector merged = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;

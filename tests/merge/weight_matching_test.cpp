@@ -76,12 +76,7 @@ TEST(MatchFleet, permuted_copies_end_at_one_point) {
   ParamVector original(fleet.symmetry().layout());
   RandomStream stream(8, Purpose::kTest);
   for (float& w : original.flat()) w = static_cast<float>(stream.normal());
-  for (int robot = 0; robot < 4; ++robot) {
-    const GroupElement element = fleet.symmetry().random(stream);
-    for (std::size_t row = 0; row < fleet.rows(); ++row) {
-      if (fleet.index(row) == robot) fleet.weights(row) = fleet.symmetry().apply(element, original);
-    }
-  }
+  fleet.become_permuted_copies(original);
   EXPECT_LT(match_fleet(fleet.input({0, 1, 2, 3}), world).objective.back(), 1e-6);
 }
 
