@@ -270,6 +270,35 @@ TEST(FleetMerge, with_too_small_a_literal_step_it_stays_at_the_average) {
   EXPECT_NE(values(make_fleet_merge(options)->merge(input, world).merged), mean);
 }
 
+TEST(Fisher, every_weight_comes_from_the_robot_whose_loss_depends_on_it) {
+  struct HalfBlind : LocalData {
+    explicit HalfBlind(bool first_half) : sees_first_half(first_half) {}
+    double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector& gradient) override {
+      const std::size_t half = gradient.flat().size() / 2;
+      for (std::size_t w = 0; w < gradient.flat().size(); ++w) {
+        gradient.flat()[w] = (w < half) == sees_first_half ? 3.0F : 0.0F;
+      }
+      return 0.0;
+    }
+    Score held_out_score(const ParamVector&) override { return {0.0, 1.0}; }
+    bool sees_first_half;
+  };
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(2, world);
+  HalfBlind first(true);
+  HalfBlind second(false);
+  MergeInput input = fleet.input({0, 1});
+  for (std::size_t row = 0; row < input.rows.size(); ++row) {
+    const bool is_first = input.rows[row].robot == 0;
+    input.rows[row].data = is_first ? &first : &second;
+    std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(), is_first ? 1.0F : 5.0F);
+  }
+  Settings none;
+  SettingsReader reader(none);
+  const std::vector<float> merged = values(find_merger("fisher").make(reader)->merge(input, world).merged);
+  for (std::size_t w = 0; w < merged.size(); ++w) EXPECT_FLOAT_EQ(merged[w], w < merged.size() / 2 ? 1.0F : 5.0F);
+}
+
 TEST(FleetMerge, an_error_in_one_robots_data_reaches_every_rank) {
   struct Broken : LocalData {
     double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override {
