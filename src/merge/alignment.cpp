@@ -31,7 +31,7 @@ void anchor(const MergeInput& input, const Comm& comm, std::vector<GroupElement>
   });
   turn = agreed(std::move(turn), comm);
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    if (input.rows[i].participates) elements[i] = SymmetrySpec::compose(turn, elements[i]);
+    if (input.rows[i].participates) elements[i] = input.symmetry->compose(turn, elements[i]);
   }
 }
 
