@@ -129,7 +129,7 @@ class RegressionMerge {
     ParamVector regressed = mean_;
     for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
       const AffineMap& map = input_.maps[m];
-      map.assign(solve_map(sum(m, false, regressed), options_.ridge, map.matrix(mean_), comm_), regressed);
+      fit_map(map, sum(m, false, regressed), options_.ridge, map.matrix(mean_), comm_, regressed);
     }
     if (options_.body == Body::kRegression) return {regressed};
     const ParamVector midpoint = halfway(mean_, regressed);

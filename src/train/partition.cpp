@@ -161,4 +161,14 @@ std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, 
   return shards;
 }
 
+std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
+                                                     std::span<const std::uint8_t> labels, int classes) {
+  std::vector<std::vector<std::int64_t>> histograms;
+  for (const Shard& shard : shards) {
+    std::vector<std::int64_t>& histogram = histograms.emplace_back(static_cast<std::size_t>(classes));
+    for (const std::int32_t sample : shard.train) ++histogram[labels[static_cast<std::size_t>(sample)]];
+  }
+  return histograms;
+}
+
 }  // namespace fleet

@@ -34,4 +34,8 @@ struct Shard {
 [[nodiscard]] std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes,
                                            const PartitionOptions& options, std::uint64_t seed);
 
+/// Samples of each class in every robot's training shard: [robot][class].
+[[nodiscard]] std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
+                                                                   std::span<const std::uint8_t> labels, int classes);
+
 }  // namespace fleet

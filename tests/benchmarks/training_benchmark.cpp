@@ -43,10 +43,13 @@ class Problem {
     Shard all;
     all.train.resize(kSamples);
     std::iota(all.train.begin(), all.train.end(), 0);
-    const SupervisedData data{
-        .train = {images_, labels_}, .test = {images_, labels_}, .features = kInputs, .classes = kClasses};
-    workload_ =
-        make_supervised_workload(data, {all}, make_network(reader, {kInputs, kClasses}), {.batch_size = batch_});
+    const std::shared_ptr<Samples> samples =
+        make_samples(LabelledBytes{.values = images_, .labels = labels_, .features = kInputs});
+    workload_ = make_supervised_workload({.train = samples,
+                                          .test = samples,
+                                          .shards = {all},
+                                          .network = make_network(reader, {kInputs, kClasses}),
+                                          .options = {.batch_size = batch_}});
     robot_ = workload_->make_robot(0);
   }
 
