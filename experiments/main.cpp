@@ -13,7 +13,9 @@
 
 #include "base/process.hpp"
 #include "io/fetch.hpp"
+#include "io/plays.hpp"
 #include "io/toml.hpp"
+#include "shakespeare.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
 #include "torch/models.hpp"
@@ -306,13 +308,11 @@ int collect(const Arguments& arguments) {
   return 0;
 }
 
-int data(const Arguments& arguments) {
-  const std::string usage = "fleet data fetch NAME [--to DIR]";
-  if (arguments.empty() || arguments.front() != "fetch") throw ConfigError(cat("usage: ", usage));
+int data_fetch(const Arguments& arguments) {
   po::options_description options("Options");
   options.add_options()("to", po::value<std::string>(),
                         "directory for the files; $FLEET_DATA/NAME or data/NAME by default");
-  const auto values = parse(Arguments(arguments.begin() + 1, arguments.end()), options, "NAME", usage);
+  const auto values = parse(arguments, options, "NAME", "fleet data fetch NAME [--to DIR]");
   if (!values) return 0;
   const std::string name = (*values)["NAME"].as<std::string>();
   fetch_dataset(name,
@@ -320,6 +320,20 @@ int data(const Arguments& arguments) {
                                        : default_data_directory() / name,
                 std::cout);
   return 0;
+}
+
+int data_show(const Arguments& arguments) {
+  const auto values = parse(arguments, po::options_description("Options"), "FILE", "fleet data show FILE");
+  if (values) print_statistics(std::cout, read_plays((*values)["FILE"].as<std::string>()));
+  return 0;
+}
+
+int data(const Arguments& arguments) {
+  const std::string verb = arguments.empty() ? "" : arguments.front();
+  const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+  if (verb == "fetch") return data_fetch(rest);
+  if (verb == "show") return data_show(rest);
+  throw ConfigError("usage: fleet data fetch NAME [--to DIR], or fleet data show FILE for the plays in a text");
 }
 
 struct Command {
@@ -332,7 +346,7 @@ constexpr std::array kCommands = {
     Command{"plan", "say what a sweep would run, and check everything without training", plan},
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
-    Command{"data", "fetch data sets: fleet data fetch mnist", data},
+    Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
     Command{"list", "list workloads, merging methods and models", list},
 };
 

@@ -1,6 +1,7 @@
 // Who gets which data: shards over robots, reproducible and bounded in time for every alpha and every fleet.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -19,6 +20,10 @@ struct PartitionOptions {
   double held_out = 0.1;     ///< share of the samples that no robot trains on, dealt to the same robots alike
   std::int64_t samples = 0;  ///< of the whole data set to use; 0 for all
 };
+
+/// Whole numbers that add up to `total` and stay within one of share * total, for shares that add up to 1: largest
+/// remainders, ties to the first.
+[[nodiscard]] std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total);
 
 /// Indices into the data set.
 struct Shard {
