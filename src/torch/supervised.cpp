@@ -1,5 +1,6 @@
 #include "torch/supervised.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -10,11 +11,14 @@ namespace {
 
 class SupervisedWorkload final : public Workload {
  public:
-  explicit SupervisedWorkload(SupervisedProblem problem)
-      : problem_(std::move(problem)),
-        classroom_(problem_),
-        test_samples_(static_cast<std::size_t>(problem_.test->size())) {
-    std::iota(test_samples_.begin(), test_samples_.end(), 0);
+  explicit SupervisedWorkload(SupervisedProblem problem) : problem_(std::move(problem)), classroom_(problem_) {
+    parts_ = std::move(problem_.groups.samples);
+    if (!parts_.empty()) return;
+    const auto size = static_cast<std::int32_t>(problem_.test->size());
+    for (std::int32_t begin = 0; begin < size; begin += classroom_.plan.at_once) {
+      std::vector<std::int32_t>& part = parts_.emplace_back(std::min(classroom_.plan.at_once, size - begin));
+      std::iota(part.begin(), part.end(), begin);
+    }
   }
 
   const SymmetrySpec& symmetry() const override { return classroom_.network->symmetry(); }
@@ -39,22 +43,33 @@ class SupervisedWorkload final : public Workload {
     return std::make_unique<SupervisedRobot>(classroom_, 0, std::move(pooled));
   }
 
-  int test_parts() const override { return static_cast<int>((test_samples_.size() + part_size() - 1) / part_size()); }
+  int test_parts() const override { return static_cast<int>(parts_.size()); }
   std::vector<std::string> metrics() const override { return classroom_.objective->metrics(); }
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
-    const std::size_t begin = static_cast<std::size_t>(part) * part_size();
-    const auto samples = std::span<const std::int32_t>(test_samples_)
-                             .subspan(begin, std::min(part_size(), test_samples_.size() - begin));
-    return score_samples(*classroom_.network, *classroom_.objective, weights, samples, *problem_.test, classroom_.plan);
+    return score_samples(*classroom_.network, *classroom_.objective, weights, parts_[static_cast<std::size_t>(part)],
+                         *problem_.test, classroom_.plan);
+  }
+  std::vector<NamedValue> summarize(std::span<const Score> scores) const override {
+    std::vector<NamedValue> summary = Workload::summarize(scores);
+    if (problem_.groups.name.empty()) return summary;
+    std::vector<double> means;
+    for (std::size_t i = 0; i < scores.size(); i += metrics().size()) {
+      if (scores[i].samples > 0.0) means.push_back(scores[i].sum / scores[i].samples);
+    }
+    std::sort(means.begin(), means.end());
+    const std::string name = cat(metrics().front(), "_", problem_.groups.name);
+    const double total = std::accumulate(means.begin(), means.end(), 0.0);
+    summary.push_back({name + "_mean", total / static_cast<double>(means.size())});
+    summary.push_back({name + "_p10", means[means.size() / 10]});
+    return summary;
   }
 
  private:
   const Shard& shard(int robot) const { return problem_.shards[static_cast<std::size_t>(robot)]; }
-  std::size_t part_size() const { return static_cast<std::size_t>(classroom_.plan.at_once); }
 
   SupervisedProblem problem_;
   Classroom classroom_;
-  std::vector<std::int32_t> test_samples_;
+  std::vector<std::vector<std::int32_t>> parts_;  // of the test set
 };
 
 constexpr std::array<std::pair<std::string_view, OptimizerOptions::Kind>, 2> kOptimizers{

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "torch/models.hpp"
@@ -62,9 +63,16 @@ struct TrainingOptions {
 /// Reads "train.batch_size", "train.optimizer", "train.learning_rate" ... and "fleet.initialization".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
 
+/// Samples of the test set that are also scored by themselves, e.g. what one role says.
+struct TestGroups {
+  std::string name;  ///< of one, e.g. "role"
+  std::vector<std::vector<std::int32_t>> samples;
+};
+
 struct SupervisedProblem {
   std::shared_ptr<Samples> train;
   std::shared_ptr<Samples> test;
+  TestGroups groups;  ///< of `test`; none: all of it counts together
   ObjectiveKind objective = ObjectiveKind::kCrossEntropy;
   std::vector<Shard> shards;                          ///< of `train`, one per robot
   std::vector<std::vector<std::int64_t>> histograms;  ///< Workload::histograms()
@@ -72,6 +80,9 @@ struct SupervisedProblem {
   TrainingOptions options;
 };
 
+/// With groups the first metric has two more values: its mean and 10th percentile over them, "<metric>_<group>_mean"
+/// and
+/// "<metric>_<group>_p10".
 [[nodiscard]] std::unique_ptr<Workload> make_supervised_workload(SupervisedProblem problem);
 
 }  // namespace fleet

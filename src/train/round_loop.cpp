@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
@@ -166,11 +165,11 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
   }
   if (options_.moments == FleetOptions::Moments::kKeep) return;
 
-  double total = 0.0;
-  for (const int i : participants) {
-    const std::vector<std::int64_t>& histogram = workload_.histograms()[static_cast<std::size_t>(i)];
-    total += static_cast<double>(std::accumulate(histogram.begin(), histogram.end(), std::int64_t{0}));
+  std::int64_t samples = 0;
+  for (const Member& member : members_) {
+    if (std::binary_search(participants.begin(), participants.end(), member.index)) samples += member.robot->samples();
   }
+  const auto total = static_cast<double>(comm_.sum(samples));
   Eigen::VectorXf mean(static_cast<Eigen::Index>(outcome_->merged.flat().size()));
   // Every rank asks for the same number of sums, also one that carries no robot.
   const double local_count =
@@ -187,16 +186,10 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
   }
 }
 
-/// Adds up the scores of consecutive parts, given as (sum, samples) per metric and part.
-std::vector<double> means_over_parts(std::span<const double> flat, std::size_t metrics) {
-  std::vector<Score> totals(metrics);
-  for (std::size_t i = 0; i < flat.size(); i += 2) {
-    totals[i / 2 % metrics].sum += flat[i];
-    totals[i / 2 % metrics].samples += flat[i + 1];
-  }
-  std::vector<double> means;
-  for (const Score& total : totals) means.push_back(total.sum / total.samples);
-  return means;
+std::vector<Score> scores_of(std::span<const double> flat) {
+  std::vector<Score> scores;
+  for (std::size_t i = 0; i < flat.size(); i += 2) scores.push_back({flat[i], flat[i + 1]});
+  return scores;
 }
 
 void append_scores(Workload& workload, const ParamVector& weights, int part, std::vector<double>& flat) {
@@ -207,7 +200,6 @@ void append_scores(Workload& workload, const ParamVector& weights, int part, std
 }
 
 void CellRun::test_consensus(RoundRecord& record) {
-  const std::vector<std::string> names = workload_.metrics();
   const Placement parts{.robots = workload_.test_parts(), .ranks = comm_.size()};
   std::vector<double> local;
   comm_.together([&] {
@@ -215,27 +207,26 @@ void CellRun::test_consensus(RoundRecord& record) {
       append_scores(workload_, outcome_->merged, part, local);
     }
   });
-  const std::vector<double> means = means_over_parts(comm_.all_gather(local), names.size());
-  for (std::size_t m = 0; m < names.size(); ++m) {
-    record.metrics.push_back({kMergedPolicy, "test", names[m], means[m]});
+  for (const NamedValue& value : workload_.summarize(scores_of(comm_.all_gather(local)))) {
+    record.metrics.push_back({kMergedPolicy, "test", value.name, value.value});
   }
 }
 
 void CellRun::test_locals(RoundRecord& record) {
-  const std::vector<std::string> names = workload_.metrics();
   std::vector<double> local;
   comm_.together([&] {
     for (const Member& member : members_) {
-      std::vector<double> flat;
       for (int part = 0; part < workload_.test_parts(); ++part) {
-        append_scores(workload_, member.robot->weights(), part, flat);
+        append_scores(workload_, member.robot->weights(), part, local);
       }
-      for (const double mean : means_over_parts(flat, names.size())) local.push_back(mean);
     }
   });
-  const std::vector<double> all = comm_.all_gather(local);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    record.metrics.push_back({static_cast<int>(i / names.size()), "test", names[i % names.size()], all[i]});
+  const std::vector<Score> all = scores_of(comm_.all_gather(local));
+  const std::size_t each = static_cast<std::size_t>(workload_.test_parts()) * workload_.metrics().size();
+  for (std::size_t begin = 0; begin < all.size(); begin += each) {
+    for (const NamedValue& value : workload_.summarize(std::span(all).subspan(begin, each))) {
+      record.metrics.push_back({static_cast<int>(begin / each), "test", value.name, value.value});
+    }
   }
 }
 

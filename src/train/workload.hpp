@@ -28,6 +28,12 @@ class Robot : public LocalData {
   virtual double train(std::int64_t steps, const std::function<bool()>& stop) = 0;
 };
 
+/// A value that a test comes to, e.g. "accuracy".
+struct NamedValue {
+  std::string name;
+  double value = 0.0;
+};
+
 class Workload {
  public:
   virtual ~Workload() = default;
@@ -50,6 +56,8 @@ class Workload {
   [[nodiscard]] virtual std::vector<std::string> metrics() const = 0;
   /// One Score per metric of `weights` on one part of the test set.
   [[nodiscard]] virtual std::vector<Score> test_scores(const ParamVector& weights, int part) = 0;
+  /// What the scores of all parts ([part][metric]) come to: by default every metric's mean over the samples.
+  [[nodiscard]] virtual std::vector<NamedValue> summarize(std::span<const Score> scores) const;
 };
 
 }  // namespace fleet

@@ -1,0 +1,19 @@
+#include "train/workload.hpp"
+
+namespace fleet {
+
+std::vector<NamedValue> Workload::summarize(std::span<const Score> scores) const {
+  std::vector<NamedValue> means;
+  const std::vector<std::string> names = metrics();
+  for (std::size_t m = 0; m < names.size(); ++m) {
+    Score total;
+    for (std::size_t i = m; i < scores.size(); i += names.size()) {
+      total.sum += scores[i].sum;
+      total.samples += scores[i].samples;
+    }
+    means.push_back({names[m], total.sum / total.samples});
+  }
+  return means;
+}
+
+}  // namespace fleet
