@@ -201,6 +201,7 @@ class IndentedGrammar final : public Grammar {
   explicit IndentedGrammar(std::span<const Line> lines) { find_cue_columns(lines); }
 
   [[nodiscard]] std::optional<Cue> cue(const Line& line) override {
+    if (line.after_empty) in_notice_ = false;
     if (line.indent > kDeepestCue || in_notice_ || (line.indent == 0) != flush_) return std::nullopt;
     const std::optional<Cue> cue = cue_at_any_column(line);
     if (cue) direction_ = Extent::kNone;
@@ -221,7 +222,7 @@ class IndentedGrammar final : public Grammar {
       return LineKind::kDirection;
     }
     // Further right, only what is set apart and in capitals: a verse may begin with "Act".
-    const bool set_apart = line.after_empty && line.indent > kDeepestProse && is_upper(body[1]);
+    const bool set_apart = line.after_empty && line.indent > kDeepestProse && body.size() > 1 && is_upper(body[1]);
     if (is_heading(body) && (line.indent < kDeepestCue || set_apart)) return LineKind::kHeading;
     return is_direction(line) ? LineKind::kDirection : LineKind::kWords;
   }
