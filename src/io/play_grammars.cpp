@@ -118,8 +118,7 @@ class StopGrammar final : public Grammar {
     for (std::size_t i = 0; i < lines.size(); ++i) {
       if (lines[i].text.empty()) continue;
       const std::string_view body = lines[i].body();
-      const bool begins_a_play = starts_with_word(body, "Contents") || body.starts_with("Dramatis Person") ||
-                                 body.starts_with("DRAMATIS PERSON");
+      const bool begins_a_play = starts_with_word(body, "Contents") || is_persons(body);
       if (begins_a_play && paragraph != nullptr && !is_heading(paragraph->body())) titles_.insert(at);
       paragraph = lines[i].after_empty && lines[i].before_empty ? &lines[i] : nullptr;
       at = i;
@@ -128,19 +127,27 @@ class StopGrammar final : public Grammar {
   }
 
   [[nodiscard]] std::optional<Cue> cue(const Line& line) override {
-    const std::string_view body = line.body();
-    if (!line.after_empty || line.before_empty || line.indent > 0 || !body.ends_with('.')) return std::nullopt;
-    const std::string_view role = body.substr(0, body.size() - 1);
+    if (!line.after_empty || line.before_empty || line.indent > 0 || in_persons_) return std::nullopt;
+    std::string_view body = line.body();
+    for (const std::string_view aside : {" [", " (_"}) body = body.substr(0, body.find(aside));
+    if (!body.ends_with('.')) return std::nullopt;
+    std::string role(body);
+    std::erase(role, '.');  // "VARRO. CLAUDIUS." speak together
     if (!is_capital_name(role) || !may_speak(role)) return std::nullopt;
     in_direction_ = false;
-    return Cue{std::string(role)};
+    return Cue{role, line.body().substr(body.size())};
   }
 
   LineKind kind(const Line& line, std::size_t index) override {
-    if (titles_.contains(index)) return LineKind::kTitle;
+    if (titles_.contains(index)) {
+      in_persons_ = false;
+      return LineKind::kTitle;
+    }
     if (line.after_empty) in_direction_ = false;
     if (in_direction_) return LineKind::kDirection;
     const std::string_view body = line.body();
+    if (is_persons(body)) in_persons_ = true;
+    if (in_persons_ && starts_with_any(body, kBeginnings)) in_persons_ = false;
     if (line.after_empty && (is_heading(body) || is_shouted(line))) return LineKind::kHeading;
     in_direction_ = line.after_empty && starts_with_any(body, kDirections);
     return in_direction_ ? LineKind::kDirection : LineKind::kWords;
@@ -155,6 +162,14 @@ class StopGrammar final : public Grammar {
     }
     return kept;
   }
+  /// Above the list of persons, who may look like speakers.
+  static bool is_persons(std::string_view body) {
+    return body.starts_with("Dramatis Person") || body.starts_with("DRAMATIS PERSON");
+  }
+  /// What ends that list: the place of the play does not.
+  static constexpr std::array<std::string_view, 6> kBeginnings = {"ACT",      "SCENE I",      "INDUCTION",
+                                                                  "PROLOGUE", "THE PROLOGUE", "CHORUS"};
+
   /// A paragraph of one line in capitals: a heading of some kind.
   static bool is_shouted(const Line& line) {
     return line.before_empty && names_a_role(line.body()) && !has_lower(line.body());
@@ -176,6 +191,7 @@ class StopGrammar final : public Grammar {
   }
 
   std::set<std::size_t> titles_;
+  bool in_persons_ = false;
   bool in_direction_ = false;
 };
 
@@ -185,6 +201,7 @@ class IndentedGrammar final : public Grammar {
   explicit IndentedGrammar(std::span<const Line> lines) { find_cue_columns(lines); }
 
   [[nodiscard]] std::optional<Cue> cue(const Line& line) override {
+    if (line.after_empty) in_notice_ = false;
     if (line.indent > kDeepestCue || in_notice_ || (line.indent == 0) != flush_) return std::nullopt;
     const std::optional<Cue> cue = cue_at_any_column(line);
     if (cue) direction_ = Extent::kNone;
@@ -205,7 +222,7 @@ class IndentedGrammar final : public Grammar {
       return LineKind::kDirection;
     }
     // Further right, only what is set apart and in capitals: a verse may begin with "Act".
-    const bool set_apart = line.after_empty && line.indent > kDeepestProse && is_upper(body[1]);
+    const bool set_apart = line.after_empty && line.indent > kDeepestProse && body.size() > 1 && is_upper(body[1]);
     if (is_heading(body) && (line.indent < kDeepestCue || set_apart)) return LineKind::kHeading;
     return is_direction(line) ? LineKind::kDirection : LineKind::kWords;
   }
@@ -229,7 +246,8 @@ class IndentedGrammar final : public Grammar {
     if (title > 0) role.erase(title, 1);
     // "Ham." and its like stand at column 2 only; elsewhere it would be a sentence.
     const bool named = line.indent == 2 ? is_titled_name(role) : is_capital_name(role);
-    if (!named || !may_speak(role)) return std::nullopt;
+    const bool above_its_speech = line.indent == 0 && stop + 1 == body.size();  // another layout
+    if (!named || !may_speak(role) || above_its_speech) return std::nullopt;
     return Cue{role, body.substr(stop + 1)};
   }
 

@@ -62,16 +62,21 @@ std::string_view without_exit(std::string_view words) {
   return words;
 }
 
-/// What is left of a line without directions in brackets, marks of emphasis and spaces that say nothing. `in_bracket`
-/// remembers a bracket that is not closed yet.
+/// What is left of a line without directions in brackets or "(_", marks of emphasis and spaces that say nothing.
+/// `in_bracket` remembers a bracket that is not closed yet.
 std::string spoken(std::string_view words, bool& in_bracket) {
+  words = without_exit(words);
   std::string kept;
-  for (const char c : without_exit(words)) {
+  bool in_aside = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const char c = words[i];
     if (c == '[') in_bracket = true;
+    if (words.substr(i).starts_with("(_")) in_aside = true;
     const bool mark = c == '_' || c == '\\';
     const bool repeated = c == ' ' && (kept.empty() || kept.back() == ' ');
-    if (!in_bracket && !mark && !repeated) kept += c;
+    if (!in_bracket && !in_aside && !mark && !repeated) kept += c;
     if (c == ']') in_bracket = false;
+    if (c == ')') in_aside = false;
   }
   if (!kept.empty() && kept.back() == ' ') kept.pop_back();
   return kept;

@@ -78,10 +78,12 @@ std::string typeset_stop(const std::vector<Play>& plays, RandomStream& stream) {
   for (const Play& play : plays) text += "    " + play.title + "\n";
   text += "    A SONNET\n\n\n\n";
   for (const Play& play : plays) {
-    text += play.title + "\n\n\n\nContents\n\nACT I\nScene I. A room.\n\nDramatis Person\xC3\xA6\n\n HAL, a prince\n " +
-            "FIRST LORD.\n\nSCENE: England\n\n\nACT I\n\nSCENE I. A room.\n\n Enter Hal and\n Margaret.\n\n";
+    text +=
+        play.title + "\n\n\n\nContents\n\nACT I\nScene I. A room.\n\nDramatis Person\xC3\xA6\n\n HAL, a prince\n " +
+        "FIRST LORD.\n\nALL.\nHAL.\n\nSCENE: England\n\n\nACT I\n\nSCENE I. A room.\n\n Enter Hal and\n Margaret.\n\n";
     for (const Speech& speech : play.speeches) {
-      text += play.roles[static_cast<std::size_t>(speech.role)] + ".\n" +
+      text += play.roles[static_cast<std::size_t>(speech.role)] +
+              pick(stream, {".\n", ". [_Rising_.]\n", ". (_Sings_.)\n"}) +
               pick(stream, {"", "[_Aside._] ", "_[Sings.]_ "}) + speech.text +
               pick(stream, {"", " [_Exit._]", "\n\n [_Exeunt all\nbut the King._]"}) + "\n\n" +
               pick(stream, {"", " Enter a Messenger.\n\n", "SCENE II. The same.\n\n", "ACT II\n\n", "EPILOGUE\n\n"});
