@@ -1,5 +1,6 @@
 #include "merge/alignment.hpp"
 
+#include "merge/activation_matching.hpp"
 #include "merge/consensus.hpp"
 #include "merge/weight_matching.hpp"
 
@@ -40,6 +41,7 @@ void anchor(const MergeInput& input, const Comm& comm, std::vector<GroupElement>
 std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm) {
   std::vector<GroupElement> elements(input.rows.size(), input.symmetry->identity());
   if (alignment == Alignment::kNone) return elements;
+  if (alignment == Alignment::kActivations) return match_activations(input, comm);
   elements = match_fleet(input, comm).elements;
   if (input.previous != nullptr) anchor(input, comm, elements);
   return elements;

@@ -27,8 +27,9 @@ struct RegressionOptions {
     kOutputs,  ///< least squares onto the robots' own outputs: no labels are used
   };
   Head head = Head::kLoss;
-  int recurrent_passes = 3;  ///< over a recurrent map: first with the robots' own states, then with the merged network's
-  double ridge = 1e-4;       ///< lambda
+  int recurrent_passes =
+      3;                ///< over a recurrent map: first with the robots' own states, then with the merged network's
+  double ridge = 1e-4;  ///< lambda
   double head_ridge = 1e-6;  ///< the same for the last layer
   int head_iterations = 100;
   bool memory = true;              ///< robots that are away are represented by what they last sent

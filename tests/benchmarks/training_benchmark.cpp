@@ -103,8 +103,8 @@ void alignment_step(benchmark::State& state, const Case& shape) {
   const ParamVector weights = problem.robot().weights();
   RandomStream stream(1, Purpose::kTest);
   const ParamVector reference = symmetry.apply(symmetry.random(stream), weights);
-  Aligner aligner({.batch_size = shape.batch}, symmetry, weights, symmetry.identity(), 0.2);
-  for (auto _ : state) aligner.step(reference, problem.robot(), stream);
+  Aligner aligner({.batch_size = shape.batch}, symmetry, weights, to_matrices(symmetry.identity()));
+  for (auto _ : state) aligner.step(0.5, reference, problem.robot(), stream);
 }
 
 /// Prints the usual table and, at the end, the ratios of medians that matter.

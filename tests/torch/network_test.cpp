@@ -2,68 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "torch/models.hpp"
+#include "network_cases.hpp"
 #include "torch/objective.hpp"
 
 namespace fleet {
 namespace {
 
 using Input = NetworkShape::Input;
-
-struct NetworkCase {
-  std::string name;
-  Settings settings;
-  NetworkShape shape{.inputs = 12, .outputs = 4};
-};
-void PrintTo(const NetworkCase& tested, std::ostream* out) {
-  *out << tested.name;
-}
-
-Setting text(const std::string& value) {
-  return {Value(value), {}};
-}
-Setting number(int value) {
-  return {Value(std::int64_t{value}), {}};
-}
-Setting widths(const std::vector<int>& values) {
-  Value::List list;
-  for (const int value : values) list.emplace_back(std::int64_t{value});
-  return {Value(list), {}};
-}
-
-NetworkCase mlp(const std::string& name, const std::vector<int>& hidden, const std::string& activation,
-                const std::string& norm = "none") {
-  return {name, {{"model.hidden", widths(hidden)}, {"model.activation", text(activation)}, {"model.norm", text(norm)}}};
-}
-
-NetworkCase cnn(const std::string& name, const std::vector<int>& hidden, const std::string& norm) {
-  return {name,
-          {{"model.kind", text("cnn")},
-           {"model.channels", widths({8, 6})},
-           {"model.hidden", widths(hidden)},
-           {"model.norm", text(norm)}},
-          {.inputs = 72, .outputs = 4, .input = Input::kImage, .height = 9, .width = 8}};
-}
-
-constexpr NetworkShape kText{.inputs = 7, .outputs = 7, .input = Input::kText, .steps = 6};
-
-NetworkCase recurrent(const std::string& kind, const std::string& name, const std::vector<int>& hidden, int embedding) {
-  return {name,
-          {{"model.kind", text(kind)}, {"model.hidden", widths(hidden)}, {"model.embedding", number(embedding)}},
-          kText};
-}
-
-NetworkCase relu_rnn() {
-  NetworkCase rnn = recurrent("rnn", "rnn_relu", {9}, 0);
-  rnn.settings["model.activation"] = text("relu");
-  return rnn;
-}
-
-NetworkCase transformer() {
-  return {"transformer",
-          {{"model.kind", text("transformer")}, {"model.width", number(12)}, {"model.heads", number(3)}},
-          kText};
-}
 
 class EveryNetwork : public testing::TestWithParam<NetworkCase> {
  protected:
@@ -232,21 +177,6 @@ TEST_P(EveryRecurrentNetwork, state_carried_over_makes_two_parts_of_a_sequence_o
   const torch::Tensor second = network_->forward(parameters, inputs.narrow(1, 2, 4), pass).view({3, 4, -1});
   EXPECT_LT(difference(torch::cat({first, second}, 1).flatten(0, 1), outputs(weights, inputs)), 1e-6F);
 }
-
-std::string name_of(const testing::TestParamInfo<NetworkCase>& tested) {
-  return tested.param.name;
-}
-
-const auto kPerceptrons =
-    testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"), mlp("deep", {9, 7, 5, 3}, "relu"),
-                    mlp("tanh", {16, 16}, "tanh"), mlp("mlp_batch_norm", {8, 6}, "relu", "batch"),
-                    mlp("mlp_layer_norm", {8, 6}, "tanh", "layer"));
-const auto kConvolutional = testing::Values(cnn("cnn", {5}, "none"), cnn("cnn_flat", {}, "none"),
-                                            cnn("cnn_batch_norm", {5}, "batch"), cnn("cnn_layer_norm", {5}, "layer"));
-const auto kRecurrent = testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), relu_rnn(),
-                                        recurrent("lstm", "lstm", {6, 5}, 3), recurrent("lstm", "lstm_one_hot", {6}, 0),
-                                        recurrent("gru", "gru", {6, 5}, 3), recurrent("gru", "gru_one_hot", {6}, 0));
-const auto kTransformers = testing::Values(transformer());
 
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryNetwork, kConvolutional, name_of);
