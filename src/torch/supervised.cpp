@@ -130,7 +130,6 @@ class SupervisedRobot final : public Robot {
       : context_(context),
         index_(index),
         shard_(std::move(shard)),
-        order_(shard_.train),
         weights_(context.network->layout()),
         optimizer_(context.options.optimizer, weights_.flat().size()) {
     const int origin = context.options.common_initialization ? 0 : index;
@@ -155,6 +154,17 @@ class SupervisedRobot final : public Robot {
       total += loss;
     }
     return done > 0 ? total / static_cast<double>(done) : 0.0;
+  }
+
+  void save(StateWriter& state) override {
+    state.write_all(std::span<const float>(weights_.flat()));
+    optimizer_.save(state);
+    state.write(step_);
+  }
+  void load(StateReader& state) override {
+    state.read_into(weights_.flat());
+    optimizer_.load(state);
+    step_ = state.read<std::int64_t>();
   }
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
@@ -238,13 +248,15 @@ class SupervisedRobot final : public Robot {
   /// The step alone decides the batch: epoch e visits the shard in the order that (seed, robot, e) shuffles.
   std::span<const std::int32_t> next_batch() {
     const auto batch = static_cast<std::size_t>(context_.options.batch_size);
-    const std::size_t per_epoch = (order_.size() + batch - 1) / batch;
-    const std::size_t position = static_cast<std::size_t>(step_) % per_epoch;
-    if (position == 0) {
+    const auto per_epoch = static_cast<std::int64_t>((shard_.train.size() + batch - 1) / batch);
+    const std::int64_t epoch = step_ / per_epoch;
+    const auto position = static_cast<std::size_t>(step_ % per_epoch);
+    if (epoch != ordered_epoch_) {
       order_ = shard_.train;
       RandomStream stream(context_.options.seed, Purpose::kShuffle, static_cast<std::uint64_t>(index_),
-                          static_cast<std::uint64_t>(step_) / per_epoch);
+                          static_cast<std::uint64_t>(epoch));
       stream.shuffle(std::span(order_));
+      ordered_epoch_ = epoch;
     }
     ++step_;
     const std::size_t begin = position * batch;
@@ -254,7 +266,8 @@ class SupervisedRobot final : public Robot {
   Context& context_;
   int index_;
   Shard shard_;
-  std::vector<std::int32_t> order_;
+  std::vector<std::int32_t> order_;  // of the samples in epoch ordered_epoch_
+  std::int64_t ordered_epoch_ = -1;
   ParamVector weights_;
   Optimizer optimizer_;
   std::int64_t step_ = 0;
