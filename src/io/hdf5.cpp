@@ -1,8 +1,6 @@
 #include "io/hdf5.hpp"
 
-#include <fcntl.h>
 #include <hdf5.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "io/atomic_file.hpp"
 
 namespace fleet {
 namespace {
@@ -36,12 +35,8 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-std::string why() {
-  return errno != 0 ? cat(": ", std::strerror(errno)) : "";
-}
-
 void check(herr_t status, const std::string& what) {
-  require(status >= 0, "HDF5: cannot ", what, why());
+  require(status >= 0, "HDF5: cannot ", what, system_reason());
 }
 
 template <class T>
@@ -145,30 +140,6 @@ void widen(Table::Column& column) {
   }
 }
 
-/// Flushes the directory entry, so that a renamed file survives a crash of the machine.
-void sync_directory(const std::filesystem::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
-
-void sync_and_rename(const std::filesystem::path& temporary, const std::filesystem::path& path) {
-  const int fd = ::open(temporary.c_str(), O_RDONLY);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const std::string reason = why();
-  if (fd >= 0) ::close(fd);
-  require(synced, "cannot write ", path.string(), reason);
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  require(!error, "cannot write ", path.string(), ": ", error.message());
-  sync_directory(path.has_parent_path() ? path.parent_path() : ".");
-}
-
-std::filesystem::path temporary_name(const std::filesystem::path& path) {
-  return path.string() + cat(".", ::getpid(), ".tmp");
-}
-
 Handle link_creation() {
   Handle list(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "make a property list");
   H5Pset_create_intermediate_group(list, 1);
@@ -194,7 +165,7 @@ void write_values(hid_t file, const std::string& name, std::span<const T> values
                      "describe " + name);
   const Handle links = link_creation();
   const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
-                   "create " + name + why());
+                   "create " + name + system_reason());
   check(H5Dwrite(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
 }
 
@@ -284,12 +255,12 @@ Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), tem
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not pages on standard error
   errno = 0;
   std::ofstream probe(temporary_, std::ios::binary);  // a place that cannot be written is found before the work
-  require(probe.is_open(), "cannot create ", temporary_.string(), why());
+  require(probe.is_open(), "cannot create ", temporary_.string(), system_reason());
   // In memory until commit(): the library reports a full disk too late to be heard, and crashes on its way out.
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
   H5Pset_fapl_core(access, 1U << 20U, 0);
   file_ = H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  require(file_ >= 0, "cannot create ", temporary_.string(), why());
+  require(file_ >= 0, "cannot create ", temporary_.string(), system_reason());
 }
 
 Hdf5Writer::~Hdf5Writer() {
@@ -317,7 +288,7 @@ void Hdf5Writer::write_table(const std::string& name, const Table& table) {
   const Handle links = link_creation();
   const Handle creation = dataset_creation(table.rows(), row_bytes);
   const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose,
-                   "create " + name + why());
+                   "create " + name + system_reason());
   if (extent > 0) check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()), "write " + name);
 }
 
@@ -468,24 +439,6 @@ std::string hdf5_version() {
   unsigned release = 0;
   H5get_libversion(&major, &minor, &release);
   return cat(major, '.', minor, '.', release);
-}
-
-void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path temporary = temporary_name(path);
-  errno = 0;
-  try {
-    {
-      std::ofstream out(temporary, std::ios::binary);
-      out << text;
-      out.flush();
-      require(out.good(), "cannot write ", path.string(), why());
-    }
-    sync_and_rename(temporary, path);
-  } catch (const Error&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
 }
 
 }  // namespace fleet

@@ -1,0 +1,63 @@
+#include "sweep/queue.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+// Counters; from kFirstMark on there is one per place in the queue: the number of the group, from 1, that the cell has
+// failed in and that another may try it again, else 0.
+constexpr std::size_t kHandedOut = 0;
+constexpr std::size_t kSettled = 1;
+constexpr std::size_t kFailed = 2;
+constexpr std::size_t kFirstMark = 3;
+
+constexpr std::chrono::milliseconds kPatience{20};
+
+}  // namespace
+
+CellQueue::CellQueue(const Comm& run, std::vector<std::size_t> cells, int groups, bool retry_failed)
+    : cells_(std::move(cells)),
+      retries_(retry_failed && groups > 1),
+      counters_(run, kFirstMark + (retries_ ? cells_.size() : 0)) {}
+
+std::optional<CellQueue::Task> CellQueue::take(int group, const std::function<bool()>& stop) const {
+  const auto place = static_cast<std::size_t>(counters_.add(kHandedOut, 1));
+  if (place < cells_.size()) return Task{.cell = cells_[place]};
+  while (retries_) {
+    if (const std::optional<Task> failed = take_failed(group)) return failed;
+    if (counters_.read(kSettled) == static_cast<std::int64_t>(cells_.size())) break;
+    if (stop()) throw Interrupted();
+    std::this_thread::sleep_for(kPatience);
+  }
+  return std::nullopt;
+}
+
+std::optional<CellQueue::Task> CellQueue::take_failed(int group) const {
+  if (counters_.read(kFailed) == 0) return std::nullopt;
+  for (std::size_t place = 0; place < cells_.size(); ++place) {
+    const std::int64_t failed_in = counters_.read(kFirstMark + place);
+    if (failed_in == 0 || failed_in == group + 1 || !counters_.replace(kFirstMark + place, failed_in, 0)) continue;
+    counters_.add(kFailed, -1);
+    return Task{.cell = cells_[place], .second_attempt = true};
+  }
+  return std::nullopt;
+}
+
+bool CellQueue::finish(int group, const Task& task, bool failed) const {
+  const bool again = failed && retries_ && !task.second_attempt;
+  if (again) {
+    const auto place = static_cast<std::size_t>(std::find(cells_.begin(), cells_.end(), task.cell) - cells_.begin());
+    counters_.add(kFirstMark + place, group + 1);
+    counters_.add(kFailed, 1);
+  } else {
+    counters_.add(kSettled, 1);
+  }
+  return again;
+}
+
+}  // namespace fleet
