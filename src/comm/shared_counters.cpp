@@ -44,13 +44,4 @@ std::int64_t SharedCounters::add(std::size_t counter, std::int64_t amount) const
   return fetch(counter, amount, MPI_SUM);
 }
 
-bool SharedCounters::replace(std::size_t counter, std::int64_t expected, std::int64_t value) const {
-  std::int64_t before = 0;
-  check_mpi(
-      MPI_Compare_and_swap(&value, &expected, &before, MPI_INT64_T, kHome, static_cast<MPI_Aint>(counter), window_),
-      "MPI_Compare_and_swap");
-  check_mpi(MPI_Win_flush(kHome, window_), "MPI_Win_flush");
-  return before == expected;
-}
-
 }  // namespace fleet

@@ -22,8 +22,6 @@ class SharedCounters {
   [[nodiscard]] std::int64_t read(std::size_t counter) const;
   /// Adds `amount` and returns what there was before.
   std::int64_t add(std::size_t counter, std::int64_t amount) const;
-  /// Puts `value` in the place of `expected`; false, and nothing done, where there was something else.
-  [[nodiscard]] bool replace(std::size_t counter, std::int64_t expected, std::int64_t value) const;
 
  private:
   std::int64_t fetch(std::size_t counter, std::int64_t amount, MPI_Op operation) const;

@@ -10,11 +10,13 @@ namespace fleet {
 namespace {
 
 // Counters; from kFirstMark on there is one per place in the queue: the number of the group, from 1, that the cell has
-// failed in and that another may try it again, else 0.
+// failed in and that another may try it again, less kTaken when one does, else 0.
 constexpr std::size_t kHandedOut = 0;
 constexpr std::size_t kSettled = 1;
 constexpr std::size_t kFailed = 2;
 constexpr std::size_t kFirstMark = 3;
+
+constexpr std::int64_t kTaken = std::int64_t{1} << 40U;
 
 constexpr std::chrono::milliseconds kPatience{20};
 
@@ -41,7 +43,11 @@ std::optional<CellQueue::Task> CellQueue::take_failed(int group) const {
   if (counters_.read(kFailed) == 0) return std::nullopt;
   for (std::size_t place = 0; place < cells_.size(); ++place) {
     const std::int64_t failed_in = counters_.read(kFirstMark + place);
-    if (failed_in == 0 || failed_in == group + 1 || !counters_.replace(kFirstMark + place, failed_in, 0)) continue;
+    if (failed_in <= 0 || failed_in == group + 1) continue;
+    if (counters_.add(kFirstMark + place, -kTaken) <= 0) {  // another group has been faster
+      counters_.add(kFirstMark + place, kTaken);
+      continue;
+    }
     counters_.add(kFailed, -1);
     return Task{.cell = cells_[place], .second_attempt = true};
   }
