@@ -4,26 +4,23 @@
 #include <filesystem>
 #include <string>
 
+#include "io/file_lock.hpp"
+
 namespace fleet {
 
-/// Locks of single bytes in the file cells.lock, one byte per cell by its id. The system gives them back when a process
-/// ends, however it ends, so that none is left behind; on a network file system, when its lock service says so. Where
-/// the file system has no locks, everything is free: then one job at a time is up to the user.
+/// Locks of single bytes in the file cells.lock, one byte per cell by its id: none is left behind by a process that
+/// ends.
 class CellClaims {
  public:
   /// Error if the file cannot be opened.
-  explicit CellClaims(const std::filesystem::path& directory);
-  CellClaims(const CellClaims&) = delete;
-  CellClaims& operator=(const CellClaims&) = delete;
-  ~CellClaims();
+  explicit CellClaims(const std::filesystem::path& directory) : file_(directory / "cells.lock") {}
 
-  /// False if another process has it.
+  /// False if another process has it. Error where the file system has no locks.
   [[nodiscard]] bool take(const std::string& id) const;
   void release(const std::string& id) const;
 
  private:
-  [[nodiscard]] bool set(const std::string& id, short type) const;
-  int file_ = -1;
+  LockedFile file_;
 };
 
 }  // namespace fleet

@@ -1,5 +1,7 @@
 #include "sweep/directory.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <fstream>
 #include <iomanip>
@@ -62,6 +64,12 @@ void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
   for (const Cell& cell : sweep.cells) list += cat(cell.id, '\t', cell.label(), '\n');
   write_file_atomically(config, sweep.config);
   write_file_atomically(path_ / "cells.tsv", list);
+}
+
+std::filesystem::path SweepDirectory::new_queue_file() const {
+  std::string started = utc_time();  // a number of a process may come again
+  std::erase(started, ':');
+  return path_ / cat("queue.", host_name(), '.', ::getpid(), '.', started);
 }
 
 CellState SweepDirectory::state(const std::string& id) const {

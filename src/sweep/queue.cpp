@@ -22,16 +22,15 @@ constexpr std::chrono::milliseconds kPatience{20};
 
 }  // namespace
 
-CellQueue::CellQueue(const Comm& run, std::vector<std::size_t> cells, int groups, bool retry_failed)
-    : cells_(std::move(cells)),
-      retries_(retry_failed && groups > 1),
-      counters_(run, kFirstMark + (retries_ ? cells_.size() : 0)) {}
+CellQueue::CellQueue(const std::filesystem::path& file, std::vector<std::size_t> cells, int group, int groups,
+                     bool retry_failed)
+    : cells_(std::move(cells)), group_(group), retries_(retry_failed && groups > 1), counters_(file) {}
 
-std::optional<CellQueue::Task> CellQueue::take(int group, const std::function<bool()>& stop) const {
+std::optional<CellQueue::Task> CellQueue::take(const std::function<bool()>& stop) const {
   const auto place = static_cast<std::size_t>(counters_.add(kHandedOut, 1));
   if (place < cells_.size()) return Task{.cell = cells_[place]};
   while (retries_) {
-    if (const std::optional<Task> failed = take_failed(group)) return failed;
+    if (const std::optional<Task> failed = take_failed()) return failed;
     if (counters_.read(kSettled) == static_cast<std::int64_t>(cells_.size())) break;
     if (stop()) throw Interrupted();
     std::this_thread::sleep_for(kPatience);
@@ -39,11 +38,11 @@ std::optional<CellQueue::Task> CellQueue::take(int group, const std::function<bo
   return std::nullopt;
 }
 
-std::optional<CellQueue::Task> CellQueue::take_failed(int group) const {
+std::optional<CellQueue::Task> CellQueue::take_failed() const {
   if (counters_.read(kFailed) == 0) return std::nullopt;
   for (std::size_t place = 0; place < cells_.size(); ++place) {
     const std::int64_t failed_in = counters_.read(kFirstMark + place);
-    if (failed_in <= 0 || failed_in == group + 1) continue;
+    if (failed_in <= 0 || failed_in == group_ + 1) continue;
     if (counters_.add(kFirstMark + place, -kTaken) <= 0) {  // another group has been faster
       counters_.add(kFirstMark + place, kTaken);
       continue;
@@ -54,11 +53,11 @@ std::optional<CellQueue::Task> CellQueue::take_failed(int group) const {
   return std::nullopt;
 }
 
-bool CellQueue::finish(int group, const Task& task, bool failed) const {
+bool CellQueue::finish(const Task& task, bool failed) const {
   const bool again = failed && retries_ && !task.second_attempt;
   if (again) {
     const auto place = static_cast<std::size_t>(std::find(cells_.begin(), cells_.end(), task.cell) - cells_.begin());
-    counters_.add(kFirstMark + place, group + 1);
+    counters_.add(kFirstMark + place, group_ + 1);
     counters_.add(kFailed, 1);
   } else {
     counters_.add(kSettled, 1);

@@ -77,14 +77,13 @@ void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, World
 class GroupRunner {
  public:
   GroupRunner(const Sweep& sweep, Worlds& worlds, const SweepDirectory& directory, const RunRequest& request,
-              const CellQueue& queue, const Comm& group, int number, Progress* progress)
+              const CellQueue* queue, const Comm& group, Progress* progress)
       : sweep_(sweep),
         worlds_(worlds),
         directory_(directory),
         request_(request),
         queue_(queue),
         group_(group),
-        number_(number),
         progress_(progress) {
     group.see_through([&] {
       if (group.is_root()) claims_.emplace(directory.path());
@@ -121,7 +120,7 @@ class GroupRunner {
     std::vector<double> message;
     group_.together([&] {
       if (!group_.is_root()) return;
-      const auto task = queue_.take(number_, [&] { return group_.stop_requested(); });
+      const auto task = queue_->take([&] { return group_.stop_requested(); });
       if (task) message = {static_cast<double>(task->cell), task->second_attempt ? 1.0 : 0.0};
     });
     message = group_.all_gather(message);
@@ -144,7 +143,7 @@ class GroupRunner {
   }
 
   bool finish(const CellQueue::Task& task, bool failed) const {
-    const bool again = group_.is_root() && queue_.finish(number_, task, failed);
+    const bool again = group_.is_root() && queue_->finish(task, failed);
     return group_.sum(again ? 1 : 0) > 0;
   }
 
@@ -168,9 +167,8 @@ class GroupRunner {
   Worlds& worlds_;
   const SweepDirectory& directory_;
   const RunRequest& request_;
-  const CellQueue& queue_;
+  const CellQueue* queue_;  // at the root
   const Comm& group_;
-  int number_;
   Progress* progress_;
   std::optional<CellClaims> claims_;  // at the root
   std::int64_t ran_ = 0;
@@ -231,7 +229,12 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   const Groups groups = make_groups(sweep, run.size(), todo.size());
   const int mine = groups.of_rank(run.rank());
   const Comm group = run.split(mine);
-  const CellQueue queue(run, todo, groups.count, sweep.run.retry_failed);
+  std::string queue_file = directory.new_queue_file().string();  // the root's
+  run.broadcast(queue_file);
+  std::optional<CellQueue> queue;
+  run.see_through([&] {
+    if (group.is_root()) queue.emplace(queue_file, todo, mine, groups.count, sweep.run.retry_failed);
+  });
 
   std::optional<Progress> progress;  // the root tells how its own group fares; groups have like shares
   if (run.is_root()) {
@@ -239,7 +242,8 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
     for (const std::size_t i : todo) cost += sweep.cells[i].cost();
     progress.emplace(std::cerr, cost / groups.count, static_cast<int>(todo.size()), progress_is_watched());
   }
-  GroupRunner runner(sweep, worlds, directory, request, queue, group, mine, progress ? &*progress : nullptr);
+  GroupRunner runner(sweep, worlds, directory, request, queue ? &*queue : nullptr, group,
+                     progress ? &*progress : nullptr);
   bool interrupted = false;
   try {
     runner.run();
@@ -253,7 +257,9 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   interrupted = run.sum(interrupted ? 1 : 0) > 0;
   add_up(runner, group, run, watch.seconds(), summary);
   run.see_through([&] {
-    if (run.is_root()) directory.note_run(started, groups.ranks, groups.count, summary, interrupted);
+    if (!run.is_root()) return;
+    std::filesystem::remove(queue_file);
+    directory.note_run(started, groups.ranks, groups.count, summary, interrupted);
   });
   if (interrupted) throw Interrupted();
   return summary;

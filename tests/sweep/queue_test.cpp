@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "comm/comm.hpp"
+#include "scratch.hpp"
 
 namespace fleet {
 namespace {
@@ -25,15 +27,24 @@ class CellQueueTest : public testing::Test {
     for (const double cell : world_.all_gather(taken)) ++counts[static_cast<std::size_t>(cell)];
     return counts;
   }
+  /// This group's end of a new queue.
+  CellQueue queue(std::size_t count, bool retry_failed) {
+    std::string file = (scratch_.path() / cat("queue.", ++queues_)).string();
+    world_.broadcast(file);
+    return {file, cells(count), world_.rank(), world_.size(), retry_failed};
+  }
+
   Comm world_ = MpiSession::world();
+  Scratch scratch_;
+  int queues_ = 0;
 };
 
 TEST_F(CellQueueTest, hands_out_every_cell_once_in_order) {
-  const CellQueue queue(world_, cells(50), world_.size(), false);
+  const CellQueue queue = this->queue(50, false);
   std::vector<double> taken;
-  while (const auto task = queue.take(world_.rank(), never)) {
+  while (const auto task = queue.take(never)) {
     taken.push_back(static_cast<double>(task->cell));
-    EXPECT_FALSE(queue.finish(world_.rank(), *task, false));
+    EXPECT_FALSE(queue.finish(*task, false));
   }
   EXPECT_TRUE(std::is_sorted(taken.rbegin(), taken.rend())) << "what comes first is taken first";
   const auto counts = census(taken);
@@ -42,15 +53,15 @@ TEST_F(CellQueueTest, hands_out_every_cell_once_in_order) {
 }
 
 TEST_F(CellQueueTest, a_group_that_is_busy_does_not_hold_up_the_others) {
-  const CellQueue queue(world_, cells(20), world_.size(), false);
+  const CellQueue queue = this->queue(20, false);
   std::vector<double> taken;
   if (world_.is_root()) {
-    const auto slow = queue.take(0, never);  // and works on it until all others have done all the rest
+    const auto slow = queue.take(never);  // and works on it until all others have done all the rest
     taken.push_back(static_cast<double>(slow->cell));
   }
   world_.barrier();
   while (world_.rank() == world_.size() - 1) {
-    const auto task = queue.take(world_.rank(), never);
+    const auto task = queue.take(never);
     if (!task) break;
     taken.push_back(static_cast<double>(task->cell));
   }
@@ -59,10 +70,10 @@ TEST_F(CellQueueTest, a_group_that_is_busy_does_not_hold_up_the_others) {
 }
 
 TEST_F(CellQueueTest, a_failed_cell_is_tried_once_more_and_elsewhere) {
-  const CellQueue queue(world_, cells(10), world_.size(), true);
+  const CellQueue queue = this->queue(10, true);
   std::vector<double> failed_here;
   std::vector<double> taken;
-  while (const auto task = queue.take(world_.rank(), never)) {
+  while (const auto task = queue.take(never)) {
     taken.push_back(static_cast<double>(task->cell));
     const bool fails = task->cell % 3 == 0;
     if (task->second_attempt) {
@@ -70,7 +81,7 @@ TEST_F(CellQueueTest, a_failed_cell_is_tried_once_more_and_elsewhere) {
     } else if (fails) {
       failed_here.push_back(static_cast<double>(task->cell));
     }
-    EXPECT_EQ(queue.finish(world_.rank(), *task, fails), fails && !task->second_attempt && world_.size() > 1);
+    EXPECT_EQ(queue.finish(*task, fails), fails && !task->second_attempt && world_.size() > 1);
   }
   for (const auto& [cell, count] : census(taken)) {
     EXPECT_EQ(count, cell % 3 == 0 && world_.size() > 1 ? 2 : 1) << cell;
@@ -79,13 +90,13 @@ TEST_F(CellQueueTest, a_failed_cell_is_tried_once_more_and_elsewhere) {
 
 TEST_F(CellQueueTest, waiting_for_a_cell_that_may_fail_ends_with_a_stop) {
   if (world_.size() == 1) GTEST_SKIP() << "alone, nobody waits";
-  const CellQueue queue(world_, cells(1), world_.size(), true);
+  const CellQueue queue = this->queue(1, true);
   if (world_.is_root()) {
-    ASSERT_TRUE(queue.take(0, never));
+    ASSERT_TRUE(queue.take(never));
   }
   world_.barrier();
   if (!world_.is_root()) {
-    EXPECT_THROW((void)queue.take(world_.rank(), [] { return true; }), Interrupted);
+    EXPECT_THROW((void)queue.take([] { return true; }), Interrupted);
   }
 }
 
