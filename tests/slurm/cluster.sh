@@ -19,8 +19,8 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-# How long credentials live is also how long a requeued job is held back: two minutes by default.
-AuthInfo=socket=$dir/munge/socket,cred_expire=3
+# How long credentials live is also how long a requeued job is held back: two minutes by default, and below 5 s.
+AuthInfo=socket=$dir/munge/socket,cred_expire=5
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmctldPort=$port
 SlurmctldPidFile=$dir/slurmctld.pid
@@ -62,6 +62,8 @@ CONF
 export SLURM_CONF=$dir/slurm.conf PMIX_MCA_gds=hash
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
+# More ranks than cores: those that wait make room for those that work.
+export OMPI_MCA_mpi_yield_when_idle=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 CONF
 }

@@ -13,7 +13,7 @@ import pytest
 from conftest import BINARY, ENVIRONMENT, ROOT, Cells, Fleet, digits  # noqa: F401
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
-LONG = '\n[sweep.grid]\nmerge.method = ["average", "regression"]\nseed = [0, 1]\n'
+LONG = '\n[sweep.grid]\nmerge.method = ["average", "fleet-merge"]\nseed = [0, 1]\n'
 EPOCHS = ("--set", "train.epochs=40", "--set", "merge.every_epochs=10")
 
 
@@ -108,7 +108,7 @@ def slurm(cluster: dict[str, str], tmp_path: Path, digits: Path) -> Slurm:  # no
 def test_a_job_near_its_time_limit_is_requeued_and_goes_on(
     slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]
 ) -> None:
-    job = slurm.submit("sweep.sbatch", sbatch=("--nodes=2", "--ntasks=4"))
+    job = slurm.submit("sweep.sbatch", sbatch=("--nodes=2", "--ntasks=2"))
     cells = slurm.fleet.cells("out")
     slurm.wait(lambda: bool(cells.files("*.running")), "the first cell")
     slurm("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1 sends
