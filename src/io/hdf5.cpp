@@ -1,13 +1,16 @@
 #include "io/hdf5.hpp"
 
 #include <hdf5.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iomanip>
 #include <limits>
 #include <numeric>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "io/atomic_file.hpp"
@@ -138,6 +141,40 @@ void widen(Table::Column& column) {
   if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&column)) {
     column = std::vector<double>(whole->begin(), whole->end());
   }
+}
+
+/// HDF5 itself does not notice a flipped bit. What it reads ends where its own bookkeeping says: behind that there is
+/// room for a checksum of the whole file, which other programs do not see.
+constexpr std::string_view kSeal = "fleet CRC-32 ";
+
+uLong checksum_of(std::string_view bytes, uLong before = 0) {
+  return crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());  // NOLINT
+}
+
+std::string seal_of(uLong checksum) {
+  std::ostringstream text;
+  text << kSeal << std::hex << std::setw(8) << std::setfill('0') << checksum << '\n';
+  return text.str();
+}
+
+/// Whether the file ends in the seal of what is before it.
+bool is_sealed(const std::filesystem::path& path) {
+  const std::size_t length = seal_of(0).size();
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);  // of a directory, an error
+  if (error || size < length) return false;
+  std::ifstream in(path, std::ios::binary);
+  std::string block(std::size_t{1} << 20U, '\0');
+  uLong checksum = 0;
+  for (std::uintmax_t left = size - length; left > 0 && in.good();) {
+    block.resize(std::min<std::uintmax_t>(block.size(), left));
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    checksum = checksum_of(block, checksum);
+    left -= block.size();
+  }
+  std::string seal(length, '\0');
+  in.read(seal.data(), static_cast<std::streamsize>(length));
+  return in.good() && seal == seal_of(checksum);
 }
 
 Handle link_creation() {
@@ -337,12 +374,14 @@ void Hdf5Writer::commit() {
   H5Fclose(std::exchange(file_, -1));
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
-  write_file_atomically(path_, image);
+  write_file_atomically(path_, image + seal_of(checksum_of(image)));
 }
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
+  require(is_sealed(path), path.string(),
+          " is not an HDF5 file of this program, or is damaged; when it is removed, its cell is run again");
   file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   require(file_ >= 0, path.string(), " is not an HDF5 file, or is damaged");
 }

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <iomanip>
 #include <iterator>
@@ -67,9 +69,12 @@ void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
 }
 
 std::filesystem::path SweepDirectory::new_queue_file() const {
-  std::string started = utc_time();  // a number of a process may come again
-  std::erase(started, ':');
-  return path_ / cat("queue.", host_name(), '.', ::getpid(), '.', started);
+  std::string pattern = path_ / "queue.XXXXXX";
+  errno = 0;
+  const int file = ::mkstemp(pattern.data());
+  require(file >= 0, "cannot create ", pattern, system_reason());
+  ::close(file);
+  return pattern;
 }
 
 CellState SweepDirectory::state(const std::string& id) const {

@@ -59,7 +59,7 @@ class SweepDirectory {
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
   [[nodiscard]] std::filesystem::path running_file(const std::string& id) const { return cell(id, ".running"); }
   [[nodiscard]] std::filesystem::path checkpoint_file(const std::string& id) const { return cell(id, ".checkpoint"); }
-  /// Of a name that no other run has.
+  /// Creates an empty file of a name that there has not been before. Error if that cannot be done.
   [[nodiscard]] std::filesystem::path new_queue_file() const;
   [[nodiscard]] CellState state(const std::string& id) const;
   /// Of all cells, by one look at the directory.

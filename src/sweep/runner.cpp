@@ -229,7 +229,10 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   const Groups groups = make_groups(sweep, run.size(), todo.size());
   const int mine = groups.of_rank(run.rank());
   const Comm group = run.split(mine);
-  std::string queue_file = directory.new_queue_file().string();  // the root's
+  std::string queue_file;
+  run.together([&] {
+    if (run.is_root()) queue_file = directory.new_queue_file();
+  });
   run.broadcast(queue_file);
   std::optional<CellQueue> queue;
   run.see_through([&] {
