@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 
 #include <array>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <iomanip>
@@ -12,10 +13,12 @@
 #include <thread>
 
 #include "base/process.hpp"
+#include "comm/stop_notice.hpp"
 #include "io/fetch.hpp"
 #include "io/plays.hpp"
 #include "io/toml.hpp"
 #include "shakespeare.hpp"
+#include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
 #include "torch/models.hpp"
@@ -127,7 +130,8 @@ int plan(const Arguments& arguments) {
   const int per_rank = (robots + smallest - 1) / smallest;
   std::size_t done = 0;
   const SweepDirectory directory(sweep.run.output);
-  for (const Cell& cell : sweep.cells) done += directory.state(cell.id) == CellState::kDone ? 1 : 0;
+  const CellStates states = directory.states();
+  for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
 
   std::cout << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
   std::cout << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
@@ -202,7 +206,13 @@ int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
     std::cout << ", " << failures << " failed: `fleet status " << directory.path().string()
               << "` says why, `--rerun failed` tries them again";
   }
-  std::cout << std::endl;
+  if (summary.elsewhere > 0) std::cout << ", " << summary.elsewhere << " left to another job that runs them";
+  std::cout << '\n';
+  if (summary.ran > 0) {
+    std::cout << "efficiency: " << std::lround(100.0 * summary.efficiency()) << " % of "
+              << duration_text(summary.allocated_seconds) << " of rank time" << '\n';
+  }
+  std::cout << std::flush;
   return failures > 0 ? kFailed : 0;
 }
 
@@ -225,7 +235,8 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
     return static_cast<int>(world.max(code));
   } catch (const Interrupted&) {
     if (world.is_root()) {
-      std::cerr << "fleet: interrupted; finished cells are kept. To go on, run the same command again:\n  "
+      std::cerr << "fleet: interrupted; finished cells are kept, and those under way as far as they are. To go on, run "
+                   "the same command again:\n  "
                 << request.provenance["command_line"] << std::endl;
     }
     return kInterrupted;
@@ -245,7 +256,8 @@ int run(const Arguments& arguments) {
   MpiSession session(argc, argv);
   Comm world = MpiSession::world();
   watch_signals();
-  world.set_stop_request([] { return stop_signal != 0; });
+  StopNotice notice(world, [] { return stop_signal != 0; });
+  world.set_stop_request([&] { return notice.requested(); });
   try {
     std::optional<po::variables_map> values;
     // On one rank the help is text, on several it would be a chorus.

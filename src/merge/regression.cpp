@@ -238,6 +238,30 @@ class Regression final : public Merger {
     return RegressionMerge(options_, input, memory_, comm).run();
   }
 
+  void save(int robot, StateWriter& state) const override {
+    if (robot == kWholeFleet) return;
+    const auto found = memory_.find(robot);
+    const RobotMemory memory = found != memory_.end() ? found->second : RobotMemory{};
+    state.write(memory.samples);
+    state.write(static_cast<std::uint64_t>(memory.inputs.size()));
+    for (const RowMatrix& inputs : memory.inputs) {
+      state.write(static_cast<std::int64_t>(inputs.rows()));
+      state.write_all(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+    }
+  }
+
+  void load(int robot, StateReader& state) override {
+    if (robot == kWholeFleet) return;
+    RobotMemory memory{.samples = state.read<double>()};
+    const auto maps = state.read<std::uint64_t>();
+    for (std::uint64_t map = 0; map < maps; ++map) {
+      const auto size = static_cast<Eigen::Index>(state.read<std::int64_t>());
+      RowMatrix& inputs = memory.inputs.emplace_back(size, size);
+      state.read_into(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+    }
+    if (!memory.inputs.empty()) memory_.insert_or_assign(robot, std::move(memory));
+  }
+
  private:
   RegressionOptions options_;
   std::map<int, RobotMemory> memory_;

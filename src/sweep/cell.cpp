@@ -23,6 +23,8 @@ constexpr std::array<std::pair<std::string_view, FleetOptions::LocalTests>, 3> k
 constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> kJointSteps{
     {{"robot", FleetOptions::JointSteps::kRobot}, {"fleet", FleetOptions::JointSteps::kFleet}}};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> kRetries{{{"never", false}, {"once", true}}};
+
 constexpr std::string_view kGrid = "sweep.grid.";
 constexpr std::string_view kZip = "sweep.zip.";
 
@@ -46,6 +48,9 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   settings.read("run.ranks_per_cell", options.ranks_per_cell, at_least(0));
   settings.read("run.threads", options.threads, at_least(1));
   settings.read("run.save_weights", options.save_weights);
+  settings.read("run.checkpoint.every_rounds", options.checkpoint.every_rounds, at_least(0));
+  settings.read("run.checkpoint.every_minutes", options.checkpoint.every_minutes, at_least(0));
+  settings.read("run.retry", options.retry_failed, Names<bool>(kRetries));
   return options;
 }
 

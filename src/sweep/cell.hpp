@@ -30,6 +30,8 @@ struct RunOptions {
   int ranks_per_cell = 0;  ///< 0: as many as the largest fleet has robots
   int threads = 1;         ///< per rank
   bool save_weights = false;
+  CheckpointOptions checkpoint;
+  bool retry_failed = false;  ///< once, on another group of ranks
 };
 
 struct Cell {

@@ -38,7 +38,6 @@ SupervisedRobot::SupervisedRobot(Classroom& classroom, int index, Shard shard)
     : classroom_(classroom),
       index_(index),
       shard_(std::move(shard)),
-      order_(shard_.train),
       weights_(classroom.network->layout()),
       optimizer_(classroom.options.optimizer, weights_.flat().size()) {
   const int origin = classroom.options.common_initialization ? 0 : index;
@@ -64,6 +63,33 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
     total += loss;
   }
   return done > 0 ? total / static_cast<double>(done) : 0.0;
+}
+
+void SupervisedRobot::save(StateWriter& state) {
+  state.write_all(std::span<const float>(weights_.flat()));
+  optimizer_.save(state);
+  state.write(step_);
+  state.write(static_cast<std::int64_t>(state_.size()));
+  for (const torch::Tensor& tensor : state_) {
+    const torch::Tensor lanes = tensor.contiguous();
+    state.write(lanes.size(0));
+    state.write(lanes.size(1));
+    state.write_all(std::span<const float>(lanes.data_ptr<float>(), static_cast<std::size_t>(lanes.numel())));
+  }
+}
+
+void SupervisedRobot::load(StateReader& state) {
+  state.read_into(weights_.flat());
+  optimizer_.load(state);
+  step_ = state.read<std::int64_t>();
+  state_.clear();
+  const auto tensors = state.read<std::int64_t>();
+  for (std::int64_t i = 0; i < tensors; ++i) {
+    const auto lanes = state.read<std::int64_t>();
+    const auto width = state.read<std::int64_t>();
+    torch::Tensor& tensor = state_.emplace_back(torch::empty({lanes, width}));
+    state.read_into(std::span(tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())));
+  }
 }
 
 double SupervisedRobot::loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) {
@@ -127,11 +153,13 @@ void SupervisedRobot::load_next_batch() {
     lanes.pick(shard_.train, position, picked_);
     keep_lanes(state_, static_cast<std::int64_t>(picked_.size()));
   } else {
-    if (position == 0) {
+    const std::int64_t epoch = step_ / static_cast<std::int64_t>(per_epoch);
+    if (epoch != ordered_epoch_) {
       order_ = shard_.train;
       RandomStream stream(classroom_.options.seed, Purpose::kShuffle, static_cast<std::uint64_t>(index_),
-                          static_cast<std::uint64_t>(step_) / per_epoch);
+                          static_cast<std::uint64_t>(epoch));
       stream.shuffle(std::span(order_));
+      ordered_epoch_ = epoch;
     }
     const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(position * batch);
     picked_.assign(begin, begin + static_cast<std::ptrdiff_t>(std::min(batch, size - position * batch)));

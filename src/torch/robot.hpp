@@ -27,6 +27,8 @@ class SupervisedRobot final : public Robot {
   Optimizer& optimizer() override { return optimizer_; }
   std::int64_t samples() const override { return static_cast<std::int64_t>(shard_.train.size()); }
   double train(std::int64_t steps, const std::function<bool()>& stop) override;
+  void save(StateWriter& state) override;
+  void load(StateReader& state) override;
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override;
   Score held_out_score(const ParamVector& at) override;
@@ -45,7 +47,8 @@ class SupervisedRobot final : public Robot {
   Classroom& classroom_;
   int index_;
   Shard shard_;
-  std::vector<std::int32_t> order_;
+  std::vector<std::int32_t> order_;  // of the samples in epoch ordered_epoch_
+  std::int64_t ordered_epoch_ = -1;
   std::vector<std::int32_t> picked_;
   std::vector<torch::Tensor> state_;  // after the last training step
   ParamVector weights_;

@@ -9,6 +9,7 @@
 
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
+#include "train/checkpoint.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -60,7 +61,7 @@ struct RoundRecord {
   int merge_iterations = 0;
   std::vector<Metric> metrics;  ///< in robot order, merged first
   PhaseSeconds seconds;
-  std::uint64_t bytes_moved = 0;  ///< by this rank
+  std::uint64_t bytes_moved = 0;  ///< by all ranks
 };
 
 struct CellResult {
@@ -69,9 +70,12 @@ struct CellResult {
   std::vector<GroupElement> elements;  ///< of the last merge
 };
 
-/// Runs one cell on `comm`; every rank emits the same records but for seconds and bytes. Collective. `merger` is
-/// nullptr unless the regime is kMerge. Error names the robot and round that failed.
+/// Runs one cell on `comm`; every rank emits the same records but for seconds. Collective. `merger` is nullptr unless
+/// the regime is kMerge. Error names the robot and round that failed.
+///
+/// Goes on from the last checkpoint if there is one, on whatever number of ranks, after emitting the rounds behind it;
+/// the outcome has the same bits as without the interruption. Interrupted is thrown when a checkpoint is safe.
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit);
+                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing = {});
 
 }  // namespace fleet
