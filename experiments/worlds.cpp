@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "lqg/lqg.hpp"
 #include "mnist.hpp"
 
 namespace fleet {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr std::array kWorlds = {
     WorldEntry{"mnist", "handwritten digits (or Fashion-MNIST), sharded by class (Appendix F)", make_mnist},
+    WorldEntry{"lqg", "linear policies that imitate optimal controllers (Appendix G)", make_lqg},
 };
 
 }  // namespace

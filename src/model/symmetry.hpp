@@ -1,6 +1,6 @@
 // What leaves a network's function unchanged, and how it acts on the weights.
 //
-// A group is a set of interchangeable units, say one hidden layer. An action says which axis of which
+// A group acts on a set of units, say one hidden layer. An action says which axis of which
 // tensor is indexed by a group's units; a group may act on both axes of a tensor, as on a recurrent
 // weight: W -> P W P^T (FLEET-MERGE eq. 3.3). Elements come hard (permutations) or relaxed (doubly
 // stochastic matrices P, acting with P where the permutation matrix would and P^T where its inverse
@@ -15,10 +15,17 @@
 
 namespace fleet {
 
-/// Units that can be permuted without changing the function.
+/// What may be done to units without changing the function. Each kind contains those before it.
+enum class GroupKind {
+  kPermutation,    ///< put them in another order
+  kGeneralLinear,  ///< any invertible change of basis: the state of a linear policy (eq. G.9)
+};
+
+/// Units that can be exchanged without changing the function.
 struct SymmetryGroup {
   std::string name;
   int size = 0;
+  GroupKind kind = GroupKind::kPermutation;
 };
 
 /// Group `group` indexes axis `axis` of tensor `tensor`, whose extent is outer x size x inner: outer = 4 for
@@ -29,6 +36,7 @@ struct SymmetryAction {
   std::size_t group = 0;
   int outer = 1;
   int inner = 1;
+  bool dual = false;  ///< by the inverse transposed, for axes that read the units; of a permutation that is itself
 };
 
 /// Per group, perm[new position] = old position: row i of P W is row perm[i] of W.
