@@ -15,7 +15,7 @@ struct LqgOptions {
   int horizon = 100;     ///< steps of a trajectory, and of the cost
   int trajectories = 5;  ///< per robot
   bool whiten = true;    ///< policies see E[y y^T]^{-1/2} y, the same for all robots
-  int robots = 10;
+  int robots = 5;
   enum class Partition {
     kPerTask,  ///< robot i works on task i modulo their number
     kMixture,  ///< on tasks drawn by p_i ~ Dirichlet(alpha), one per trajectory

@@ -81,7 +81,7 @@ MatrixXd basis_gradient(const LinearBlocks& reference, const LinearBlocks& own, 
   return normal.apply(basis) - normal.right_side();
 }
 
-int fit_basis(const LinearBlocks& reference, const LinearBlocks& own, MatrixXd& basis) {
+int fit_basis(const LinearBlocks& reference, const LinearBlocks& own, MatrixXd& basis, int most) {
   const BasisOperator normal(reference, own);
   const SylvesterInverse preconditioner(normal.left(), normal.right());
   const MatrixXd right_side = normal.right_side();
@@ -90,7 +90,7 @@ int fit_basis(const LinearBlocks& reference, const LinearBlocks& own, MatrixXd& 
   MatrixXd residual = right_side - normal.apply(basis);
   MatrixXd direction = preconditioner.apply(residual);
   double size = inner(residual, direction);
-  const auto most = static_cast<int>(2 * basis.size() + 10);
+  if (most == 0) most = static_cast<int>(2 * basis.size() + 10);  // n^2, were it not for rounding
   int iteration = 0;
   while (iteration < most && size > goal) {
     const MatrixXd image = normal.apply(direction);

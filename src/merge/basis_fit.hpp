@@ -14,8 +14,9 @@ namespace fleet {
 [[nodiscard]] Eigen::MatrixXd basis_gradient(const LinearBlocks& reference, const LinearBlocks& own,
                                              const Eigen::MatrixXd& basis);
 /// The P of least misfit (eq. G.18), in place of a first guess: conjugate gradients on gradient = 0, preconditioned by
-/// the Sylvester operator P S + S_i P. O(n^3) an iteration, where the n^2 x n^2 system costs O(n^6). Returns the
-/// iterations.
-int fit_basis(const LinearBlocks& reference, const LinearBlocks& own, Eigen::MatrixXd& basis);
+/// the Sylvester operator P S + S_i P. O(n^3) an iteration, where the n^2 x n^2 system costs O(n^6). After `most`
+/// iterations it leaves off at a P that is better than the guess, if not yet the best; 0 is for as many as it takes.
+/// Returns how many.
+int fit_basis(const LinearBlocks& reference, const LinearBlocks& own, Eigen::MatrixXd& basis, int most = 0);
 
 }  // namespace fleet

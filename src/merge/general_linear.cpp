@@ -14,7 +14,8 @@ namespace {
 using Eigen::MatrixXd;
 using Solver = GeneralLinearOptions::Solver;
 
-constexpr double kSettled = 1e-13;  // relative change of the reference in one iteration
+constexpr double kSettled = 1e-10;    // relative change of the reference in one iteration
+constexpr int kInnerIterations = 30;  // a basis need not be the best for a reference that moves on
 
 /// Sums over the fleet at bases P_i, from which the reference follows.
 struct AlignedSums {
@@ -84,7 +85,7 @@ class BasisAlternation {
 
   void move_basis(Row& row) const {
     if (options_.solver == Solver::kLeastSquares) {
-      fit_basis(reference_, row.own, row.basis);
+      fit_basis(reference_, row.own, row.basis, options_.iterations == 1 ? 0 : kInnerIterations);
     } else {
       row.basis -= 2.0 * rate_ * basis_gradient(reference_, row.own, row.basis);
     }

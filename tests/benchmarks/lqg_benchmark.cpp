@@ -114,7 +114,11 @@ void merge_over_gl(benchmark::State& state) {
     input.rows.push_back({i, &problem.weights[static_cast<std::size_t>(i)], 1.0, true, nullptr});
   }
   const std::unique_ptr<Merger> merger = make_general_linear(GeneralLinearOptions{});
-  for (auto _ : state) state.counters["iterations"] = merger->merge(input, world).iterations;
+  for (auto _ : state) {
+    const MergeOutcome outcome = merger->merge(input, world);
+    state.counters["iterations"] = outcome.iterations;
+    state.counters["misfit"] = outcome.objective.back();
+  }
 }
 BENCHMARK(merge_over_gl)->ArgName("n")->RangeMultiplier(2)->Range(4, 64)->Unit(benchmark::kMillisecond);
 

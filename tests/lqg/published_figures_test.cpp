@@ -41,7 +41,7 @@ Ratios one_shot(const std::string& text, int trials, const std::vector<std::pair
   const auto never = [] { return false; };
   Ratios ratios;
   for (int trial = 0; trial < trials; ++trial) {
-    const LqgOptions options = options_of(text, static_cast<std::uint64_t>(trial));
+    const LqgOptions options = options_of("fleet.robots = 10\n" + text, static_cast<std::uint64_t>(trial));
     const std::unique_ptr<Workload> workload = make_lqg_workload(options);
     const Placement placement{.robots = options.robots, .ranks = world.size()};
     std::vector<std::unique_ptr<Robot>> robots;

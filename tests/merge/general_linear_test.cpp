@@ -178,6 +178,19 @@ TEST(BasisFit, finds_the_basis_of_a_disguised_policy) {
   EXPECT_LT(basis_misfit(reference, own, p), 1e-20);
 }
 
+TEST(BasisFit, every_iteration_lowers_the_misfit) {
+  RandomStream stream(7, Purpose::kTest);
+  const LinearBlocks reference = random_blocks(9, stream);
+  const LinearBlocks own = random_blocks(9, stream);
+  double before = basis_misfit(reference, own, MatrixXd::Identity(9, 9));
+  for (int most = 1; most < 20; ++most) {
+    MatrixXd basis = MatrixXd::Identity(9, 9);
+    EXPECT_EQ(fit_basis(reference, own, basis, most), most);
+    EXPECT_LT(basis_misfit(reference, own, basis), before);
+    before = basis_misfit(reference, own, basis);
+  }
+}
+
 TEST(BasisFit, of_policies_that_do_nothing_stays_where_it_is) {
   const LinearBlocks nothing{MatrixXd::Zero(2, 2), MatrixXd::Zero(2, 3), MatrixXd::Zero(1, 2)};
   MatrixXd basis = MatrixXd::Identity(2, 2);
@@ -201,7 +214,7 @@ TEST_P(EverySolver, disguised_copies_of_a_policy_merge_to_the_policy) {
   LinearFleet fleet(disguised(original, 6, exact ? 0.5 : 0.1), world_);
   const MergeOutcome outcome = make_general_linear(options())->merge(fleet.input(everyone(6)), world_);
   EXPECT_TRUE(responses(outcome.merged).isApprox(responses(original), tolerance));
-  EXPECT_LT(outcome.objective.back(), 1e-3 * blocks_norm(original));
+  EXPECT_LT(outcome.objective.back(), 5e-3 * blocks_norm(original));
   // Anchored to the first participant, not only what it computes is recovered but its weights.
   for (std::size_t w = 0; w < original.flat().size(); ++w) {
     EXPECT_NEAR(outcome.merged.flat()[w], original.flat()[w], tolerance);

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from fleet_analysis.load import Results, ResultsError
 from fleet_analysis.schema import METHOD, SEED
@@ -56,6 +56,8 @@ def draw(sweeps: Sequence[Results]) -> Figure:
         axes.set_xlabel("expected cost / optimal cost", loc="left")
     for axes in panels[len(sweeps) :]:
         axes.remove()
+    note = "bar: median over trials; line: from the least to the largest"
+    figure.supxlabel(note, size=7, color=MUTED, x=0.99, ha="right")
     return figure
 
 
@@ -110,11 +112,18 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
         axes.barh(place, max(min(row["median"], end), low) - low, 0.66, left=low, color=colour)
         reach = np.clip([row.low, row.high], low, end)
         axes.plot(reach, [place, place], color=INK, linewidth=0.9)
-        text = f" {row['median']:.4g}" if np.isfinite(row["median"]) else " unstable"
-        axes.text(reach[1], place, text, va="center", size=7, color=INK)
+        axes.text(reach[1], place, f" {_number(row['median'])}", va="center", size=7, color=INK)
     axes.set_yticks(places, [str(label) for label in table.index])
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(visible=False)
     axes.axvline(1.0, color=MUTED, linewidth=1.2)
-    if end < 3.0:
-        axes.set_xticks([1.0, 1.2, 1.4, 2.0], ["1", "1.2", "1.4", "2"])
+    if end < 1000.0:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _number(ratio: float) -> str:
+    if not np.isfinite(ratio):
+        return "unstable"
+    return f"{ratio:.3f}" if ratio < 100.0 else f"{ratio:.2g}"
