@@ -55,7 +55,10 @@ def test_unstable_policies_cost_without_bound_and_end_nothing(fleet: Fleet) -> N
     scalar = BASE.replace("a = [[1.1, 0.2], [0.0, 0.7]]", "a = 1.1").replace(
         "b = [[1.0], [0.5]]", "b = 1"
     )
-    settings = ("fleet.flipped=0.5", "fleet.initialization=common", "merge.participation=1.0")
+    settings = (
+        *("fleet.flipped=0.5", "fleet.initialization=common"),
+        *("merge.every_epochs=0", "merge.participation=1.0"),
+    )
     changes = [word for setting in settings for word in ("--set", setting)]
     config = fleet.config(GRID, base=scalar.replace("robots = 5", "robots = 4"))
     said = fleet("run", config, "-o", "out", *changes, data=False).expect(0)
