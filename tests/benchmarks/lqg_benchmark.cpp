@@ -104,7 +104,7 @@ void basis_by_the_dense_system(benchmark::State& state) {
 }
 BENCHMARK(basis_by_the_dense_system)->ArgName("n")->RangeMultiplier(2)->Range(4, 32)->Unit(benchmark::kMicrosecond);
 
-/// A whole merge of ten robots, 100 iterations at most.
+/// A whole merge of ten robots, with default options.
 void merge_over_gl(benchmark::State& state) {
   const Problem problem(state.range(0));
   const Comm world = MpiSession::world();
