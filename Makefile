@@ -59,6 +59,7 @@ bench: deps
 	cmake --build --preset $(PRESET)
 	build/$(PRESET)/tests/benchmarks/training_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.2 \
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
+	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "lqg/lqg.hpp"
 #include "mnist.hpp"
 #include "text_learner.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 constexpr std::array kWorlds = {
     WorldEntry{"mnist", "handwritten digits (or Fashion-MNIST), sharded by class (Appendix F)", make_mnist},
     WorldEntry{"shakespeare", "the next character of what roles in plays say (Appendix F)", make_shakespeare},
+    WorldEntry{"lqg", "linear policies that imitate optimal controllers (Appendix G)", make_lqg},
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from fleet_analysis.figures import accuracy
+from fleet_analysis.figures import accuracy, linear
 from fleet_analysis.load import Results, ResultsError, load
 from fleet_analysis.style import RC
 from fleet_analysis.table import final_table
@@ -20,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; 0, or 2 with a message on standard error where the results do not serve."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "linear":
+            print(write_linear([load(source) for source in options.results], options.output))
+            return 0
         results = load(options.results)
+        options.metric = options.metric or results.headline
         if results.repeated:
             print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
         if options.command == "table":
@@ -56,6 +60,14 @@ def write_figures(
     return written
 
 
+def write_linear(sweeps: Sequence[Results], path: Path) -> Path:
+    """Draws the experiments with linear policies into one figure, a panel each; its file."""
+    with mpl.rc_context(RC):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        linear.draw(sweeps).savefig(path)
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fleet-analysis", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -63,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "results", nargs="+", help="results files, directories of them, or glob patterns"
     )
-    common.add_argument("--metric", default="accuracy", help="default: %(default)s")
+    common.add_argument("--metric", help="default: the workload's first")
     common.add_argument("--split", default="test", help="default: %(default)s")
 
     figures = commands.add_parser("figures", parents=[common], help="draw every figure of a sweep")
@@ -89,6 +101,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.add_argument(
         "--format", default="text", choices=["text", "markdown"], help="default: %(default)s"
+    )
+
+    bars = commands.add_parser("linear", help="draw experiments with linear policies (Fig. 13)")
+    bars.add_argument(
+        "results", nargs="+", help="a results file per experiment, drawn in this order"
+    )
+    bars.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("figures/linear.png"),
+        metavar="FILE",
+        help="its ending says the format (default: %(default)s)",
     )
     return parser
 

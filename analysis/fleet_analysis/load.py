@@ -120,6 +120,11 @@ class Results:
             if key not in (METHOD, SEED) and key in self.done and self.done[key].nunique() > 1
         ]
 
+    @property
+    def headline(self) -> str:
+        """The metric that the workload names first."""
+        return str(self.metrics.metric.iloc[0]) if len(self.metrics) else "accuracy"
+
     def series(self, metric: str = "accuracy", split: str = "test") -> pd.DataFrame:
         """The learning curve of each finished cell: cell, round, epoch, value.
 

@@ -73,6 +73,7 @@ KNOWN: dict[str, MethodStyle] = {
     "fleet-merge": MethodStyle("fleet-merge", "#D55E00", "D"),
     "regression": MethodStyle("regression", "#CC79A7", "^"),
     "fisher": MethodStyle("fisher", "#E69F00", "v"),
+    "gl": MethodStyle("gl", "#882255", "h"),
     "sinkhorn-data": MethodStyle("sinkhorn-data", "#56B4E9", "p"),
     "joint": MethodStyle("joint (pooled data)", "#555555", "", (0, (5, 2)), reference=True),
     "local": MethodStyle("local (no merging)", "#8c8c8c", "", (0, (1, 1.6)), reference=True),
@@ -82,7 +83,7 @@ KNOWN: dict[str, MethodStyle] = {
 FALLBACK: tuple[tuple[str, str], ...] = (
     ("#332288", "<"),
     ("#999933", ">"),
-    ("#882255", "h"),
+    ("#661100", "H"),
     ("#000000", "d"),
     ("#7F6FC9", "8"),
 )
@@ -128,6 +129,9 @@ AXIS_NAMES: dict[str, tuple[str, str]] = {
     "fleet.partition": ("partition of the data", "partition"),
     EVERY_EPOCHS: ("local epochs between merges", "merge frequency"),
     "merge.participation": ("share of robots in a merge", "participation"),
+    "noise.measurement": ("variance of the measurement noise", "measurement noise"),
+    "data.trajectories": ("trajectories per robot", "trajectories"),
+    "system.states": ("dimension of the state", "state dimension"),
     METHOD: ("", "method"),
     SEED: ("seed", "seed"),
 }

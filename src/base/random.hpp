@@ -22,7 +22,9 @@ enum class Purpose : std::uint32_t {
   kMerge = 5,           ///< decisions a merging method takes for the fleet
   kAlignment = 6,       ///< data and interpolation a robot draws while it is aligned
   kTest = 7,
-  kMatching = 8,  ///< the order in which weight matching visits robots and groups
+  kMatching = 8,        ///< the order in which weight matching visits robots and groups
+  kSystem = 20,         ///< a dynamical system drawn at random
+  kDemonstration = 21,  ///< noise along an expert's trajectories
 };
 
 class RandomStream {

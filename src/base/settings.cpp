@@ -71,6 +71,27 @@ std::int64_t whole_number(std::string_view key, const Setting& setting, Range ra
   return *value;
 }
 
+double number(std::string_view key, const Setting& setting, Range range) {
+  double value = 0.0;
+  if (const auto* whole = std::get_if<std::int64_t>(&setting.value.data)) {
+    value = static_cast<double>(*whole);
+  } else if (const auto* real = std::get_if<double>(&setting.value.data)) {
+    value = *real;
+  } else {
+    reject(key, setting, cat("expected a number, got ", setting.value.type_name()));
+  }
+  if (!range.contains(value) || !std::isfinite(value)) {
+    reject(key, setting, cat("expected a number ", range.to_string()));
+  }
+  return value;
+}
+
+std::vector<double> numbers(std::string_view key, const Setting& setting, const Value::List& list, Range range) {
+  std::vector<double> values;
+  for (const Value& item : list) values.push_back(number(key, Setting{item, setting.source}, range));
+  return values;
+}
+
 void require_choice(std::string_view key, const Setting& setting, const std::string& text,
                     std::span<const std::string_view> choices) {
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return;
@@ -183,19 +204,45 @@ void SettingsReader::read(std::string_view key, std::uint64_t& field) {
 }
 
 void SettingsReader::read(std::string_view key, double& field, Range range) {
+  if (const Setting* setting = find(key)) field = number(key, *setting, range);
+  record(key, field);
+}
+
+void SettingsReader::read(std::string_view key, std::vector<double>& field, Range range) {
   if (const Setting* setting = find(key)) {
-    if (const auto* whole = std::get_if<std::int64_t>(&setting->value.data)) {
-      field = static_cast<double>(*whole);
-    } else if (const auto* real = std::get_if<double>(&setting->value.data)) {
-      field = *real;
-    } else {
-      reject(key, *setting, cat("expected a number, got ", setting->value.type_name()));
+    const auto* list = std::get_if<Value::List>(&setting->value.data);
+    if (list == nullptr) {
+      reject(key, *setting, cat("expected a list of numbers, got ", setting->value.type_name()));
     }
-    if (!range.contains(field) || !std::isfinite(field)) {
-      reject(key, *setting, cat("expected a number ", range.to_string()));
+    field = numbers(key, *setting, *list, range);
+  }
+  record(key, Value::List(field.begin(), field.end()));
+}
+
+void SettingsReader::read(std::string_view key, Rows& field) {
+  if (const Setting* setting = find(key)) {
+    const auto* list = std::get_if<Value::List>(&setting->value.data);
+    const bool nested = list != nullptr && !list->empty() && std::holds_alternative<Value::List>(list->front().data);
+    field.clear();
+    if (list == nullptr) {
+      field = {{number(key, *setting, {})}};
+    } else if (!nested) {
+      if (!list->empty()) field = {numbers(key, *setting, *list, {})};
+    } else {
+      for (const Value& row : *list) {
+        const auto* items = std::get_if<Value::List>(&row.data);
+        if (items == nullptr || items->empty()) reject(key, *setting, "expected rows of numbers, say [[1, 0], [0, 1]]");
+        field.push_back(numbers(key, *setting, *items, {}));
+        if (field.back().size() != field.front().size()) {
+          reject(key, *setting,
+                 cat("row ", field.size(), " has ", field.back().size(), " numbers, row 1 has ", field.front().size()));
+        }
+      }
     }
   }
-  record(key, field);
+  Value::List rows;
+  for (const std::vector<double>& row : field) rows.emplace_back(Value::List(row.begin(), row.end()));
+  record(key, std::move(rows));
 }
 
 void SettingsReader::read(std::string_view key, std::string& field) {

@@ -79,6 +79,9 @@ struct Range {
   return {.low = low, .high = high};
 }
 
+/// A matrix as it is written: rows of equal length.
+using Rows = std::vector<std::vector<double>>;
+
 /// Names of an enumeration, in the order they are offered to the user.
 template <class Enum>
 using Names = std::span<const std::pair<std::string_view, Enum>>;
@@ -97,6 +100,9 @@ class SettingsReader {
   void read(std::string_view key, std::string& field);
   void read(std::string_view key, std::string& field, std::span<const std::string_view> choices);
   void read(std::string_view key, std::vector<int>& field, Range range = {});
+  void read(std::string_view key, std::vector<double>& field, Range range = {});
+  /// A number stands for one row of one, a list of numbers for one row; [] is empty.
+  void read(std::string_view key, Rows& field);
   /// At least one, each one of `choices`.
   void read(std::string_view key, std::vector<std::string>& field, std::span<const std::string_view> choices);
   template <class Enum>

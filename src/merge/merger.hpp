@@ -123,6 +123,8 @@ struct MergerEntry {
   Regime regime = Regime::kMerge;
   /// Reads its options from "merge.<name>.*"; nullptr where nothing is ever merged.
   std::unique_ptr<Merger> (*make)(SettingsReader& settings);
+  /// What it must be allowed to do to the units of a network.
+  GroupKind needs = GroupKind::kPermutation;
 };
 
 /// Every method, in the order they are listed to users.

@@ -5,6 +5,7 @@
 #include "merge/best_of.hpp"
 #include "merge/fisher.hpp"
 #include "merge/fleet_merge.hpp"
+#include "merge/general_linear.hpp"
 #include "merge/git_rebasin.hpp"
 #include "merge/merger.hpp"
 #include "merge/regmean.hpp"
@@ -32,6 +33,8 @@ constexpr std::array kMergers = {
                 make_regmean},
     MergerEntry{"regression", "ours: layer regression on the merged network's features, with a solved head",
                 Regime::kMerge, make_regression},
+    MergerEntry{"gl", "linear policies: fit an invertible basis to each, then average (Appendix G)", Regime::kMerge,
+                make_general_linear, GroupKind::kGeneralLinear},
     MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
                 make_best_of},
     MergerEntry{"local", "reference line: every robot on its own, never merged", Regime::kLocal, no_merger},

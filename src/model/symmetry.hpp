@@ -1,6 +1,6 @@
 // What leaves a network's function unchanged, and how it acts on the weights.
 //
-// A group is a set of interchangeable units, say one hidden layer. An action says which axis of which
+// A group acts on a set of units, say one hidden layer. An action says which axis of which
 // tensor is indexed by a group's units; a group may act on both axes of a tensor, as on a recurrent
 // weight: W -> P W P^T (FLEET-MERGE eq. 3.3). Elements come hard (permutations) or relaxed (doubly
 // stochastic matrices P, acting with P where the permutation matrix would and P^T where its inverse
@@ -16,12 +16,19 @@
 
 namespace fleet {
 
-/// Units that can be permuted without changing the function. Where units are blocks with a symmetry of their own (the
+/// What may be done to units without changing the function. Each kind contains those before it.
+enum class GroupKind {
+  kPermutation,    ///< put them in another order
+  kGeneralLinear,  ///< any invertible change of basis: the state of a linear policy (eq. G.9)
+};
+
+/// Units that can be exchanged without changing the function. Where units are blocks with a symmetry of their own (the
 /// dimensions of an attention head), block b of group `parent` has groups that name it; they come before their parent,
 /// act first, and move along with their block: together a wreath product.
 struct SymmetryGroup {
   std::string name;
   int size = 0;
+  GroupKind kind = GroupKind::kPermutation;
   std::optional<std::size_t> parent;
   int block = 0;
 };
@@ -36,6 +43,7 @@ struct SymmetryAction {
   int outer = 1;
   int inner = 1;
   int offset = 0;
+  bool dual = false;  ///< by the inverse transposed, for axes that read the units; of a permutation that is itself
 };
 
 /// Per group, perm[new position] = old position: row i of P W is row perm[i] of W.

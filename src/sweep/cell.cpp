@@ -149,6 +149,11 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   if (world == worlds.end()) world = worlds.emplace(cell.workload, entry->make()).first;
   cell.facts = world->second->describe(reader);
   cell.settings = reader.resolved();
+  if (merger.needs > cell.facts.symmetry) {
+    reject("merge.method", cell.settings.at("merge.method"),
+           cat("this method needs policies that any change of basis leaves unchanged, but the units of workload \"",
+               cell.workload, "\" can only be permuted"));
+  }
 
   Settings outcome = cell.settings;  // what decides it: not where the data lies or how the cell is run
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });

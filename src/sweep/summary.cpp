@@ -1,6 +1,7 @@
 #include "sweep/summary.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <iomanip>
@@ -16,10 +17,17 @@
 namespace fleet {
 namespace {
 
-constexpr const char* kMetric = "accuracy";
+/// Metrics between 0 and 1, shown in percent.
+constexpr std::array<std::string_view, 2> kShares = {"accuracy", "success"};
+
+/// The metric that a workload names first; "" where nothing was measured.
+std::string headline(const Table& metrics) {
+  const auto& names = metrics.column<std::string>("metric");
+  return names.empty() ? "" : names.front();
+}
 
 /// Final score of each cell: [cell]; NaN where there is none.
-std::vector<double> final_scores(const Table& metrics, std::size_t cells) {
+std::vector<double> final_scores(const Table& metrics, const std::string& metric, std::size_t cells) {
   const auto& cell = metrics.column<std::int32_t>("cell");
   const auto& round = metrics.column<std::int32_t>("round");
   const auto& robot = metrics.column<std::int32_t>("robot");
@@ -34,7 +42,7 @@ std::vector<double> final_scores(const Table& metrics, std::size_t cells) {
   };
   std::vector<Last> last(cells);
   for (std::size_t i = 0; i < cell.size(); ++i) {
-    if (split[i] != "test" || name[i] != kMetric) continue;
+    if (split[i] != "test" || name[i] != metric) continue;
     Last& best = last[static_cast<std::size_t>(cell[i])];
     const bool merged = robot[i] == kMergedPolicy;
     if (round[i] > best.round || (round[i] == best.round && merged && !best.merged)) {
@@ -64,6 +72,7 @@ std::vector<std::string> column_text(const Table& table, const std::string& name
   return std::vector<std::string>(table.rows());
 }
 
+/// Of a share: mean and standard deviation in percent.
 std::string mean_and_deviation(const std::vector<double>& values) {
   const auto n = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
@@ -74,6 +83,19 @@ std::string mean_and_deviation(const std::vector<double>& values) {
     std::snprintf(text, sizeof text, "%.1f ± %.1f", 100.0 * mean, 100.0 * std::sqrt(squares / (n - 1.0)));
   } else {
     std::snprintf(text, sizeof text, "%.1f", 100.0 * mean);
+  }
+  return text;
+}
+
+/// Of a metric without bounds, which may be infinite: the median, with the least and the largest.
+std::string median_and_range(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const double median = (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2.0;
+  char text[96];
+  if (values.size() > 1) {
+    std::snprintf(text, sizeof text, "%.4g (%.4g to %.4g)", median, values.front(), values.back());
+  } else {
+    std::snprintf(text, sizeof text, "%.4g", median);
   }
   return text;
 }
@@ -110,7 +132,10 @@ void print_rows(std::ostream& out, const std::vector<std::vector<std::string>>& 
 void print_summary(std::ostream& out, const std::filesystem::path& results) {
   const Hdf5Reader file(results);
   const Table cells = file.read_table("cells");
-  const std::vector<double> scores = final_scores(file.read_table("metrics"), cells.rows());
+  const Table metrics = file.read_table("metrics");
+  const std::string metric = headline(metrics);
+  const bool share = std::find(kShares.begin(), kShares.end(), metric) != kShares.end();
+  const std::vector<double> scores = final_scores(metrics, metric, cells.rows());
   const std::vector<std::string> methods = column_text(cells, "merge.method");
   std::vector<std::string> axes;
   std::istringstream keys(file.read_text_attribute("cells", "axes"));
@@ -141,12 +166,15 @@ void print_summary(std::ostream& out, const std::filesystem::path& results) {
     rows.push_back(setting);
     for (const std::string& method : method_order) {
       const auto found = values.find({setting, method});
-      rows.back().push_back(found == values.end() ? "-" : mean_and_deviation(found->second));
+      rows.back().push_back(found == values.end() ? "-"
+                            : share               ? mean_and_deviation(found->second)
+                                                  : median_and_range(found->second));
       if (found != values.end()) seeds = std::max(seeds, found->second.size());
     }
   }
-  out << "Final test " << kMetric << " in %"
-      << (seeds > 1 ? cat(", mean ± standard deviation over ", seeds, " seeds") : "") << ":\n\n";
+  const char* spread = share ? "mean ± standard deviation" : "median, least and largest";
+  out << "Final test " << metric << (share ? " in %" : "")
+      << (seeds > 1 ? cat(", ", spread, " over ", seeds, " seeds") : "") << ":\n\n";
   print_rows(out, rows, axes.size());
 }
 

@@ -15,8 +15,9 @@ namespace fleet {
 /// What planning needs to know of a cell.
 struct CellFacts {
   std::int64_t parameters = 0;
-  std::int64_t train_samples = 0;  ///< over all robots
-  std::int64_t dataset_bytes = 0;  ///< once per node
+  std::int64_t train_samples = 0;                ///< over all robots
+  std::int64_t dataset_bytes = 0;                ///< once per node
+  GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
 };
 
 class World {

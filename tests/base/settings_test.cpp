@@ -105,6 +105,48 @@ TEST(SettingsReader, a_misspelt_choice_is_corrected) {
   EXPECT_NE(message.find("did you mean \"fleet-merge\"?"), std::string::npos) << message;
 }
 
+TEST(SettingsReader, matrices_are_rows_of_numbers) {
+  const auto list = [](std::initializer_list<Value> items) { return Value::List(items); };
+  const auto read = [](Value value) {
+    Rows rows{{7.0}};
+    const Settings settings = one("m", std::move(value));
+    SettingsReader(settings).read("m", rows);
+    return rows;
+  };
+  EXPECT_EQ(read(list({list({1.0, std::int64_t{2}}), list({3.0, 4.0})})), (Rows{{1.0, 2.0}, {3.0, 4.0}}));
+  EXPECT_EQ(read(list({1.0, 2.0})), (Rows{{1.0, 2.0}}));
+  EXPECT_EQ(read(0.5), (Rows{{0.5}}));
+  EXPECT_EQ(read(Value::List()), Rows{});
+  EXPECT_EQ(complaint([&] {
+              read(list({list({1.0, 2.0}), list({3.0})}));
+            }),
+            "a.toml:3:5: m = [[1.0, 2.0], [3.0]]: row 2 has 1 numbers, row 1 has 2");
+  EXPECT_EQ(complaint([&] {
+              read(list({list({1.0}), 3.0}));
+            }),
+            "a.toml:3:5: m = [[1.0], 3.0]: expected rows of numbers, say [[1, 0], [0, 1]]");
+  EXPECT_NE(complaint([&] { read(std::string("x")); }), "");
+}
+
+TEST(SettingsReader, matrices_read_back_as_they_were_resolved) {
+  const Settings none;
+  SettingsReader first(none);
+  Rows rows{{0.1, 2.0}, {3.0, -4.0}};
+  first.read("m", rows);
+  Rows again;
+  SettingsReader(first.resolved()).read("m", again);
+  EXPECT_EQ(again, rows);
+}
+
+TEST(SettingsReader, a_list_of_numbers_keeps_to_its_range) {
+  std::vector<double> weights{1.0};
+  const Settings good = one("w", Value::List{Value(0.5), Value(std::int64_t{2})});
+  SettingsReader(good).read("w", weights, above(0));
+  EXPECT_EQ(weights, (std::vector<double>{0.5, 2.0}));
+  const Settings bad = one("w", Value::List{Value(0.5), Value(0.0)});
+  EXPECT_NE(complaint([&] { SettingsReader(bad).read("w", weights, above(0)); }).find("above 0"), std::string::npos);
+}
+
 TEST(Settings, an_unknown_key_is_named_with_the_nearest_known_one) {
   Settings known;
   known["fleet.alpha"];

@@ -31,7 +31,7 @@ TEST(MatchWeights, recovers_attention_heads_and_the_dimensions_within_them) {
   std::vector<SymmetryAction> actions;
   for (std::size_t head = 0; head < 3; ++head) {
     const int place = static_cast<int>(head);
-    groups.push_back({"head", 4, 3, place});
+    groups.push_back({.name = "head", .size = 4, .parent = 3, .block = place});
     actions.push_back({.tensor = 0, .axis = 0, .group = head, .offset = 4 * place});
     actions.push_back({.tensor = 1, .axis = 1, .group = head, .offset = 4 * place});
   }

@@ -23,7 +23,11 @@ SymmetrySpec rich_spec() {
   layout->add("query.bias", {2 * 3});
   layout->add("attention.out", {4, 2 * 3});
   return {layout,
-          {{"hidden", 5}, {"out", 6}, {"head.0", 3, 4, 0}, {"head.1", 3, 4, 1}, {"heads", 2}},
+          {{"hidden", 5},
+           {"out", 6},
+           {.name = "head.0", .size = 3, .parent = 4, .block = 0},
+           {.name = "head.1", .size = 3, .parent = 4, .block = 1},
+           {"heads", 2}},
           {{.tensor = 0, .axis = 0, .group = 0},
            {.tensor = 1, .axis = 0, .group = 0},
            {.tensor = 2, .axis = 0, .group = 0},
@@ -162,9 +166,12 @@ TEST(SymmetrySpec, a_group_within_a_block_must_name_one_that_is_there) {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("w", {6});
   const std::vector<SymmetryAction> actions{{.tensor = 0, .axis = 0, .group = 0}};
-  EXPECT_NO_THROW(SymmetrySpec(layout, {{"head.1", 3, 1, 1}, {"heads", 2}}, actions));
-  EXPECT_THROW(SymmetrySpec(layout, {{"head.1", 3, 1, 2}, {"heads", 2}}, actions), Error);
-  EXPECT_THROW(SymmetrySpec(layout, {{"head.1", 3, 0, 1}, {"heads", 2}}, actions), Error);
+  EXPECT_NO_THROW(
+      SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 1, .block = 1}, {"heads", 2}}, actions));
+  EXPECT_THROW(SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 1, .block = 2}, {"heads", 2}}, actions),
+               Error);
+  EXPECT_THROW(SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 0, .block = 1}, {"heads", 2}}, actions),
+               Error);
 }
 
 TEST(ParamLayout, names_shapes_and_order_decide_the_hash) {

@@ -1,0 +1,129 @@
+"""Linear policies (the paper's Fig. 13): what merged policies cost beside the optimum, a panel per
+experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.schema import METHOD, SEED
+from fleet_analysis.style import INK, KNOWN, MUTED
+
+METRIC = "cost_ratio"  # expected cost over that of the optimal policy, mean over the tasks
+OWN = f"{METRIC}."  # the same on one task, whose number follows
+ZERO = "zero_ratio"  # of the policy that does nothing
+
+#: A bar's label, and the method whose colour it has; from the top.
+BARS: dict[str, str] = {
+    "task-specific": "local",
+    "single-task": "local",
+    "pooled data": "joint",
+    "average": "average",
+    "permutation": "git-rebasin",
+    "GL(n)": "gl",
+    "zero policy": "local",
+}
+MERGED = {
+    "pooled data": "joint",
+    "average": "average",
+    "permutation": "git-rebasin",
+    "GL(n)": "gl",
+}
+
+WIDTH, BAR_HEIGHT, FRAME = 3.6, 0.19, 0.75  # inches: of a panel, of a bar, around the bars
+
+
+def draw(sweeps: Sequence[Results]) -> Figure:
+    """Bars from the optimum to the median over seeds, with a line from the least to the largest.
+    Raises ResultsError where a sweep has no linear policies."""
+    tables = [bars_of(results) for results in sweeps]
+    columns = min(2, len(sweeps))
+    rows = -(-len(sweeps) // columns)
+    count = max(len(table) for table in tables)
+    size = (WIDTH * columns, (FRAME + BAR_HEIGHT * count) * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes, results, table in zip(panels, sweeps, tables, strict=False):
+        _bars(axes, table)
+        seeds = results.done[SEED].nunique()
+        axes.set_title(f"{results.name.replace('_', ' ')} ({seeds} trials)", loc="left")
+        axes.set_xlabel("expected cost / optimal cost", loc="left")
+    for axes in panels[len(sweeps) :]:
+        axes.remove()
+    note = "bar: median over trials; line: from the least to the largest"
+    figure.supxlabel(note, size=7, color=MUTED, x=0.99, ha="right")
+    return figure
+
+
+def bars_of(results: Results) -> pd.DataFrame:
+    """Per bar `median`, `low` and `high` over seeds, in the order of BARS."""
+    known = results.metrics
+    if METRIC not in set(known.metric):
+        raise ResultsError(f"{results.name}: no {METRIC} in these results; not linear policies")
+    rows = known[known["round"] == known.groupby("cell")["round"].transform("max")]
+    rows = rows.merge(results.done[["cell", METHOD, SEED]], on="cell")
+    merged = rows[(rows.robot < 0) & (rows.metric == METRIC)]
+    values = {
+        label: merged[merged[METHOD] == method].groupby(SEED).value.mean()
+        for label, method in MERGED.items()
+    }
+    values["zero policy"] = rows[rows.metric == ZERO].groupby(SEED).value.mean()
+    robots = rows[rows.robot >= 0]
+    everywhere = robots[robots.metric == METRIC].groupby(SEED).value.mean()
+    own = _on_own_tasks(robots, results.shards)
+    values["task-specific"] = everywhere if own.empty else own
+    if not own.empty:
+        values["single-task"] = everywhere
+    statistics = {
+        label: (values[label].median(), values[label].min(), values[label].max())
+        for label in BARS
+        if label in values and not values[label].empty
+    }
+    return pd.DataFrame.from_dict(statistics, orient="index", columns=["median", "low", "high"])
+
+
+def _on_own_tasks(robots: pd.DataFrame, shards: pd.DataFrame) -> pd.Series:
+    """Per seed, the mean over robots of the ratio on the tasks that they were trained on; empty
+    where there is but one task."""
+    single = robots[robots.metric.astype(str).str.startswith(OWN)]
+    tasks = single.metric.astype(str).str.removeprefix(OWN).astype(int)
+    held = single.assign(label=tasks).merge(shards, on=["cell", "robot", "label"])
+    held = held[held.samples > 0]
+    weighted = (
+        held.assign(value=held.value * held.samples).groupby(SEED)[["value", "samples"]].sum()
+    )
+    return weighted["value"] / weighted["samples"]
+
+
+def _bars(axes: Axes, table: pd.DataFrame) -> None:
+    places = -np.arange(len(table), dtype=float)
+    top = float(table.high[np.isfinite(table.high)].max())
+    low, end = 1.0, max(1.1, top) ** 1.35  # room for the numbers
+    axes.set_xscale("log")
+    axes.set_xlim(low, end)
+    for place, (label, row) in zip(places, table.iterrows(), strict=True):
+        colour = KNOWN[BARS[str(label)]].colour
+        axes.barh(place, max(min(row["median"], end), low) - low, 0.66, left=low, color=colour)
+        reach = np.clip([row.low, row.high], low, end)
+        axes.plot(reach, [place, place], color=INK, linewidth=0.9)
+        axes.text(reach[1], place, f" {_number(row['median'])}", va="center", size=7, color=INK)
+    axes.set_yticks(places, [str(label) for label in table.index])
+    axes.grid(visible=False)
+    axes.axvline(1.0, color=MUTED, linewidth=1.2)
+    if end < 1000.0:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _number(ratio: float) -> str:
+    if not np.isfinite(ratio):
+        return "unstable"
+    return f"{ratio:.3f}" if ratio < 100.0 else f"{ratio:.2g}"

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from synthetic import METRIC, grid, write
+
+import fleet_analysis
+from fleet_analysis.cli import main
+from fleet_analysis.figures.linear import bars_of
+from fleet_analysis.load import ResultsError
+
+METHODS = ["average", "git-rebasin", "gl", "joint"]
+RATIOS = {"average": 8.0, "git-rebasin": 1.5, "gl": 1.01, "joint": 1.005}
+
+
+def write_linear(path: Path, tasks: int) -> Path:
+    """Four methods, three seeds, two robots; robot i was trained on task i."""
+    write(path, grid(merge__method=METHODS, seed=[0, 1, 2], fleet__robots=[2]))
+    rows = []
+    for cell in range(12):
+        ratio = RATIOS[METHODS[cell // 3]] * (1.0 + 0.1 * (cell % 3))
+        rows.append((cell, 1, 9, -1, b"test", b"cost_ratio", ratio))
+        rows.append((cell, 1, 9, -1, b"test", b"zero_ratio", 14.0))
+        for robot in range(2 * (cell < 9)):
+            rows.append((cell, 1, 9, robot, b"test", b"cost_ratio", 2.0))
+            for task in range(tasks if tasks > 1 else 0):
+                value = 1.25 if task == robot else 2.75
+                rows.append((cell, 1, 9, robot, b"test", f"cost_ratio.{task}".encode(), value))
+    with h5py.File(path, "r+") as file:
+        del file["metrics"]
+        file.create_dataset("metrics", data=np.array(rows, METRIC))
+        shards = file["shards"][:]
+        shards["samples"] = np.where(shards["label"] == shards["robot"], 5, 0)
+        file["shards"][:] = shards
+    return path
+
+
+def test_bars_are_medians_over_seeds_with_their_range(tmp_path: Path) -> None:
+    table = bars_of(fleet_analysis.load(write_linear(tmp_path / "many.h5", tasks=2)))
+    assert table.loc["average"].tolist() == pytest.approx([8.8, 8.0, 9.6])
+    assert table.loc["GL(n)", "median"] == pytest.approx(1.111)
+    assert table.loc["zero policy", "median"] == 14.0
+
+
+def test_task_specific_counts_a_robots_own_task_alone(tmp_path: Path) -> None:
+    table = bars_of(fleet_analysis.load(write_linear(tmp_path / "many.h5", tasks=2)))
+    assert table.loc["task-specific", "median"] == 1.25
+    assert table.loc["single-task", "median"] == 2.0
+    table = bars_of(fleet_analysis.load(write_linear(tmp_path / "one.h5", tasks=1)))
+    assert table.loc["task-specific", "median"] == 2.0
+    assert "single-task" not in table.index
+
+
+def test_unstable_policies_can_be_drawn(tmp_path: Path) -> None:
+    path = write_linear(tmp_path / "unstable.h5", tasks=2)
+    with h5py.File(path, "r+") as file:
+        metrics = file["metrics"][:]
+        metrics["value"][(metrics["cell"] < 3) & (metrics["metric"] == b"cost_ratio")] = np.inf
+        file["metrics"][:] = metrics
+    out = tmp_path / "figures" / "bars.png"
+    assert main(["linear", str(path), str(path), str(path), "-o", str(out)]) == 0
+    assert out.stat().st_size > 1000
+
+
+def test_other_results_are_refused(tmp_path: Path, capsys) -> None:
+    path = write(tmp_path / "digits.h5", grid(seed=[0]))
+    with pytest.raises(ResultsError):
+        bars_of(fleet_analysis.load(path))
+    assert main(["linear", str(path), "-o", str(tmp_path / "x.png")]) == 2
+    assert "not linear policies" in capsys.readouterr().err
+
+
+def test_the_first_metric_is_the_default(tmp_path: Path, capsys) -> None:
+    path = write_linear(tmp_path / "one.h5", tasks=1)
+    assert fleet_analysis.load(path).headline == "cost_ratio"
+    assert main(["table", str(path)]) == 0
+    assert "cost_ratio" in capsys.readouterr().out

@@ -1,0 +1,31 @@
+#include "lqg/lqg.hpp"
+
+#include "lqg/workload.hpp"
+
+namespace fleet {
+namespace {
+
+/// Nothing to load: trajectories are simulated where their robot lives.
+class Lqg final : public World {
+ public:
+  CellFacts describe(SettingsReader& settings) override {
+    const LqgOptions options = read_lqg_options(settings);
+    const SymmetrySpec symmetry = policy_symmetry(options.policy, options.system);
+    return {.parameters = static_cast<std::int64_t>(symmetry.layout()->size()),
+            .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,
+            .symmetry = GroupKind::kGeneralLinear};
+  }
+  void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
+  std::unique_ptr<Workload> make(const Settings& cell) override {
+    SettingsReader settings(cell);
+    return make_lqg_workload(read_lqg_options(settings));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<World> make_lqg() {
+  return std::make_unique<Lqg>();
+}
+
+}  // namespace fleet

@@ -1,0 +1,213 @@
+#include "lqg/options.hpp"
+
+#include <Eigen/LU>
+#include <array>
+
+#include "lqg/matrix_equations.hpp"
+
+namespace fleet {
+namespace {
+
+using Eigen::Index;
+using Eigen::MatrixXd;
+
+/// Longitudinal motion of a Boeing 747 (Hong, Moehle and Boyd, 2021).
+const Rows kBoeingTransition = {
+    {0.99, 0.03, -0.02, -0.32}, {0.01, 0.47, 4.7, 0.0}, {0.02, -0.06, 0.40, 0.0}, {0.01, -0.04, 0.72, 0.99}};
+const Rows kBoeingInput = {{0.01, 0.99}, {-3.44, 1.66}, {-0.83, 0.44}, {-0.47, 0.25}};
+/// logspace(-2, 2, 10): the tasks of the paper.
+const std::vector<double> kWeights = {0.01,
+                                      0.0278255940220712,
+                                      0.0774263682681127,
+                                      0.215443469003188,
+                                      0.599484250318941,
+                                      1.66810053720006,
+                                      4.64158883361278,
+                                      12.9154966501488,
+                                      35.9381366380463,
+                                      100.0};
+
+enum class Origin { kGiven, kRandom };
+constexpr std::array<std::pair<std::string_view, Origin>, 2> kOrigins{
+    {{"given", Origin::kGiven}, {"random", Origin::kRandom}}};
+constexpr std::array<std::pair<std::string_view, PolicyKind>, 2> kPolicies{
+    {{"dynamic", PolicyKind::kDynamic}, {"static", PolicyKind::kStatic}}};
+using Partition = LqgOptions::Partition;
+constexpr std::array<std::pair<std::string_view, Partition>, 3> kPartitions{
+    {{"per-task", Partition::kPerTask}, {"mixture", Partition::kMixture}, {"iid", Partition::kIid}}};
+constexpr std::array<std::string_view, 2> kInitializations = {"different", "common"};
+
+MatrixXd gaussian(Index rows, Index columns, RandomStream& stream) {
+  MatrixXd matrix(rows, columns);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) matrix(i, j) = stream.normal();
+  }
+  return matrix;
+}
+
+MatrixXd to_matrix(const Rows& rows) {
+  MatrixXd matrix(static_cast<Index>(rows.size()), rows.empty() ? 0 : static_cast<Index>(rows.front().size()));
+  for (Index i = 0; i < matrix.rows(); ++i) {
+    for (Index j = 0; j < matrix.cols(); ++j)
+      matrix(i, j) = rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
+  }
+  return matrix;
+}
+
+/// Reads matrices, and rejects what is wrong with one under the key where it was written.
+class MatrixReader {
+ public:
+  explicit MatrixReader(SettingsReader& settings) : settings_(settings) {}
+
+  [[noreturn]] void complain(std::string_view key, const std::string& complaint) const {
+    reject(key, settings_.resolved().find(key)->second, complaint);
+  }
+
+  /// rows x columns.
+  MatrixXd read(std::string_view key, Rows rows, Index expected_rows, Index expected_columns) {
+    settings_.read(key, rows);
+    const MatrixXd matrix = to_matrix(rows);
+    if (matrix.rows() != expected_rows || matrix.cols() != expected_columns) {
+      complain(key, cat("this matrix is ", matrix.rows(), " x ", matrix.cols(), ", but should be ", expected_rows,
+                        " x ", expected_columns));
+    }
+    return matrix;
+  }
+
+  /// size x size and positive semidefinite, or definite; a number stands for that multiple of the identity.
+  MatrixXd read_positive(std::string_view key, Index size, bool strictly) {
+    Rows rows{{1.0}};
+    settings_.read(key, rows);
+    MatrixXd matrix = to_matrix(rows);
+    if (matrix.size() == 1) matrix = matrix(0, 0) * MatrixXd::Identity(size, size);
+    if (matrix.rows() != size || matrix.cols() != size) {
+      complain(key, cat("this matrix is ", matrix.rows(), " x ", matrix.cols(), ", but should be ", size, " x ", size,
+                        ", or a number for that multiple of the identity"));
+    }
+    if (!is_positive(matrix, strictly)) {
+      complain(key, cat("this must be symmetric and positive ", strictly ? "definite" : "semidefinite"));
+    }
+    return matrix;
+  }
+
+ private:
+  SettingsReader& settings_;
+};
+
+/// A and B, given or drawn with the spectral radius asked for.
+void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64_t seed, LinearSystem& system) {
+  Origin source = Origin::kGiven;
+  settings.read("system.source", source, Names<Origin>(kOrigins));
+  if (source == Origin::kRandom) {
+    int states = 4;
+    int inputs = 2;
+    double radius = 0.95;
+    settings.read("system.states", states, at_least(1));
+    settings.read("system.inputs", inputs, at_least(1));
+    settings.read("system.radius", radius, above(0));
+    RandomStream stream(seed, Purpose::kSystem, 1);
+    system.a = gaussian(states, states, stream);
+    system.a *= radius / spectral_radius(system.a);
+    system.b = gaussian(states, inputs, stream);
+    return;
+  }
+  Rows a = kBoeingTransition;
+  settings.read("system.a", a);
+  const auto states = static_cast<Index>(a.size());
+  if (states == 0) matrices.complain("system.a", "expected rows of numbers, say [[1, 0], [0, 1]]");
+  system.a = matrices.read("system.a", a, states, states);
+  Rows b = kBoeingInput;
+  settings.read("system.b", b);
+  system.b = matrices.read("system.b", b, states, b.empty() ? 1 : static_cast<Index>(b.front().size()));
+}
+
+/// C and the noises.
+void read_observation(SettingsReader& settings, MatrixReader& matrices, std::uint64_t seed, PolicyKind policy,
+                      LinearSystem& system) {
+  const Index states = system.states();
+  Rows c;
+  settings.read("system.c", c);
+  if (c.empty()) {  // drawn anew for every trial, and shared by the tasks
+    int observations = 50;
+    settings.read("system.observations", observations, at_least(1));
+    RandomStream stream(seed, Purpose::kSystem, 0);
+    system.c = gaussian(observations, states, stream);
+  } else {
+    system.c = matrices.read("system.c", c, static_cast<Index>(c.size()), states);
+  }
+  system.process = matrices.read_positive("noise.process", states, false);
+  system.initial = matrices.read_positive("noise.initial", states, false);
+  system.measurement =
+      matrices.read_positive("noise.measurement", system.observations(), policy == PolicyKind::kDynamic);
+}
+
+void check_system(const MatrixReader& matrices, PolicyKind policy, const LinearSystem& system) {
+  const auto check = [&](std::string_view key, const MatrixXd& a, const MatrixXd& b, std::string_view complaint) {
+    if (const std::optional<double> mode = uncontrollable_mode(a, b)) {
+      matrices.complain(key, cat("the system's mode of modulus ", *mode, ' ', complaint));
+    }
+  };
+  const MatrixXd dual = system.a.transpose();
+  check("system.a", system.a, system.b, "is not reached by any input, so that no policy stabilises the system");
+  check("system.a", dual, system.c.transpose(),
+        "does not show in the observations, so that no policy stabilises the "
+        "system");
+  if (policy == PolicyKind::kDynamic) {
+    check("noise.process", system.a, square_root(system.process),
+          "gets no noise, so that there is no stable filter of least variance");
+    return;
+  }
+  if (system.observations() != system.states() || !(std::abs(system.c.determinant()) > 0.0)) {
+    matrices.complain("policy.kind",
+                      cat("a static policy must see the whole state: system.c would have to be an invertible ",
+                          system.states(), " x ", system.states(), " matrix"));
+  }
+}
+
+std::vector<QuadraticCost> read_tasks(SettingsReader& settings, MatrixReader& matrices, const LinearSystem& system) {
+  std::vector<double> weights = kWeights;
+  settings.read("tasks.weights", weights, above(0));
+  if (weights.empty()) matrices.complain("tasks.weights", "there must be a task");
+  const MatrixXd q = matrices.read_positive("tasks.q", system.states(), false);
+  const MatrixXd r = matrices.read_positive("tasks.r", system.inputs(), true);
+  if (const std::optional<double> mode = uncontrollable_mode(system.a.transpose(), square_root(q))) {
+    matrices.complain("tasks.q", cat("the cost does not see the system's mode of modulus ", *mode,
+                                     ", so that the best policy would not stabilise it"));
+  }
+  std::vector<QuadraticCost> tasks;
+  for (const double weight : weights) tasks.push_back({weight * q, r});
+  return tasks;
+}
+
+void read_fleet(SettingsReader& settings, LqgOptions& options) {
+  settings.read("fleet.robots", options.robots, at_least(1));
+  settings.read("fleet.partition", options.partition, Names<Partition>(kPartitions));
+  settings.read("fleet.alpha", options.alpha, above(0));
+  settings.read("fleet.flipped", options.flipped, between(0, 1));
+  std::string initialization(kInitializations.front());
+  settings.read("fleet.initialization", initialization, kInitializations);
+  options.common_initialization = initialization == "common";
+}
+
+}  // namespace
+
+LqgOptions read_lqg_options(SettingsReader& settings) {
+  LqgOptions options;
+  MatrixReader matrices(settings);
+  settings.read("seed", options.seed);
+  settings.read("policy.kind", options.policy, Names<PolicyKind>(kPolicies));
+  read_dynamics(settings, matrices, options.seed, options.system);
+  read_observation(settings, matrices, options.seed, options.policy, options.system);
+  check_system(matrices, options.policy, options.system);
+  options.tasks = read_tasks(settings, matrices, options.system);
+  read_fleet(settings, options);
+  settings.read("data.horizon", options.horizon, at_least(2));
+  settings.read("data.trajectories", options.trajectories, at_least(1));
+  settings.read("data.whiten", options.whiten);
+  settings.read("train.learning_rate", options.descent.learning_rate, above(0));
+  settings.read("train.clip", options.descent.clip, above(0));
+  settings.read("train.ridge", options.descent.ridge, at_least(0));
+  return options;
+}
+
+}  // namespace fleet

@@ -1,0 +1,87 @@
+// Laws that fleets of linear policies keep, whatever the method and the number of ranks.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "linear_fleet.hpp"
+#include "lqg/expected_cost.hpp"
+#include "systems.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet {
+namespace {
+
+using namespace lqg_test;
+
+TEST(GeneralLinear, disguised_policies_are_recovered_to_a_millionth_of_their_cost) {
+  const Comm alone = MpiSession::world().split(MpiSession::world().rank());
+  for (std::uint64_t trial = 0; trial < 5; ++trial) {
+    const LinearSystem system = random_system(4, 12, 1.05, trial);
+    const QuadraticCost cost = random_cost(system, trial);
+    const SymmetrySpec symmetry = policy_symmetry(PolicyKind::kDynamic, system);
+    RandomStream stream(trial, Purpose::kTest, 7);
+    LinearPolicy policy = optimal_policy(system, cost);
+    policy.b += 0.02 * gaussian(4, 12, stream);  // at the optimum small errors would not cost anything
+    std::vector<ParamVector> weights(10, ParamVector(symmetry.layout()));
+    MergeInput input{.symmetry = &symmetry, .seed = 1, .round = 1};
+    for (int i = 0; i < 10; ++i) {
+      ParamVector& own = weights[static_cast<std::size_t>(i)];
+      to_weights(PolicyKind::kDynamic, policy.in_basis(invertible(4, stream)), own);
+      input.participants.push_back(i);
+      input.rows.push_back({i, &own, 1.0, true, nullptr});
+    }
+    const ParamVector merged = merger_called("gl")->merge(input, alone).merged;
+    const double expected = expected_cost(system, cost, policy, 100);
+    ASSERT_LT(expected, 10.0 * expected_cost(system, cost, optimal_policy(system, cost), 100));
+    const double reached = expected_cost(system, cost, to_policy(PolicyKind::kDynamic, merged), 100);
+    EXPECT_NEAR(reached / expected, 1.0, 1e-6) << trial;
+  }
+}
+
+class EveryMethodOnLqg : public testing::TestWithParam<MergerEntry> {};
+
+TEST_P(EveryMethodOnLqg, trains_and_merges_to_the_same_bits_on_any_number_of_ranks) {
+  const std::string method(GetParam().name);
+  if (method == "regmean" || method == "regression" || method == "best-of") {
+    GTEST_SKIP() << "asks for the layers of a network, which a recurrence does not have";
+  }
+  const Comm world = MpiSession::world();
+  const Comm alone = world.split(world.rank());
+  const LqgOptions options = options_of(
+      "fleet.robots = 5\nfleet.partition = \"mixture\"\nfleet.alpha = 0.5\nfleet.flipped = 0.4\n"
+      "system.observations = 6\ndata.horizon = 15\ndata.trajectories = 2\ntasks.weights = [0.1, 1.0, 10.0]",
+      3);
+  const FleetOptions schedule{.robots = 5,
+                              .epochs = 60,
+                              .merge_every = 20,
+                              .participation = 0.6,
+                              .hand_back = FleetOptions::HandBack::kParticipants,
+                              .local_tests = FleetOptions::LocalTests::kEvery,
+                              .seed = 3};
+  const auto outcome = [&](const Comm& comm) {
+    const std::unique_ptr<Merger> merger = merger_called(
+        method, "merge.fleet-merge.epochs = 2\nmerge.fleet-merge.steps = 3\nmerge.fleet-merge.batch_size = 2");
+    const std::unique_ptr<Workload> workload = make_lqg_workload(options);
+    std::vector<double> metrics;
+    const CellResult result =
+        run_cell(schedule, GetParam().regime, merger.get(), *workload, comm, [&](const RoundRecord& round) {
+          for (const Metric& metric : round.metrics) metrics.push_back(metric.value);
+        });
+    if (result.merged) metrics.insert(metrics.end(), result.merged->flat().begin(), result.merged->flat().end());
+    return metrics;
+  };
+  const std::vector<double> apart = outcome(world);
+  EXPECT_EQ(apart, outcome(alone));
+  EXPECT_GT(apart.size(), 20U);
+  for (const double value : apart) EXPECT_FALSE(std::isnan(value));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryMethodOnLqg, testing::ValuesIn(merger_table().begin(), merger_table().end()),
+                         [](const auto& tested) {
+                           std::string name(tested.param.name);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace fleet
