@@ -22,7 +22,9 @@ enum class Purpose : std::uint32_t {
   kMerge = 5,           ///< decisions a merging method takes for the fleet
   kAlignment = 6,       ///< data and interpolation a robot draws while it is aligned
   kTest = 7,
-  kMatching = 8,  ///< the order in which weight matching visits robots and groups
+  kMatching = 8,        ///< the order in which weight matching visits robots and groups
+  kDemonstration = 20,  ///< an expert's episode: what varies in it, and what disturbs it
+  kRollout = 21,        ///< what varies in an episode under a policy
 };
 
 class RandomStream {

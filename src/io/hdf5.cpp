@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -210,6 +211,15 @@ std::vector<T> read_values(hid_t file, const std::string& name, std::vector<std:
   return values;
 }
 
+template <class T>
+T read_number(hid_t file, const std::filesystem::path& path, const std::string& object, const std::string& name) {
+  const Handle attribute(H5Aopen_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                         cat("read attribute ", name, " of ", object, " in ", path.string()));
+  T value{};
+  check(H5Aread(attribute, native_type<T>(), &value), "read attribute " + name);
+  return value;
+}
+
 }  // namespace
 
 void Table::add(std::string name, Column values) {
@@ -331,6 +341,19 @@ void Hdf5Writer::write_array(const std::string& name, std::span<const std::int32
   write_values(file_, name, values, shape);
 }
 
+void Hdf5Writer::write_flags(const std::string& name, std::span<const std::uint8_t> values) {
+  const Handle type(H5Tenum_create(H5T_NATIVE_INT8), H5Tclose, "make a type of truth values");
+  constexpr std::array<std::int8_t, 2> kValues = {0, 1};
+  check(H5Tenum_insert(type, "FALSE", &kValues[0]), "make a type of truth values");
+  check(H5Tenum_insert(type, "TRUE", &kValues[1]), "make a type of truth values");
+  const hsize_t extent = values.size();
+  const Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose, "describe " + name);
+  const Handle links = link_creation();
+  const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
+                   "create " + name + why());
+  check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
+}
+
 void Hdf5Writer::ensure_object(const std::string& name) {
   if (name == "/" || H5Lexists(file_, name.c_str(), H5P_DEFAULT) > 0) return;
   const Handle links = link_creation();
@@ -349,13 +372,22 @@ void Hdf5Writer::write_attribute(const std::string& object, const std::string& n
   check(H5Awrite(attribute, type, padded.data()), "write attribute " + name);
 }
 
-void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
+template <class T>
+void Hdf5Writer::write_number(const std::string& object, const std::string& name, T value) {
   ensure_object(object);
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose, "describe " + name);
-  const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), H5T_NATIVE_INT64, space, H5P_DEFAULT,
+  const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), native_type<T>(), space, H5P_DEFAULT,
                                            H5P_DEFAULT, H5P_DEFAULT),
                          H5Aclose, "create attribute " + name);
-  check(H5Awrite(attribute, H5T_NATIVE_INT64, &value), "write attribute " + name);
+  check(H5Awrite(attribute, native_type<T>(), &value), "write attribute " + name);
+}
+
+void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
+  write_number(object, name, value);
+}
+
+void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, double value) {
+  write_number(object, name, value);
 }
 
 void Hdf5Writer::commit() {
@@ -455,11 +487,11 @@ std::string Hdf5Reader::read_text_attribute(const std::string& object, const std
 }
 
 std::int64_t Hdf5Reader::read_integer_attribute(const std::string& object, const std::string& name) const {
-  const Handle attribute(H5Aopen_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                         cat("read attribute ", name, " of ", object, " in ", path_.string()));
-  std::int64_t value = 0;
-  check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "read attribute " + name);
-  return value;
+  return read_number<std::int64_t>(file_, path_, object, name);
+}
+
+double Hdf5Reader::read_real_attribute(const std::string& object, const std::string& name) const {
+  return read_number<double>(file_, path_, object, name);
 }
 
 std::string hdf5_version() {
