@@ -69,11 +69,15 @@ class OffscreenContext {
 }  // namespace
 
 struct Renderer::Context {
-  Context(Scene& scene, const std::string& camera_name) : model(scene.model()) {
+  explicit Context(Scene& scene) : model(scene.model()) {
     mjv_defaultOption(&option);
     mjv_defaultCamera(&camera);
-    camera.type = mjCAMERA_FIXED;
-    camera.fixedcamid = scene.id(mjOBJ_CAMERA, camera_name.c_str());
+    // From before the table, to the right of the robot, a little above. The scenes' own cameras stand on their heads.
+    camera.type = mjCAMERA_FREE;
+    Vec3::Map(camera.lookat) = Vec3(0, 0.6, 0.12);
+    camera.distance = 1.7;
+    camera.azimuth = 235;
+    camera.elevation = -28;
     goal_site = mj_name2id(&model, mjOBJ_SITE, "goal");
     mjv_defaultScene(&drawn);
     mjv_makeScene(&model, &drawn, 2000);
@@ -98,10 +102,10 @@ struct Renderer::Context {
   int goal_site = -1;
 };
 
-Renderer::Renderer(Scene& scene, int width, int height, const std::string& camera) {
+Renderer::Renderer(Scene& scene, int width, int height) {
   scene.model().vis.global.offwidth = width;
   scene.model().vis.global.offheight = height;
-  context_ = std::make_unique<Context>(scene, camera);
+  context_ = std::make_unique<Context>(scene);
   picture_ = {.width = width,
               .height = height,
               .rgb = std::vector<std::uint8_t>(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height))};

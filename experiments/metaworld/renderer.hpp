@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "metaworld/environment.hpp"
@@ -20,7 +19,7 @@ struct Picture {
 class Renderer {
  public:
   /// Error saying what to install when there is no off-screen OpenGL.
-  Renderer(Scene& scene, int width, int height, const std::string& camera = "corner2");
+  Renderer(Scene& scene, int width, int height);
   Renderer(const Renderer&) = delete;
   Renderer& operator=(const Renderer&) = delete;
   ~Renderer();

@@ -176,9 +176,16 @@ Handle link_creation() {
   return list;
 }
 
+/// Without the time of writing: the same contents are the same bytes.
+Handle plain_creation() {
+  Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  H5Pset_obj_track_times(list, 0);
+  return list;
+}
+
 /// Chunked and compressed where there is something to compress.
 Handle dataset_creation(std::size_t elements, std::size_t element_bytes) {
-  Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  Handle list = plain_creation();
   if (elements * element_bytes > 4096) {
     const hsize_t chunk = std::clamp<hsize_t>((1U << 20U) / element_bytes, 1, elements);
     H5Pset_chunk(list, 1, &chunk);
@@ -194,7 +201,8 @@ void write_values(hid_t file, const std::string& name, std::span<const T> values
   const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose,
                      "describe " + name);
   const Handle links = link_creation();
-  const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
+  const Handle creation = plain_creation();
+  const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, creation, H5P_DEFAULT), H5Dclose,
                    "create " + name + why());
   check(H5Dwrite(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
 }
@@ -349,7 +357,8 @@ void Hdf5Writer::write_flags(const std::string& name, std::span<const std::uint8
   const hsize_t extent = values.size();
   const Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose, "describe " + name);
   const Handle links = link_creation();
-  const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
+  const Handle creation = plain_creation();
+  const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose,
                    "create " + name + why());
   check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
 }
