@@ -18,7 +18,7 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(MuJoCo REQUIRED_VARS MuJoCo_LIBRARY MuJoCo_INCLUDE_DIR VERSION_VAR MuJoCo_VERSION)
 if(MuJoCo_FOUND AND NOT TARGET MuJoCo::MuJoCo)
-  add_library(MuJoCo::MuJoCo UNKNOWN IMPORTED)
+  add_library(MuJoCo::MuJoCo UNKNOWN IMPORTED GLOBAL)
   set_target_properties(MuJoCo::MuJoCo PROPERTIES
     IMPORTED_LOCATION ${MuJoCo_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${MuJoCo_INCLUDE_DIR})
 endif()
