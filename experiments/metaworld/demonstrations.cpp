@@ -31,7 +31,7 @@ void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& epi
   file.write_attribute(group, "id", static_cast<std::int64_t>(index));
   file.write_attribute(group, "total_steps", static_cast<std::int64_t>(steps));
   file.write_attribute(group, "task", episode.task);
-  file.write_attribute(group, "noise", episode.noise);
+  file.write_real_attribute(group, "noise", episode.noise);
   file.write_attribute(group, "attempts", std::int64_t{episode.attempts});
 }
 

@@ -395,7 +395,7 @@ void Hdf5Writer::write_attribute(const std::string& object, const std::string& n
   write_number(object, name, value);
 }
 
-void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, double value) {
+void Hdf5Writer::write_real_attribute(const std::string& object, const std::string& name, double value) {
   write_number(object, name, value);
 }
 

@@ -54,7 +54,7 @@ class Hdf5Writer {
   /// `object` is "/" or a group or dataset; a group that is missing is created.
   void write_attribute(const std::string& object, const std::string& name, const std::string& text);
   void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
-  void write_attribute(const std::string& object, const std::string& name, double value);
+  void write_real_attribute(const std::string& object, const std::string& name, double value);
 
   /// Closes, fsyncs and renames. Error if the disk is full or the directory cannot be written.
   void commit();
