@@ -32,7 +32,7 @@ run: build data
 test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q analysis tests/end_to_end
-	$(PYTHON) -m ruff check analysis tests/end_to_end
+	$(PYTHON) -m ruff check analysis tests
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
