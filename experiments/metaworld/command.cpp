@@ -127,7 +127,8 @@ int rollout(const Arguments& arguments) {
       return 0;
     }
     Workshop workshop(assets_of(*values));
-    const std::vector<EpisodeResult> results = evaluate(jobs, policy, workshop, world);
+    Trials trials(jobs, workshop);
+    const std::vector<EpisodeResult> results = evaluate(trials, policy, world);
     if (world.is_root()) print_results(tasks, results);
     return 0;
   });
@@ -191,29 +192,29 @@ int tasks(const Arguments& /*arguments*/) {
   return 0;
 }
 
-struct Action {
+struct Subcommand {
   std::string_view name;
   std::string_view summary;
   int (*run)(const Arguments& arguments);
 };
-constexpr std::array kActions = {
-    Action{"rollout", "run episodes under a policy, and draw them: fleet metaworld rollout reach", rollout},
-    Action{"demos", "record the experts' demonstrations: mpirun -n 2 fleet metaworld demos --tasks mt10 -o demos.h5",
-           demos},
-    Action{"tasks", "list the 50 tasks", tasks},
+constexpr std::array kSubcommands = {
+    Subcommand{"rollout", "run episodes under a policy, and draw them: fleet metaworld rollout reach", rollout},
+    Subcommand{"demos",
+               "record the experts' demonstrations: mpirun -n 2 fleet metaworld demos --tasks mt10 -o demos.h5", demos},
+    Subcommand{"tasks", "list the 50 tasks", tasks},
 };
 
 }  // namespace
 
 int metaworld_command(const Arguments& arguments) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
-  for (const auto& action : kActions) {
-    if (action.name == name) return action.run(Arguments(arguments.begin() + 1, arguments.end()));
+  for (const Subcommand& command : kSubcommands) {
+    if (command.name == name) return command.run(Arguments(arguments.begin() + 1, arguments.end()));
   }
   std::ostringstream usage;
   usage << "usage: fleet metaworld COMMAND ...\n\n";
-  for (const auto& action : kActions)
-    usage << "  " << std::left << std::setw(9) << action.name << action.summary << '\n';
+  for (const Subcommand& command : kSubcommands)
+    usage << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
   if (name != "--help" && name != "-h") throw ConfigError(cat("there is no command ", name, "\n", usage.str()));
   std::cout << usage.str();
   return arguments.empty() ? exit_code::kMisused : 0;

@@ -21,24 +21,30 @@ Environment& Workshop::environment(int task) {
   return place->environment;
 }
 
-std::vector<EpisodeResult> evaluate(std::span<const Job> jobs, const Policy& policy, Workshop& workshop,
-                                    const Comm& comm) {
+EpisodeResult Trials::run(std::size_t job, const Policy& policy) {
+  Environment& environment = workshop_->environment(jobs_[job].task);
+  if (starts_[job]) {
+    environment.reset(*starts_[job]);
+  } else {
+    environment.reset(jobs_[job].variation);
+    starts_[job] = environment.start();
+  }
+  return roll_out(environment, policy);
+}
+
+std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm) {
   constexpr std::size_t kRow = 4;  // job, success, diverged, steps
   std::vector<double> mine;
   comm.together([&] {
-    for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < jobs.size();
+    for (auto i = static_cast<std::size_t>(comm.rank()); i < trials.size();
          i += static_cast<std::size_t>(comm.size())) {
       if (comm.stop_requested()) return;
-      Environment& environment = workshop.environment(jobs[i].task);
-      environment.reset(jobs[i].variation);
-      const EpisodeResult result = roll_out(environment, policy);
-      for (const double value : {static_cast<double>(i), result.success ? 1.0 : 0.0, result.diverged ? 1.0 : 0.0,
-                                 static_cast<double>(result.steps)}) {
-        mine.push_back(value);
-      }
+      const EpisodeResult result = trials.run(i, policy);
+      mine.insert(mine.end(), {static_cast<double>(i), result.success ? 1.0 : 0.0, result.diverged ? 1.0 : 0.0,
+                               static_cast<double>(result.steps)});
     }
   });
-  std::vector<EpisodeResult> results(jobs.size());
+  std::vector<EpisodeResult> results(trials.size());
   const std::vector<double> all = comm.all_gather(mine);
   for (std::size_t at = 0; at < all.size(); at += kRow) {
     results[static_cast<std::size_t>(all[at])] = {

@@ -50,9 +50,22 @@ struct Job {
   Variation variation;
 };
 
-/// Runs every job, each rank every size-th, so that all have their share of slow tasks. Results in the order of jobs,
+/// Episodes that are run again and again, under one policy after another: settled once, then begun from a copy.
+class Trials {
+ public:
+  Trials(std::vector<Job> jobs, Workshop& workshop)
+      : jobs_(std::move(jobs)), starts_(jobs_.size()), workshop_(&workshop) {}
+  [[nodiscard]] std::size_t size() const { return jobs_.size(); }
+  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy);
+
+ private:
+  std::vector<Job> jobs_;
+  std::vector<std::optional<Start>> starts_;
+  Workshop* workshop_;
+};
+
+/// Runs every trial, each rank every size-th, so that all have their share of slow tasks. Results in the order of jobs,
 /// on every rank. Collective; Error on all ranks alike.
-[[nodiscard]] std::vector<EpisodeResult> evaluate(std::span<const Job> jobs, const Policy& policy, Workshop& workshop,
-                                                  const Comm& comm);
+[[nodiscard]] std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm);
 
 }  // namespace fleet::metaworld

@@ -10,7 +10,8 @@ import pytest
 
 from conftest import BINARY, ENVIRONMENT, MPIEXEC, ROOT, SECONDS
 
-ASSETS = Path(os.environ.get("METAWORLD_ASSETS", ROOT / "data" / "metaworld"))
+DATA = Path(os.environ.get("FLEET_DATA", ROOT / "data"))
+ASSETS = Path(os.environ.get("METAWORLD_ASSETS", DATA / "metaworld"))
 
 
 def metaworld(*arguments: str, ranks: int = 1) -> subprocess.CompletedProcess[str]:

@@ -65,11 +65,15 @@ TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   for (Job& job : jobs)
     job.variation.object = task_table()[static_cast<std::size_t>(job.task)].randomisation.object_low;
   Workshop workshop(default_assets());
-  const auto together = evaluate(jobs, expert_action, workshop, world);
-  const auto alone = evaluate(jobs, expert_action, workshop, world.split(world.rank()));
+  Trials trials(jobs, workshop);
+  const auto together = evaluate(trials, expert_action, world);
+  Trials again(jobs, workshop);
+  const auto alone = evaluate(again, expert_action, world.split(world.rank()));
+  const auto from_stored_starts = evaluate(again, expert_action, world.split(world.rank()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     EXPECT_EQ(together[i].success, alone[i].success);
     EXPECT_EQ(together[i].steps, alone[i].steps);
+    EXPECT_EQ(from_stored_starts[i].steps, alone[i].steps);
   }
   EXPECT_EQ(together[0].steps, together[2].steps);
 }
