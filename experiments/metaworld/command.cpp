@@ -5,7 +5,6 @@
 #include <iostream>
 
 #include "base/error.hpp"
-#include "base/settings.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
 #include "metaworld/goals.hpp"
@@ -39,7 +38,7 @@ std::vector<Job> rollout_jobs(const std::vector<int>& tasks, int episodes, const
     const auto benchmark = benchmark_variations(std::span(&task, 1), seed).front();
     RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
     for (int i = 0; i < episodes; ++i) {
-      const Variation drawn = goals == "random" ? draw_variation(task_table()[static_cast<std::size_t>(task)], stream)
+      const Variation drawn = goals == "random" ? draw_variation(task_of(task), stream)
                                                 : benchmark[static_cast<std::size_t>(i % kBenchmarkGoals)];
       jobs.push_back({.task = task, .variation = drawn});
     }
@@ -58,7 +57,7 @@ std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& po
   Film film(path);
   std::vector<EpisodeResult> results;
   for (const Job& job : jobs) {
-    Scene scene(task_table()[static_cast<std::size_t>(job.task)], assets, Scene::Detail::kVisual);
+    Scene scene(task_of(job.task), assets, Scene::Detail::kVisual);
     Environment environment(scene);
     Renderer renderer(scene, kPictureSize, kPictureSize);
     environment.reset(job.variation);
@@ -88,9 +87,8 @@ void print_results(const std::vector<int>& tasks, std::span<const EpisodeResult>
       diverged += result.diverged ? 1 : 0;
     }
     mean += successes / static_cast<double>(results.size());
-    std::cout << std::left << std::setw(28) << task_table()[static_cast<std::size_t>(tasks[i])].name << std::right
-              << std::setw(3) << successes << '/' << std::left << std::setw(5) << episodes
-              << (successes > 0 ? cat(steps / successes) : "-");
+    std::cout << std::left << std::setw(28) << task_of(tasks[i]).name << std::right << std::setw(3) << successes << '/'
+              << std::left << std::setw(5) << episodes << (successes > 0 ? cat(steps / successes) : "-");
     if (diverged > 0) std::cout << "  (" << diverged << " diverged)";
     std::cout << '\n';
   }

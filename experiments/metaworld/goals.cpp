@@ -38,7 +38,7 @@ std::vector<std::vector<Variation>> benchmark_variations(std::span<const int> ta
   std::mt19937 generator(seed);
   std::vector<std::vector<Variation>> variations;
   for (const int task : tasks) {
-    const Randomisation& from = task_table()[static_cast<std::size_t>(task)].randomisation;
+    const Randomisation& from = task_of(task).randomisation;
     std::vector<Variation>& drawn = variations.emplace_back();
     for (int i = 0; i < count; ++i) {
       // The reference places everything twice at every reset, and keeps the second.

@@ -105,9 +105,9 @@ std::vector<Demonstration> unpack(std::span<const int> tasks, int per_task, cons
   for (std::size_t row = 0; row < headers.size(); row += kHeader) {
     const auto number = static_cast<std::size_t>(headers[row]);
     const auto length = static_cast<std::size_t>(headers[row + 1]);
-    const auto task = static_cast<std::size_t>(tasks[number / static_cast<std::size_t>(per_task)]);
+    const int task = tasks[number / static_cast<std::size_t>(per_task)];
     Demonstration& episode = episodes[number];
-    episode = {.task = cat(task_table()[task].name, "-v3"),
+    episode = {.task = cat(task_of(task).name, "-v3"),
                .observations = take((length + 1) * kObservationSize),
                .actions = take(length * kActionSize),
                .rewards = take(length),

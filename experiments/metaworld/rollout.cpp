@@ -17,7 +17,7 @@ EpisodeResult roll_out(Environment& environment, const Policy& policy,
 
 Environment& Workshop::environment(int task) {
   std::unique_ptr<Place>& place = places_[task];
-  if (!place) place = std::make_unique<Place>(task_table()[static_cast<std::size_t>(task)], assets_, detail_);
+  if (!place) place = std::make_unique<Place>(task_of(task), assets_, detail_);
   return place->environment;
 }
 

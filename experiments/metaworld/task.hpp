@@ -117,6 +117,10 @@ struct TaskSpec {
 
 /// The 50 tasks in the order of the MT50 benchmark, which is that of their ids.
 [[nodiscard]] std::span<const TaskSpec> task_table();
+/// The row of this id.
+[[nodiscard]] inline const TaskSpec& task_of(int id) {
+  return task_table()[static_cast<std::size_t>(id)];
+}
 
 /// Ids of the tasks that `names` stands for: "mt10", "mt50", or names with or without "-v3", separated by commas.
 /// ConfigError naming the nearest for one that is none.

@@ -46,7 +46,7 @@ std::vector<Action> tape(Environment& environment, const Start& start) {
 }
 
 void measure(int id) {
-  const TaskSpec& task = task_table()[static_cast<std::size_t>(id)];
+  const TaskSpec& task = task_of(id);
   Scene scene(task, default_assets());
   Environment environment(scene);
   environment.reset(benchmark_variations(std::array{id}, 42).front().front());

@@ -16,7 +16,7 @@ namespace fleet::metaworld {
 
 /// The row of the table with this name.
 inline const TaskSpec& task_named(std::string_view name) {
-  return task_table()[static_cast<std::size_t>(find_tasks(name).front())];
+  return task_of(find_tasks(name).front());
 }
 
 }  // namespace fleet::metaworld

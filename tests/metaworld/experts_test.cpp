@@ -10,7 +10,7 @@ TEST(MetaworldExperts, succeed_at_four_of_five_goals_of_every_task_and_at_98_per
   REQUIRE_METAWORLD_ASSETS();
   int all = 0;
   for (const int task : find_tasks("mt50")) {
-    Scene scene(task_table()[static_cast<std::size_t>(task)], default_assets());
+    Scene scene(task_of(task), default_assets());
     Environment environment(scene);
     int successes = 0;
     for (const Variation& goal : benchmark_variations(std::array{task}, 42).front()) {

@@ -62,8 +62,7 @@ TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   const Comm world = MpiSession::world();
   std::vector<Job> jobs;
   for (const int task : find_tasks("reach,door-close,reach")) jobs.push_back({.task = task, .variation = {}});
-  for (Job& job : jobs)
-    job.variation.object = task_table()[static_cast<std::size_t>(job.task)].randomisation.object_low;
+  for (Job& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
   Workshop workshop(default_assets());
   Trials trials(jobs, workshop);
   const auto together = evaluate(trials, expert_action, world);

@@ -50,7 +50,7 @@ TEST(MetaworldReference, experts_act_alike_to_the_last_bit) {
   for_each_line("action", [](int task, std::span<const double> numbers) {
     Observation observation;
     std::copy_n(numbers.begin(), kObservationSize, observation.begin());
-    const Action ours = expert_action(task_table()[static_cast<std::size_t>(task)], observation);
+    const Action ours = expert_action(task_of(task), observation);
     for (std::size_t i = 0; i < kActionSize; ++i) EXPECT_EQ(ours[i], static_cast<float>(numbers[kObservationSize + i]));
   });
 }
@@ -68,7 +68,7 @@ TEST(MetaworldReference, episodes_go_alike_in_all_tasks) {
   REQUIRE_METAWORLD_ASSETS();
   if (mj_version() != 330) GTEST_SKIP() << "recorded with MuJoCo 3.3.0, this is " << mj_versionString();
   for_each_line("episode", [](int task, std::span<const double> numbers) {
-    Scene scene(task_table()[static_cast<std::size_t>(task)], default_assets());
+    Scene scene(task_of(task), default_assets());
     Environment environment(scene);
     const Variation goal = benchmark_variations(std::array{task}, kSeed).front().front();
     expect_drawn(goal, numbers.subspan(0, 6));
