@@ -13,7 +13,8 @@ TEST(MetaworldExperts, succeed_at_four_of_five_goals_of_every_task_and_at_98_per
     Scene scene(task_of(task), default_assets());
     Environment environment(scene);
     int successes = 0;
-    for (const Variation& goal : benchmark_variations(std::array{task}, 42).front()) {
+    const std::vector<Variation> goals = benchmark_variations(std::array{task}, 42).front();
+    for (const Variation& goal : goals) {
       environment.reset(goal);
       successes += roll_out(environment, expert_action).success ? 1 : 0;
     }
