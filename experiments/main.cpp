@@ -1,22 +1,17 @@
-// The command line: one function per command, one table, and the only place where errors become exit codes.
-//
-// 0 done; 1 something failed; 2 the configuration or command line is wrong; 75 interrupted, run again to resume.
-#include <boost/program_options.hpp>
-
+// The command line: one function per command, one table.
 #include <array>
 #include <cmath>
-#include <csignal>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <thread>
 
 #include "base/process.hpp"
-#include "comm/stop_notice.hpp"
+#include "command_line.hpp"
 #include "io/fetch.hpp"
 #include "io/plays.hpp"
 #include "io/toml.hpp"
+#include "metaworld/command.hpp"
 #include "shakespeare.hpp"
 #include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
@@ -30,44 +25,7 @@ namespace fleet {
 namespace {
 
 namespace po = boost::program_options;
-using Arguments = std::vector<std::string>;
-
-constexpr int kFailed = 1;
-constexpr int kMisused = 2;
-constexpr int kInterrupted = 75;  // EX_TEMPFAIL
-
-volatile std::sig_atomic_t stop_signal = 0;
-void note_signal(int number) {
-  stop_signal = number;
-}
-
-void watch_signals() {
-  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
-}
-
-/// Options of a command that takes one positional argument called `positional`; prints its help and returns nothing
-/// when asked to.
-std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
-                                       const char* positional, const std::string& usage) {
-  options.add_options()("help,h", "show this help");
-  po::options_description all = options;
-  all.add_options()(positional, po::value<std::string>());
-  po::positional_options_description positions;
-  positions.add(positional, 1);
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    throw ConfigError(cat(error.what(), "\nusage: ", usage));
-  }
-  if (values.contains("help")) {
-    std::cout << "usage: " << usage << "\n\n" << options;
-    return std::nullopt;
-  }
-  if (!values.contains(positional)) throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
-  return values;
-}
+using namespace exit_code;
 
 /// The configuration file with what the command line changes.
 Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
@@ -251,28 +209,10 @@ int run(const Arguments& arguments) {
                         "which finished cells to run again: none, failed or all");
   options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
   options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
-  int argc = 0;
-  char** argv = nullptr;
-  MpiSession session(argc, argv);
-  Comm world = MpiSession::world();
-  watch_signals();
-  StopNotice notice(world, [] { return stop_signal != 0; });
-  world.set_stop_request([&] { return notice.requested(); });
-  try {
-    std::optional<po::variables_map> values;
-    // On one rank the help is text, on several it would be a chorus.
-    if (!world.is_root()) std::cout.setstate(std::ios::failbit);
-    values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
+  return on_ranks([&](const Comm& world) {
+    const auto values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
     return values ? run_on(world, arguments, *values) : 0;
-  } catch (const ConfigError& error) {
-    if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
-    return kMisused;
-  } catch (const SharedError& error) {
-    if (!error.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
-    abort_run(error.what(), kFailed);
-  } catch (const std::exception& error) {
-    abort_run(error.what(), kFailed);
-  }
+  });
 }
 
 int list(const Arguments& /*arguments*/) {
@@ -284,6 +224,7 @@ int list(const Arguments& /*arguments*/) {
   print("workloads (workload)", world_table());
   print("methods (merge.method)", merger_table());
   print("models (model.kind)", model_table());
+  std::cout << "simulators\n  metaworld     " << metaworld_summary() << '\n';
   return 0;
 }
 
@@ -359,6 +300,7 @@ constexpr std::array kCommands = {
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
     Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
+    Command{"metaworld", "roll-outs and demonstrations of Meta-World's tasks", metaworld_command},
     Command{"list", "list workloads, merging methods and models", list},
 };
 
@@ -396,9 +338,9 @@ int main(int argc, char** argv) {
     return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
   } catch (const fleet::ConfigError& error) {
     std::cerr << "fleet: " << error.what() << std::endl;
-    return fleet::kMisused;
+    return fleet::exit_code::kMisused;
   } catch (const std::exception& error) {
     std::cerr << "fleet: " << error.what() << std::endl;
-    return fleet::kFailed;
+    return fleet::exit_code::kFailed;
   }
 }

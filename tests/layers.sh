@@ -16,5 +16,6 @@ complain "io includes torch or sweep"          "$(includes io    'torch|sweep')"
 complain "sweep includes torch"                "$(includes sweep 'torch')"
 complain "LibTorch outside src/torch" "$(grep -rnE '#include <(torch|ATen|c10)/' . | grep -v '^./torch/')"
 complain "HDF5 or toml++ outside src/io" "$(grep -rnE '#include <(hdf5|H5|toml)' . | grep -v '^./io/')"
+complain "MuJoCo outside experiments/metaworld" "$(grep -rn '#include <mujoco/' . ../experiments | grep -v '^../experiments/metaworld/')"
 complain "MPI_COMM_WORLD outside src/comm" "$(grep -rn 'MPI_COMM_WORLD' . ../experiments | grep -v '^./comm/')"
 exit $status

@@ -24,7 +24,8 @@ enum class Purpose : std::uint32_t {
   kTest = 7,
   kMatching = 8,        ///< the order in which weight matching visits robots and groups
   kSystem = 20,         ///< a dynamical system drawn at random
-  kDemonstration = 21,  ///< noise along an expert's trajectories
+  kDemonstration = 21,  ///< an expert's episode: what varies in it, and what disturbs it
+  kRollout = 22,        ///< what varies in an episode under a policy
 };
 
 class RandomStream {

@@ -49,7 +49,7 @@ struct PublishedDataset {
 /// hand. Creates the directory; may be called by several processes at once.
 void fetch_dataset(const PublishedDataset& dataset, const std::filesystem::path& directory, std::ostream& log);
 
-/// The same for a data set known by name; ConfigError for another name.
+/// The same for a data set or a tree (fetch_tree.hpp) known by name; ConfigError for another name.
 void fetch_dataset(std::string_view name, const std::filesystem::path& directory, std::ostream& log);
 
 /// $FLEET_DATA if it is set, or else "data". Each data set has a directory of its name in there.

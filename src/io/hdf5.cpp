@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -183,9 +184,16 @@ Handle link_creation() {
   return list;
 }
 
+/// Without the time of writing: the same contents are the same bytes.
+Handle plain_creation() {
+  Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  H5Pset_obj_track_times(list, 0);
+  return list;
+}
+
 /// Chunked and compressed where there is something to compress.
 Handle dataset_creation(std::size_t elements, std::size_t element_bytes) {
-  Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  Handle list = plain_creation();
   if (elements * element_bytes > 4096) {
     const hsize_t chunk = std::clamp<hsize_t>((1U << 20U) / element_bytes, 1, elements);
     H5Pset_chunk(list, 1, &chunk);
@@ -201,7 +209,8 @@ void write_values(hid_t file, const std::string& name, std::span<const T> values
   const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose,
                      "describe " + name);
   const Handle links = link_creation();
-  const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
+  const Handle creation = plain_creation();
+  const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, creation, H5P_DEFAULT), H5Dclose,
                    "create " + name + system_reason());
   check(H5Dwrite(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
 }
@@ -216,6 +225,15 @@ std::vector<T> read_values(hid_t file, const std::string& name, std::vector<std:
   std::vector<T> values(std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>()));
   check(H5Dread(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read " + name);
   return values;
+}
+
+template <class T>
+T read_number(hid_t file, const std::filesystem::path& path, const std::string& object, const std::string& name) {
+  const Handle attribute(H5Aopen_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                         cat("read attribute ", name, " of ", object, " in ", path.string()));
+  T value{};
+  check(H5Aread(attribute, native_type<T>(), &value), "read attribute " + name);
+  return value;
 }
 
 }  // namespace
@@ -339,6 +357,20 @@ void Hdf5Writer::write_array(const std::string& name, std::span<const std::int32
   write_values(file_, name, values, shape);
 }
 
+void Hdf5Writer::write_flags(const std::string& name, std::span<const std::uint8_t> values) {
+  const Handle type(H5Tenum_create(H5T_NATIVE_INT8), H5Tclose, "make a type of truth values");
+  constexpr std::array<std::int8_t, 2> kValues = {0, 1};
+  check(H5Tenum_insert(type, "FALSE", &kValues[0]), "make a type of truth values");
+  check(H5Tenum_insert(type, "TRUE", &kValues[1]), "make a type of truth values");
+  const hsize_t extent = values.size();
+  const Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose, "describe " + name);
+  const Handle links = link_creation();
+  const Handle creation = plain_creation();
+  const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose,
+                   "create " + name + system_reason());
+  check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
+}
+
 void Hdf5Writer::ensure_object(const std::string& name) {
   if (name == "/" || H5Lexists(file_, name.c_str(), H5P_DEFAULT) > 0) return;
   const Handle links = link_creation();
@@ -357,13 +389,22 @@ void Hdf5Writer::write_attribute(const std::string& object, const std::string& n
   check(H5Awrite(attribute, type, padded.data()), "write attribute " + name);
 }
 
-void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
+template <class T>
+void Hdf5Writer::write_number(const std::string& object, const std::string& name, T value) {
   ensure_object(object);
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose, "describe " + name);
-  const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), H5T_NATIVE_INT64, space, H5P_DEFAULT,
+  const Handle attribute(H5Acreate_by_name(file_, object.c_str(), name.c_str(), native_type<T>(), space, H5P_DEFAULT,
                                            H5P_DEFAULT, H5P_DEFAULT),
                          H5Aclose, "create attribute " + name);
-  check(H5Awrite(attribute, H5T_NATIVE_INT64, &value), "write attribute " + name);
+  check(H5Awrite(attribute, native_type<T>(), &value), "write attribute " + name);
+}
+
+void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
+  write_number(object, name, value);
+}
+
+void Hdf5Writer::write_real_attribute(const std::string& object, const std::string& name, double value) {
+  write_number(object, name, value);
 }
 
 void Hdf5Writer::commit() {
@@ -465,11 +506,11 @@ std::string Hdf5Reader::read_text_attribute(const std::string& object, const std
 }
 
 std::int64_t Hdf5Reader::read_integer_attribute(const std::string& object, const std::string& name) const {
-  const Handle attribute(H5Aopen_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                         cat("read attribute ", name, " of ", object, " in ", path_.string()));
-  std::int64_t value = 0;
-  check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "read attribute " + name);
-  return value;
+  return read_number<std::int64_t>(file_, path_, object, name);
+}
+
+double Hdf5Reader::read_real_attribute(const std::string& object, const std::string& name) const {
+  return read_number<double>(file_, path_, object, name);
 }
 
 std::string hdf5_version() {

@@ -49,9 +49,12 @@ class Hdf5Writer {
   /// A row-major array; groups in `name` ("weights/0/merged") are created.
   void write_array(const std::string& name, std::span<const float> values, std::span<const std::size_t> shape);
   void write_array(const std::string& name, std::span<const std::int32_t> values, std::span<const std::size_t> shape);
+  /// A row of truth values, zero or not, as h5py and Minari have them.
+  void write_flags(const std::string& name, std::span<const std::uint8_t> values);
   /// `object` is "/" or a group or dataset; a group that is missing is created.
   void write_attribute(const std::string& object, const std::string& name, const std::string& text);
   void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
+  void write_real_attribute(const std::string& object, const std::string& name, double value);
 
   /// Closes, fsyncs and renames. Error if the disk is full or the directory cannot be written.
   void commit();
@@ -59,6 +62,8 @@ class Hdf5Writer {
  private:
   /// Makes the group `name` unless there is an object of that name.
   void ensure_object(const std::string& name);
+  template <class T>
+  void write_number(const std::string& object, const std::string& name, T value);
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
@@ -80,6 +85,7 @@ class Hdf5Reader {
   [[nodiscard]] std::vector<std::int32_t> read_integers(const std::string& name, std::vector<std::size_t>& shape) const;
   [[nodiscard]] std::string read_text_attribute(const std::string& object, const std::string& name) const;
   [[nodiscard]] std::int64_t read_integer_attribute(const std::string& object, const std::string& name) const;
+  [[nodiscard]] double read_real_attribute(const std::string& object, const std::string& name) const;
 
  private:
   std::filesystem::path path_;

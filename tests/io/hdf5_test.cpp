@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -17,6 +19,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "base/error.hpp"
 
@@ -166,6 +169,21 @@ TEST_F(Hdf5Test, arrays_in_groups_read_back_with_their_shapes) {
   EXPECT_THROW((void)reader.read_floats("weights/1/layers.0.weight", shape), Error);
 }
 
+TEST_F(Hdf5Test, the_same_contents_are_the_same_bytes) {
+  const auto written = [&] {
+    Hdf5Writer writer(path_);
+    writer.write_array("numbers", std::array{1.0F, 2.0F}, std::array<std::size_t, 1>{2});
+    writer.write_table("cells", every_type());
+    writer.write_flags("flags", std::array<std::uint8_t, 2>{0, 1});
+    writer.commit();
+    std::ifstream file(path_, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string first = written();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5 notes times in seconds
+  EXPECT_EQ(written(), first);
+}
+
 TEST_F(Hdf5Test, attributes_read_back_from_files_groups_and_datasets) {
   const std::string config = "seed = 1\nname = \"größe\"\n";
   Hdf5Writer writer(path_);
@@ -177,6 +195,7 @@ TEST_F(Hdf5Test, attributes_read_back_from_files_groups_and_datasets) {
   writer.write_attribute("provenance/build", "mpi",
                          std::string("4.1"));  // groups that nobody made before
   writer.write_attribute("provenance/build", "ranks", 5);
+  writer.write_real_attribute("provenance/build", "load", 0.1);
   writer.commit();
 
   const Hdf5Reader reader(path_);
@@ -185,6 +204,7 @@ TEST_F(Hdf5Test, attributes_read_back_from_files_groups_and_datasets) {
   EXPECT_EQ(reader.read_text_attribute("/", "empty"), "");
   EXPECT_EQ(reader.read_text_attribute("cells", "axes"), "seed");
   EXPECT_EQ(reader.read_text_attribute("provenance/build", "mpi"), "4.1");
+  EXPECT_EQ(reader.read_real_attribute("provenance/build", "load"), 0.1);
   EXPECT_EQ(reader.read_integer_attribute("provenance/build", "ranks"), 5);
   for (const std::string object : {"/", "cells", "nothing"}) {
     const std::string message = complaint([&] { (void)reader.read_text_attribute(object, "absent"); });

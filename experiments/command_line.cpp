@@ -1,0 +1,77 @@
+#include "command_line.hpp"
+
+#include <csignal>
+#include <iostream>
+#include <thread>
+
+#include "base/error.hpp"
+#include "comm/stop_notice.hpp"
+
+namespace fleet {
+namespace {
+
+namespace po = boost::program_options;
+using namespace exit_code;
+
+volatile std::sig_atomic_t stop_signal = 0;
+void note_signal(int number) {
+  stop_signal = number;
+}
+
+void watch_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
+}
+
+}  // namespace
+
+std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
+                                       const char* positional, const std::string& usage) {
+  options.add_options()("help,h", "show this help");
+  po::options_description all = options;
+  po::positional_options_description positions;
+  if (positional != nullptr) {
+    all.add_options()(positional, po::value<std::string>());
+    positions.add(positional, 1);
+  }
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
+    if (!values.contains("help")) po::notify(values);
+  } catch (const po::error& error) {
+    throw ConfigError(cat(error.what(), "\nusage: ", usage));
+  }
+  if (values.contains("help")) {
+    std::cout << "usage: " << usage << "\n\n" << options;
+    return std::nullopt;
+  }
+  if (positional != nullptr && !values.contains(positional))
+    throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
+  return values;
+}
+
+int on_ranks(const std::function<int(const Comm& world)>& work) {
+  int argc = 0;
+  char** argv = nullptr;
+  MpiSession session(argc, argv);
+  Comm world = MpiSession::world();
+  watch_signals();
+  StopNotice notice(world, [] { return stop_signal != 0; });
+  world.set_stop_request([&] { return notice.requested(); });
+  try {
+    // On one rank the help is text, on several it would be a chorus.
+    if (!world.is_root()) std::cout.setstate(std::ios::failbit);
+    return work(world);
+  } catch (const ConfigError& error) {
+    if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
+    return kMisused;
+  } catch (const Interrupted&) {
+    return kInterrupted;
+  } catch (const SharedError& error) {
+    if (!error.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
+    abort_run(error.what(), kFailed);
+  } catch (const std::exception& error) {
+    abort_run(error.what(), kFailed);
+  }
+}
+
+}  // namespace fleet

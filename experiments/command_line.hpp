@@ -1,0 +1,35 @@
+// What commands share: their options, and the one place where errors become exit codes.
+//
+// 0 done; 1 something failed; 2 the configuration or command line is wrong; 75 interrupted, run again to resume.
+#pragma once
+
+#include <boost/program_options.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+
+namespace fleet {
+
+using Arguments = std::vector<std::string>;
+
+namespace exit_code {
+inline constexpr int kFailed = 1;
+inline constexpr int kMisused = 2;
+inline constexpr int kInterrupted = 75;  // EX_TEMPFAIL
+}  // namespace exit_code
+
+/// Options of a command that takes one positional argument called `positional`, or none if that is null; prints its
+/// help and returns nothing when asked to.
+[[nodiscard]] std::optional<boost::program_options::variables_map> parse(
+    const Arguments& arguments, boost::program_options::options_description options, const char* positional,
+    const std::string& usage);
+
+/// Runs `work` on every rank that mpirun has started, with what it throws turned into an exit code. A signal asks the
+/// ranks to stop. Only the root prints on standard output.
+[[nodiscard]] int on_ranks(const std::function<int(const Comm& world)>& work);
+
+}  // namespace fleet

@@ -1,0 +1,68 @@
+#include "metaworld/cloning.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+constexpr double kLeastDeviation = 0.02;  // a divisor no smaller: what hardly moves must not be blown up
+constexpr double kConstant = 1e-5;        // a deviation that counts as none
+constexpr float kLargest = 10;            // deviations; what a robot has never seen must not drown the rest
+
+}  // namespace
+
+CloningRows rows_of(const DemonstrationSet& set) {
+  CloningRows rows;
+  for (const Demonstration& episode : set.episodes) {
+    auto task = std::ranges::find(rows.tasks, episode.task);
+    if (task == rows.tasks.end()) task = rows.tasks.insert(rows.tasks.end(), episode.task);
+    const auto steps = static_cast<std::ptrdiff_t>(episode.steps());
+    // Nothing is done in the last state.
+    rows.observations.insert(rows.observations.end(), episode.observations.begin(),
+                             episode.observations.begin() + steps * static_cast<std::ptrdiff_t>(kObservationSize));
+    rows.actions.insert(rows.actions.end(), episode.actions.begin(), episode.actions.end());
+    rows.labels.insert(rows.labels.end(), episode.steps(), static_cast<std::uint8_t>(task - rows.tasks.begin()));
+  }
+  return rows;
+}
+
+void ObservationMoments::add(std::span<const float> rows) {
+  for (std::size_t at = 0; at < rows.size(); at += kObservationSize) {
+    ++count;
+    for (std::size_t i = 0; i < kObservationSize; ++i) {
+      const double value = rows[at + i];
+      sum[i] += value;
+      squares[i] += value * value;
+    }
+  }
+}
+
+void ObservationMoments::add(const ObservationMoments& other) {
+  count += other.count;
+  for (std::size_t i = 0; i < kObservationSize; ++i) {
+    sum[i] += other.sum[i];
+    squares[i] += other.squares[i];
+  }
+}
+
+ObservationScaling::ObservationScaling(const ObservationMoments& fleet) {
+  require(fleet.count > 0, "there are no observations to scale by");
+  for (std::size_t i = 0; i < kObservationSize; ++i) {
+    const double mean = fleet.sum[i] / fleet.count;
+    const double deviation = std::sqrt(std::max(0.0, fleet.squares[i] / fleet.count - mean * mean));
+    mean_[i] = static_cast<float>(mean);
+    factor_[i] = deviation < kConstant ? 0 : static_cast<float>(1 / std::max(deviation, kLeastDeviation));
+  }
+}
+
+void ObservationScaling::apply(std::span<const float, kObservationSize> observation,
+                               std::span<float, kObservationSize> into) const {
+  for (std::size_t i = 0; i < kObservationSize; ++i) {
+    into[i] = std::clamp((observation[i] - mean_[i]) * factor_[i], -kLargest, kLargest);
+  }
+}
+
+}  // namespace fleet::metaworld

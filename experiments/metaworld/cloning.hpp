@@ -1,0 +1,52 @@
+// Demonstrations as a regression problem: rows of observation and action, and the scaling of observations that a fleet
+// agrees on without sharing any.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "metaworld/demonstrations.hpp"
+#include "metaworld/task.hpp"
+
+namespace fleet::metaworld {
+
+/// Every step of every demonstration. `labels` are what partition() mixes over robots.
+struct CloningRows {
+  std::vector<float> observations;   ///< rows x kObservationSize
+  std::vector<float> actions;        ///< rows x kActionSize
+  std::vector<std::uint8_t> labels;  ///< index into `tasks`
+  std::vector<std::string> tasks;    ///< in the order of their first demonstration
+  [[nodiscard]] std::size_t size() const { return labels.size(); }
+};
+[[nodiscard]] CloningRows rows_of(const DemonstrationSet& set);
+
+/// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be
+/// added up in the order of robots.
+struct ObservationMoments {
+  double count = 0;
+  std::array<double, kObservationSize> sum{};
+  std::array<double, kObservationSize> squares{};
+
+  /// Adds rows of kObservationSize numbers.
+  void add(std::span<const float> rows);
+  void add(const ObservationMoments& other);
+};
+
+/// Observations to mean 0 and deviation 1, as the whole fleet's are: a scaling of each robot's own would differ between
+/// the networks that are to be merged.
+class ObservationScaling {
+ public:
+  /// Error without observations.
+  explicit ObservationScaling(const ObservationMoments& fleet);
+  /// Scales one observation: within +-10; 0 where the fleet has seen no variation.
+  void apply(std::span<const float, kObservationSize> observation, std::span<float, kObservationSize> into) const;
+
+ private:
+  std::array<float, kObservationSize> mean_{};
+  std::array<float, kObservationSize> factor_{};
+};
+
+}  // namespace fleet::metaworld

@@ -1,0 +1,225 @@
+#include "metaworld/command.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "metaworld/experts.hpp"
+#include "metaworld/film.hpp"
+#include "metaworld/goals.hpp"
+#include "metaworld/recorder.hpp"
+
+namespace fleet {
+namespace {
+
+using namespace metaworld;
+namespace po = boost::program_options;
+
+constexpr int kPictureSize = 480;
+constexpr int kStepsPerPicture = 2;  // of 80 a second, so that the film runs in real time
+
+std::string assets_of(const po::variables_map& values) {
+  return values.contains("assets") ? values["assets"].as<std::string>() : default_assets().string();
+}
+
+int positive(const po::variables_map& values, const char* name) {
+  const int value = values[name].as<int>();
+  if (value < 1) throw ConfigError(cat("--", name, " ", value, ": expected 1 or more"));
+  return value;
+}
+
+// ---- fleet metaworld rollout
+
+std::vector<Job> rollout_jobs(const std::vector<int>& tasks, int episodes, const std::string& goals,
+                              std::uint32_t seed) {
+  std::vector<Job> jobs;
+  for (const int task : tasks) {
+    const auto benchmark = benchmark_variations(std::span(&task, 1), seed).front();
+    RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
+    for (int i = 0; i < episodes; ++i) {
+      const Variation drawn = goals == "random" ? draw_variation(task_of(task), stream)
+                                                : benchmark[static_cast<std::size_t>(i % kBenchmarkGoals)];
+      jobs.push_back({.task = task, .variation = drawn});
+    }
+  }
+  return jobs;
+}
+
+Policy make_policy(const std::string& name) {
+  if (name != "expert") throw ConfigError(cat("--policy ", name, ": expected expert"));
+  return expert_action;
+}
+
+/// Runs the jobs here, one after another, with pictures.
+std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& policy, const std::string& assets,
+                                  const std::string& path) {
+  Film film(path);
+  std::vector<EpisodeResult> results;
+  for (const Job& job : jobs) {
+    Scene scene(task_of(job.task), assets, Scene::Detail::kVisual);
+    Environment environment(scene);
+    Renderer renderer(scene, kPictureSize, kPictureSize);
+    environment.reset(job.variation);
+    film.add(renderer.draw(environment));
+    int step = 0;
+    results.push_back(roll_out(environment, policy, [&](Environment& now) {
+      if (++step % kStepsPerPicture == 0) film.add(renderer.draw(now));
+    }));
+  }
+  film.finish();
+  std::cout << film.pictures() << " pictures in " << path << '\n';
+  return results;
+}
+
+void print_results(const std::vector<int>& tasks, std::span<const EpisodeResult> results) {
+  const std::size_t episodes = results.size() / tasks.size();
+  double mean = 0;
+  std::cout << std::left << std::setw(28) << "task"
+            << "success  mean steps\n";
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    int successes = 0;
+    int steps = 0;
+    int diverged = 0;
+    for (const EpisodeResult& result : results.subspan(i * episodes, episodes)) {
+      successes += result.success ? 1 : 0;
+      steps += result.success ? result.steps : 0;
+      diverged += result.diverged ? 1 : 0;
+    }
+    mean += successes / static_cast<double>(results.size());
+    std::cout << std::left << std::setw(28) << task_of(tasks[i]).name << std::right << std::setw(3) << successes << '/'
+              << std::left << std::setw(5) << episodes << (successes > 0 ? cat(steps / successes) : "-");
+    if (diverged > 0) std::cout << "  (" << diverged << " diverged)";
+    std::cout << '\n';
+  }
+  std::cout << "mean success " << std::fixed << std::setprecision(1) << 100 * mean << " %" << std::endl;
+}
+
+int rollout(const Arguments& arguments) {
+  po::options_description options("Options");
+  options.add_options()("policy", po::value<std::string>()->default_value("expert"), "who acts: expert");
+  options.add_options()("episodes", po::value<int>()->default_value(50), "episodes of each task");
+  options.add_options()("goals", po::value<std::string>()->default_value("benchmark"),
+                        "benchmark: the 50 of MT1 with this seed; random: as many others as there are episodes");
+  options.add_options()("seed", po::value<std::uint32_t>()->default_value(42), "of the goals");
+  options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
+  options.add_options()("assets", po::value<std::string>(),
+                        "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
+  return on_ranks([&](const Comm& world) {
+    const auto values =
+        parse(arguments, options, "TASKS",
+              "[mpirun -n RANKS] fleet metaworld rollout TASKS [options]\n\nTASKS: mt10, mt50, or names "
+              "separated by commas");
+    if (!values) return 0;
+    const std::vector<int> tasks = find_tasks((*values)["TASKS"].as<std::string>());
+    const Policy policy = make_policy((*values)["policy"].as<std::string>());
+    const std::string goals = (*values)["goals"].as<std::string>();
+    if (goals != "benchmark" && goals != "random") {
+      throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
+    }
+    const std::vector<Job> jobs =
+        rollout_jobs(tasks, positive(*values, "episodes"), goals, (*values)["seed"].as<std::uint32_t>());
+    if (values->contains("render")) {
+      if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
+      print_results(tasks, render(jobs, policy, assets_of(*values), (*values)["render"].as<std::string>()));
+      return 0;
+    }
+    Workshop workshop(assets_of(*values));
+    Trials trials(jobs, workshop);
+    const std::vector<EpisodeResult> results = evaluate(trials, policy, world);
+    if (world.is_root()) print_results(tasks, results);
+    return 0;
+  });
+}
+
+// ---- fleet metaworld demos
+
+void report(const std::vector<int>& tasks, std::span<const Demonstration> episodes, const std::string& path) {
+  std::size_t steps = 0;
+  int attempts = 0;
+  for (const Demonstration& episode : episodes) {
+    steps += episode.steps();
+    attempts += episode.attempts;
+  }
+  std::cout << episodes.size() << " episodes of " << tasks.size() << " tasks, " << steps << " steps, "
+            << attempts - static_cast<int>(episodes.size()) << " failures discarded: " << path << std::endl;
+}
+
+int demos(const Arguments& arguments) {
+  po::options_description options("Options");
+  options.add_options()("tasks", po::value<std::string>()->default_value("mt10"),
+                        "mt10, mt50, or names separated by commas");
+  options.add_options()("episodes", po::value<int>()->default_value(50), "successful episodes of each task");
+  options.add_options()(
+      "noise", po::value<double>()->default_value(0),
+      "largest deviation of what jogs the hand, in units of action; an episode's own is drawn below it");
+  options.add_options()("seed", po::value<std::uint64_t>()->default_value(0), "of goals and noise");
+  options.add_options()("output,o", po::value<std::string>()->required(), "file to write");
+  options.add_options()("assets", po::value<std::string>(),
+                        "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
+  return on_ranks([&](const Comm& world) {
+    const auto values = parse(arguments, options, nullptr, "[mpirun -n RANKS] fleet metaworld demos -o FILE [options]");
+    if (!values) return 0;
+    const std::string names = (*values)["tasks"].as<std::string>();
+    const std::vector<int> tasks = find_tasks(names);
+    const RecordingOptions recording{.episodes = positive(*values, "episodes"),
+                                     .noise = (*values)["noise"].as<double>(),
+                                     .seed = (*values)["seed"].as<std::uint64_t>()};
+    if (!(recording.noise >= 0 && recording.noise <= 2)) {
+      throw ConfigError(cat("--noise ", recording.noise, ": expected 0 to 2"));
+    }
+    Workshop workshop(assets_of(*values));
+    DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, workshop, world),
+                         .provenance = {{"dataset_id", cat("metaworld/", names, "/expert-v0")},
+                                        {"generator", "fleet metaworld demos"},
+                                        {"noise", cat(recording.noise)},
+                                        {"seed", cat(recording.seed)},
+                                        {"tasks", names}}};
+    world.together([&] {
+      if (!world.is_root()) return;
+      const std::string path = (*values)["output"].as<std::string>();
+      write_demonstrations(path, set);
+      report(tasks, set.episodes, path);
+    });
+    return 0;
+  });
+}
+
+int tasks(const Arguments& /*arguments*/) {
+  for (const TaskSpec& task : task_table()) std::cout << task.name << '\n';
+  return 0;
+}
+
+struct Subcommand {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(const Arguments& arguments);
+};
+constexpr std::array kSubcommands = {
+    Subcommand{"rollout", "run episodes under a policy, and draw them: fleet metaworld rollout reach", rollout},
+    Subcommand{"demos",
+               "record the experts' demonstrations: mpirun -n 2 fleet metaworld demos --tasks mt10 -o demos.h5", demos},
+    Subcommand{"tasks", "list the 50 tasks", tasks},
+};
+
+}  // namespace
+
+int metaworld_command(const Arguments& arguments) {
+  const std::string name = arguments.empty() ? "--help" : arguments.front();
+  for (const Subcommand& command : kSubcommands) {
+    if (command.name == name) return command.run(Arguments(arguments.begin() + 1, arguments.end()));
+  }
+  std::ostringstream usage;
+  usage << "usage: fleet metaworld COMMAND ...\n\n";
+  for (const Subcommand& command : kSubcommands)
+    usage << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
+  if (name != "--help" && name != "-h") throw ConfigError(cat("there is no command ", name, "\n", usage.str()));
+  std::cout << usage.str();
+  return arguments.empty() ? exit_code::kMisused : 0;
+}
+
+std::string metaworld_summary() {
+  return "Meta-World v3's 50 manipulation tasks: `fleet metaworld --help`";
+}
+
+}  // namespace fleet

@@ -1,0 +1,101 @@
+#include "metaworld/demonstrations.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "base/error.hpp"
+#include "io/hdf5.hpp"
+#include "metaworld/task.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+constexpr std::array kProvenance = {"dataset_id", "generator", "noise", "seed", "tasks"};
+
+void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode) {
+  const std::string group = cat("episode_", index);
+  const std::size_t steps = episode.steps();
+  const auto write = [&](const char* name, std::span<const float> values, std::initializer_list<std::size_t> shape) {
+    file.write_array(cat(group, "/", name), values, std::span(shape.begin(), shape.size()));
+  };
+  write("observations", episode.observations, {steps + 1, kObservationSize});
+  write("actions", episode.actions, {steps, kActionSize});
+  write("rewards", episode.rewards, {steps});
+  std::vector<std::uint8_t> flags(steps, 0);
+  flags.back() = episode.success ? 1 : 0;
+  file.write_flags(group + "/terminations", flags);
+  flags.back() = episode.success ? 0 : 1;
+  file.write_flags(group + "/truncations", flags);
+  file.write_attribute(group, "id", static_cast<std::int64_t>(index));
+  file.write_attribute(group, "total_steps", static_cast<std::int64_t>(steps));
+  file.write_attribute(group, "task", episode.task);
+  file.write_real_attribute(group, "noise", episode.noise);
+  file.write_attribute(group, "attempts", std::int64_t{episode.attempts});
+}
+
+/// A dataset of this shape, finite; 0 stands for any number of rows.
+std::vector<float> read_rows(const Hdf5Reader& file, const std::string& where, const std::string& name,
+                             std::vector<std::size_t> expected) {
+  require(file.has(name), where, " has no ", name, ": the file is cut short or was written by something else");
+  std::vector<std::size_t> shape;
+  std::vector<float> values = file.read_floats(name, shape);
+  if (!shape.empty() && !expected.empty() && expected[0] == 0) expected[0] = shape[0];
+  const auto text = [](const std::vector<std::size_t>& extents) {
+    std::string joined;
+    for (const std::size_t extent : extents) joined += cat(joined.empty() ? "" : " x ", extent);
+    return joined;
+  };
+  require(shape == expected, where, ": ", name, " is ", text(shape), ", expected ", text(expected));
+  require(std::ranges::all_of(values, [](float value) { return std::isfinite(value); }), where, ": ", name,
+          " holds a number that is not finite");
+  return values;
+}
+
+Demonstration read_episode(const Hdf5Reader& file, const std::string& where, const std::string& group) {
+  Demonstration episode;
+  episode.rewards = read_rows(file, where, group + "/rewards", {0});
+  const std::size_t steps = episode.steps();
+  require(steps > 0, where, ": ", group, " is empty");
+  episode.actions = read_rows(file, where, group + "/actions", {steps, kActionSize});
+  episode.observations = read_rows(file, where, group + "/observations", {steps + 1, kObservationSize});
+  episode.success = episode.rewards.back() > 0;
+  episode.task = file.read_text_attribute(group, "task");
+  episode.noise = file.read_real_attribute(group, "noise");
+  episode.attempts = static_cast<int>(file.read_integer_attribute(group, "attempts"));
+  return episode;
+}
+
+}  // namespace
+
+void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set) {
+  Hdf5Writer file(path);
+  std::size_t steps = 0;
+  for (std::size_t i = 0; i < set.episodes.size(); ++i) {
+    write_episode(file, i, set.episodes[i]);
+    steps += set.episodes[i].steps();
+  }
+  file.write_attribute("/", "total_episodes", static_cast<std::int64_t>(set.episodes.size()));
+  file.write_attribute("/", "total_steps", static_cast<std::int64_t>(steps));
+  for (const auto& [name, text] : set.provenance) file.write_attribute("/", name, text);
+  file.commit();
+}
+
+DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
+  const Hdf5Reader file(path);
+  DemonstrationSet set;
+  const std::int64_t count = file.read_integer_attribute("/", "total_episodes");
+  const std::int64_t total = file.read_integer_attribute("/", "total_steps");
+  require(count > 0, path.string(), " holds no episodes");
+  std::int64_t steps = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    set.episodes.push_back(read_episode(file, path.string(), cat("episode_", i)));
+    steps += static_cast<std::int64_t>(set.episodes.back().steps());
+  }
+  require(steps == total, path.string(), " holds ", steps, " steps, its header says ", total);
+  for (const char* name : kProvenance) set.provenance.emplace(name, file.read_text_attribute("/", name));
+  return set;
+}
+
+}  // namespace fleet::metaworld

@@ -1,0 +1,39 @@
+// Demonstrations on disk, in the layout of Minari's datasets, so that Python tools read them: episode_K/observations
+// (steps + 1 rows), actions, rewards, terminations, truncations (steps rows each), and attributes.
+//
+// Knows nothing of the simulator.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace fleet::metaworld {
+
+/// An expert's episode: ends when the task is done, or is cut short after the last step.
+struct Demonstration {
+  std::string task;                 ///< "reach-v3"
+  std::vector<float> observations;  ///< (steps + 1) x kObservationSize
+  std::vector<float> actions;       ///< steps x kActionSize, what the expert wanted, clipped to [-1, 1]
+  std::vector<float> rewards;       ///< steps: 1 where the task is done, else 0
+  bool success = false;             ///< the last step ends it, rather than time
+  double noise = 0;                 ///< deviation of what was added to the actions when they were carried out
+  int attempts = 1;                 ///< this one and the failures before it
+
+  [[nodiscard]] std::size_t steps() const { return rewards.size(); }
+};
+
+struct DemonstrationSet {
+  std::vector<Demonstration> episodes;
+  std::map<std::string, std::string> provenance;  ///< attributes of the file
+};
+
+/// Error if the file cannot be written; it appears complete or not at all.
+void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set);
+
+/// Error naming file and episode for what is missing, cut short, of another shape or not finite.
+[[nodiscard]] DemonstrationSet read_demonstrations(const std::filesystem::path& path);
+
+}  // namespace fleet::metaworld

@@ -1,0 +1,30 @@
+// Records demonstrations: the expert at work while its hand is jogged, so that the data show how to recover.
+//
+// DART (Laskey et al., "DART: Noise Injection for Robust Imitation Learning", CoRL 2017): noise is added to the action
+// that is carried out; the action that is recorded is the one the expert wanted.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "metaworld/demonstrations.hpp"
+#include "metaworld/rollout.hpp"
+
+namespace fleet::metaworld {
+
+struct RecordingOptions {
+  int episodes = 50;  ///< of each task
+  double noise = 0;   ///< largest deviation of the noise, in units of action; an episode's own is uniform below it
+  std::uint64_t seed = 0;
+  int attempts = 20;  ///< a failure is discarded and tried anew; Error after so many
+};
+
+/// Successful episodes of each task, in the order of tasks, then episodes, at the root; nothing elsewhere. Each is a
+/// function of (seed, task, number of the episode), whatever rank it is recorded on. Every fourth is recorded without
+/// noise, and each failure lowers the noise of the next attempt. Collective; Error on all ranks alike.
+[[nodiscard]] std::vector<Demonstration> record_demonstrations(std::span<const int> tasks,
+                                                               const RecordingOptions& options, Workshop& workshop,
+                                                               const Comm& comm);
+
+}  // namespace fleet::metaworld

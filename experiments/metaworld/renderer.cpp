@@ -1,0 +1,134 @@
+#include "metaworld/renderer.hpp"
+
+#include <EGL/egl.h>
+#include <EGL/eglext.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+/// An OpenGL context without a window, through EGL: a graphics card's driver, or Mesa's software.
+class OffscreenContext {
+ public:
+  OffscreenContext() {
+    display_ = open_display();
+    constexpr std::array<EGLint, 11> kConfig = {EGL_SURFACE_TYPE,
+                                                EGL_PBUFFER_BIT,
+                                                EGL_RENDERABLE_TYPE,
+                                                EGL_OPENGL_BIT,
+                                                EGL_RED_SIZE,
+                                                8,
+                                                EGL_GREEN_SIZE,
+                                                8,
+                                                EGL_BLUE_SIZE,
+                                                8,
+                                                EGL_NONE};
+    EGLConfig config = nullptr;
+    EGLint found = 0;
+    const bool ready = display_ != EGL_NO_DISPLAY &&
+                       eglChooseConfig(display_, kConfig.data(), &config, 1, &found) == EGL_TRUE && found > 0 &&
+                       eglBindAPI(EGL_OPENGL_API) == EGL_TRUE;
+    if (ready) context_ = eglCreateContext(display_, config, EGL_NO_CONTEXT, nullptr);
+    const bool current =
+        context_ != EGL_NO_CONTEXT && eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_) == EGL_TRUE;
+    require(current, "there is no off-screen OpenGL here to draw with: on Debian install libegl1 and libgl1-mesa-dri");
+  }
+  OffscreenContext(const OffscreenContext&) = delete;
+  OffscreenContext& operator=(const OffscreenContext&) = delete;
+  ~OffscreenContext() {
+    eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+    eglDestroyContext(display_, context_);
+    eglTerminate(display_);
+  }
+
+ private:
+  /// The first device that works; Mesa's software is one.
+  static EGLDisplay open_display() {
+    const auto query = reinterpret_cast<PFNEGLQUERYDEVICESEXTPROC>(eglGetProcAddress("eglQueryDevicesEXT"));  // NOLINT
+    const auto open =
+        reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(eglGetProcAddress("eglGetPlatformDisplayEXT"));  // NOLINT
+    std::array<EGLDeviceEXT, 16> devices{};
+    EGLint count = 0;
+    if (query != nullptr && open != nullptr) query(static_cast<EGLint>(devices.size()), devices.data(), &count);
+    for (int i = 0; i < count; ++i) {
+      const EGLDisplay display = open(EGL_PLATFORM_DEVICE_EXT, devices[static_cast<std::size_t>(i)], nullptr);
+      if (display != EGL_NO_DISPLAY && eglInitialize(display, nullptr, nullptr) == EGL_TRUE) return display;
+    }
+    const EGLDisplay display = eglGetDisplay(EGL_DEFAULT_DISPLAY);
+    return eglInitialize(display, nullptr, nullptr) == EGL_TRUE ? display : EGL_NO_DISPLAY;
+  }
+
+  EGLDisplay display_ = EGL_NO_DISPLAY;
+  EGLContext context_ = EGL_NO_CONTEXT;
+};
+
+}  // namespace
+
+struct Renderer::Context {
+  explicit Context(Scene& scene) : model(scene.model()) {
+    mjv_defaultOption(&option);
+    mjv_defaultCamera(&camera);
+    // From before the table, to the right of the robot, a little above. The scenes' own cameras stand on their heads.
+    camera.type = mjCAMERA_FREE;
+    Vec3::Map(camera.lookat) = Vec3(0, 0.6, 0.12);
+    camera.distance = 1.7;
+    camera.azimuth = 235;
+    camera.elevation = -28;
+    goal_site = mj_name2id(&model, mjOBJ_SITE, "goal");
+    mjv_defaultScene(&drawn);
+    mjv_makeScene(&model, &drawn, 2000);
+    mjr_defaultContext(&resources);
+    mjr_makeContext(&model, &resources, mjFONTSCALE_100);
+    mjr_setBuffer(mjFB_OFFSCREEN, &resources);
+    require(resources.currentBuffer == mjFB_OFFSCREEN, "OpenGL has no off-screen buffer here");
+  }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() {
+    mjr_freeContext(&resources);
+    mjv_freeScene(&drawn);
+  }
+
+  OffscreenContext opengl;
+  mjModel& model;
+  mjvOption option{};
+  mjvCamera camera{};
+  mjvScene drawn{};
+  mjrContext resources{};
+  int goal_site = -1;
+};
+
+Renderer::Renderer(Scene& scene, int width, int height) {
+  scene.model().vis.global.offwidth = width;
+  scene.model().vis.global.offheight = height;
+  context_ = std::make_unique<Context>(scene);
+  picture_ = {.width = width,
+              .height = height,
+              .rgb = std::vector<std::uint8_t>(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height))};
+}
+
+Renderer::~Renderer() = default;
+
+const Picture& Renderer::draw(Environment& environment) {
+  Context& context = *context_;
+  mjData& data = environment.data();
+  // Where the goal is shown does not bear on the simulation, which computes the site's place anew.
+  if (context.goal_site >= 0) Vec3::Map(data.site_xpos + 3 * context.goal_site) = environment.target();
+  mjv_updateScene(&context.model, &data, &context.option, nullptr, &context.camera, mjCAT_ALL, &context.drawn);
+  const mjrRect viewport{0, 0, picture_.width, picture_.height};
+  mjr_render(viewport, &context.drawn, &context.resources);
+  mjr_readPixels(picture_.rgb.data(), nullptr, viewport, &context.resources);
+  // OpenGL counts rows from the bottom.
+  const auto row = 3 * static_cast<std::ptrdiff_t>(picture_.width);
+  for (int top = 0, bottom = picture_.height - 1; top < bottom; ++top, --bottom) {
+    std::swap_ranges(picture_.rgb.begin() + top * row, picture_.rgb.begin() + (top + 1) * row,
+                     picture_.rgb.begin() + bottom * row);
+  }
+  return picture_;
+}
+
+}  // namespace fleet::metaworld

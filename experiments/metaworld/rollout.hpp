@@ -1,0 +1,71 @@
+// Episodes under a policy: one, or many spread over ranks.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "metaworld/environment.hpp"
+
+namespace fleet::metaworld {
+
+using Policy = std::function<Action(const TaskSpec& task, const Observation& observation)>;
+
+struct EpisodeResult {
+  bool success = false;
+  bool diverged = false;
+  int steps = 0;  ///< taken until the end
+};
+
+/// Runs the environment, just reset, until success, divergence or kEpisodeSteps. `watch` is called after every step.
+EpisodeResult roll_out(Environment& environment, const Policy& policy,
+                       const std::function<void(Environment& environment)>& watch = {});
+
+/// One environment for each task asked for so far.
+class Workshop {
+ public:
+  explicit Workshop(std::filesystem::path assets, Scene::Detail detail = Scene::Detail::kPhysics)
+      : assets_(std::move(assets)), detail_(detail) {}
+  [[nodiscard]] Environment& environment(int task);
+
+ private:
+  struct Place {
+    Place(const TaskSpec& task, const std::filesystem::path& assets, Scene::Detail detail)
+        : scene(task, assets, detail), environment(scene) {}
+    Scene scene;
+    Environment environment;
+  };
+  std::filesystem::path assets_;
+  Scene::Detail detail_;
+  std::map<int, std::unique_ptr<Place>> places_;
+};
+
+/// An episode to be run: a task and its variation.
+struct Job {
+  int task = 0;
+  Variation variation;
+};
+
+/// Episodes that are run again and again, under one policy after another: settled once, then begun from a copy.
+class Trials {
+ public:
+  Trials(std::vector<Job> jobs, Workshop& workshop)
+      : jobs_(std::move(jobs)), starts_(jobs_.size()), workshop_(&workshop) {}
+  [[nodiscard]] std::size_t size() const { return jobs_.size(); }
+  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy);
+
+ private:
+  std::vector<Job> jobs_;
+  std::vector<std::optional<Start>> starts_;
+  Workshop* workshop_;
+};
+
+/// Runs every trial, each rank every size-th, so that all have their share of slow tasks. Results in the order of jobs,
+/// on every rank. Collective; Error on all ranks alike.
+[[nodiscard]] std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm);
+
+}  // namespace fleet::metaworld

@@ -1,0 +1,152 @@
+#include "metaworld/scene.hpp"
+
+#include <array>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "io/fetch.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// MuJoCo tells of trouble through two hooks of the whole process; left alone they write a file and end the program.
+/// Warnings are counted in mjData, where Environment reads them.
+void install_hooks() {
+  mju_user_error = [](const char* message) { throw Error(cat("MuJoCo: ", message)); };
+  mju_user_warning = [](const char*) {};
+}
+
+struct FreeSpec {
+  void operator()(mjSpec* spec) const { mj_deleteSpec(spec); }
+};
+
+/// Every texture becomes one pixel that no file is read for.
+void blank_textures(mjSpec& spec) {
+  for (mjsElement* element = mjs_firstElement(&spec, mjOBJ_TEXTURE); element != nullptr;
+       element = mjs_nextElement(&spec, element)) {
+    mjsTexture* texture = mjs_asTexture(element);
+    mjs_setString(texture->file, "");
+    texture->builtin = mjBUILTIN_FLAT;
+    texture->width = 1;
+    texture->height = 1;
+  }
+}
+
+/// Geoms that touch nothing are discarded, unless a sensor needs them: one for each geom that is observed.
+void discard_visuals(mjSpec& spec, const TaskSpec& task) {
+  spec.compiler.discardvisual = 1;
+  for (const auto& object : task.objects) {
+    if (!object) continue;
+    for (const Frame& frame : {object->position, object->orientation}) {
+      if (frame.kind != Frame::Kind::kGeom) continue;
+      mjsSensor* sensor = mjs_addSensor(&spec);
+      sensor->type = mjSENS_FRAMEPOS;
+      sensor->objtype = mjOBJ_GEOM;
+      mjs_setString(sensor->objname, frame.name);
+    }
+  }
+}
+
+std::unique_ptr<mjModel, FreeModel> compile(const TaskSpec& task, const fs::path& file, Scene::Detail detail) {
+  std::array<char, 1024> reason{};
+  const std::unique_ptr<mjSpec, FreeSpec> spec(mj_parseXML(file.c_str(), nullptr, reason.data(), reason.size()));
+  require(spec != nullptr, file.string(), " cannot be read: ", reason.data());
+  if (detail == Scene::Detail::kPhysics) {
+    blank_textures(*spec);
+    discard_visuals(*spec, task);
+  }
+  std::unique_ptr<mjModel, FreeModel> model(mj_compile(spec.get(), nullptr));
+  require(model != nullptr, file.string(), " does not compile: ", mjs_getError(spec.get()));
+  return model;
+}
+
+mjtObj object_type(Frame::Kind kind) {
+  switch (kind) {
+    case Frame::Kind::kBody:
+      return mjOBJ_BODY;
+    case Frame::Kind::kSite:
+      return mjOBJ_SITE;
+    case Frame::Kind::kGeom:
+      return mjOBJ_GEOM;
+  }
+  return mjOBJ_UNKNOWN;
+}
+
+}  // namespace
+
+fs::path default_assets() {
+  const char* const chosen = std::getenv("METAWORLD_ASSETS");
+  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / "metaworld";
+}
+
+Scene::Scene(const TaskSpec& task, const fs::path& assets, Detail detail)
+    : task_(&task), file_(assets / "sawyer_xyz" / cat("sawyer_", task.scene, ".xml")) {
+  install_hooks();
+  require(fs::exists(file_), "there is no ", file_.string(),
+          ": Meta-World 3.1.1's scenes are fetched by `fleet data fetch ",
+          "metaworld`, or name the folder that holds them in METAWORLD_ASSETS");
+  model_ = compile(task, file_, detail);
+  overwrite_welds();
+  resolve();
+}
+
+/// The reference replaces what the scene says of the weld between the mocap body and the hand: 11 numbers of anchor,
+/// relative pose and torque scale.
+void Scene::overwrite_welds() {
+  constexpr std::array<mjtNum, 11> kWeld = {0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 5};
+  for (int i = 0; i < model_->neq; ++i) {
+    if (model_->eq_type[i] == mjEQ_WELD) mju_copy(model_->eq_data + mjNEQDATA * i, kWeld.data(), kWeld.size());
+  }
+}
+
+void Scene::resolve() {
+  ids_ = {.hand = id(mjOBJ_BODY, "hand"),
+          .right_claw = id(mjOBJ_BODY, "rightclaw"),
+          .left_claw = id(mjOBJ_BODY, "leftclaw"),
+          .right_finger = id(mjOBJ_SITE, "rightEndEffector"),
+          .left_finger = id(mjOBJ_SITE, "leftEndEffector"),
+          .right_pad = id(mjOBJ_GEOM, "rightpad_geom"),
+          .left_pad = id(mjOBJ_GEOM, "leftpad_geom")};
+  require(model_->nmocap == 1 && model_->nu == 2, file_.string(), ": expected one mocap body and two actuators, found ",
+          model_->nmocap, " and ", model_->nu, "; is it Meta-World 3.1.1's?");
+  for (std::size_t i = 0; i < task_->objects.size(); ++i) {
+    const auto& object = task_->objects[i];
+    if (!object) continue;
+    ids_.position[i] = id(object->position);
+    const bool turned = object->quaternion == ObservedObject::Quaternion::kBody ||
+                        object->quaternion == ObservedObject::Quaternion::kMatrix;
+    if (turned) ids_.orientation[i] = id(object->orientation);
+  }
+  if (task_->probe) ids_.probe = id(*task_->probe);
+  if (task_->joint != nullptr) ids_.joint_address = model_->jnt_qposadr[id(mjOBJ_JOINT, task_->joint)];
+  if (task_->grasped != nullptr) ids_.grasped = id(mjOBJ_GEOM, task_->grasped);
+}
+
+int Scene::id(mjtObj type, const char* name) const {
+  const int found = mj_name2id(model_.get(), type, name);
+  require(found >= 0, file_.string(), ": there is no ", mju_type2Str(type), " called ", name,
+          "; is it Meta-World 3.1.1's?");
+  return found;
+}
+
+int Scene::id(const Frame& frame) const {
+  return id(object_type(frame.kind), frame.name);
+}
+
+Vec3 position_of(const mjData& data, Frame::Kind kind, int id) {
+  const mjtNum* const all = kind == Frame::Kind::kBody   ? data.xpos
+                            : kind == Frame::Kind::kSite ? data.site_xpos
+                                                         : data.geom_xpos;
+  return Vec3::Map(all + 3 * id);
+}
+
+const mjtNum* matrix_of(const mjData& data, Frame::Kind kind, int id) {
+  const mjtNum* const all = kind == Frame::Kind::kBody   ? data.xmat
+                            : kind == Frame::Kind::kSite ? data.site_xmat
+                                                         : data.geom_xmat;
+  return all + 9 * id;
+}
+
+}  // namespace fleet::metaworld

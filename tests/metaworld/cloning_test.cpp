@@ -1,0 +1,100 @@
+#include "metaworld/cloning.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+constexpr std::size_t kRows = 500;
+
+/// Rows whose dimension i has mean i and deviation i / 10, but for one that is constant and one that hardly moves.
+std::vector<float> rows() {
+  std::vector<float> made;
+  RandomStream stream(1, Purpose::kTest);
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t i = 0; i < kObservationSize; ++i) {
+      const double deviation = i == 5 ? 0 : i == 6 ? 1e-3 : static_cast<double>(i) / 10;
+      made.push_back(static_cast<float>(static_cast<double>(i) + deviation * stream.normal()));
+    }
+  }
+  return made;
+}
+
+TEST(ObservationScaling, brings_what_varies_to_mean_0_and_deviation_1) {
+  const std::vector<float> all = rows();
+  ObservationMoments moments;
+  moments.add(all);
+  const ObservationScaling scaling(moments);
+  ObservationMoments scaled;
+  for (std::size_t at = 0; at < all.size(); at += kObservationSize) {
+    std::array<float, kObservationSize> row{};
+    scaling.apply(std::span(all).subspan(at).first<kObservationSize>(), row);
+    EXPECT_EQ(row[5], 0) << "a constant dimension says nothing";
+    scaled.add(row);
+  }
+  for (std::size_t i = 7; i < kObservationSize; ++i) {
+    EXPECT_NEAR(scaled.sum[i] / kRows, 0, 1e-4);
+    EXPECT_NEAR(scaled.squares[i] / kRows, 1, 1e-3);
+  }
+  EXPECT_LT(scaled.squares[6] / kRows, 0.01) << "what hardly moves must not be blown up";
+}
+
+TEST(ObservationScaling, needs_no_more_than_the_robots_sums) {
+  const std::vector<float> all = rows();
+  ObservationMoments pooled;
+  pooled.add(all);
+  ObservationMoments fleet;
+  for (std::size_t robot = 0; robot < 4; ++robot) {
+    constexpr std::size_t kShare = kRows / 4 * kObservationSize;
+    ObservationMoments own;
+    own.add(std::span(all).subspan(robot * kShare, kShare));
+    fleet.add(own);
+  }
+  EXPECT_EQ(fleet.count, pooled.count);
+  std::array<float, kObservationSize> one{};
+  std::array<float, kObservationSize> other{};
+  const auto row = std::span<const float>(all).first<kObservationSize>();
+  ObservationScaling(pooled).apply(row, one);
+  ObservationScaling(fleet).apply(row, other);
+  for (std::size_t i = 0; i < kObservationSize; ++i) EXPECT_NEAR(one[i], other[i], 1e-4);
+}
+
+TEST(ObservationScaling, bounds_what_the_fleet_has_never_seen) {
+  ObservationMoments moments;
+  moments.add(rows());
+  std::array<float, kObservationSize> far{};
+  far.fill(1e6F);
+  std::array<float, kObservationSize> scaled{};
+  ObservationScaling(moments).apply(far, scaled);
+  EXPECT_EQ(scaled[20], 10);
+  EXPECT_THROW(ObservationScaling{ObservationMoments{}}, Error);
+}
+
+TEST(CloningRows, pair_every_action_with_the_observation_it_answered) {
+  DemonstrationSet set;
+  for (const char* task : {"reach-v3", "push-v3", "reach-v3"}) {
+    Demonstration& episode = set.episodes.emplace_back();
+    episode.task = task;
+    const auto number = static_cast<float>(set.episodes.size());
+    for (std::size_t step = 0; step <= 4; ++step) {
+      episode.observations.insert(episode.observations.end(), kObservationSize, 10 * number + static_cast<float>(step));
+      if (step < 4) episode.actions.insert(episode.actions.end(), kActionSize, 10 * number + static_cast<float>(step));
+    }
+    episode.rewards.assign(4, 0);
+  }
+  const CloningRows made = rows_of(set);
+  ASSERT_EQ(made.size(), 12U);
+  EXPECT_EQ(made.tasks, (std::vector<std::string>{"reach-v3", "push-v3"}));
+  EXPECT_EQ(made.labels, (std::vector<std::uint8_t>{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}));
+  for (std::size_t row = 0; row < made.size(); ++row) {
+    EXPECT_EQ(made.observations[row * kObservationSize], made.actions[row * kActionSize]);
+  }
+}
+
+}  // namespace
+}  // namespace fleet::metaworld

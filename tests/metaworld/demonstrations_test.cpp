@@ -1,0 +1,92 @@
+#include "metaworld/demonstrations.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+
+#include "base/error.hpp"
+#include "metaworld/task.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+namespace fs = std::filesystem;
+
+Demonstration episode(std::size_t steps, float first) {
+  Demonstration made{.task = "reach-v3", .success = true, .noise = 0.25, .attempts = 2};
+  for (std::size_t i = 0; i < (steps + 1) * kObservationSize; ++i) {
+    made.observations.push_back(first + static_cast<float>(i));
+  }
+  for (std::size_t i = 0; i < steps * kActionSize; ++i) made.actions.push_back(-static_cast<float>(i) / 100);
+  made.rewards.assign(steps, 0);
+  made.rewards.back() = 1;
+  return made;
+}
+
+class DemonstrationsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = fs::temp_directory_path() / testing::UnitTest::GetInstance()->current_test_info()->name();
+    set_ = {.episodes = {episode(7, 0), episode(3, 5)},
+            .provenance = {
+                {"dataset_id", "toys"}, {"generator", "test"}, {"noise", "0.25"}, {"seed", "1"}, {"tasks", "reach"}}};
+  }
+  void TearDown() override { fs::remove(path_); }
+
+  std::string complaint() {
+    try {
+      static_cast<void>(read_demonstrations(path_));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+  void expect_complaint(const std::vector<std::string>& parts) {
+    const std::string said = complaint();
+    EXPECT_NE(said.find(path_.string()), std::string::npos) << said;
+    for (const std::string& part : parts) EXPECT_NE(said.find(part), std::string::npos) << part << " not in " << said;
+  }
+
+  fs::path path_;
+  DemonstrationSet set_;
+};
+
+TEST_F(DemonstrationsTest, read_back_what_was_written) {
+  write_demonstrations(path_, set_);
+  const DemonstrationSet read = read_demonstrations(path_);
+  EXPECT_EQ(read.provenance, set_.provenance);
+  ASSERT_EQ(read.episodes.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(read.episodes[i].observations, set_.episodes[i].observations);
+    EXPECT_EQ(read.episodes[i].actions, set_.episodes[i].actions);
+    EXPECT_EQ(read.episodes[i].rewards, set_.episodes[i].rewards);
+    EXPECT_EQ(read.episodes[i].task, "reach-v3");
+    EXPECT_TRUE(read.episodes[i].success);
+    EXPECT_EQ(read.episodes[i].noise, 0.25);
+    EXPECT_EQ(read.episodes[i].attempts, 2);
+  }
+}
+
+TEST_F(DemonstrationsTest, refuse_a_file_cut_short) {
+  write_demonstrations(path_, set_);
+  fs::resize_file(path_, fs::file_size(path_) / 2);
+  expect_complaint({"damaged"});
+}
+
+TEST_F(DemonstrationsTest, refuse_another_observation) {
+  set_.episodes[1].observations.resize(4 * kObservationSize);
+  set_.episodes[1].actions.resize(2 * kActionSize);
+  set_.episodes[1].actions.push_back(std::numeric_limits<float>::infinity());
+  set_.episodes[1].actions.resize(3 * kActionSize);
+  write_demonstrations(path_, set_);
+  expect_complaint({"episode_1/actions", "not finite"});
+}
+
+TEST_F(DemonstrationsTest, refuse_a_file_that_is_something_else) {
+  std::ofstream(path_) << "not HDF5";
+  expect_complaint({"not an HDF5 file"});
+}
+
+}  // namespace
+}  // namespace fleet::metaworld
