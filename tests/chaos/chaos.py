@@ -126,7 +126,8 @@ def on_a_small_disk(trial: Trial, disturb: Callable[[Path], None], size: str) ->
     """Runs on a file system of its own, keeps what is there in the end."""
     out = trial.fleet.directory / "out"
     out.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", out])
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", out]
+    mounted = subprocess.run(mount, check=False)
     if mounted.returncode != 0:
         raise NotTried("needs to mount a file system")
     copy = trial.fleet.directory / "copy"
@@ -151,7 +152,8 @@ def make_the_disk_read_only(trial: Trial) -> None:
         remount = ["mount", "-o"]
         # Refused as long as a file is open for writing: then the moment comes a little later.
         for _ in range(50):
-            if subprocess.run([*remount, "remount,ro", out], capture_output=True).returncode == 0:
+            refused = subprocess.run([*remount, "remount,ro", out], check=False, capture_output=True)
+            if refused.returncode == 0:
                 break
             time.sleep(0.01)
         time.sleep(0.3)
