@@ -7,6 +7,10 @@ PRESET ?= release
 CONFIG ?= configs/quickstart.toml
 
 FLEET = build/$(PRESET)/fleet
+TRIALS ?= 50
+SECONDS_EACH ?= 600
+# What the end-to-end tests share lies with them.
+IN_TESTS = PYTHONPATH=tests/end_to_end FLEET_BINARY=$(abspath $(FLEET))
 NAME = $(basename $(notdir $(CONFIG)))
 PYTHON = .venv/bin/python
 
@@ -16,12 +20,15 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test deps build data scenes figures bench format check-format clean
+.PHONY: help run test slow-test chaos sanitize fuzz deps build data scenes figures bench format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
 	@echo "make test     install, build, run every test"
 	@echo "make slow-test  Meta-World's experts at all 2500 goals of the benchmark"
+	@echo "make chaos    break $(TRIALS) runs in every way we know, resume them, compare (TRIALS=50)"
+	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make fuzz     the readers of TOML, IDX and HDF5 against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them"
 	@echo "make build | data | figures | format | clean"
 
@@ -32,10 +39,29 @@ run: build data
 test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q analysis tests/end_to_end
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge
+	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
+	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 11
 	$(PYTHON) -m ruff check analysis tests
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
+
+# The long form of what `make test` does once for every kind of fault.
+chaos: build
+	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials $(TRIALS)
+
+sanitize: deps
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --preset asan
+	FLEET_BINARY=$(abspath build/asan/fleet) ASAN_OPTIONS=detect_leaks=0 $(PYTHON) -m pytest -q tests/end_to_end
+
+fuzz: deps
+	@scripts/install-deps.sh clang-14 libclang-rt-14-dev
+	cmake --preset fuzz
+	cmake --build --preset fuzz
+	tests/fuzz/fuzz.sh build/fuzz $(SECONDS_EACH)
 
 deps: .venv/installed
 	@scripts/install-deps.sh

@@ -10,6 +10,9 @@ function(fleet_compile_options target)
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
+  if(FLEET_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 # fleet_layer(name SOURCES ... LINKS ...): the library of one folder of src. Links are public: a layer

@@ -12,7 +12,9 @@
 #include "io/plays.hpp"
 #include "io/toml.hpp"
 #include "metaworld/command.hpp"
+#include "plan.hpp"
 #include "shakespeare.hpp"
+#include "slurm.hpp"
 #include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
@@ -52,13 +54,11 @@ po::options_description sweep_options() {
   return options;
 }
 
-std::string human_bytes(double bytes) {
-  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1024.0 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024.0;
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(bytes < 10.0 && unit > 0 ? 1 : 0) << bytes << ' ' << kUnits[unit];
-  return text.str();
+/// As one word of a shell's.
+std::string shell_quoted(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 int plan(const Arguments& arguments) {
@@ -74,42 +74,7 @@ int plan(const Arguments& arguments) {
     std::cout << sweep.config;
     return 0;
   }
-  const int ranks = std::max(1, (*values)["ranks"].as<int>());
-  const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
-  std::int64_t parameters = 0;
-  std::int64_t dataset = 0;
-  int robots = 1;
-  for (const Cell& cell : sweep.cells) {
-    parameters = std::max(parameters, cell.facts.parameters);
-    dataset = std::max(dataset, cell.facts.dataset_bytes);
-    robots = std::max(robots, cell.fleet.robots);
-  }
-  const int smallest = groups.size(groups.count - 1);
-  const int per_rank = (robots + smallest - 1) / smallest;
-  std::size_t done = 0;
-  const SweepDirectory directory(sweep.run.output);
-  const CellStates states = directory.states();
-  for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
-
-  std::cout << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
-  std::cout << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
-  for (const Axis& axis : sweep.axes) {
-    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
-      std::cout << (k == 0 ? "  axis    " : "  zipped  ") << axis.keys[k] << " =";
-      for (const auto& point : axis.points) std::cout << ' ' << point[k].to_string();
-      std::cout << '\n';
-    }
-  }
-  std::cout << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
-            << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
-  std::cout << "robots    up to " << robots << ", " << per_rank << " on a rank\n";
-  // Weights, gradient and two moments per robot; the libraries themselves take most of a rank.
-  std::cout << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank about "
-            << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
-            << " weights per robot)\n";
-  if (values->contains("cells")) {
-    for (const Cell& cell : sweep.cells) std::cout << cell.id << "  " << cell.label() << '\n';
-  }
+  print_plan(std::cout, sweep, std::max(1, (*values)["ranks"].as<int>()), values->contains("cells"));
   return 0;
 }
 
@@ -215,6 +180,31 @@ int run(const Arguments& arguments) {
   });
 }
 
+int slurm(const Arguments& arguments) {
+  Cluster cluster;
+  po::options_description options = sweep_options();
+  options.add_options()("hours", po::value(&cluster.hours)->default_value(cluster.hours), "that the sweep may take");
+  options.add_options()("cores", po::value(&cluster.cores_per_node)->default_value(cluster.cores_per_node),
+                        "of a node");
+  options.add_options()("memory", po::value(&cluster.memory_per_node_gib)->default_value(cluster.memory_per_node_gib),
+                        "of a node, in GiB");
+  options.add_options()("script", po::value<std::string>(), "file to write; NAME.sbatch by default");
+  const auto values = parse(arguments, options, "CONFIG", "fleet slurm CONFIG [options]");
+  if (!values) return 0;
+  if (!(cluster.hours > 0.0) || cluster.cores_per_node < 1 || !(cluster.memory_per_node_gib > 0.0)) {
+    throw ConfigError("--hours, --cores and --memory are above zero");
+  }
+  Worlds worlds;
+  const Sweep sweep = read_sweep(*values, worlds);
+  std::string line = shell_quoted((*values)["CONFIG"].as<std::string>()) + " -o " + shell_quoted(sweep.run.output);
+  if (values->contains("set")) {
+    for (const std::string& text : (*values)["set"].as<Arguments>()) line += " --set " + shell_quoted(text);
+  }
+  write_job_script(sweep, cluster, line,
+                   values->contains("script") ? (*values)["script"].as<std::string>() : sweep.name + ".sbatch");
+  return 0;
+}
+
 int list(const Arguments& /*arguments*/) {
   const auto print = [](const char* title, const auto& table) {
     std::cout << title << '\n';
@@ -233,12 +223,18 @@ int status(const Arguments& arguments) {
   options.add_options()("all", "list every cell, not only those failed and running");
   const auto values = parse(arguments, options, "DIR", "fleet status DIR [--all]");
   if (!values) return 0;
-  const std::vector<CellStatus> cells = SweepDirectory((*values)["DIR"].as<std::string>()).status();
+  const SweepDirectory directory((*values)["DIR"].as<std::string>());
+  const std::vector<CellStatus> cells = directory.status();
   constexpr std::array<const char*, 4> kNames = {"pending", "running", "failed", "done"};
   std::array<std::size_t, 4> counts{};
   for (const CellStatus& cell : cells) ++counts[static_cast<std::size_t>(cell.state)];
   std::cout << cells.size() << " cells: " << counts[3] << " done, " << counts[2] << " failed, " << counts[1]
             << " running, " << counts[0] << " pending\n";
+  if (const auto last = directory.last_run(); !last.empty()) {
+    std::cout << "last run:";
+    for (const auto& [column, value] : last) std::cout << ' ' << column << '=' << value;
+    std::cout << '\n';
+  }
   for (const CellStatus& cell : cells) {
     const bool telling = cell.state == CellState::kFailed || cell.state == CellState::kRunning;
     if (!telling && !values->contains("all")) continue;
@@ -297,6 +293,7 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"run", "run a sweep, under mpirun or srun: mpirun -n 5 fleet run CONFIG", run},
     Command{"plan", "say what a sweep would run, and check everything without training", plan},
+    Command{"slurm", "write a Slurm job script for a sweep, by what its finished cells took", slurm},
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
     Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
@@ -333,7 +330,7 @@ int dispatch(const Arguments& arguments) {
 }  // namespace fleet
 
 int main(int argc, char** argv) {
-  fleet::ensure_fast_blas(argv);
+  if (argc > 1 && std::string_view(argv[1]) == "run") fleet::ensure_fast_blas(argv);  // it starts the program anew
   try {
     return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
   } catch (const fleet::ConfigError& error) {

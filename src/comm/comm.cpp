@@ -131,6 +131,17 @@ std::vector<std::string> Comm::all_gather(const std::string& local) const {
   return parts;
 }
 
+std::vector<float> Comm::gather(std::span<const float> local, int root) const {
+  const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
+  const std::vector<int> offsets = offsets_of(counts);
+  std::vector<float> all(rank_ == root ? static_cast<std::size_t>(offsets.back()) : 0);
+  check_mpi(MPI_Gatherv(local.data(), count_of(local.size()), MPI_FLOAT, all.data(), counts.data(), offsets.data(),
+                        MPI_FLOAT, root, handle_),
+            "MPI_Gatherv");
+  bytes_moved_ += std::max(local.size_bytes(), all.size() * sizeof(float));
+  return all;
+}
+
 double Comm::max(double value) const {
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
   return value;

@@ -46,6 +46,8 @@ class Comm {
   /// Concatenation of every rank's data in rank order, on every rank. Lengths may differ.
   [[nodiscard]] std::vector<double> all_gather(std::span<const double> local) const;
   [[nodiscard]] std::vector<std::string> all_gather(const std::string& local) const;
+  /// Everyone's numbers at `root` alone, in the order of ranks; elsewhere nothing.
+  [[nodiscard]] std::vector<float> gather(std::span<const float> local, int root = 0) const;
   [[nodiscard]] double max(double value) const;
   [[nodiscard]] std::int64_t sum(std::int64_t value) const;
 

@@ -203,14 +203,16 @@ int Groups::size(int group) const {
   return placement.end(group) - placement.begin(group);
 }
 
+int ranks_per_cell(const Sweep& sweep) {
+  if (sweep.run.ranks_per_cell > 0) return sweep.run.ranks_per_cell;
+  int largest = 1;
+  for (const Cell& cell : sweep.cells) largest = std::max(largest, cell.fleet.robots);
+  return largest;
+}
+
 Groups make_groups(const Sweep& sweep, int ranks, std::size_t cells) {
-  int per_cell = sweep.run.ranks_per_cell;
-  if (per_cell == 0) {
-    per_cell = 1;
-    for (const Cell& cell : sweep.cells) per_cell = std::max(per_cell, cell.fleet.robots);
-  }
   const int useful = static_cast<int>(std::clamp<std::size_t>(cells, 1, static_cast<std::size_t>(ranks)));
-  return {.ranks = ranks, .count = std::clamp(ranks / per_cell, 1, useful)};
+  return {.ranks = ranks, .count = std::clamp(ranks / ranks_per_cell(sweep), 1, useful)};
 }
 
 double RunSummary::efficiency() const {

@@ -18,8 +18,9 @@ struct Groups {
   [[nodiscard]] int of_rank(int rank) const;
   [[nodiscard]] int size(int group) const;
 };
-/// As many groups as ranks allow when every group has a rank per robot of the largest fleet, or `run.ranks_per_cell`;
-/// no more than there are cells.
+/// Ranks that a cell is given where there are enough: one per robot of the largest fleet, or `run.ranks_per_cell`.
+[[nodiscard]] int ranks_per_cell(const Sweep& sweep);
+/// As many groups as ranks allow when every group has ranks_per_cell(); no more than there are cells.
 [[nodiscard]] Groups make_groups(const Sweep& sweep, int ranks, std::size_t cells);
 
 struct RunRequest {

@@ -53,7 +53,9 @@ void CellRun::begin_round() {
   const int epochs = std::min(options_.round_epochs(), options_.epochs - done);
   record_.round = round_;
   record_.epoch = done + epochs;
-  for (Member& member : members_) member.steps_left = steps_per_epoch(member) * epochs;
+  comm_.together([&] {
+    for (Member& member : members_) member.steps_left = steps_per_epoch(member) * epochs;
+  });
   phase_ = Phase::kTrain;
 }
 

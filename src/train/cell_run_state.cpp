@@ -59,14 +59,6 @@ class FirstError {
 
 }  // namespace
 
-void Robot::save(StateWriter& /*state*/) {
-  throw Error("the robots of this workload cannot be saved");
-}
-
-void Robot::load(StateReader& /*state*/) {
-  throw Error("the robots of this workload cannot be loaded");
-}
-
 void CellRun::save() {
   if (checkpointing_.store == nullptr) return;
   try {

@@ -30,8 +30,8 @@ class Robot : public LocalData {
 
   /// Everything that decides how training goes on: weights, moments, place in the data. A robot made anew that loads it
   /// goes on with the same bits. By default both throw Error: cells of such a workload start over when interrupted.
-  virtual void save(StateWriter& state);
-  virtual void load(StateReader& state);
+  virtual void save(StateWriter& /*state*/) { throw Error("the robots of this workload cannot be saved"); }
+  virtual void load(StateReader& /*state*/) { throw Error("the robots of this workload cannot be loaded"); }
 };
 
 /// A value that a test comes to, e.g. "accuracy".

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from conftest import BINARY, ENVIRONMENT, ROOT, Cells, Fleet, digits  # noqa: F401
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
@@ -74,19 +73,21 @@ def cluster() -> Iterator[dict[str, str]]:
     try:
         # To a file: the daemons keep what they inherit, and a pipe would never end.
         with (directory / "start.log").open("w") as log:
-            started = subprocess.run([CLUSTER, "start", directory], stdout=log, stderr=log)
+            started = subprocess.run(
+                [CLUSTER, "start", directory], check=False, stdout=log, stderr=log
+            )
         if started.returncode != 0:
             said = (directory / "start.log").read_text().strip()
             pytest.skip(f"SKIPPED: no Slurm cluster could be started here: {said[-500:]}")
         set_up = f". {directory}/env.sh && env -0"
-        raw = subprocess.run(["bash", "-c", set_up], env=ENVIRONMENT, capture_output=True)
+        raw = subprocess.run(["bash", "-c", set_up], check=True, env=ENVIRONMENT, capture_output=True)
         pairs = (pair.partition("=") for pair in raw.stdout.decode().split("\0") if pair)
         environment = {name: value for name, _, value in pairs}
         environment.pop("OMPI_MCA_ess_singleton_isolated", None)
         yield environment
     finally:
         with (directory / "start.log").open("a") as log:
-            subprocess.run([CLUSTER, "stop", directory], stdout=log, stderr=log)
+            subprocess.run([CLUSTER, "stop", directory], check=False, stdout=log, stderr=log)
         shutil.rmtree(directory, ignore_errors=True)
 
 

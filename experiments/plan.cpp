@@ -1,0 +1,63 @@
+#include "plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "sweep/runner.hpp"
+
+namespace fleet {
+namespace {
+
+std::string human_bytes(double bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024.0 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024.0;
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(bytes < 10.0 && unit > 0 ? 1 : 0) << bytes << ' ' << kUnits[unit];
+  return text.str();
+}
+
+}  // namespace
+
+void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
+  const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
+  std::int64_t parameters = 0;
+  std::int64_t dataset = 0;
+  int robots = 1;
+  for (const Cell& cell : sweep.cells) {
+    parameters = std::max(parameters, cell.facts.parameters);
+    dataset = std::max(dataset, cell.facts.dataset_bytes);
+    robots = std::max(robots, cell.fleet.robots);
+  }
+  const int smallest = groups.size(groups.count - 1);
+  const int per_rank = (robots + smallest - 1) / smallest;
+  std::size_t done = 0;
+  const SweepDirectory directory(sweep.run.output);
+  const CellStates states = directory.states();
+  for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
+
+  out << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
+  out << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
+  for (const Axis& axis : sweep.axes) {
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      out << (k == 0 ? "  axis    " : "  zipped  ") << axis.keys[k] << " =";
+      for (const auto& point : axis.points) out << ' ' << point[k].to_string();
+      out << '\n';
+    }
+  }
+  out << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
+      << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
+  out << "robots    up to " << robots << ", " << per_rank << " on a rank\n";
+  // Weights, gradient and two moments per robot; the libraries themselves take most of a rank.
+  out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank about "
+      << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
+      << " weights per robot)\n";
+  if (list_cells) {
+    for (const Cell& cell : sweep.cells) out << cell.id << "  " << cell.label() << '\n';
+  }
+}
+
+}  // namespace fleet
