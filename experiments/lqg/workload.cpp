@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <ranges>
 
 #include "base/error.hpp"
 #include "lqg/expected_cost.hpp"
@@ -99,12 +101,29 @@ class LqgRobot final : public Robot {
       policy = LinearPolicy::still(fit_static_gain(data_));
       loss = loss_.loss(policy);
     } else {
-      policy = to_policy(options_.policy, weights_);
+      policy = present_policy();
       loss = loss_.descend(options_.descent, steps, stop, policy);
     }
     require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
     to_weights(options_.policy, policy, weights_);
+    unrounded_ = std::move(policy);
     return loss;
+  }
+
+  void save(StateWriter& state) override {
+    state.write_all(std::span<const float>(weights_.flat()));
+    const LinearPolicy policy = present_policy();
+    for (const MatrixXd* matrix : {&policy.a, &policy.b, &policy.c}) {
+      state.write_all(std::span(matrix->data(), static_cast<std::size_t>(matrix->size())));
+    }
+  }
+  void load(StateReader& state) override {
+    state.read_into(weights_.flat());
+    LinearPolicy policy = to_policy(options_.policy, weights_);
+    for (MatrixXd* matrix : {&policy.a, &policy.b, &policy.c}) {
+      state.read_into(std::span(matrix->data(), static_cast<std::size_t>(matrix->size())));
+    }
+    unrounded_ = std::move(policy);
   }
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
@@ -126,11 +145,22 @@ class LqgRobot final : public Robot {
   }
 
  private:
+  /// What training has come to, in double precision, unless somebody else has set the weights since.
+  LinearPolicy present_policy() const {
+    if (unrounded_) {
+      ParamVector rounded(weights_.shared_layout());
+      to_weights(options_.policy, *unrounded_, rounded);
+      if (std::ranges::equal(rounded.flat(), weights_.flat())) return *unrounded_;
+    }
+    return to_policy(options_.policy, weights_);
+  }
+
   const LqgOptions& options_;
   int index_;
   Demonstrations data_;
   ImitationLoss loss_;
   ParamVector weights_;
+  std::optional<LinearPolicy> unrounded_;  // of which weights_ are the image
   Optimizer optimizer_;
 };
 

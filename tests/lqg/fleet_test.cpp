@@ -38,6 +38,29 @@ TEST(GeneralLinear, disguised_policies_are_recovered_to_a_millionth_of_their_cos
   }
 }
 
+TEST(LqgRobot, training_in_two_goes_also_by_another_robot_is_training_at_once) {
+  const LqgOptions options =
+      options_of("fleet.robots = 1\nsystem.observations = 6\ndata.horizon = 15\ndata.trajectories = 2", 3);
+  const std::unique_ptr<Workload> workload = make_lqg_workload(options);
+  const auto never = [] { return false; };
+  const auto whole = workload->make_robot(0);
+  whole->train(30, never);
+  const auto first = workload->make_robot(0);
+  int left = 11;
+  first->train(30, [&left] { return left-- == 0; });
+  StateWriter kept;
+  first->save(kept);
+  const auto second = workload->make_robot(0);
+  StateReader reader(kept.bytes());
+  second->load(reader);
+  second->train(19, never);
+  EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), second->weights().flat()));
+  // What somebody else has set is gone on from as it is.
+  first->weights() = workload->make_robot(0)->weights();
+  first->train(30, never);
+  EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), first->weights().flat()));
+}
+
 class EveryMethodOnLqg : public testing::TestWithParam<MergerEntry> {};
 
 TEST_P(EveryMethodOnLqg, trains_and_merges_to_the_same_bits_on_any_number_of_ranks) {
@@ -60,7 +83,9 @@ TEST_P(EveryMethodOnLqg, trains_and_merges_to_the_same_bits_on_any_number_of_ran
                               .seed = 3};
   const auto outcome = [&](const Comm& comm) {
     const std::unique_ptr<Merger> merger = merger_called(
-        method, "merge.fleet-merge.epochs = 2\nmerge.fleet-merge.steps = 3\nmerge.fleet-merge.batch_size = 2");
+        method,
+        "merge.fleet-merge.epochs = 2\nmerge.fleet-merge.steps = 3\nmerge.fleet-merge.batch_size = 2\n"
+        "merge.sinkhorn-data.sweeps = 1\nmerge.sinkhorn-data.steps = 2\nmerge.sinkhorn-data.batch_size = 4");
     const std::unique_ptr<Workload> workload = make_lqg_workload(options);
     std::vector<double> metrics;
     const CellResult result =
