@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
 #include "merge/linear_assignment.hpp"
 #include "merge/sinkhorn.hpp"
@@ -118,9 +119,12 @@ class FleetMerge final : public Merger {
 
     const int epochs = input.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
+    AlignmentTrace trace(input, comm);
+    std::vector<double> relaxed_errors(hard.size(), 0.0);
     for (int epoch = 0;; ++epoch) {
       const ParamVector reference =
           aligned_mean(input, hard, options_.weighted, comm);  // line 5; line 13 after the last epoch
+      trace.record(reference, hard, relaxed_errors);
       const bool last = epoch == epochs;
       const double score = options_.keep_best || last ? fleet_score(input, reference, comm) : 0.0;
       if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
@@ -137,10 +141,12 @@ class FleetMerge final : public Merger {
           Aligner aligner(options_, symmetry, *input.rows[i].weights, hard[i], weights[i] / total);
           for (int t = 0; t < options_.steps; ++t) aligner.step(reference, *input.rows[i].data, streams[i]);  // line 8
           hard[i] = aligner.project();                                                                        // line 12
+          if (trace.wanted()) relaxed_errors[i] = doubly_stochastic_error(aligner.relaxed());
         }
       });
     }
     best.iterations = epochs;
+    best.series = trace.take();
     return best;
   }
 

@@ -54,6 +54,8 @@ class Aligner {
   void step(const ParamVector& reference, LocalData& data, RandomStream& stream);
   /// Line 12: the nearest permutations.
   [[nodiscard]] GroupElement project() const;
+  /// P of the last step.
+  [[nodiscard]] const RelaxedElement& relaxed() const { return relaxed_; }
 
  private:
   struct Group;

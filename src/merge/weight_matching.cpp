@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "merge/alignment_trace.hpp"
 #include "merge/linear_assignment.hpp"
 
 namespace fleet {
@@ -50,7 +51,9 @@ class FleetMatching {
 
   MatchedFleet run() {
     MatchedFleet result;
+    AlignmentTrace trace(input_, comm_);
     result.objective.push_back(add_up());
+    follow(trace);
     std::vector<int> order = input_.participants;
     while (order.size() > 1 && result.sweeps < kMaxSweeps) {
       fleet_order_.shuffle(std::span(order));
@@ -60,8 +63,10 @@ class FleetMatching {
       ++result.sweeps;
       if (!moved) break;
       result.objective.push_back(add_up());
+      follow(trace);
     }
     result.elements = std::move(elements_);
+    result.series = trace.take();
     return result;
   }
 
@@ -79,6 +84,13 @@ class FleetMatching {
     const auto count = static_cast<double>(squares.size());
     const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
     return (total - inner_product(sum_.flat(), sum_.flat()) / count) / count;
+  }
+
+  void follow(AlignmentTrace& trace) const {
+    if (!trace.wanted()) return;
+    ParamVector mean = sum_;
+    for (float& w : mean.flat()) w /= static_cast<float>(input_.participants.size());
+    trace.record(mean, elements_);
   }
 
   /// The sum of all others.

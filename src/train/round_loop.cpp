@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
-#include "merge/consensus.hpp"
+#include "train/evaluation.hpp"
 
 namespace fleet {
 namespace {
@@ -15,7 +15,8 @@ namespace {
 /// One cell under way on one rank.
 class CellRun {
  public:
-  CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm);
+  CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
+          std::span<RoundObserver* const> observers);
 
   RoundRecord run_round(int round);
   CellResult take_result();
@@ -30,7 +31,9 @@ class CellRun {
   std::int64_t steps_per_epoch(const Member& member) const;
   void train(int epochs);
   std::vector<int> draw_participants(int round) const;
-  void merge(int round, RoundRecord& record);
+  MergeInput look_at_robots(int round) const;
+  void merge(MergeInput& input, RoundRecord& record);
+  void observe(const MergeInput& input, RoundRecord& record);
   void hand_back(const std::vector<int>& participants);
   void carry_moments(const std::vector<Member*>& takers, const std::vector<int>& participants);
   void test_consensus(RoundRecord& record);
@@ -43,6 +46,7 @@ class CellRun {
   Merger* merger_;
   Workload& workload_;
   const Comm& comm_;
+  std::span<RoundObserver* const> observers_;
   std::vector<Member> members_;
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights
   Stopwatch watch_;
@@ -50,8 +54,9 @@ class CellRun {
   PhaseSeconds seconds_;
 };
 
-CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm)
-    : options_(options), regime_(regime), merger_(merger), workload_(workload), comm_(comm) {
+CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
+                 std::span<RoundObserver* const> observers)
+    : options_(options), regime_(regime), merger_(merger), workload_(workload), comm_(comm), observers_(observers) {
   const bool joint = regime == Regime::kJoint;
   const Placement placement{.robots = joint ? 1 : options.robots, .ranks = comm.size()};
   comm.together([&] {
@@ -97,12 +102,14 @@ void CellRun::train(int epochs) {
 }
 
 std::vector<int> CellRun::draw_participants(int round) const {
+  if (regime_ == Regime::kJoint) return {0};
   std::vector<int> with_data;
   for (int i = 0; i < options_.robots; ++i) {
     if (workload_.steps_per_epoch(i) > 0) with_data.push_back(i);
   }
   const auto population = static_cast<int>(with_data.size());
   require(population > 0, "no robot has any training data");
+  if (regime_ == Regime::kLocal) return with_data;
   const int count = std::clamp(static_cast<int>(std::lround(options_.participation * population)), 1, population);
   RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round));
   std::vector<int> drawn;
@@ -112,19 +119,12 @@ std::vector<int> CellRun::draw_participants(int round) const {
   return drawn;
 }
 
-void CellRun::merge(int round, RoundRecord& record) {
-  if (regime_ == Regime::kJoint) {
-    outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
-    if (!members_.empty()) outcome_->merged = members_.front().robot->weights();
-    comm_.broadcast(outcome_->merged.flat());
-    return;
-  }
+MergeInput CellRun::look_at_robots(int round) const {
   MergeInput input{.symmetry = &workload_.symmetry(),
                    .maps = workload_.maps(),
                    .participants = draw_participants(round),
                    .seed = options_.seed,
-                   .round = round,
-                   .previous = outcome_ ? &outcome_->merged : nullptr};
+                   .round = round};
   for (const Member& member : members_) {
     const bool takes_part = std::binary_search(input.participants.begin(), input.participants.end(), member.index);
     input.rows.push_back({.robot = member.index,
@@ -133,10 +133,36 @@ void CellRun::merge(int round, RoundRecord& record) {
                           .participates = takes_part,
                           .data = member.robot.get()});
   }
-  outcome_ = merger_->merge(input, comm_);
+  return input;
+}
+
+void CellRun::merge(MergeInput& input, RoundRecord& record) {
+  if (regime_ == Regime::kJoint) {
+    outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
+    if (!members_.empty()) outcome_->merged = members_.front().robot->weights();
+    comm_.broadcast(outcome_->merged.flat());
+    return;
+  }
+  input.previous = outcome_ ? &outcome_->merged : nullptr;
+  input.wants_series = std::any_of(observers_.begin(), observers_.end(),
+                                   [](const RoundObserver* observer) { return observer->wants_series(); });
+  MergeOutcome outcome = merger_->merge(input, comm_);
+  input.previous = nullptr;  // overwritten in the next line
+  outcome_ = std::move(outcome);
   record.participants = static_cast<int>(input.participants.size());
   record.merge_iterations = outcome_->iterations;
-  hand_back(input.participants);
+}
+
+void CellRun::observe(const MergeInput& input, RoundRecord& record) {
+  const RoundView view{.round = record.round,
+                       .epoch = record.epoch,
+                       .last = record.round == options_.rounds(),
+                       .robots = input,
+                       .outcome = outcome_ ? &*outcome_ : nullptr};
+  for (RoundObserver* observer : observers_) {
+    std::vector<Measurement> seen = observer->observe(view, comm_);
+    std::move(seen.begin(), seen.end(), std::back_inserter(record.measurements));
+  }
 }
 
 void CellRun::hand_back(const std::vector<int>& participants) {
@@ -187,35 +213,9 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
   }
 }
 
-/// Adds up the scores of consecutive parts, given as (sum, samples) per metric and part.
-std::vector<double> means_over_parts(std::span<const double> flat, std::size_t metrics) {
-  std::vector<Score> totals(metrics);
-  for (std::size_t i = 0; i < flat.size(); i += 2) {
-    totals[i / 2 % metrics].sum += flat[i];
-    totals[i / 2 % metrics].samples += flat[i + 1];
-  }
-  std::vector<double> means;
-  for (const Score& total : totals) means.push_back(total.sum / total.samples);
-  return means;
-}
-
-void append_scores(Workload& workload, const ParamVector& weights, int part, std::vector<double>& flat) {
-  for (const Score& score : workload.test_scores(weights, part)) {
-    flat.push_back(score.sum);
-    flat.push_back(score.samples);
-  }
-}
-
 void CellRun::test_consensus(RoundRecord& record) {
   const std::vector<std::string> names = workload_.metrics();
-  const Placement parts{.robots = workload_.test_parts(), .ranks = comm_.size()};
-  std::vector<double> local;
-  comm_.together([&] {
-    for (int part = parts.begin(comm_.rank()); part < parts.end(comm_.rank()); ++part) {
-      append_scores(workload_, outcome_->merged, part, local);
-    }
-  });
-  const std::vector<double> means = means_over_parts(comm_.all_gather(local), names.size());
+  const std::vector<double> means = test_means(workload_, outcome_->merged, comm_);
   for (std::size_t m = 0; m < names.size(); ++m) {
     record.metrics.push_back({kMergedPolicy, "test", names[m], means[m]});
   }
@@ -226,11 +226,7 @@ void CellRun::test_locals(RoundRecord& record) {
   std::vector<double> local;
   comm_.together([&] {
     for (const Member& member : members_) {
-      std::vector<double> flat;
-      for (int part = 0; part < workload_.test_parts(); ++part) {
-        append_scores(workload_, member.robot->weights(), part, flat);
-      }
-      for (const double mean : means_over_parts(flat, names.size())) local.push_back(mean);
+      for (const double mean : test_means(workload_, member.robot->weights())) local.push_back(mean);
     }
   });
   const std::vector<double> all = comm_.all_gather(local);
@@ -257,11 +253,17 @@ RoundRecord CellRun::run_round(int round) {
     locals.swap(record.metrics);
     charge(&PhaseSeconds::evaluate);
   }
+  MergeInput robots = look_at_robots(round);
   if (regime_ != Regime::kLocal) {
-    merge(round, record);
+    merge(robots, record);
     charge(&PhaseSeconds::merge);
     test_consensus(record);
-    charge(&PhaseSeconds::evaluate);
+  }
+  observe(robots, record);
+  charge(&PhaseSeconds::evaluate);
+  if (regime_ == Regime::kMerge) {
+    hand_back(robots.participants);
+    charge(&PhaseSeconds::merge);
   }
   record.metrics.insert(record.metrics.end(), locals.begin(), locals.end());
   record.bytes_moved = comm_.bytes_moved() - bytes_before;
@@ -283,8 +285,8 @@ CellResult CellRun::take_result() {
 }  // namespace
 
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit) {
-  CellRun run(options, regime, merger, workload, comm);
+                    const std::function<void(const RoundRecord&)>& emit, std::span<RoundObserver* const> observers) {
+  CellRun run(options, regime, merger, workload, comm, observers);
   for (int round = 1; round <= options.rounds(); ++round) {
     try {
       emit(run.run_round(round));

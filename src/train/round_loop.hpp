@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
+#include "train/measurement.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -58,7 +60,8 @@ struct RoundRecord {
   int epoch = 0;  ///< local epochs done
   int participants = 0;
   int merge_iterations = 0;
-  std::vector<Metric> metrics;  ///< in robot order, merged first
+  std::vector<Metric> metrics;            ///< in robot order, merged first
+  std::vector<Measurement> measurements;  ///< by observers
   PhaseSeconds seconds;
   std::uint64_t bytes_moved = 0;  ///< by this rank
 };
@@ -69,9 +72,29 @@ struct CellResult {
   std::vector<GroupElement> elements;  ///< of the last merge
 };
 
+/// A round as onlookers see it: the robots have trained and merged, but not yet gone on from the consensus.
+struct RoundView {
+  int round = 0;
+  int epoch = 0;
+  bool last = false;
+  const MergeInput& robots;     ///< those with data take part where nothing is drawn; of `joint`, its one robot
+  const MergeOutcome* outcome;  ///< nullptr where nothing is merged; of `joint`, its weights
+};
+
+/// Looks on at a cell without changing what comes of it.
+class RoundObserver {
+ public:
+  virtual ~RoundObserver() = default;
+  /// Whether methods are to record MergeOutcome::series.
+  [[nodiscard]] virtual bool wants_series() const { return false; }
+  /// Once a round, on every rank of the cell; the measurements are the same on all. Collective.
+  [[nodiscard]] virtual std::vector<Measurement> observe(const RoundView& view, const Comm& comm) = 0;
+};
+
 /// Runs one cell on `comm`; every rank emits the same records but for seconds and bytes. Collective. `merger` is
 /// nullptr unless the regime is kMerge. Error names the robot and round that failed.
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit);
+                    const std::function<void(const RoundRecord&)>& emit,
+                    std::span<RoundObserver* const> observers = {});
 
 }  // namespace fleet
