@@ -22,6 +22,8 @@ constexpr std::array<std::pair<std::string_view, FleetOptions::LocalTests>, 3> k
      {"every", FleetOptions::LocalTests::kEvery}}};
 constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> kJointSteps{
     {{"robot", FleetOptions::JointSteps::kRobot}, {"fleet", FleetOptions::JointSteps::kFleet}}};
+constexpr std::array<std::pair<std::string_view, SavedModels>, 3> kSavedModels{
+    {{"none", SavedModels::kNone}, {"merged", SavedModels::kMerged}, {"all", SavedModels::kAll}}};
 
 constexpr std::string_view kGrid = "sweep.grid.";
 constexpr std::string_view kZip = "sweep.zip.";
@@ -46,6 +48,7 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   settings.read("run.ranks_per_cell", options.ranks_per_cell, at_least(0));
   settings.read("run.threads", options.threads, at_least(1));
   settings.read("run.save_weights", options.save_weights);
+  settings.read("run.save_models", options.save_models, Names<SavedModels>(kSavedModels));
   return options;
 }
 
@@ -123,6 +126,7 @@ Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t
 void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
   SettingsReader reader(chosen);
   cell.fleet = read_fleet_options(reader);
+  cell.instruments = read_instrument_options(reader);
 
   std::vector<std::string_view> methods;
   for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);

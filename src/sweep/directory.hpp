@@ -5,6 +5,7 @@
 //   cells/<id>.h5           a finished cell, complete
 //   cells/<id>.failed.h5    a failed cell, with its reason
 //   cells/<id>.running      a cell under way: host, process, start, round; touched every round
+//   models/<id>/*.h5        its saved models, where run.save_models asks for them
 #pragma once
 
 #include <filesystem>
@@ -35,6 +36,7 @@ class SweepDirectory {
   [[nodiscard]] std::filesystem::path done_file(const std::string& id) const { return cell(id, ".h5"); }
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
   [[nodiscard]] std::filesystem::path running_file(const std::string& id) const { return cell(id, ".running"); }
+  [[nodiscard]] std::filesystem::path models(const std::string& id) const { return path_ / "models" / id; }
   [[nodiscard]] CellState state(const std::string& id) const;
 
   /// Every planned cell. Error if this is no sweep's directory.

@@ -158,13 +158,23 @@ class CellRunner {
     const std::unique_ptr<Merger> merger = entry.make(settings);
     group_.together([&] { workload = world.make(cell_.settings); });
     record.histograms = workload->histograms();
+    std::vector<std::unique_ptr<RoundObserver>> observers;
+    if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, *workload));
+    if (sweep_.run.save_models != SavedModels::kNone) {
+      observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
+                                                       cell_.settings, request_.provenance,
+                                                       entry.regime == Regime::kJoint));
+    }
+    std::vector<RoundObserver*> looking;
+    for (const auto& observer : observers) looking.push_back(observer.get());
     const double round_cost = cell_.cost() / cell_.fleet.rounds();
-    return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, [&](const RoundRecord& round) {
+    const auto emit = [&](const RoundRecord& round) {
       record.rounds.push_back(round);
       const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
       marker.write(place);
       if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
-    });
+    };
+    return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit, looking);
   }
 
   /// Bytes become the group's sum, memory its largest rank.
