@@ -4,16 +4,15 @@
 #include <boost/program_options.hpp>
 
 #include <array>
-#include <csignal>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <thread>
 
-#include "base/process.hpp"
+#include "command_line.hpp"
 #include "io/fetch.hpp"
 #include "io/toml.hpp"
+#include "model_commands.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
 #include "torch/models.hpp"
@@ -25,44 +24,6 @@ namespace fleet {
 namespace {
 
 namespace po = boost::program_options;
-using Arguments = std::vector<std::string>;
-
-constexpr int kFailed = 1;
-constexpr int kMisused = 2;
-constexpr int kInterrupted = 75;  // EX_TEMPFAIL
-
-volatile std::sig_atomic_t stop_signal = 0;
-void note_signal(int number) {
-  stop_signal = number;
-}
-
-void watch_signals() {
-  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
-}
-
-/// Options of a command that takes one positional argument called `positional`; prints its help and returns nothing
-/// when asked to.
-std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
-                                       const char* positional, const std::string& usage) {
-  options.add_options()("help,h", "show this help");
-  po::options_description all = options;
-  all.add_options()(positional, po::value<std::string>());
-  po::positional_options_description positions;
-  positions.add(positional, 1);
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    throw ConfigError(cat(error.what(), "\nusage: ", usage));
-  }
-  if (values.contains("help")) {
-    std::cout << "usage: " << usage << "\n\n" << options;
-    return std::nullopt;
-  }
-  if (!values.contains(positional)) throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
-  return values;
-}
 
 /// The configuration file with what the command line changes.
 Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
@@ -149,7 +110,7 @@ int plan(const Arguments& arguments) {
   return 0;
 }
 
-RunRequest read_request(const po::variables_map& values, const Arguments& arguments) {
+RunRequest read_request(const po::variables_map& values) {
   RunRequest request;
   request.accept_changes = values.contains("accept-changes");
   const std::string rerun = values["rerun"].as<std::string>();
@@ -165,23 +126,7 @@ RunRequest read_request(const po::variables_map& values, const Arguments& argume
       request.shard < 0 || request.shard >= request.shards) {
     throw ConfigError(cat("--shard ", shard, ": expected I/N with 0 <= I < N"));
   }
-  std::string line = "fleet run";
-  for (const std::string& argument : arguments) line += " " + argument;
-  request.provenance = {{"fleet_version", kVersion},   {"git_revision", kGitRevision}, {"mpi", mpi_version()},
-                        {"libtorch", torch_version()}, {"hdf5", hdf5_version()},       {"blas", blas_version()},
-                        {"command_line", line}};
   return request;
-}
-
-/// Distinct host names of the run, in rank order.
-std::string host_names(const Comm& world) {
-  std::string names;
-  std::string last;
-  for (const std::string& name : world.all_gather(host_name())) {
-    if (name != last) names += (names.empty() ? "" : " ") + name;
-    last = name;
-  }
-  return names;
 }
 
 int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
@@ -201,7 +146,7 @@ int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
               << "` says why, `--rerun failed` tries them again";
   }
   std::cout << std::endl;
-  return failures > 0 ? kFailed : 0;
+  return failures > 0 ? kExitFailed : 0;
 }
 
 int run_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
@@ -210,10 +155,10 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
   RunRequest request;
   world.together([&] {
     sweep = read_sweep(values, worlds);
-    request = read_request(values, arguments);
+    request = read_request(values);
   });
   set_threads(sweep.run.threads);
-  request.provenance["hosts"] = host_names(world);
+  request.provenance = provenance_of("run", arguments, world);
   try {
     const RunSummary summary = run_sweep(sweep, worlds, request, world);
     int code = 0;
@@ -226,7 +171,7 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
       std::cerr << "fleet: interrupted; finished cells are kept. To go on, run the same command again:\n  "
                 << request.provenance["command_line"] << std::endl;
     }
-    return kInterrupted;
+    return kExitInterrupted;
   }
 }
 
@@ -238,27 +183,10 @@ int run(const Arguments& arguments) {
                         "which finished cells to run again: none, failed or all");
   options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
   options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
-  int argc = 0;
-  char** argv = nullptr;
-  MpiSession session(argc, argv);
-  Comm world = MpiSession::world();
-  watch_signals();
-  world.set_stop_request([] { return stop_signal != 0; });
-  try {
-    std::optional<po::variables_map> values;
-    // On one rank the help is text, on several it would be a chorus.
-    if (!world.is_root()) std::cout.setstate(std::ios::failbit);
-    values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
+  return with_mpi([&](const Comm& world) {
+    const auto values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
     return values ? run_on(world, arguments, *values) : 0;
-  } catch (const ConfigError& error) {
-    if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
-    return kMisused;
-  } catch (const SharedError& error) {
-    if (!error.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
-    abort_run(error.what(), kFailed);
-  } catch (const std::exception& error) {
-    abort_run(error.what(), kFailed);
-  }
+  });
 }
 
 int list(const Arguments& /*arguments*/) {
@@ -332,6 +260,8 @@ constexpr std::array kCommands = {
     Command{"plan", "say what a sweep would run, and check everything without training", plan},
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
+    Command{"merge", "merge saved models: fleet merge A.h5 B.h5 --method M -o C.h5", merge_models},
+    Command{"barrier", "loss between saved models: fleet barrier A.h5 B.h5 -o DIR", measure_barriers},
     Command{"data", "fetch data sets: fleet data fetch mnist", data},
     Command{"list", "list workloads, merging methods and models", list},
 };
@@ -344,7 +274,7 @@ int dispatch(const Arguments& arguments) {
       std::cout << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
     }
     std::cout << "\n`fleet COMMAND --help` shows a command's options.\n";
-    return arguments.empty() ? kMisused : 0;
+    return arguments.empty() ? kExitMisused : 0;
   }
   if (name == "--version") {
     std::cout << "fleet " << kVersion << " (" << kGitRevision << "), LibTorch " << torch_version() << ", HDF5 "
@@ -370,9 +300,9 @@ int main(int argc, char** argv) {
     return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
   } catch (const fleet::ConfigError& error) {
     std::cerr << "fleet: " << error.what() << std::endl;
-    return fleet::kMisused;
+    return fleet::kExitMisused;
   } catch (const std::exception& error) {
     std::cerr << "fleet: " << error.what() << std::endl;
-    return fleet::kFailed;
+    return fleet::kExitFailed;
   }
 }

@@ -87,9 +87,12 @@ class Pairs {
         row.value = curve.values[m][p];
         measured.push_back(row);
       }
-      row.instrument = "barrier";
       row.at = Measurement{}.at;
+      row.instrument = "barrier";
       row.value = barrier(curve.values[m], metric.higher_is_better());
+      measured.push_back(row);
+      row.instrument = "barrier above line";
+      row.value = barrier_above_line(curve.values[m], metric.higher_is_better());
       measured.push_back(row);
     }
   }
@@ -134,6 +137,16 @@ double barrier(std::span<const double> curve, bool higher_is_better) {
   const double ends = 0.5 * (curve.front() + curve.back());
   return higher_is_better ? ends - *std::min_element(curve.begin(), curve.end())
                           : *std::max_element(curve.begin(), curve.end()) - ends;
+}
+
+double barrier_above_line(std::span<const double> curve, bool higher_is_better) {
+  double worst = 0.0;
+  for (std::size_t p = 0; p < curve.size(); ++p) {
+    const double share = static_cast<double>(p) / static_cast<double>(curve.size() - 1);
+    const double rise = curve[p] - ((1.0 - share) * curve.front() + share * curve.back());
+    worst = std::max(worst, higher_is_better ? -rise : rise);
+  }
+  return worst;
 }
 
 std::vector<Measurement> pairwise_barriers(const MergeInput& robots, std::span<const PairAlignment> alignments,

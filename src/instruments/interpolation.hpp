@@ -27,6 +27,9 @@ struct Curve {
 /// max over lambda of the loss, minus the mean of that at the ends; of what is better when higher, that mean minus the
 /// least (the paper's performance barrier). Never negative; 0 between a model and itself.
 [[nodiscard]] double barrier(std::span<const double> curve, bool higher_is_better);
+/// The same against the straight line between the ends instead of their mean (Entezari et al., 2021): it does not
+/// charge the segment with an end that is bad itself.
+[[nodiscard]] double barrier_above_line(std::span<const double> curve, bool higher_is_better);
 
 /// How the second of two models is brought to the first.
 enum class PairAlignment {
@@ -36,8 +39,8 @@ enum class PairAlignment {
 };
 [[nodiscard]] std::string_view name_of(PairAlignment alignment);
 
-/// Curves ("interpolation", a row per point) and barriers ("barrier") for every pair of participants, under each of
-/// `alignments`, `elements` belonging to kMethod and to robots.rows. Collective.
+/// Curves ("interpolation", a row per point) and both barriers ("barrier", "barrier above line") for every pair of
+/// participants, under each of `alignments`, `elements` belonging to kMethod and to robots.rows. Collective.
 [[nodiscard]] std::vector<Measurement> pairwise_barriers(const MergeInput& robots,
                                                          std::span<const PairAlignment> alignments,
                                                          std::span<const GroupElement> elements, int points,

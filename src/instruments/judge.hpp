@@ -17,7 +17,7 @@ struct JudgedMetric {
 
 class Judge {
  public:
-  /// Keeps references. The participants of `robots` judge by their own data.
+  /// Keeps references. The participants of `robots` judge by their own data, if all have some at hand. Collective.
   Judge(Workload& workload, const MergeInput& robots, const Comm& comm);
 
   [[nodiscard]] const std::vector<JudgedMetric>& metrics() const { return metrics_; }
@@ -28,6 +28,7 @@ class Judge {
   Workload& workload_;
   const MergeInput& robots_;
   const Comm& comm_;
+  bool own_data_;
   std::vector<JudgedMetric> metrics_;
 };
 

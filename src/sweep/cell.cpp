@@ -25,6 +25,11 @@ constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> k
 constexpr std::array<std::pair<std::string_view, SavedModels>, 3> kSavedModels{
     {{"none", SavedModels::kNone}, {"merged", SavedModels::kMerged}, {"all", SavedModels::kAll}}};
 
+/// Columns of the cells table that are there whether or not they are swept.
+constexpr std::array kColumns = {"workload",           "merge.method",       "seed",
+                                 "fleet.robots",       "fleet.alpha",        "fleet.partition",
+                                 "merge.every_epochs", "merge.participation"};
+
 constexpr std::string_view kGrid = "sweep.grid.";
 constexpr std::string_view kZip = "sweep.zip.";
 
@@ -194,6 +199,22 @@ std::string Cell::label() const {
   std::string text;
   for (const auto& [key, value] : axes) text += cat(text.empty() ? "" : " ", key, '=', value.to_string());
   return text.empty() ? "the only cell" : text;
+}
+
+std::vector<std::pair<std::string, Value>> Cell::columns() const {
+  std::vector<std::pair<std::string, Value>> columns;
+  const auto add = [&](const std::string& key) {
+    const auto setting = settings.find(key);
+    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c.first == key; });
+    if (setting != settings.end() && !taken) columns.emplace_back(key, setting->second.value);
+  };
+  for (const auto& [key, value] : axes) {
+    add(key);
+    // A key that this cell's method does not read still has its place on the axis.
+    if (!settings.contains(key)) columns.emplace_back(key, value);
+  }
+  for (const char* key : kColumns) add(key);
+  return columns;
 }
 
 double Cell::cost() const {

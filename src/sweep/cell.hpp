@@ -47,6 +47,8 @@ struct Cell {
 
   /// "merge.method=average fleet.alpha=0.1".
   [[nodiscard]] std::string label() const;
+  /// What the cells table says of it: the axes, then what is said of every cell.
+  [[nodiscard]] std::vector<std::pair<std::string, Value>> columns() const;
   /// Expected work, in arbitrary units.
   [[nodiscard]] double cost() const;
 };

@@ -15,27 +15,6 @@
 namespace fleet {
 namespace {
 
-/// Columns of the cells table that are there whether or not they are swept.
-constexpr std::array kColumns = {"workload",           "merge.method",       "seed",
-                                 "fleet.robots",       "fleet.alpha",        "fleet.partition",
-                                 "merge.every_epochs", "merge.participation"};
-
-std::vector<std::pair<std::string, Value>> columns_of(const Cell& cell) {
-  std::vector<std::pair<std::string, Value>> columns;
-  const auto add = [&](const std::string& key) {
-    const auto setting = cell.settings.find(key);
-    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c.first == key; });
-    if (setting != cell.settings.end() && !taken) columns.emplace_back(key, setting->second.value);
-  };
-  for (const auto& [key, value] : cell.axes) {
-    add(key);
-    // A key that this cell's method does not read still has its place on the axis.
-    if (!cell.settings.contains(key)) columns.emplace_back(key, value);
-  }
-  for (const char* key : kColumns) add(key);
-  return columns;
-}
-
 /// The cells of this job that are still to be run.
 std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& directory, const RunRequest& request,
                                       RunSummary& summary) {
@@ -125,7 +104,7 @@ class CellRunner {
   /// The reason for which it failed; empty when it is done.
   std::string run(World& world) {
     const RunningMarker marker(group_, directory_.running_file(cell_.id));
-    CellRecord record{.id = cell_.id, .columns = columns_of(cell_), .ranks = group_.size()};
+    CellRecord record{.id = cell_.id, .columns = cell_.columns(), .ranks = group_.size()};
     for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
     const std::string started = utc_time();
     std::unique_ptr<Workload> workload;

@@ -88,7 +88,8 @@ std::set<std::string> instruments_in(const Trace& trace) {
 TEST(Instruments, are_switched_on_one_by_one) {
   const Comm world = MpiSession::world();
   using Names = std::set<std::string>;
-  EXPECT_EQ(instruments_in(run("fleet-merge", {.interpolation = true}, world)), (Names{"interpolation", "barrier"}));
+  EXPECT_EQ(instruments_in(run("fleet-merge", {.interpolation = true}, world)),
+            (Names{"interpolation", "barrier", "barrier above line"}));
   EXPECT_EQ(instruments_in(run("fleet-merge", {.norms = true}, world)), Names{"norms"});
   EXPECT_EQ(instruments_in(run("fleet-merge", {.alignment = true}, world)), Names{"alignment"});
   EXPECT_EQ(instruments_in(run("fleet-merge", {.finetune_steps = 3}, world)), Names{"finetune"});

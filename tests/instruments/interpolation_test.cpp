@@ -84,11 +84,23 @@ TEST_F(InterpolationTest, barriers_are_never_negative_and_zero_from_a_model_to_i
   }
   std::size_t barriers = 0;
   for (const Measurement& row : measure(fleet_, world_, identities())) {
-    if (row.instrument != "barrier") continue;
+    if (!row.instrument.starts_with("barrier")) continue;
     EXPECT_GE(row.value, 0.0) << row.subject << ' ' << row.metric;
     ++barriers;
   }
-  EXPECT_EQ(barriers, 3U * 6U * judge.metrics().size()) << "three alignments, six pairs of four robots";
+  EXPECT_EQ(barriers, 2U * 3U * 6U * judge.metrics().size()) << "two kinds, three alignments, six pairs of robots";
+}
+
+TEST(Barrier, above_the_line_never_exceeds_that_above_the_mean_by_more_than_half_the_ends_differ) {
+  for (std::uint64_t draw = 0; draw < 50; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    std::vector<double> curve(6);
+    for (double& value : curve) value = stream.normal();
+    const double half = 0.5 * std::abs(curve.front() - curve.back());
+    for (const bool rising : {false, true}) {
+      EXPECT_NEAR(barrier(curve, rising), barrier_above_line(curve, rising), half + 1e-12);
+    }
+  }
 }
 
 TEST(Barrier, is_the_worst_of_the_curve_against_the_mean_of_its_ends) {
@@ -97,6 +109,9 @@ TEST(Barrier, is_the_worst_of_the_curve_against_the_mean_of_its_ends) {
   EXPECT_DOUBLE_EQ(barrier(loss, true), 1.0);
   const std::vector<double> straight = {1.0, 2.0, 3.0};
   EXPECT_DOUBLE_EQ(barrier(straight, false), 1.0) << "uneven ends count, as in the paper";
+  EXPECT_DOUBLE_EQ(barrier_above_line(straight, false), 0.0) << "but not against the line between them";
+  EXPECT_DOUBLE_EQ(barrier_above_line(straight, true), 0.0);
+  EXPECT_DOUBLE_EQ(barrier_above_line({loss}, false), 5.0 - 5.0 / 3.0);
 }
 
 TEST_F(InterpolationTest, weight_matching_removes_the_barrier_between_permuted_copies) {

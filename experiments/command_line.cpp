@@ -1,0 +1,99 @@
+#include "command_line.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <thread>
+
+#include "base/process.hpp"
+#include "io/hdf5.hpp"
+#include "torch/runtime.hpp"
+#include "version.hpp"
+
+namespace fleet {
+namespace {
+
+namespace po = boost::program_options;
+
+volatile std::sig_atomic_t stop_signal = 0;
+void note_signal(int number) {
+  stop_signal = number;
+}
+
+void watch_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
+}
+
+}  // namespace
+
+std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
+                                       const char* positional, const std::string& usage, int count) {
+  options.add_options()("help,h", "show this help");
+  po::options_description all = options;
+  if (count == 1) {
+    all.add_options()(positional, po::value<std::string>());
+  } else {
+    all.add_options()(positional, po::value<Arguments>()->composing());
+  }
+  po::positional_options_description positions;
+  positions.add(positional, count);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw ConfigError(cat(error.what(), "\nusage: ", usage));
+  }
+  if (values.contains("help")) {
+    std::cout << "usage: " << usage << "\n\n" << options;
+    return std::nullopt;
+  }
+  if (!values.contains(positional)) throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
+  return values;
+}
+
+int with_mpi(const std::function<int(const Comm& world)>& command) {
+  int argc = 0;
+  char** argv = nullptr;
+  MpiSession session(argc, argv);
+  Comm world = MpiSession::world();
+  watch_signals();
+  world.set_stop_request([] { return stop_signal != 0; });
+  try {
+    // On one rank the help is text, on several it would be a chorus.
+    if (!world.is_root()) std::cout.setstate(std::ios::failbit);
+    return command(world);
+  } catch (const ConfigError& error) {
+    if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
+    return kExitMisused;
+  } catch (const Error& error) {
+    if (world.size() == 1) {  // nobody else is waiting in MPI
+      std::cerr << "fleet: " << error.what() << std::endl;
+      return kExitFailed;
+    }
+    const auto* shared = dynamic_cast<const SharedError*>(&error);
+    if (shared != nullptr && !shared->is_speaker()) {
+      std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
+    }
+    abort_run(error.what(), kExitFailed);
+  } catch (const std::exception& error) {
+    abort_run(error.what(), kExitFailed);
+  }
+}
+
+Provenance provenance_of(const std::string& command, const Arguments& arguments, const Comm& world) {
+  std::string line = "fleet " + command;
+  for (const std::string& argument : arguments) line += " " + argument;
+  std::string hosts;
+  std::string last;
+  for (const std::string& name : world.all_gather(host_name())) {
+    if (name != last) hosts += (hosts.empty() ? "" : " ") + name;
+    last = name;
+  }
+  return {{"fleet_version", kVersion}, {"git_revision", kGitRevision},
+          {"mpi", mpi_version()},      {"libtorch", torch_version()},
+          {"hdf5", hdf5_version()},    {"blas", blas_version()},
+          {"command_line", line},      {"hosts", hosts}};
+}
+
+}  // namespace fleet
