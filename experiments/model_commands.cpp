@@ -144,16 +144,15 @@ void print_barriers(const std::string& instrument, const std::string& meaning, c
 }
 
 /// A results file of one cell that holds the models' scores and the curves between them.
-void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::vector<Metric> metrics,
-                    std::vector<Measurement> measured, Provenance provenance, int ranks) {
+void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::vector<Measurement> measured,
+                    Provenance provenance, int ranks) {
   Cell cell{.settings = fleet.model(0).settings};
   cell.settings["merge.method"].value = std::string("local");  // nothing was merged
   Hash id;
   id.add(to_text(cell.settings));
   for (std::size_t i = 0; i < fleet.size(); ++i) id.add(std::filesystem::absolute(fleet.path(i)).string());
   CellRecord record{.id = id.hex(), .columns = cell.columns(), .axes = "", .ranks = ranks};
-  record.rounds.push_back(
-      {.round = 1, .epoch = fleet.model(0).epoch, .metrics = std::move(metrics), .measurements = std::move(measured)});
+  record.rounds.push_back({.round = 1, .epoch = fleet.model(0).epoch, .measurements = std::move(measured)});
   provenance["started"] = provenance["finished"] = utc_time();
   std::filesystem::create_directories(path.parent_path());
   write_cell_file(path, "barrier", to_text(cell.settings), record, provenance);
@@ -193,20 +192,13 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
   const MergeInput input = fleet.input();
   const Judge judge(*workload, input, world);
   const std::vector<Measurement> measured = pairwise_barriers(input, alignments, {}, points, judge, world);
-  std::vector<Metric> metrics;
-  for (std::size_t i = 0; i < fleet.size(); ++i) {
-    const std::vector<double> means = test_means(*workload, fleet.model(i).weights, world);
-    for (std::size_t m = 0; m < means.size(); ++m) {
-      metrics.push_back({static_cast<int>(i), "test", workload->metrics()[m], means[m]});
-    }
-  }
   const std::filesystem::path results = std::filesystem::path(values["output"].as<std::string>()) / "barrier.h5";
   Provenance provenance = provenance_of("barrier", arguments, world);
   print_barriers("barrier", "the worst value between two models, against the mean of those at both", fleet, judge,
                  measured);
   print_barriers("barrier above line", "against the straight line between both", fleet, judge, measured);
   world.together([&] {
-    if (world.is_root()) write_barriers(results, fleet, std::move(metrics), measured, provenance, world.size());
+    if (world.is_root()) write_barriers(results, fleet, measured, provenance, world.size());
   });
   std::cout << "results: " << results.string() << std::endl;
   if (world.is_root()) draw(results);
