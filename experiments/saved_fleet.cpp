@@ -104,7 +104,7 @@ void SavedFleet::make_robots(const Comm& comm) {
 }
 
 MergeInput SavedFleet::input(const std::string& wanted_by) {
-  MergeInput input{.symmetry = &entries_.front().model.symmetry};
+  MergeInput input{.symmetry = &entries_.front().model.symmetry, .round = entries_.front().model.round};
   if (has_workload()) input.maps = entries_.front().workload->maps();
   const Settings& settings = entries_.front().model.settings;
   SettingsReader(settings).read("seed", input.seed);
