@@ -66,6 +66,9 @@ int with_mpi(const std::function<int(const Comm& world)>& command) {
   } catch (const ConfigError& error) {
     if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
     return kExitMisused;
+  } catch (const Interrupted& interrupted) {
+    if (world.is_root()) std::cerr << "fleet: " << interrupted.what() << std::endl;
+    return kExitInterrupted;
   } catch (const Error& error) {
     if (world.size() == 1) {  // nobody else is waiting in MPI
       std::cerr << "fleet: " << error.what() << std::endl;
