@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/process.hpp"
+#include "comm/stop_notice.hpp"
 #include "io/hdf5.hpp"
 #include "torch/runtime.hpp"
 #include "version.hpp"
@@ -58,7 +59,8 @@ int with_mpi(const std::function<int(const Comm& world)>& command) {
   MpiSession session(argc, argv);
   Comm world = MpiSession::world();
   watch_signals();
-  world.set_stop_request([] { return stop_signal != 0; });
+  StopNotice notice(world, [] { return stop_signal != 0; });
+  world.set_stop_request([&] { return notice.requested(); });
   try {
     // On one rank the help is text, on several it would be a chorus.
     if (!world.is_root()) std::cout.setstate(std::ios::failbit);

@@ -26,8 +26,8 @@ inline constexpr int kExitInterrupted = 75;  // EX_TEMPFAIL
     const Arguments& arguments, boost::program_options::options_description options, const char* positional,
     const std::string& usage, int count = 1);
 
-/// Runs a command on all ranks, with SIGINT, SIGTERM and SIGUSR1 as stop requests; its errors, agreed by all ranks or
-/// not, become exit codes. On ranks other than the root standard output is silent.
+/// Runs a command on all ranks, with SIGINT, SIGTERM and SIGUSR1 at any of them as stop requests to all; its errors,
+/// agreed by all ranks or not, become exit codes. On ranks other than the root standard output is silent.
 int with_mpi(const std::function<int(const Comm& world)>& command);
 
 /// Versions, the command line and, from all ranks, the hosts. Collective.

@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
@@ -11,8 +12,11 @@
 
 #include "command_line.hpp"
 #include "io/fetch.hpp"
+#include "io/plays.hpp"
 #include "io/toml.hpp"
 #include "model_commands.hpp"
+#include "shakespeare.hpp"
+#include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
 #include "torch/models.hpp"
@@ -86,7 +90,8 @@ int plan(const Arguments& arguments) {
   const int per_rank = (robots + smallest - 1) / smallest;
   std::size_t done = 0;
   const SweepDirectory directory(sweep.run.output);
-  for (const Cell& cell : sweep.cells) done += directory.state(cell.id) == CellState::kDone ? 1 : 0;
+  const CellStates states = directory.states();
+  for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
 
   std::cout << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
   std::cout << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
@@ -145,7 +150,13 @@ int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
     std::cout << ", " << failures << " failed: `fleet status " << directory.path().string()
               << "` says why, `--rerun failed` tries them again";
   }
-  std::cout << std::endl;
+  if (summary.elsewhere > 0) std::cout << ", " << summary.elsewhere << " left to another job that runs them";
+  std::cout << '\n';
+  if (summary.ran > 0) {
+    std::cout << "efficiency: " << std::lround(100.0 * summary.efficiency()) << " % of "
+              << duration_text(summary.allocated_seconds) << " of rank time" << '\n';
+  }
+  std::cout << std::flush;
   return failures > 0 ? kExitFailed : 0;
 }
 
@@ -168,7 +179,8 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
     return static_cast<int>(world.max(code));
   } catch (const Interrupted&) {
     if (world.is_root()) {
-      std::cerr << "fleet: interrupted; finished cells are kept. To go on, run the same command again:\n  "
+      std::cerr << "fleet: interrupted; finished cells are kept, and those under way as far as they are. To go on, run "
+                   "the same command again:\n  "
                 << request.provenance["command_line"] << std::endl;
     }
     return kExitInterrupted;
@@ -234,13 +246,11 @@ int collect(const Arguments& arguments) {
   return 0;
 }
 
-int data(const Arguments& arguments) {
-  const std::string usage = "fleet data fetch NAME [--to DIR]";
-  if (arguments.empty() || arguments.front() != "fetch") throw ConfigError(cat("usage: ", usage));
+int data_fetch(const Arguments& arguments) {
   po::options_description options("Options");
   options.add_options()("to", po::value<std::string>(),
                         "directory for the files; $FLEET_DATA/NAME or data/NAME by default");
-  const auto values = parse(Arguments(arguments.begin() + 1, arguments.end()), options, "NAME", usage);
+  const auto values = parse(arguments, options, "NAME", "fleet data fetch NAME [--to DIR]");
   if (!values) return 0;
   const std::string name = (*values)["NAME"].as<std::string>();
   fetch_dataset(name,
@@ -248,6 +258,20 @@ int data(const Arguments& arguments) {
                                        : default_data_directory() / name,
                 std::cout);
   return 0;
+}
+
+int data_show(const Arguments& arguments) {
+  const auto values = parse(arguments, po::options_description("Options"), "FILE", "fleet data show FILE");
+  if (values) print_statistics(std::cout, read_plays((*values)["FILE"].as<std::string>()));
+  return 0;
+}
+
+int data(const Arguments& arguments) {
+  const std::string verb = arguments.empty() ? "" : arguments.front();
+  const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+  if (verb == "fetch") return data_fetch(rest);
+  if (verb == "show") return data_show(rest);
+  throw ConfigError("usage: fleet data fetch NAME [--to DIR], or fleet data show FILE for the plays in a text");
 }
 
 struct Command {
@@ -262,7 +286,7 @@ constexpr std::array kCommands = {
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
     Command{"merge", "merge saved models: fleet merge A.h5 B.h5 --method M -o C.h5", merge_models},
     Command{"barrier", "loss between saved models: fleet barrier A.h5 B.h5 -o DIR", measure_barriers},
-    Command{"data", "fetch data sets: fleet data fetch mnist", data},
+    Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
     Command{"list", "list workloads, merging methods and models", list},
 };
 

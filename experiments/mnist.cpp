@@ -94,7 +94,17 @@ struct Dataset {
 struct Extent {
   std::int64_t train = 0;
   std::int64_t test = 0;
-  int features = 0;
+  int height = 0;
+  int width = 0;
+
+  [[nodiscard]] int features() const { return height * width; }
+  [[nodiscard]] NetworkShape network_shape() const {
+    return {.inputs = features(),
+            .outputs = kClasses,
+            .input = NetworkShape::Input::kImage,
+            .height = height,
+            .width = width};
+  }
 };
 
 Extent read_extent(const std::filesystem::path& directory) {
@@ -108,7 +118,7 @@ Extent read_extent(const std::filesystem::path& directory) {
   require(shape("train-labels-idx1-ubyte") == std::vector{train[0]} &&
               shape("t10k-labels-idx1-ubyte") == std::vector{test[0]},
           where, ": there are not as many labels as images");
-  return {train[0], test[0], static_cast<int>(train[1] * train[2])};
+  return {train[0], test[0], static_cast<int>(train[1]), static_cast<int>(train[2])};
 }
 
 class Mnist final : public World {
@@ -120,12 +130,11 @@ class Mnist final : public World {
       reject("data.samples", settings.resolved().at("data.samples"),
              cat("there are ", extent.train, " training images in ", options.directory.string()));
     }
-    const std::shared_ptr<const Network> network =
-        make_network(settings, {.inputs = extent.features, .outputs = kClasses});
+    const std::shared_ptr<const Network> network = make_network(settings, extent.network_shape());
     const std::int64_t used = options.partition.samples > 0 ? options.partition.samples : extent.train;
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = static_cast<std::int64_t>(static_cast<double>(used) * (1.0 - options.partition.held_out)),
-            .dataset_bytes = (extent.train + extent.test) * (extent.features + 1)};
+            .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1)};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
@@ -147,15 +156,23 @@ class Mnist final : public World {
     const Options options = read_options(settings);
     if (const auto damaged = damaged_.find(options.directory); damaged != damaged_.end()) throw Error(damaged->second);
     const Dataset& dataset = datasets_.at(options.directory);
-    const SupervisedData data{.train = {as_bytes(dataset.train_images), as_bytes(dataset.train_labels)},
-                              .test = {as_bytes(dataset.test_images), as_bytes(dataset.test_labels)},
-                              .features = extent_of(options).features,
-                              .classes = kClasses,
-                              .mean = options.standardize ? options.images->mean : 0.0F,
-                              .deviation = options.standardize ? options.images->deviation : 1.0F};
-    return make_supervised_workload(
-        data, partition(data.train.labels, kClasses, options.partition, options.training.seed),
-        make_network(settings, {.inputs = data.features, .outputs = kClasses}), options.training);
+    const Extent& extent = extent_of(options);
+    const auto images = [&](const SharedArray& values, const SharedArray& labels) {
+      return make_samples(LabelledBytes{.values = as_bytes(values),
+                                        .labels = as_bytes(labels),
+                                        .features = extent.features(),
+                                        .mean = options.standardize ? options.images->mean : 0.0F,
+                                        .deviation = options.standardize ? options.images->deviation : 1.0F});
+    };
+    const std::span<const std::uint8_t> labels = as_bytes(dataset.train_labels);
+    std::vector<Shard> shards = partition(labels, kClasses, options.partition, options.training.seed);
+    std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, labels, kClasses);
+    return make_supervised_workload({.train = images(dataset.train_images, dataset.train_labels),
+                                     .test = images(dataset.test_images, dataset.test_labels),
+                                     .shards = std::move(shards),
+                                     .histograms = std::move(histograms),
+                                     .network = make_network(settings, extent.network_shape()),
+                                     .options = options.training});
   }
 
  private:

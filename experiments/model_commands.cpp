@@ -61,11 +61,9 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
 }
 
 void print_scores(const std::string& name, Workload& workload, const ParamVector& weights, const Comm& comm) {
-  const std::vector<std::string> metrics = workload.metrics();
-  const std::vector<double> means = test_means(workload, weights, comm);
   std::cout << "  " << std::left << std::setw(36) << name;
-  for (std::size_t m = 0; m < means.size(); ++m) {
-    std::cout << "  " << metrics[m] << ' ' << std::fixed << std::setprecision(4) << means[m];
+  for (const NamedValue& tested : test_together(workload, weights, comm)) {
+    std::cout << "  " << tested.name << ' ' << std::fixed << std::setprecision(4) << tested.value;
   }
   std::cout << '\n';
 }
@@ -126,17 +124,26 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
 
 /// One kind of barrier by pair and alignment, as the table of instruments has it.
 void print_barriers(const std::string& instrument, const std::string& meaning, const SavedFleet& fleet,
-                    const Judge& judge, const std::vector<Measurement>& measured) {
-  std::cout << instrument << ": " << meaning << "\n\n" << std::left << std::setw(14) << "alignment" << std::right;
-  for (const JudgedMetric& metric : judge.metrics()) std::cout << std::setw(16) << metric.split + " " + metric.name;
-  std::cout << std::fixed << std::setprecision(4);
-  std::size_t column = 0;
+                    const std::vector<Measurement>& measured) {
+  std::vector<const Measurement*> rows;
   for (const Measurement& row : measured) {
-    if (row.instrument != instrument) continue;
+    if (row.instrument == instrument) rows.push_back(&row);
+  }
+  std::vector<int> widths;  // of the columns: a metric each, those of the first pair
+  std::cout << instrument << ": " << meaning << "\n\n" << std::left << std::setw(14) << "alignment" << std::right;
+  for (const Measurement* row : rows) {
+    if (row->subject != rows.front()->subject || row->other != rows.front()->other) break;
+    const std::string title = cat(row->split, ' ', row->metric);
+    widths.push_back(std::max(16, static_cast<int>(title.size()) + 2));
+    std::cout << std::setw(widths.back()) << title;
+  }
+  std::cout << std::fixed << std::setprecision(4);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Measurement& row = *rows[i];
+    const std::size_t column = i % widths.size();
     if (column == 0) std::cout << '\n' << std::left << std::setw(14) << row.subject << std::right;
-    std::cout << std::setw(16) << row.value;
-    column = (column + 1) % judge.metrics().size();
-    if (column > 0) continue;
+    std::cout << std::setw(widths[column]) << row.value;
+    if (column + 1 < widths.size()) continue;
     std::cout << "  " << fleet.path(static_cast<std::size_t>(row.robot)).string() << " - "
               << fleet.path(static_cast<std::size_t>(row.other)).string();
   }
@@ -194,9 +201,8 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
   const std::vector<Measurement> measured = pairwise_barriers(input, alignments, {}, points, judge, world);
   const std::filesystem::path results = std::filesystem::path(values["output"].as<std::string>()) / "barrier.h5";
   Provenance provenance = provenance_of("barrier", arguments, world);
-  print_barriers("barrier", "the worst value between two models, against the mean of those at both", fleet, judge,
-                 measured);
-  print_barriers("barrier above line", "against the straight line between both", fleet, judge, measured);
+  print_barriers("barrier", "the worst value between two models, against the mean of those at both", fleet, measured);
+  print_barriers("barrier above line", "against the straight line between both", fleet, measured);
   world.together([&] {
     if (world.is_root()) write_barriers(results, fleet, measured, provenance, world.size());
   });

@@ -88,6 +88,17 @@ class ToyRobot final : public Robot {
     return loss;
   }
 
+  void save(StateWriter& state) override {
+    state.write_all(std::span<const float>(weights_.flat()));
+    optimizer_.save(state);
+    state.write(step_);
+  }
+  void load(StateReader& state) override {
+    state.read_into(weights_.flat());
+    optimizer_.load(state);
+    step_ = state.read<std::int64_t>();
+  }
+
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
     std::fill(gradient.flat().begin(), gradient.flat().end(), 0.0F);
     double loss = 0.0;

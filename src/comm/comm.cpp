@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
+#include "comm/tree_sum.hpp"
 
 namespace fleet {
 namespace {
@@ -130,17 +131,6 @@ std::vector<std::string> Comm::all_gather(const std::string& local) const {
   return parts;
 }
 
-std::vector<float> Comm::gather(std::span<const float> local, int root) const {
-  const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
-  const std::vector<int> offsets = offsets_of(counts);
-  std::vector<float> all(rank_ == root ? static_cast<std::size_t>(offsets.back()) : 0);
-  check_mpi(MPI_Gatherv(local.data(), count_of(local.size()), MPI_FLOAT, all.data(), counts.data(), offsets.data(),
-                        MPI_FLOAT, root, handle_),
-            "MPI_Gatherv");
-  bytes_moved_ += std::max(local.size_bytes(), all.size() * sizeof(float));
-  return all;
-}
-
 double Comm::max(double value) const {
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
   return value;
@@ -152,56 +142,88 @@ std::int64_t Comm::sum(std::int64_t value) const {
 }
 
 void Comm::ordered_sum(std::span<const Term> terms, std::span<float> result, double scale) const {
-  constexpr std::size_t kBlock = std::size_t{1} << 15U;  // 256 KiB of doubles in flight
-  constexpr int kTag = 1;
+  constexpr std::size_t kBlock = std::size_t{1} << 13U;  // 64 KiB of doubles, the size of a message
   for (const Term& term : terms) {
     require(term.row.size() == result.size(), "ordered_sum: a row of ", term.row.size(), " numbers where ",
             result.size(), " were expected");
   }
-  std::vector<double> partial(std::min(kBlock, result.size()));
+  TreeSum tree(*this, terms);
+  std::vector<double> block(std::min(kBlock, result.size()));
   for (std::size_t begin = 0; begin < result.size(); begin += kBlock) {
-    const std::size_t length = std::min(kBlock, result.size() - begin);
-    const int count = static_cast<int>(length);
-    if (rank_ == 0) {
-      std::fill_n(partial.begin(), length, 0.0);
-    } else {
-      check_mpi(MPI_Recv(partial.data(), count, MPI_DOUBLE, rank_ - 1, kTag, handle_, MPI_STATUS_IGNORE), "MPI_Recv");
-    }
-    for (const Term& term : terms) {
-      const float* row = term.row.data() + begin;
-      for (std::size_t i = 0; i < length; ++i) partial[i] += term.weight * static_cast<double>(row[i]);
-    }
-    if (rank_ + 1 < size_) {
-      check_mpi(MPI_Send(partial.data(), count, MPI_DOUBLE, rank_ + 1, kTag, handle_), "MPI_Send");
-      bytes_moved_ += length * sizeof(double);
-    } else {
-      for (std::size_t i = 0; i < length; ++i) {
-        result[begin + i] = static_cast<float>(partial[i] * scale);
-      }
-    }
+    const std::span<double> sum = std::span(block).first(std::min(kBlock, result.size() - begin));
+    tree.add_up(begin, sum);
+    if (rank_ != tree.root()) continue;
+    for (std::size_t i = 0; i < sum.size(); ++i) result[begin + i] = static_cast<float>(sum[i] * scale);
   }
-  broadcast(result, size_ - 1);
+  bytes_moved_ += tree.bytes_sent();
+  broadcast(result, tree.root());
 }
 
-void Comm::together(const std::function<void()>& work) const {
-  enum Verdict : int { kFine = 0, kStop = 1, kFailed = 2, kMisconfigured = 3 };
-  std::string message;
-  int verdict = kFine;
+void Comm::relay(std::string& bytes, int from, int to) const {
+  constexpr int kTag = 2;
+  constexpr std::size_t kPart = std::size_t{1} << 30U;  // a count is an int
+  if (from == to || (rank_ != from && rank_ != to)) return;
+  std::uint64_t size = bytes.size();
+  if (rank_ == from) {
+    check_mpi(MPI_Send(&size, 1, MPI_UINT64_T, to, kTag, handle_), "MPI_Send");
+  } else {
+    check_mpi(MPI_Recv(&size, 1, MPI_UINT64_T, from, kTag, handle_, MPI_STATUS_IGNORE), "MPI_Recv");
+    bytes.resize(size);
+  }
+  for (std::size_t begin = 0; begin < size; begin += kPart) {
+    const int count = static_cast<int>(std::min<std::size_t>(kPart, size - begin));
+    if (rank_ == from) {
+      check_mpi(MPI_Send(bytes.data() + begin, count, MPI_CHAR, to, kTag, handle_), "MPI_Send");
+    } else {
+      check_mpi(MPI_Recv(bytes.data() + begin, count, MPI_CHAR, from, kTag, handle_, MPI_STATUS_IGNORE), "MPI_Recv");
+    }
+  }
+}
+
+namespace {
+
+enum Verdict : int { kFine = 0, kStop = 1, kFailed = 2, kMisconfigured = 3 };
+
+/// Runs `work`; what it throws becomes a verdict and a message.
+Verdict attempt(const std::function<void()>& work, std::string& message) {
   try {
     work();
   } catch (const ConfigError& error) {
     message = error.what();
-    verdict = kMisconfigured;
+    return kMisconfigured;
   } catch (const Error& error) {
     message = error.what();
-    verdict = kFailed;
+    return kFailed;
   } catch (const Interrupted&) {
-    verdict = kStop;
+    return kStop;
   }
+  return kFine;
+}
+
+}  // namespace
+
+void Comm::together(const std::function<void()>& work) const {
+  std::string message;
+  int verdict = attempt(work, message);
   if (verdict == kFine && stop_requested()) verdict = kStop;
+  agree_on(verdict, message);
+}
+
+void Comm::see_through(const std::function<void()>& work) const {
+  std::string message;
+  const int verdict = attempt(work, message);
+  agree_on(verdict, message);
+}
+
+void Comm::agree_on(int verdict, const std::string& message) const {
   const Stopwatch waiting;
   int worst = verdict;
-  check_mpi(MPI_Allreduce(&verdict, &worst, 1, MPI_INT, MPI_MAX, handle_), "MPI_Allreduce");
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Iallreduce(&verdict, &worst, 1, MPI_INT, MPI_MAX, handle_, &request), "MPI_Iallreduce");
+  for (int arrived = 0; arrived == 0;) {
+    check_mpi(MPI_Test(&request, &arrived, MPI_STATUS_IGNORE), "MPI_Test");
+    (void)stop_requested();  // one that waits passes the news on to those that are still at work
+  }
   seconds_waited_ += waiting.seconds();
   if (worst == kStop) throw Interrupted();
   if (worst == kFine) return;

@@ -46,27 +46,30 @@ class Comm {
   /// Concatenation of every rank's data in rank order, on every rank. Lengths may differ.
   [[nodiscard]] std::vector<double> all_gather(std::span<const double> local) const;
   [[nodiscard]] std::vector<std::string> all_gather(const std::string& local) const;
-  /// Concatenation of every rank's data in rank order, at the root; empty elsewhere.
-  [[nodiscard]] std::vector<float> gather(std::span<const float> local, int root = 0) const;
   [[nodiscard]] double max(double value) const;
   [[nodiscard]] std::int64_t sum(std::int64_t value) const;
 
-  /// result = sum over rows of weight * row, in double precision and in the order of ranks, then rows:
-  /// the same bits however the rows are spread over ranks in that order. On every rank.
-  /// A pipeline: the running sum visits the ranks one block at a time, so memory stays O(block).
+  /// result = scale * sum over rows of weight * row, in double precision, by a tree over the rows in the order of
+  /// ranks, then rows (TreeSum): the same bits however the rows are spread over ranks in that order. On every rank;
+  /// none holds more than its own rows and a few blocks.
   struct Term {
     std::span<const float> row;
     double weight;
   };
   void ordered_sum(std::span<const Term> terms, std::span<float> result, double scale = 1.0) const;
 
+  /// Takes `bytes` from rank `from` to rank `to`; others, and a rank that is both, do nothing.
+  void relay(std::string& bytes, int from, int to) const;
+
   /// Runs `work` on every rank. If it throws Error on any, all ranks throw that of the lowest such rank, as
   /// ConfigError if it is one, else as SharedError; if `stop_requested` holds on any rank afterwards, all throw
   /// Interrupted. Collective.
   void together(const std::function<void()>& work) const;
+  /// The same for work that is to be done although a stop is requested: only `work` itself can be interrupted.
+  void see_through(const std::function<void()>& work) const;
   /// Whether this rank has been asked to stop.
   [[nodiscard]] bool stop_requested() const { return stop_requested_ && stop_requested_(); }
-  /// Asked by together(); set once by main from its signal handler.
+  /// Asked by together(), before it agrees and while it waits; set once by main from its signal handler.
   void set_stop_request(std::function<bool()> stop_requested);
 
   /// Payload bytes this rank has sent or received through the data collectives so far.
@@ -76,6 +79,7 @@ class Comm {
 
  private:
   Comm(MPI_Comm owned, std::function<bool()> stop_requested);
+  void agree_on(int verdict, const std::string& message) const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
   int rank_ = 0;

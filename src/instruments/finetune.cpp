@@ -14,20 +14,18 @@ std::vector<Measurement> finetune_curve(Workload& workload, const ParamVector* s
     robot = workload.make_finetune_robot();
     if (start != nullptr) std::copy(start->flat().begin(), start->flat().end(), robot->weights().flat().begin());
   });
-  const std::vector<std::string> names = workload.metrics();
   ParamVector weights(workload.symmetry().layout());
   std::vector<Measurement> measured;
   for (int done = 0;;) {
     if (comm.is_root()) weights = robot->weights();
     comm.broadcast(weights.flat());
-    const std::vector<double> means = test_means(workload, weights, comm);
-    for (std::size_t m = 0; m < names.size(); ++m) {
+    for (const NamedValue& tested : test_together(workload, weights, comm)) {
       measured.push_back({.instrument = "finetune",
                           .subject = subject,
                           .split = "test",
-                          .metric = names[m],
+                          .metric = tested.name,
                           .at = static_cast<double>(done),
-                          .value = means[m]});
+                          .value = tested.value});
     }
     if (done == steps) return measured;
     const int further = std::min(every, steps - done);

@@ -78,7 +78,7 @@ class Pairs {
   void note(int robot, int other, const Curve& curve, std::vector<Measurement>& measured) const {
     Measurement row{.subject = std::string(name_of(alignment_)), .robot = robot, .other = other};
     for (std::size_t m = 0; m < curve.values.size(); ++m) {
-      const JudgedMetric& metric = judge_.metrics()[m];
+      const JudgedMetric& metric = curve.metrics[m];
       row.split = metric.split;
       row.metric = metric.name;
       row.instrument = "interpolation";
@@ -115,7 +115,7 @@ std::string_view name_of(PairAlignment alignment) {
 }
 
 Curve interpolate(const ParamVector& from, const ParamVector& to, int points,
-                  const std::function<std::vector<double>(const ParamVector&)>& judge) {
+                  const std::function<std::vector<JudgedValue>(const ParamVector&)>& judge) {
   require(points >= 2, "a curve between two models needs at least its two ends, not ", points, " points");
   Curve curve;
   ParamVector between(from.shared_layout());
@@ -126,9 +126,12 @@ Curve interpolate(const ParamVector& from, const ParamVector& to, int points,
     for (std::size_t w = 0; w < between.flat().size(); ++w) {
       between.flat()[w] = rest * from.flat()[w] + share * to.flat()[w];
     }
-    const std::vector<double> values = judge(between);
+    const std::vector<JudgedValue> values = judge(between);
     curve.values.resize(values.size());
-    for (std::size_t m = 0; m < values.size(); ++m) curve.values[m].push_back(values[m]);
+    for (std::size_t m = 0; m < values.size(); ++m) {
+      if (p == 0) curve.metrics.push_back(values[m].metric);
+      curve.values[m].push_back(values[m].value);
+    }
   }
   return curve;
 }

@@ -14,6 +14,7 @@ namespace fleet {
 
 /// Values of some metrics at (1 - lambda) theta + lambda theta', lambda = 0, 1 / (n - 1), ..., 1.
 struct Curve {
+  std::vector<JudgedMetric> metrics;
   std::vector<std::vector<double>> values;  ///< [metric][point]
   [[nodiscard]] double lambda(std::size_t point) const {
     return static_cast<double>(point) / static_cast<double>(values.front().size() - 1);
@@ -22,7 +23,7 @@ struct Curve {
 
 /// `points` >= 2, the ends exactly `from` and `to`. Collective where `judge` is.
 [[nodiscard]] Curve interpolate(const ParamVector& from, const ParamVector& to, int points,
-                                const std::function<std::vector<double>(const ParamVector&)>& judge);
+                                const std::function<std::vector<JudgedValue>(const ParamVector&)>& judge);
 
 /// max over lambda of the loss, minus the mean of that at the ends; of what is better when higher, that mean minus the
 /// least (the paper's performance barrier). Never negative; 0 between a model and itself.

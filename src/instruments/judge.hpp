@@ -10,9 +10,14 @@ namespace fleet {
 
 struct JudgedMetric {
   std::string split;  ///< "test", or "own": the robots' held-out data
-  std::string name;   ///< a metric of the workload; "score" and "loss" of the robots' own
-  /// Of accuracies, success and scores; all others are losses or costs.
+  std::string name;   ///< of what Workload::summarize() gives; "score" and "loss" of the robots' own
+  /// Of accuracies, success and scores, over all or of groups ("accuracy_role_p10"); all others are losses or costs.
   [[nodiscard]] bool higher_is_better() const;
+};
+
+struct JudgedValue {
+  JudgedMetric metric;
+  double value = 0.0;
 };
 
 class Judge {
@@ -20,16 +25,14 @@ class Judge {
   /// Keeps references. The participants of `robots` judge by their own data, if all have some at hand. Collective.
   Judge(Workload& workload, const MergeInput& robots, const Comm& comm);
 
-  [[nodiscard]] const std::vector<JudgedMetric>& metrics() const { return metrics_; }
-  /// A value per metric, the same bits on any number of ranks. Collective.
-  [[nodiscard]] std::vector<double> operator()(const ParamVector& weights) const;
+  /// The same metrics in the same order for any weights, and the same bits on any number of ranks. Collective.
+  [[nodiscard]] std::vector<JudgedValue> operator()(const ParamVector& weights) const;
 
  private:
   Workload& workload_;
   const MergeInput& robots_;
   const Comm& comm_;
   bool own_data_;
-  std::vector<JudgedMetric> metrics_;
 };
 
 }  // namespace fleet

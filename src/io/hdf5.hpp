@@ -89,7 +89,4 @@ class Hdf5Reader {
 /// The version of the HDF5 library in use.
 [[nodiscard]] std::string hdf5_version();
 
-/// Writes `text` to `path` so that the file is complete or absent: temporary name, fsync, rename.
-void write_file_atomically(const std::filesystem::path& path, std::string_view text);
-
 }  // namespace fleet

@@ -12,28 +12,35 @@ namespace {
 using Ints = std::vector<std::int32_t>;
 using Texts = std::vector<std::string>;
 
+constexpr std::int32_t kNoParent = -1;
+
 Table groups_table(const SymmetrySpec& symmetry) {
   Texts names;
-  Ints sizes;
+  Ints sizes, parents, blocks;
   for (const SymmetryGroup& group : symmetry.groups()) {
     names.push_back(group.name);
     sizes.push_back(group.size);
+    parents.push_back(group.parent ? static_cast<std::int32_t>(*group.parent) : kNoParent);
+    blocks.push_back(group.block);
   }
   Table table;
   table.add("name", std::move(names));
   table.add("size", std::move(sizes));
+  table.add("parent", std::move(parents));
+  table.add("block", std::move(blocks));
   return table;
 }
 
 Table actions_table(const SymmetrySpec& symmetry) {
   Texts tensors;
-  Ints axes, groups, outers, inners;
+  Ints axes, groups, outers, inners, offsets;
   for (const SymmetryAction& action : symmetry.actions()) {
     tensors.push_back(symmetry.layout()->tensors()[action.tensor].name);
     axes.push_back(static_cast<std::int32_t>(action.axis));
     groups.push_back(static_cast<std::int32_t>(action.group));
     outers.push_back(action.outer);
     inners.push_back(action.inner);
+    offsets.push_back(action.offset);
   }
   Table table;
   table.add("tensor", std::move(tensors));
@@ -41,6 +48,7 @@ Table actions_table(const SymmetrySpec& symmetry) {
   table.add("group", std::move(groups));
   table.add("outer", std::move(outers));
   table.add("inner", std::move(inners));
+  table.add("offset", std::move(offsets));
   return table;
 }
 
@@ -64,18 +72,26 @@ std::shared_ptr<const ParamLayout> read_tensors(const Hdf5Reader& file, const st
 SymmetrySpec read_symmetry(const Hdf5Reader& file, const std::shared_ptr<const ParamLayout>& layout) {
   const Table groups = file.read_table("groups");
   const Table actions = file.read_table("actions");
+  const auto integer = [](const Table& table, const char* column, std::size_t row) {
+    return table.column<std::int32_t>(column)[row];
+  };
   std::vector<SymmetryGroup> made;
   for (std::size_t g = 0; g < groups.rows(); ++g) {
-    made.push_back({groups.column<std::string>("name")[g], groups.column<std::int32_t>("size")[g]});
+    SymmetryGroup& group = made.emplace_back();
+    group.name = groups.column<std::string>("name")[g];
+    group.size = integer(groups, "size", g);
+    const std::int32_t parent = integer(groups, "parent", g);
+    if (parent != kNoParent) group.parent = static_cast<std::size_t>(parent);
+    group.block = integer(groups, "block", g);
   }
   std::vector<SymmetryAction> acting;
-  const auto integer = [&](const char* column, std::size_t row) { return actions.column<std::int32_t>(column)[row]; };
   for (std::size_t a = 0; a < actions.rows(); ++a) {
     acting.push_back({.tensor = layout->index_of(actions.column<std::string>("tensor")[a]),
-                      .axis = static_cast<std::size_t>(integer("axis", a)),
-                      .group = static_cast<std::size_t>(integer("group", a)),
-                      .outer = integer("outer", a),
-                      .inner = integer("inner", a)});
+                      .axis = static_cast<std::size_t>(integer(actions, "axis", a)),
+                      .group = static_cast<std::size_t>(integer(actions, "group", a)),
+                      .outer = integer(actions, "outer", a),
+                      .inner = integer(actions, "inner", a),
+                      .offset = integer(actions, "offset", a)});
   }
   return {layout, std::move(made), std::move(acting)};
 }
@@ -89,8 +105,11 @@ std::string text_of(const TensorSpec& tensor) {
 std::string text_of(const SymmetrySpec& symmetry, std::size_t a) {
   const SymmetryAction& action = symmetry.actions()[a];
   const SymmetryGroup& group = symmetry.groups()[action.group];
-  return cat("group ", group.name, " of ", group.size, " on axis ", action.axis, " of ",
-             symmetry.layout()->tensors()[action.tensor].name, " (outer ", action.outer, ", inner ", action.inner, ')');
+  const std::string within =
+      group.parent ? cat(" within block ", group.block, " of ", symmetry.groups()[*group.parent].name) : "";
+  return cat("group ", group.name, " of ", group.size, within, " on axis ", action.axis, " of ",
+             symmetry.layout()->tensors()[action.tensor].name, " (outer ", action.outer, ", inner ", action.inner,
+             ", offset ", action.offset, ')');
 }
 
 /// The first place where two lists of texts differ, as "left against right"; empty if they do not.

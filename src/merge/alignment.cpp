@@ -1,5 +1,6 @@
 #include "merge/alignment.hpp"
 
+#include "merge/activation_matching.hpp"
 #include "merge/consensus.hpp"
 #include "merge/weight_matching.hpp"
 
@@ -31,7 +32,7 @@ void anchor(const MergeInput& input, const Comm& comm, std::vector<GroupElement>
   });
   turn = agreed(std::move(turn), comm);
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    if (input.rows[i].participates) elements[i] = SymmetrySpec::compose(turn, elements[i]);
+    if (input.rows[i].participates) elements[i] = input.symmetry->compose(turn, elements[i]);
   }
 }
 
@@ -40,6 +41,7 @@ void anchor(const MergeInput& input, const Comm& comm, std::vector<GroupElement>
 std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm) {
   std::vector<GroupElement> elements(input.rows.size(), input.symmetry->identity());
   if (alignment == Alignment::kNone) return elements;
+  if (alignment == Alignment::kActivations) return match_activations(input, comm);
   elements = match_fleet(input, comm).elements;
   if (input.previous != nullptr) anchor(input, comm, elements);
   return elements;

@@ -9,11 +9,12 @@
 namespace fleet {
 
 enum class Alignment {
-  kNone,        ///< weights as they are
-  kGitRebasin,  ///< permuted by weight matching (match_fleet)
+  kNone,         ///< weights as they are
+  kGitRebasin,   ///< permuted by weight matching (match_fleet)
+  kActivations,  ///< permuted by activation matching (match_activations)
 };
-inline constexpr std::array<std::pair<std::string_view, Alignment>, 2> kAlignments{
-    {{"none", Alignment::kNone}, {"git-rebasin", Alignment::kGitRebasin}}};
+inline constexpr std::array<std::pair<std::string_view, Alignment>, 3> kAlignments{
+    {{"none", Alignment::kNone}, {"git-rebasin", Alignment::kGitRebasin}, {"activations", Alignment::kActivations}}};
 
 /// Per row of the input, what brings it into the common basis, which is that of the previous consensus if there is one;
 /// the identity for rows that do not take part. Collective.

@@ -26,6 +26,13 @@ class BestOf final : public Merger {
     return best;
   }
 
+  void save(int robot, StateWriter& state) const override {
+    for (const std::unique_ptr<Merger>& candidate : candidates_) candidate->save(robot, state);
+  }
+  void load(int robot, StateReader& state) override {
+    for (const std::unique_ptr<Merger>& candidate : candidates_) candidate->load(robot, state);
+  }
+
  private:
   std::vector<std::unique_ptr<Merger>> candidates_;
 };

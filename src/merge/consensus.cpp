@@ -1,5 +1,6 @@
 #include "merge/consensus.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -42,6 +43,27 @@ ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> 
   ParamVector mean(input.symmetry->layout());
   weighted_mean(vectors, row_weights(input, by_samples), comm, mean);
   return mean;
+}
+
+std::vector<ParamVector> all_participants(const MergeInput& input, std::span<const ParamVector> vectors,
+                                          const Comm& comm) {
+  std::vector<ParamVector> all(input.participants.size(), ParamVector(input.symmetry->layout()));
+  std::vector<double> mine;
+  for (std::size_t i = 0; i < input.rows.size(); ++i) {
+    if (!input.rows[i].participates) continue;
+    const auto at = std::lower_bound(input.participants.begin(), input.participants.end(), input.rows[i].robot);
+    const auto place = static_cast<std::size_t>(at - input.participants.begin());
+    const ParamVector& own = vectors.empty() ? *input.rows[i].weights : vectors[i];
+    std::copy(own.flat().begin(), own.flat().end(), all[place].flat().begin());
+    mine.push_back(comm.rank());
+  }
+  const std::vector<double> owners = comm.all_gather(mine);  // in the participants' order, as blocks ascend with ranks
+  for (std::size_t p = 0; p < all.size(); ++p) comm.broadcast(all[p].flat(), static_cast<int>(owners[p]));
+  return all;
+}
+
+std::vector<ParamVector> all_participants(const MergeInput& input, const Comm& comm) {
+  return all_participants(input, {}, comm);
 }
 
 namespace {

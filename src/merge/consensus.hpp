@@ -20,6 +20,12 @@ void weighted_mean(std::span<const ParamVector* const> vectors, std::span<const 
 [[nodiscard]] ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
                                        const Comm& comm);
 
+/// Every participant's model, in their order, on every rank: O(participants x weights) of memory. vectors[i] belongs to
+/// input.rows[i]; by default the robots' own weights. Collective.
+[[nodiscard]] std::vector<ParamVector> all_participants(const MergeInput& input, std::span<const ParamVector> vectors,
+                                                        const Comm& comm);
+[[nodiscard]] std::vector<ParamVector> all_participants(const MergeInput& input, const Comm& comm);
+
 /// Mean held-out score of `at` over all participants' samples. Collective.
 [[nodiscard]] double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm);
 /// Mean held-out loss of the same. Collective.

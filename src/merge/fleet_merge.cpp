@@ -6,144 +6,103 @@
 #include "base/error.hpp"
 #include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
-#include "merge/linear_assignment.hpp"
-#include "merge/sinkhorn.hpp"
-#include "merge/weight_matching.hpp"
-#include "model/optimizer.hpp"
 
 namespace fleet {
+namespace {
 
 using Parameterization = FleetMergeOptions::Parameterization;
 using Point = FleetMergeOptions::Point;
+using Projection = FleetMergeOptions::Projection;
 
-struct Aligner::Group {
-  RowMatrix scores;  // X; of the literal step P - eta dL/dP
-  Sinkhorn sinkhorn;
-  Optimizer optimizer;
-};
-
-Aligner::Aligner(const FleetMergeOptions& options, const SymmetrySpec& symmetry, const ParamVector& weights,
-                 const GroupElement& start, double share)
-    : options_(options),
-      share_(static_cast<float>(share)),
-      start_(symmetry.apply(start, weights)),
-      action_(symmetry, weights),
-      mixed_(weights.shared_layout()),
-      mixed_gradient_(weights.shared_layout()) {
-  const OptimizerOptions adam{.learning_rate = options.learning_rate};
-  relaxed_ = to_matrices(start);
-  gradient_ = relaxed_;
-  for (const RowMatrix& hard : relaxed_) {
-    groups_.push_back({static_cast<float>(options.start_scale) * hard,
-                       Sinkhorn(options.temperature, options.sinkhorn_iterations),
-                       Optimizer(adam, static_cast<std::size_t>(hard.size()))});
-  }
-}
-
-Aligner::~Aligner() = default;
-
-float Aligner::mix(const ParamVector& moved, const ParamVector& reference, RandomStream& stream) {
-  const std::span<float> mixed = mixed_.flat();
-  if (options_.point == Point::kAverage) {
-    for (std::size_t i = 0; i < mixed.size(); ++i) {
-      mixed[i] = reference.flat()[i] + share_ * (moved.flat()[i] - start_.flat()[i]);
-    }
-    return share_;
-  }
-  const auto lambda = static_cast<float>(stream.uniform());
-  for (std::size_t i = 0; i < mixed.size(); ++i) {
-    mixed[i] = lambda * moved.flat()[i] + (1.0F - lambda) * reference.flat()[i];
-  }
-  return lambda;
-}
-
-void Aligner::step(const ParamVector& reference, LocalData& data, RandomStream& stream) {
-  const bool literal = options_.parameterization == Parameterization::kLiteral;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    if (!literal) relaxed_[g] = groups_[g].sinkhorn.forward(groups_[g].scores);
-    gradient_[g].setZero();
-  }
-  const float slope = mix(action_.apply(relaxed_), reference, stream);
-  const double loss = data.loss_gradient(mixed_, options_.batch_size, stream, mixed_gradient_);
-  require(std::isfinite(loss), "the loss became ", loss, " while aligning");
-  action_.adjoint(mixed_gradient_, gradient_);
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    Group& group = groups_[g];
-    gradient_[g] *= slope;
-    if (literal) {
-      group.scores = relaxed_[g] - static_cast<float>(options_.learning_rate) * gradient_[g];  // line 10
-      relaxed_[g] = group.sinkhorn.forward(group.scores);                                      // line 11
-      continue;
-    }
-    const RowMatrix& scores_gradient = group.sinkhorn.backward(gradient_[g]);
-    const auto size = static_cast<std::size_t>(scores_gradient.size());
-    group.optimizer.step({group.scores.data(), size}, {scores_gradient.data(), size});
-  }
-}
-
-GroupElement Aligner::project() const {
-  GroupElement element;
-  for (const Group& group : groups_) element.push_back(maximum_assignment(group.scores));
-  return element;
-}
-
-namespace {
-
-constexpr std::array<std::pair<std::string_view, FleetMergeOptions::Start>, 2> kStarts{
-    {{"identity", FleetMergeOptions::Start::kIdentity}, {"git-rebasin", FleetMergeOptions::Start::kGitRebasin}}};
-
+constexpr std::array<std::pair<std::string_view, Alignment>, 3> kStarts{{{"identity", Alignment::kNone},
+                                                                         {"git-rebasin", Alignment::kGitRebasin},
+                                                                         {"activations", Alignment::kActivations}}};
 constexpr std::array<std::pair<std::string_view, Parameterization>, 2> kParameterizations{
     {{"sinkhorn", Parameterization::kSinkhorn}, {"literal", Parameterization::kLiteral}}};
-constexpr std::array<std::pair<std::string_view, Point>, 2> kPoints{
-    {{"interpolation", Point::kInterpolation}, {"average", Point::kAverage}}};
+constexpr std::array<std::pair<std::string_view, Point>, 3> kPoints{
+    {{"interpolation", Point::kInterpolation}, {"average", Point::kAverage}, {"simplex", Point::kSimplex}}};
+constexpr std::array<std::pair<std::string_view, Projection>, 2> kProjections{
+    {{"hard", Projection::kHard}, {"soft", Projection::kSoft}}};
 
-class FleetMerge final : public Merger {
+/// Where robot i's loss is taken, step by step: lambda P(theta_i) + (1 - lambda) other.
+class LossPoint {
  public:
-  explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
-
-  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    const SymmetrySpec& symmetry = *input.symmetry;
-    MergeOutcome best{.merged = ParamVector(symmetry.layout())};
-    std::vector<GroupElement> hard(input.rows.size(), symmetry.identity());  // line 3
-    if (options_.start == FleetMergeOptions::Start::kGitRebasin) hard = match_fleet(input, comm).elements;
-    std::vector<RandomStream> streams;
-    for (const MergeRow& row : input.rows) {
-      streams.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
-                           static_cast<std::uint64_t>(input.round));
+  /// `moved`: P(theta_i) as it is in the reference, of which it is a part `share`. `models`: every participant's, for
+  /// kSimplex, with robot i's at `own`.
+  LossPoint(Point point, const ParamVector& reference, const ParamVector& moved, double share,
+            std::span<const ParamVector> models, std::size_t own)
+      : point_(point), reference_(reference), share_(share), models_(models), own_(own), other_(reference) {
+    if (point != Point::kAverage || share >= 1.0) return;
+    const auto part = static_cast<float>(share);
+    for (std::size_t k = 0; k < other_.flat().size(); ++k) {
+      other_.flat()[k] = (reference.flat()[k] - part * moved.flat()[k]) / (1.0F - part);
     }
-    RandomStream fleet_stream(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round));
+  }
 
-    const std::vector<double> weights = row_weights(input, options_.weighted);
-    double total = 0.0;
-    for (const double weight : comm.all_gather(weights)) total += weight;
+  /// The next point's lambda.
+  double draw(RandomStream& stream) {
+    if (point_ == Point::kAverage) return share_;
+    if (point_ == Point::kInterpolation) return stream.uniform();
+    const std::vector<double> weights = stream.dirichlet(1.0, models_.size());
+    const double rest = 1.0 - weights[own_];
+    std::fill(other_.flat().begin(), other_.flat().end(), 0.0F);
+    for (std::size_t j = 0; j < models_.size(); ++j) {
+      if (j == own_ || rest <= 0.0) continue;
+      const auto part = static_cast<float>(weights[j] / rest);
+      for (std::size_t k = 0; k < other_.flat().size(); ++k) other_.flat()[k] += part * models_[j].flat()[k];
+    }
+    return weights[own_];
+  }
+  [[nodiscard]] const ParamVector& other() const { return point_ == Point::kInterpolation ? reference_ : other_; }
 
-    const int epochs = input.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
+ private:
+  Point point_;
+  const ParamVector& reference_;
+  double share_;
+  std::span<const ParamVector> models_;
+  std::size_t own_;
+  ParamVector other_;
+};
+
+/// One merge.
+class FleetMergeRun {
+ public:
+  FleetMergeRun(const FleetMergeOptions& options, const MergeInput& input, const Comm& comm)
+      : options_(options),
+        input_(input),
+        comm_(comm),
+        fleet_stream_(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round)),
+        weights_(row_weights(input, options.weighted)),
+        relaxed_errors_(input.rows.size(), 0.0) {
+    for (const MergeRow& row : input.rows) {
+      streams_.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
+                            static_cast<std::uint64_t>(input.round));
+    }
+    for (const double weight : comm.all_gather(weights_)) total_ += weight;
+  }
+
+  MergeOutcome run() {
+    MergeOutcome best{.merged = ParamVector(input_.symmetry->layout())};
+    hard_ = align_fleet(options_.start, input_, comm_);  // line 3
+    moved_ = aligned_rows(input_, hard_);
+    for (const GroupElement& element : hard_) soft_.push_back(to_matrices(element));
+
+    const int epochs = input_.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
-    AlignmentTrace trace(input, comm);
-    std::vector<double> relaxed_errors(hard.size(), 0.0);
+    AlignmentTrace trace(input_, comm_);
     for (int epoch = 0;; ++epoch) {
-      const ParamVector reference =
-          aligned_mean(input, hard, options_.weighted, comm);  // line 5; line 13 after the last epoch
-      trace.record(reference, hard, relaxed_errors);
+      const ParamVector reference = mean();  // line 5; line 13 after the last epoch
+      trace.record(reference, hard_, relaxed_errors_);
       const bool last = epoch == epochs;
-      const double score = options_.keep_best || last ? fleet_score(input, reference, comm) : 0.0;
+      const double score = options_.keep_best || last ? fleet_score(input_, reference, comm_) : 0.0;
       if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
         best_score = score;
         best.merged = reference;
-        best.elements = hard;
+        best.elements = hard_;
       }
       best.objective.push_back(score);
       if (last) break;
-      const std::vector<int> subset = draw_subset(input.participants, fleet_stream);  // line 6
-      comm.together([&] {
-        for (std::size_t i = 0; i < input.rows.size(); ++i) {  // line 7
-          if (!std::binary_search(subset.begin(), subset.end(), input.rows[i].robot)) continue;
-          Aligner aligner(options_, symmetry, *input.rows[i].weights, hard[i], weights[i] / total);
-          for (int t = 0; t < options_.steps; ++t) aligner.step(reference, *input.rows[i].data, streams[i]);  // line 8
-          hard[i] = aligner.project();                                                                        // line 12
-          if (trace.wanted()) relaxed_errors[i] = doubly_stochastic_error(aligner.relaxed());
-        }
-      });
+      align(reference);
     }
     best.iterations = epochs;
     best.series = trace.take();
@@ -151,16 +110,79 @@ class FleetMerge final : public Merger {
   }
 
  private:
-  std::vector<int> draw_subset(const std::vector<int>& participants, RandomStream& stream) const {
-    const auto population = static_cast<int>(participants.size());
+  ParamVector mean() const {
+    std::vector<const ParamVector*> vectors;
+    for (const ParamVector& row : moved_) vectors.push_back(&row);
+    ParamVector mean(input_.symmetry->layout());
+    weighted_mean(vectors, weights_, comm_, mean);
+    return mean;
+  }
+
+  void align(const ParamVector& reference) {
+    const std::vector<int> subset = draw_subset();  // line 6
+    std::vector<ParamVector> models;
+    if (options_.point == Point::kSimplex) models = all_participants(input_, moved_, comm_);
+    comm_.together([&] {
+      for (std::size_t i = 0; i < input_.rows.size(); ++i) {  // line 7
+        const int robot = input_.rows[i].robot;
+        if (!std::binary_search(subset.begin(), subset.end(), robot)) continue;
+        const auto own = std::lower_bound(input_.participants.begin(), input_.participants.end(), robot);
+        align(i, LossPoint(options_.point, reference, moved_[i], weights_[i] / total_, models,
+                           static_cast<std::size_t>(own - input_.participants.begin())));
+      }
+    });
+  }
+
+  void align(std::size_t row, LossPoint point) {
+    const ParamVector& weights = *input_.rows[row].weights;
+    Aligner aligner(options_, *input_.symmetry, weights, soft_[row]);
+    for (int t = 0; t < options_.steps; ++t) {  // line 8
+      const double lambda = point.draw(streams_[row]);
+      aligner.step(lambda, point.other(), *input_.rows[row].data, streams_[row]);
+    }
+    hard_[row] = aligner.project();  // line 12
+    if (input_.wants_series) relaxed_errors_[row] = doubly_stochastic_error(aligner.relaxed());
+    if (options_.projection == Projection::kHard) {
+      soft_[row] = to_matrices(hard_[row]);
+      moved_[row] = input_.symmetry->apply(hard_[row], weights);
+    } else {
+      soft_[row] = aligner.relaxed();
+      moved_[row] = RelaxedAction(*input_.symmetry, weights).apply(soft_[row]);
+    }
+  }
+
+  std::vector<int> draw_subset() {
+    const auto population = static_cast<int>(input_.participants.size());
     const int count = std::clamp(static_cast<int>(std::lround(options_.subset * population)), 1, population);
     std::vector<int> subset;
-    for (const int member : stream.sample(population, count)) {
-      subset.push_back(participants[static_cast<std::size_t>(member)]);
+    for (const int member : fleet_stream_.sample(population, count)) {
+      subset.push_back(input_.participants[static_cast<std::size_t>(member)]);
     }
     return subset;
   }
 
+  const FleetMergeOptions& options_;
+  const MergeInput& input_;
+  const Comm& comm_;
+  RandomStream fleet_stream_;
+  std::vector<RandomStream> streams_;  // per row, as are the next five
+  std::vector<double> weights_;
+  std::vector<GroupElement> hard_;
+  std::vector<RelaxedElement> soft_;
+  std::vector<ParamVector> moved_;
+  std::vector<double> relaxed_errors_;  // of P before it is projected
+  double total_ = 0.0;
+};
+
+class FleetMerge final : public Merger {
+ public:
+  explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    return FleetMergeRun(options_, input, comm).run();
+  }
+
+ private:
   FleetMergeOptions options_;
 };
 
@@ -172,11 +194,12 @@ std::unique_ptr<Merger> make_fleet_merge(const FleetMergeOptions& options) {
 
 std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
   FleetMergeOptions options;
-  settings.read("merge.fleet-merge.start", options.start, Names<FleetMergeOptions::Start>(kStarts));
-  if (options.start == FleetMergeOptions::Start::kGitRebasin) options.start_scale = 3.0;
+  settings.read("merge.fleet-merge.start", options.start, Names<Alignment>(kStarts));
+  if (options.start != Alignment::kNone) options.start_scale = 3.0;
   settings.read("merge.fleet-merge.parameterization", options.parameterization,
                 Names<Parameterization>(kParameterizations));
   settings.read("merge.fleet-merge.point", options.point, Names<Point>(kPoints));
+  settings.read("merge.fleet-merge.projection", options.projection, Names<Projection>(kProjections));
   settings.read("merge.fleet-merge.epochs", options.epochs, at_least(1));
   settings.read("merge.fleet-merge.steps", options.steps, at_least(1));
   settings.read("merge.fleet-merge.batch_size", options.batch_size, at_least(1));

@@ -60,4 +60,16 @@ RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& pr
   return solution;
 }
 
+void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm,
+             ParamVector& parameters) {
+  const RowMatrix solution = solve_map(moments, ridge, prior, comm);
+  if (!map.norm) return map.assign(solution, parameters);
+  // The last input is the constant 1: its moments with W x are the sums of the outputs.
+  const Eigen::MatrixXd product = solution.cast<double>() * moments.inputs.cast<double>();
+  const Eigen::VectorXd mean = product.rightCols<1>() / moments.samples;
+  const Eigen::VectorXd square = product.cwiseProduct(solution.cast<double>()).rowwise().sum() / moments.samples;
+  const OutputStatistics statistics{mean.cast<float>(), (square - mean.cwiseAbs2()).cwiseMax(0.0).cast<float>()};
+  map.assign(solution, parameters, &statistics);
+}
+
 }  // namespace fleet

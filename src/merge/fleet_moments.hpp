@@ -17,4 +17,9 @@ namespace fleet {
 /// rank. Collective. Error if the moments are not finite.
 [[nodiscard]] RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm);
 
+/// Makes `map` of `parameters` that solution; a norm of the map's takes the statistics of its outputs over the fleet's
+/// data. Collective.
+void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm,
+             ParamVector& parameters);
+
 }  // namespace fleet

@@ -1,17 +1,27 @@
 #include "merge/git_rebasin.hpp"
 
+#include <array>
+
+#include "merge/activation_matching.hpp"
 #include "merge/consensus.hpp"
 #include "merge/weight_matching.hpp"
 
 namespace fleet {
 namespace {
 
-/// MergeMany by weight matching (Ainsworth et al., 2022, Algorithm 3).
+/// MergeMany by weight matching (Ainsworth et al., 2022, Algorithm 3), or all matched to one by activations.
 class GitRebasin final : public Merger {
  public:
-  explicit GitRebasin(bool weighted) : weighted_(weighted) {}
+  GitRebasin(bool activations, bool weighted) : activations_(activations), weighted_(weighted) {}
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    if (activations_) {
+      std::vector<GroupElement> elements = match_activations(input, comm);
+      MergeOutcome outcome{.merged = aligned_mean(input, elements, weighted_, comm)};
+      outcome.elements = std::move(elements);
+      outcome.iterations = 1;
+      return outcome;
+    }
     MatchedFleet matched = match_fleet(input, comm);
     MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, weighted_, comm)};
     outcome.elements = std::move(matched.elements);
@@ -22,15 +32,20 @@ class GitRebasin final : public Merger {
   }
 
  private:
+  bool activations_;
   bool weighted_;
 };
+
+constexpr std::array<std::pair<std::string_view, bool>, 2> kMatchings{{{"weights", false}, {"activations", true}}};
 
 }  // namespace
 
 std::unique_ptr<Merger> make_git_rebasin(SettingsReader& settings) {
+  bool activations = false;
   bool weighted = true;
+  settings.read("merge.git-rebasin.match", activations, Names<bool>(kMatchings));
   settings.read("merge.git-rebasin.weighted", weighted);
-  return std::make_unique<GitRebasin>(weighted);
+  return std::make_unique<GitRebasin>(activations, weighted);
 }
 
 }  // namespace fleet

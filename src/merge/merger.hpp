@@ -15,6 +15,7 @@
 
 #include "base/random.hpp"
 #include "base/settings.hpp"
+#include "base/state.hpp"
 #include "comm/comm.hpp"
 #include "model/affine_map.hpp"
 #include "model/param_layout.hpp"
@@ -98,12 +99,21 @@ struct MergeOutcome {
   AlignmentSeries series;         ///< how the alignment went, of methods that align step by step; if wanted
 };
 
+/// In Merger::save() and load(): what is remembered of the fleet as a whole.
+inline constexpr int kWholeFleet = -1;
+
 /// Lives as long as its fleet: a method may remember, from merge to merge, what robots have sent it.
 class Merger {
  public:
   virtual ~Merger() = default;
-  /// Collective. Error on every rank if any rank's part fails.
+  /// Collective. Error on every rank if any rank's part fails. A merge that is interrupted is begun again after a
+  /// resume: whatever it has changed in memory by then must not change the outcome.
   [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
+
+  /// What is remembered of `robot`, on the rank that carries it; for kWholeFleet, what every rank remembers alike. A
+  /// method that remembers nothing has nothing to save.
+  virtual void save(int /*robot*/, StateWriter& /*state*/) const {}
+  virtual void load(int /*robot*/, StateReader& /*state*/) {}
 };
 
 /// How a fleet trains: with a merger, or as one of the two reference lines.

@@ -9,6 +9,7 @@
 #include "merge/merger.hpp"
 #include "merge/regmean.hpp"
 #include "merge/regression.hpp"
+#include "merge/sinkhorn_data.hpp"
 
 namespace fleet {
 namespace {
@@ -23,6 +24,8 @@ constexpr std::array kMergers = {
                 make_fleet_merge},
     MergerEntry{"git-rebasin", "permute weights to match, then average: MergeMany (Ainsworth et al., 2022)",
                 Regime::kMerge, make_git_rebasin},
+    MergerEntry{"sinkhorn-data", "MergeMany by Sinkhorn re-basin on the fleet's data (Pena et al., 2023)",
+                Regime::kMerge, make_sinkhorn_data},
     MergerEntry{"fisher", "average weighted by diagonal Fisher information (Matena and Raffel, 2022)", Regime::kMerge,
                 make_fisher},
     MergerEntry{"regmean", "least squares per layer on own features: RegMean (Jin et al., 2023)", Regime::kMerge,

@@ -37,7 +37,7 @@ class RegMean final : public Merger {
         own.targets = factor * own.targets + (1.0F - factor) * map.matrix(aligned[i]) * diagonal.asDiagonal();
         return own;
       });
-      map.assign(solve_map(sums, ridge_, map.matrix(outcome.merged), comm), outcome.merged);
+      fit_map(map, sums, ridge_, map.matrix(outcome.merged), comm, outcome.merged);
     }
     return outcome;
   }

@@ -27,7 +27,9 @@ struct RegressionOptions {
     kOutputs,  ///< least squares onto the robots' own outputs: no labels are used
   };
   Head head = Head::kLoss;
-  double ridge = 1e-4;       ///< lambda
+  int recurrent_passes =
+      3;                ///< over a recurrent map: first with the robots' own states, then with the merged network's
+  double ridge = 1e-4;  ///< lambda
   double head_ridge = 1e-6;  ///< the same for the last layer
   int head_iterations = 100;
   bool memory = true;              ///< robots that are away are represented by what they last sent
@@ -129,7 +131,10 @@ class RegressionMerge {
     ParamVector regressed = mean_;
     for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
       const AffineMap& map = input_.maps[m];
-      map.assign(solve_map(sum(m, false, regressed), options_.ridge, map.matrix(mean_), comm_), regressed);
+      for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
+        const bool own_state = map.recurrent && pass == 0;
+        fit_map(map, sum(m, false, regressed, own_state), options_.ridge, map.matrix(mean_), comm_, regressed);
+      }
     }
     if (options_.body == Body::kRegression) return {regressed};
     const ParamVector midpoint = halfway(mean_, regressed);
@@ -143,15 +148,19 @@ class RegressionMerge {
     return between;
   }
 
-  /// The moments of map `map` behind the maps of `features` before it, towards the robots' own outputs or labels.
-  MapMoments sum(std::size_t map, bool to_labels, const ParamVector& features) const {
+  /// The moments of map `map` behind the maps of `features` before it, towards the robots' own outputs or labels; of a
+  /// recurrent map in the course of states that `features` or, for `own_state`, each robot's own map leads to.
+  MapMoments sum(std::size_t map, bool to_labels, const ParamVector& features, bool own_state = false) const {
     return sum_moments(input_, comm_, input_.maps[map], [&](std::size_t i) -> std::optional<MapMoments> {
       if (const RobotMemory* memory = remembered(i)) {
         const RowMatrix& inputs = memory->inputs[map];
         return MapMoments{inputs, input_.maps[map].matrix(*input_.previous) * inputs, memory->samples};
       }
       if (!input_.rows[i].participates) return std::nullopt;
-      return input_.rows[i].data->map_moments(features, to_labels ? nullptr : &aligned_[i], map);
+      if (!own_state) return input_.rows[i].data->map_moments(features, to_labels ? nullptr : &aligned_[i], map);
+      ParamVector mixed = features;
+      input_.maps[map].assign(input_.maps[map].matrix(aligned_[i]), mixed);
+      return input_.rows[i].data->map_moments(mixed, &aligned_[i], map);
     });
   }
 
@@ -229,6 +238,30 @@ class Regression final : public Merger {
     return RegressionMerge(options_, input, memory_, comm).run();
   }
 
+  void save(int robot, StateWriter& state) const override {
+    if (robot == kWholeFleet) return;
+    const auto found = memory_.find(robot);
+    const RobotMemory memory = found != memory_.end() ? found->second : RobotMemory{};
+    state.write(memory.samples);
+    state.write(static_cast<std::uint64_t>(memory.inputs.size()));
+    for (const RowMatrix& inputs : memory.inputs) {
+      state.write(static_cast<std::int64_t>(inputs.rows()));
+      state.write_all(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+    }
+  }
+
+  void load(int robot, StateReader& state) override {
+    if (robot == kWholeFleet) return;
+    RobotMemory memory{.samples = state.read<double>()};
+    const auto maps = state.read<std::uint64_t>();
+    for (std::uint64_t map = 0; map < maps; ++map) {
+      const auto size = static_cast<Eigen::Index>(state.read<std::int64_t>());
+      RowMatrix& inputs = memory.inputs.emplace_back(size, size);
+      state.read_into(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+    }
+    if (!memory.inputs.empty()) memory_.insert_or_assign(robot, std::move(memory));
+  }
+
  private:
   RegressionOptions options_;
   std::map<int, RobotMemory> memory_;
@@ -241,6 +274,7 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.align", options.align, Names<Alignment>(kAlignments));
   settings.read("merge.regression.body", options.body, Names<Body>(kBodies));
   settings.read("merge.regression.head", options.head, Names<Head>(kHeads));
+  settings.read("merge.regression.recurrent_passes", options.recurrent_passes, at_least(1));
   settings.read("merge.regression.ridge", options.ridge, above(0));
   settings.read("merge.regression.head_ridge", options.head_ridge, above(0));
   settings.read("merge.regression.head_iterations", options.head_iterations, at_least(1));

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "merge/alignment_trace.hpp"
 #include "merge/linear_assignment.hpp"
@@ -21,6 +22,37 @@ double inner_product(std::span<const float> a, std::span<const float> b) {
 
 bool improves(double reached, double objective) {
   return reached > objective + kSignificant * std::abs(objective);
+}
+
+/// Blocks are matched by how alike they are once their insides are matched as well as can be. Sets, in `step`, group
+/// `parent` and the groups within its blocks.
+void match_blocks(const SymmetrySpec& symmetry, std::size_t parent, const ParamVector& reference,
+                  const ParamVector& moved, GroupElement& step) {
+  const int blocks = symmetry.groups()[parent].size;
+  RowMatrix likeness = RowMatrix::Zero(blocks, blocks);
+  std::map<std::pair<int, int>, std::vector<Permutation>> insides;  // by block of `reference` and of `moved`
+  for (int shift = 0; shift < blocks; ++shift) {
+    Permutation turn(static_cast<std::size_t>(blocks));
+    for (int i = 0; i < blocks; ++i) turn[static_cast<std::size_t>(i)] = (i + shift) % blocks;
+    ParamVector turned = moved;
+    symmetry.apply(parent, turn, turned.flat());
+    for (int i = 0; i < blocks; ++i) {
+      const int from = turn[static_cast<std::size_t>(i)];
+      for (const std::size_t g : symmetry.groups_within(parent, i)) {
+        const RowMatrix products = symmetry.unit_products(g, reference, turned);
+        const Permutation& inside = insides[{i, from}].emplace_back(maximum_assignment(products));
+        for (std::size_t u = 0; u < inside.size(); ++u) {
+          likeness(i, from) += products(static_cast<Eigen::Index>(u), inside[u]);
+        }
+      }
+    }
+  }
+  step[parent] = maximum_assignment(likeness);
+  for (int i = 0; i < blocks; ++i) {
+    const int from = step[parent][static_cast<std::size_t>(i)];
+    const std::vector<std::size_t> groups = symmetry.groups_within(parent, from);
+    for (std::size_t k = 0; k < groups.size(); ++k) step[groups[k]] = insides[{i, from}][k];
+  }
 }
 
 /// The participants of one merge on their way to each other.
@@ -157,15 +189,18 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
     improved = false;
     order.shuffle(std::span(groups));
     for (const std::size_t g : groups) {
-      const Permutation step = maximum_assignment(symmetry.unit_products(g, reference, moved));
-      ParamVector tried = moved;
-      symmetry.apply(g, step, tried.flat());
+      GroupElement step = symmetry.identity();
+      if (symmetry.groups_within(g, 0).empty()) {
+        step[g] = maximum_assignment(symmetry.unit_products(g, reference, moved));
+      } else {
+        match_blocks(symmetry, g, reference, moved, step);
+      }
+      ParamVector tried = symmetry.apply(step, moved);
       const double reached = inner_product(tried.flat(), reference.flat());
       if (!improves(reached, objective)) continue;
       objective = reached;
       moved = std::move(tried);
-      const Permutation before = best[g];
-      for (std::size_t i = 0; i < step.size(); ++i) best[g][i] = before[static_cast<std::size_t>(step[i])];
+      best = symmetry.compose(step, best);
       improved = true;
     }
   }

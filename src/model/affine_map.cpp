@@ -1,13 +1,25 @@
 #include "model/affine_map.hpp"
 
+#include "base/error.hpp"
+
 namespace fleet {
+namespace {
+
+Eigen::Map<const Eigen::VectorXf> vector(const ParamVector& parameters, std::size_t tensor) {
+  return {parameters.tensor(tensor).data(), static_cast<Eigen::Index>(parameters.tensor(tensor).size())};
+}
+Eigen::Map<Eigen::VectorXf> vector(ParamVector& parameters, std::size_t tensor) {
+  return {parameters.tensor(tensor).data(), static_cast<Eigen::Index>(parameters.tensor(tensor).size())};
+}
+
+}  // namespace
 
 Eigen::Index AffineMap::outputs(const ParamLayout& layout) const {
   return layout.tensors()[weights.front()].shape.front();
 }
 
 Eigen::Index AffineMap::inputs(const ParamLayout& layout) const {
-  Eigen::Index columns = bias ? 1 : 0;
+  Eigen::Index columns = has_constant() ? 1 : 0;
   for (const std::size_t tensor : weights) {
     columns += static_cast<Eigen::Index>(layout.tensors()[tensor].size) / outputs(layout);
   }
@@ -23,11 +35,17 @@ RowMatrix AffineMap::matrix(const ParamVector& parameters) const {
     matrix.middleCols(column, width) = ConstMatrixView(parameters.tensor(tensor).data(), rows, width);
     column += width;
   }
-  if (bias) matrix.col(column) = Eigen::Map<const Eigen::VectorXf>(parameters.tensor(*bias).data(), rows);
+  if (bias) matrix.col(column) = vector(parameters, *bias);
+  if (norm) {
+    const Eigen::VectorXf gain = vector(parameters, norm->scale).array() /
+                                 (vector(parameters, norm->variance).array() + BatchNorm::kEpsilon).sqrt();
+    matrix.leftCols(column) = gain.asDiagonal() * matrix.leftCols(column);
+    matrix.col(column) = vector(parameters, norm->shift) - gain.cwiseProduct(vector(parameters, norm->mean));
+  }
   return matrix;
 }
 
-void AffineMap::assign(const RowMatrix& matrix, ParamVector& parameters) const {
+void AffineMap::assign(const RowMatrix& matrix, ParamVector& parameters, const OutputStatistics* statistics) const {
   const Eigen::Index rows = matrix.rows();
   Eigen::Index column = 0;
   for (const std::size_t tensor : weights) {
@@ -35,7 +53,14 @@ void AffineMap::assign(const RowMatrix& matrix, ParamVector& parameters) const {
     MatrixView(parameters.tensor(tensor).data(), rows, width) = matrix.middleCols(column, width);
     column += width;
   }
-  if (bias) Eigen::Map<Eigen::VectorXf>(parameters.tensor(*bias).data(), rows) = matrix.col(column);
+  if (bias) vector(parameters, *bias) = matrix.col(column);
+  if (norm) {
+    require(statistics != nullptr, "layer ", name, ": its normalisation needs the statistics of its outputs");
+    vector(parameters, norm->scale) = (statistics->variance.array() + BatchNorm::kEpsilon).sqrt();
+    vector(parameters, norm->shift) = statistics->mean;
+    vector(parameters, norm->mean) = statistics->mean - matrix.col(column);
+    vector(parameters, norm->variance) = statistics->variance;
+  }
 }
 
 }  // namespace fleet

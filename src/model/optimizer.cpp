@@ -74,4 +74,21 @@ void Optimizer::reset() {
   steps_ = 0;
 }
 
+void Optimizer::save(StateWriter& state) const {
+  state.write(steps_);
+  state.write(static_cast<std::uint64_t>(moments_.size()));
+  for (const Eigen::VectorXf& moment : moments_) {
+    state.write_all(std::span(moment.data(), static_cast<std::size_t>(moment.size())));
+  }
+}
+
+void Optimizer::load(StateReader& state) {
+  steps_ = state.read<std::int64_t>();
+  const auto count = state.read<std::uint64_t>();
+  require(count == moments_.size(), "an optimiser of ", moments_.size(), " moments cannot go on from ", count);
+  for (Eigen::VectorXf& moment : moments_) {
+    state.read_into(std::span(moment.data(), static_cast<std::size_t>(moment.size())));
+  }
+}
+
 }  // namespace fleet

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/state.hpp"
+
 namespace fleet {
 
 struct OptimizerOptions {
@@ -32,6 +34,10 @@ class Optimizer {
   /// Adam's first and second moment, SGD's velocity, or nothing; each laid out as the weights are.
   [[nodiscard]] std::span<Eigen::VectorXf> moments() { return moments_; }
   [[nodiscard]] std::int64_t steps() const { return steps_; }
+
+  /// Moments and steps. load() throws Error for the state of another kind or size.
+  void save(StateWriter& state) const;
+  void load(StateReader& state);
 
  private:
   OptimizerOptions options_;

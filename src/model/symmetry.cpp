@@ -8,73 +8,86 @@
 namespace fleet {
 namespace {
 
-/// A tensor seen by one action: `lead` slabs of `units` rows of `trail` elements.
+/// A tensor seen by one action: lead x outer slabs of `units` rows of `trail` elements. The slabs of one lead lie side
+/// by side, those of the next `stride` further.
 struct Slabs {
   Eigen::Index lead = 1;
+  Eigen::Index outer = 1;
   Eigen::Index units = 1;
   Eigen::Index trail = 1;
+  Eigen::Index stride = 1;
+  Eigen::Index offset = 0;
+  bool whole = true;  ///< they cover the tensor
+
+  Slabs(const TensorSpec& tensor, const SymmetryAction& action, int size)
+      : outer(action.outer), units(size), trail(action.inner) {
+    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+      if (axis < action.axis) lead *= tensor.shape[axis];
+      if (axis > action.axis) trail *= tensor.shape[axis];
+    }
+    const Eigen::Index place = trail / action.inner;
+    stride = tensor.shape[action.axis] * place;
+    offset = action.offset * place;
+    whole = outer * units * trail == stride;
+    if (!whole) return;
+    lead *= outer;
+    outer = 1;
+    stride = units * trail;
+  }
+
+  /// With one element per unit the slabs together are one matrix, a unit per column.
+  [[nodiscard]] bool is_matrix() const { return trail == 1 && outer == 1; }
+  template <class Scalar>
+  [[nodiscard]] auto as_matrix(Scalar* tensor) const {
+    using Matrix = std::conditional_t<std::is_const_v<Scalar>, const RowMatrix, RowMatrix>;
+    return Eigen::Map<Matrix, 0, Eigen::OuterStride<>>(tensor + offset, lead, units, Eigen::OuterStride<>(stride));
+  }
+  [[nodiscard]] Eigen::Index count() const { return lead * outer; }
+  [[nodiscard]] Eigen::Index begin(Eigen::Index slab) const {
+    return offset + (slab / outer) * stride + (slab % outer) * units * trail;
+  }
+  /// A unit per row.
+  [[nodiscard]] MatrixView slab(float* tensor, Eigen::Index i) const { return {tensor + begin(i), units, trail}; }
+  [[nodiscard]] ConstMatrixView slab(const float* tensor, Eigen::Index i) const {
+    return {tensor + begin(i), units, trail};
+  }
 };
 
-Slabs slabs_of(const TensorSpec& tensor, const SymmetryAction& action, int units) {
-  Slabs slabs{action.outer, units, action.inner};
-  for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
-    if (axis < action.axis) slabs.lead *= tensor.shape[axis];
-    if (axis > action.axis) slabs.trail *= tensor.shape[axis];
-  }
-  return slabs;
-}
-
-/// out = P in, slab by slab; with one element per unit the slabs together are one matrix.
+/// out = P in, slab by slab.
 void multiply(const RowMatrix& p, const Slabs& slabs, const float* in, float* out) {
-  if (slabs.trail == 1) {
-    MatrixView(out, slabs.lead, slabs.units).noalias() = ConstMatrixView(in, slabs.lead, slabs.units) * p.transpose();
+  if (slabs.is_matrix()) {
+    slabs.as_matrix(out).noalias() = slabs.as_matrix(in) * p.transpose();
     return;
   }
-  const Eigen::Index stride = slabs.units * slabs.trail;
-  for (Eigen::Index l = 0; l < slabs.lead; ++l) {
-    MatrixView(out + l * stride, slabs.units, slabs.trail).noalias() =
-        p * ConstMatrixView(in + l * stride, slabs.units, slabs.trail);
-  }
+  for (Eigen::Index i = 0; i < slabs.count(); ++i) slabs.slab(out, i).noalias() = p * slabs.slab(in, i);
 }
 
 /// The adjoint of multiply() in its input: out = P^T in.
 void multiply_transposed(const RowMatrix& p, const Slabs& slabs, const float* in, float* out) {
-  if (slabs.trail == 1) {
-    MatrixView(out, slabs.lead, slabs.units).noalias() = ConstMatrixView(in, slabs.lead, slabs.units) * p;
+  if (slabs.is_matrix()) {
+    slabs.as_matrix(out).noalias() = slabs.as_matrix(in) * p;
     return;
   }
-  const Eigen::Index stride = slabs.units * slabs.trail;
-  for (Eigen::Index l = 0; l < slabs.lead; ++l) {
-    MatrixView(out + l * stride, slabs.units, slabs.trail).noalias() =
-        p.transpose() * ConstMatrixView(in + l * stride, slabs.units, slabs.trail);
-  }
+  for (Eigen::Index i = 0; i < slabs.count(); ++i) slabs.slab(out, i).noalias() = p.transpose() * slabs.slab(in, i);
 }
 
 /// products += sum over slabs of a b^T. With a = dL/d out and b = in the adjoint of multiply() in P.
 void add_products(const Slabs& slabs, const float* a, const float* b, RowMatrix& products) {
-  if (slabs.trail == 1) {
-    products.noalias() +=
-        ConstMatrixView(a, slabs.lead, slabs.units).transpose() * ConstMatrixView(b, slabs.lead, slabs.units);
+  if (slabs.is_matrix()) {
+    products.noalias() += slabs.as_matrix(a).transpose() * slabs.as_matrix(b);
     return;
   }
-  const Eigen::Index stride = slabs.units * slabs.trail;
-  for (Eigen::Index l = 0; l < slabs.lead; ++l) {
-    products.noalias() += ConstMatrixView(a + l * stride, slabs.units, slabs.trail) *
-                          ConstMatrixView(b + l * stride, slabs.units, slabs.trail).transpose();
+  for (Eigen::Index i = 0; i < slabs.count(); ++i) {
+    products.noalias() += slabs.slab(a, i) * slabs.slab(b, i).transpose();
   }
 }
 
 void permute(const Permutation& permutation, const Slabs& slabs, std::span<float> tensor) {
   const std::vector<float> before(tensor.begin(), tensor.end());
-  const auto trail = static_cast<std::size_t>(slabs.trail);
-  std::size_t to = 0;
-  for (std::size_t l = 0; l < static_cast<std::size_t>(slabs.lead); ++l) {
-    for (const int unit : permutation) {
-      const std::size_t from = (l * permutation.size() + static_cast<std::size_t>(unit)) * trail;
-      std::copy_n(before.begin() + static_cast<std::ptrdiff_t>(from), trail,
-                  tensor.begin() + static_cast<std::ptrdiff_t>(to));
-      to += trail;
-    }
+  for (Eigen::Index i = 0; i < slabs.count(); ++i) {
+    float* to = tensor.data() + slabs.begin(i);
+    const float* from = before.data() + slabs.begin(i);
+    for (const int unit : permutation) to = std::copy_n(from + unit * slabs.trail, slabs.trail, to);
   }
 }
 
@@ -99,9 +112,18 @@ SymmetrySpec::SymmetrySpec(std::shared_ptr<const ParamLayout> layout, std::vecto
     const TensorSpec& tensor = layout_->tensors()[action.tensor];
     require(action.group < groups_.size() && action.axis < tensor.shape.size(), "a symmetry acts on axis ", action.axis,
             " of ", tensor.name, " by group ", action.group, ", which is not there");
-    const std::int64_t extent = std::int64_t{action.outer} * groups_[action.group].size * action.inner;
-    require(extent == tensor.shape[action.axis], "axis ", action.axis, " of ", tensor.name, " has extent ",
-            tensor.shape[action.axis], ", but group ", groups_[action.group].name, " acts on ", extent);
+    const SymmetryGroup& group = groups_[action.group];
+    const std::int64_t end = action.offset + std::int64_t{action.outer} * group.size * action.inner;
+    require(group.parent ? end <= tensor.shape[action.axis] : end == tensor.shape[action.axis], "axis ", action.axis,
+            " of ", tensor.name, " has extent ", tensor.shape[action.axis], ", but group ", group.name, " acts on ",
+            end);
+  }
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const SymmetryGroup& group = groups_[g];
+    if (!group.parent) continue;
+    require(*group.parent > g && *group.parent < groups_.size() && group.block < groups_[*group.parent].size, "group ",
+            group.name, " belongs to block ", group.block, " of group ", *group.parent,
+            ", which must come later and have that block");
   }
 }
 
@@ -120,22 +142,45 @@ GroupElement SymmetrySpec::random(RandomStream& stream) const {
   return element;
 }
 
-GroupElement SymmetrySpec::inverse(const GroupElement& element) {
+GroupElement SymmetrySpec::inverse(const GroupElement& element) const {
   GroupElement inverted = element;
   for (std::size_t g = 0; g < element.size(); ++g) {
-    for (std::size_t i = 0; i < element[g].size(); ++i) {
-      inverted[g][static_cast<std::size_t>(element[g][i])] = static_cast<int>(i);
+    // What is undone within a block is undone where the block has gone.
+    const Permutation& permutation = element[source_of(g, element)];
+    for (std::size_t i = 0; i < permutation.size(); ++i) {
+      inverted[g][static_cast<std::size_t>(permutation[i])] = static_cast<int>(i);
     }
   }
   return inverted;
 }
 
-GroupElement SymmetrySpec::compose(const GroupElement& second, const GroupElement& first) {
-  GroupElement both = second;
+GroupElement SymmetrySpec::compose(const GroupElement& second, const GroupElement& first) const {
+  GroupElement both = first;
   for (std::size_t g = 0; g < both.size(); ++g) {
-    for (int& unit : both[g]) unit = first[g][static_cast<std::size_t>(unit)];
+    // `second` acts within a block where `first` has put it.
+    const std::size_t from = source_of(g, first);
+    for (std::size_t i = 0; i < second[g].size(); ++i) {
+      both[from][i] = first[from][static_cast<std::size_t>(second[g][i])];
+    }
   }
   return both;
+}
+
+std::vector<std::size_t> SymmetrySpec::groups_within(std::size_t parent, int block) const {
+  std::vector<std::size_t> groups;
+  for (std::size_t g = 0; g < parent; ++g) {
+    if (groups_[g].parent == parent && groups_[g].block == block) groups.push_back(g);
+  }
+  return groups;
+}
+
+std::size_t SymmetrySpec::source_of(std::size_t group, const GroupElement& element) const {
+  const SymmetryGroup& here = groups_[group];
+  if (!here.parent) return group;
+  const std::vector<std::size_t> siblings = groups_within(*here.parent, here.block);
+  const auto place = std::find(siblings.begin(), siblings.end(), group) - siblings.begin();
+  const int source = element[*here.parent][static_cast<std::size_t>(here.block)];
+  return groups_within(*here.parent, source)[static_cast<std::size_t>(place)];
 }
 
 ParamVector SymmetrySpec::apply(const GroupElement& element, const ParamVector& weights) const {
@@ -152,7 +197,7 @@ void SymmetrySpec::apply(std::size_t group, const Permutation& permutation, std:
   for (const SymmetryAction& action : actions_) {
     if (action.group != group) continue;
     const TensorSpec& tensor = layout_->tensors()[action.tensor];
-    permute(permutation, slabs_of(tensor, action, groups_[group].size), weights.subspan(tensor.offset, tensor.size));
+    permute(permutation, Slabs(tensor, action, groups_[group].size), weights.subspan(tensor.offset, tensor.size));
   }
 }
 
@@ -161,7 +206,7 @@ RowMatrix SymmetrySpec::unit_products(std::size_t group, const ParamVector& a, c
   RowMatrix products = RowMatrix::Zero(size, size);
   for (const SymmetryAction& action : actions_) {
     if (action.group != group) continue;
-    const Slabs slabs = slabs_of(layout_->tensors()[action.tensor], action, size);
+    const Slabs slabs(layout_->tensors()[action.tensor], action, size);
     add_products(slabs, a.tensor(action.tensor).data(), b.tensor(action.tensor).data(), products);
   }
   return products;
@@ -180,7 +225,7 @@ RelaxedAction::RelaxedAction(const SymmetrySpec& spec, const ParamVector& weight
   for (const SymmetryAction& action : spec.actions()) {
     const TensorSpec& tensor = weights.layout().tensors()[action.tensor];
     by_tensor[action.tensor].push_back(
-        {action.tensor, action.group, slabs_of(tensor, action, spec.groups()[action.group].size), {}});
+        {action.tensor, action.group, Slabs(tensor, action, spec.groups()[action.group].size), {}});
   }
   for (std::vector<Step>& chain : by_tensor) {
     if (chain.empty()) continue;
@@ -199,6 +244,7 @@ const ParamVector& RelaxedAction::apply(const RelaxedElement& element) {
     const float* input = weights_->tensor(chain.front().tensor).data();
     for (Step& step : chain) {
       float* output = &step == &chain.back() ? result_.tensor(step.tensor).data() : step.output.data();
+      if (!step.slabs.whole) std::copy_n(input, weights_->tensor(step.tensor).size(), output);
       multiply(element[step.group], step.slabs, input, output);
       input = output;
     }
@@ -217,6 +263,7 @@ void RelaxedAction::adjoint(const ParamVector& output_gradient, RelaxedElement& 
       add_products(step.slabs, incoming, input, gradient[step.group]);
       if (i == 0) break;
       next.resize(chain[i - 1].output.size());
+      if (!step.slabs.whole) std::copy_n(incoming, next.size(), next.data());
       multiply_transposed((*element_)[step.group], step.slabs, incoming, next.data());
       pulled.swap(next);
       incoming = pulled.data();

@@ -7,6 +7,7 @@
 // would); the relaxed action is linear in each P and has the adjoint that mergers need in place of autograd.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,20 +16,26 @@
 
 namespace fleet {
 
-/// Units that can be permuted without changing the function.
+/// Units that can be permuted without changing the function. Where units are blocks with a symmetry of their own (the
+/// dimensions of an attention head), block b of group `parent` has groups that name it; they come before their parent,
+/// act first, and move along with their block: together a wreath product.
 struct SymmetryGroup {
   std::string name;
   int size = 0;
+  std::optional<std::size_t> parent;
+  int block = 0;
 };
 
-/// Group `group` indexes axis `axis` of tensor `tensor`, whose extent is outer x size x inner: outer = 4 for
-/// the stacked gates of an LSTM, inner = H W for a convolution flattened into a linear layer.
+/// Group `group` indexes axis `axis` of tensor `tensor` from `offset` on, along outer x size x inner places, to the
+/// axis's end unless the group belongs to one block of it: outer = 4 for the stacked gates of an LSTM, inner = H W for
+/// a convolution flattened into a linear layer.
 struct SymmetryAction {
   std::size_t tensor = 0;
   std::size_t axis = 0;
   std::size_t group = 0;
   int outer = 1;
   int inner = 1;
+  int offset = 0;
 };
 
 /// Per group, perm[new position] = old position: row i of P W is row perm[i] of W.
@@ -50,9 +57,11 @@ class SymmetrySpec {
 
   [[nodiscard]] GroupElement identity() const;
   [[nodiscard]] GroupElement random(RandomStream& stream) const;
-  [[nodiscard]] static GroupElement inverse(const GroupElement& element);
+  [[nodiscard]] GroupElement inverse(const GroupElement& element) const;
   /// The element that acts as `second` after `first`.
-  [[nodiscard]] static GroupElement compose(const GroupElement& second, const GroupElement& first);
+  [[nodiscard]] GroupElement compose(const GroupElement& second, const GroupElement& first) const;
+  /// The groups within block `block` of group `parent`.
+  [[nodiscard]] std::vector<std::size_t> groups_within(std::size_t parent, int block) const;
 
   /// The weights of the permuted network, which computes the same function.
   [[nodiscard]] ParamVector apply(const GroupElement& element, const ParamVector& weights) const;
@@ -67,6 +76,9 @@ class SymmetrySpec {
   [[nodiscard]] RowMatrix unit_products(std::size_t group, const ParamVector& a, const ParamVector& b) const;
 
  private:
+  /// Of a group within a block: its counterpart in the block that `element` brings there.
+  [[nodiscard]] std::size_t source_of(std::size_t group, const GroupElement& element) const;
+
   std::shared_ptr<const ParamLayout> layout_;
   std::vector<SymmetryGroup> groups_;
   std::vector<SymmetryAction> actions_;

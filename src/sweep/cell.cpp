@@ -30,6 +30,8 @@ constexpr std::array kColumns = {"workload",           "merge.method",       "se
                                  "fleet.robots",       "fleet.alpha",        "fleet.partition",
                                  "merge.every_epochs", "merge.participation"};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> kRetries{{{"never", false}, {"once", true}}};
+
 constexpr std::string_view kGrid = "sweep.grid.";
 constexpr std::string_view kZip = "sweep.zip.";
 
@@ -54,6 +56,9 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   settings.read("run.threads", options.threads, at_least(1));
   settings.read("run.save_weights", options.save_weights);
   settings.read("run.save_models", options.save_models, Names<SavedModels>(kSavedModels));
+  settings.read("run.checkpoint.every_rounds", options.checkpoint.every_rounds, at_least(0));
+  settings.read("run.checkpoint.every_minutes", options.checkpoint.every_minutes, at_least(0));
+  settings.read("run.retry", options.retry_failed, Names<bool>(kRetries));
   return options;
 }
 

@@ -33,6 +33,8 @@ struct RunOptions {
   int threads = 1;         ///< per rank
   bool save_weights = false;
   SavedModels save_models = SavedModels::kNone;
+  CheckpointOptions checkpoint;
+  bool retry_failed = false;  ///< once, on another group of ranks
 };
 
 struct Cell {

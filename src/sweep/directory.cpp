@@ -1,11 +1,19 @@
 #include "sweep/directory.hpp"
 
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
+#include <iomanip>
 #include <iterator>
 #include <set>
 #include <sstream>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
+#include "io/atomic_file.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
 
@@ -60,11 +68,42 @@ void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
   write_file_atomically(path_ / "cells.tsv", list);
 }
 
+std::filesystem::path SweepDirectory::new_queue_file() const {
+  std::string pattern = path_ / "queue.XXXXXX";
+  errno = 0;
+  const int file = ::mkstemp(pattern.data());
+  require(file >= 0, "cannot create ", pattern, system_reason());
+  ::close(file);
+  return pattern;
+}
+
 CellState SweepDirectory::state(const std::string& id) const {
   if (std::filesystem::exists(done_file(id))) return CellState::kDone;
   if (std::filesystem::exists(failed_file(id))) return CellState::kFailed;
   if (std::filesystem::exists(running_file(id))) return CellState::kRunning;
   return CellState::kPending;
+}
+
+CellState state_in(const CellStates& states, const std::string& id) {
+  const auto found = states.find(id);
+  return found == states.end() ? CellState::kPending : found->second;
+}
+
+CellStates SweepDirectory::states() const {
+  constexpr std::array<std::pair<std::string_view, CellState>, 3> kSuffixes{
+      {{".running", CellState::kRunning}, {".failed.h5", CellState::kFailed}, {".h5", CellState::kDone}}};
+  CellStates states;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / "cells", error)) {
+    const std::string name = entry.path().filename().string();
+    for (const auto& [suffix, state] : kSuffixes) {
+      if (!name.ends_with(suffix)) continue;
+      CellState& known = states[name.substr(0, name.size() - suffix.size())];
+      known = std::max(known, state);  // a cell that is run again is done all the same
+      break;
+    }
+  }
+  return states;
 }
 
 std::vector<CellStatus> SweepDirectory::planned() const {
@@ -81,8 +120,9 @@ std::vector<CellStatus> SweepDirectory::planned() const {
 
 std::vector<CellStatus> SweepDirectory::status() const {
   std::vector<CellStatus> cells = planned();
+  const CellStates known = states();
   for (CellStatus& cell : cells) {
-    cell.state = state(cell.id);
+    cell.state = state_in(known, cell.id);
     if (cell.state == CellState::kFailed) {
       cell.detail = Hdf5Reader(failed_file(cell.id)).read_table("cells").column<std::string>("reason").front();
     } else if (cell.state == CellState::kRunning) {
@@ -94,12 +134,48 @@ std::vector<CellStatus> SweepDirectory::status() const {
 
 std::vector<std::filesystem::path> SweepDirectory::cell_files() const {
   std::vector<std::filesystem::path> files;
+  const CellStates known = states();
   for (const CellStatus& cell : planned()) {
-    const CellState found = state(cell.id);
+    const CellState found = state_in(known, cell.id);
     if (found == CellState::kDone) files.push_back(done_file(cell.id));
     if (found == CellState::kFailed) files.push_back(failed_file(cell.id));
   }
   return files;
+}
+
+namespace {
+
+constexpr std::array kRunColumns = {"started",   "finished", "ended",       "ranks",        "groups",
+                                    "cells_ran", "failed",   "rank_s_busy", "rank_s_total", "efficiency"};
+
+}  // namespace
+
+void SweepDirectory::note_run(const std::string& started, int ranks, int groups, const RunSummary& summary,
+                              bool interrupted) const {
+  const std::filesystem::path path = path_ / "runs.tsv";
+  std::ostringstream text;
+  if (!std::filesystem::exists(path)) {
+    for (const char* column : kRunColumns) text << column << (column == kRunColumns.back() ? '\n' : '\t');
+  }
+  text << std::fixed << std::setprecision(3) << started << '\t' << utc_time() << '\t'
+       << (interrupted ? "interrupted" : "done") << '\t' << ranks << '\t' << groups << '\t' << summary.ran << '\t'
+       << summary.failed << '\t' << summary.busy_seconds << '\t' << summary.allocated_seconds << '\t'
+       << summary.efficiency() << '\n';
+  std::ofstream out(path, std::ios::app);  // one short write: lines of several jobs do not mix
+  out << text.str() << std::flush;
+  require(out.good(), "cannot write ", path.string());
+}
+
+std::vector<std::pair<std::string, std::string>> SweepDirectory::last_run() const {
+  std::ifstream in(path_ / "runs.tsv");
+  std::string last;
+  for (std::string line; std::getline(in, line);) last = line;
+  std::vector<std::pair<std::string, std::string>> run;
+  std::istringstream fields(last);
+  for (std::string value; run.size() < kRunColumns.size() && std::getline(fields, value, '\t');) {
+    run.emplace_back(kRunColumns[run.size()], value);
+  }
+  return run.size() == kRunColumns.size() ? run : decltype(run){};
 }
 
 void SweepDirectory::collect(const std::filesystem::path& output) const {

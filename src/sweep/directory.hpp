@@ -5,11 +5,16 @@
 //   cells/<id>.h5           a finished cell, complete
 //   cells/<id>.failed.h5    a failed cell, with its reason
 //   cells/<id>.running      a cell under way: host, process, start, round; touched every round
+//   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
 //   models/<id>/*.h5        its saved models, where run.save_models asks for them
+//   queue.<run>             which cells a run has handed out, while it lasts
+//   cells.lock              locks of the cells that processes are working on
+//   runs.tsv                a line per run: what it did, and how well it used its ranks
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "sweep/cell.hpp"
@@ -25,6 +30,24 @@ struct CellStatus {
   std::string detail;  ///< why it failed, or who runs it
 };
 
+/// Of the cells that have left anything in the directory.
+using CellStates = std::unordered_map<std::string, CellState>;
+[[nodiscard]] CellState state_in(const CellStates& states, const std::string& id);
+
+/// What a run has done.
+struct RunSummary {
+  int ran = 0;            ///< in this run
+  int failed = 0;         ///< in this run
+  int failed_before = 0;  ///< recorded earlier and not run again
+  int done_before = 0;
+  int elsewhere = 0;               ///< left to other jobs that work in the same directory
+  double busy_seconds = 0.0;       ///< over all ranks, at work on cells
+  double allocated_seconds = 0.0;  ///< over all ranks, from start to end
+
+  /// Busy over allocated time.
+  [[nodiscard]] double efficiency() const;
+};
+
 class SweepDirectory {
  public:
   explicit SweepDirectory(std::filesystem::path path) : path_(std::move(path)) {}
@@ -37,12 +60,21 @@ class SweepDirectory {
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
   [[nodiscard]] std::filesystem::path running_file(const std::string& id) const { return cell(id, ".running"); }
   [[nodiscard]] std::filesystem::path models(const std::string& id) const { return path_ / "models" / id; }
+  [[nodiscard]] std::filesystem::path checkpoint_file(const std::string& id) const { return cell(id, ".checkpoint"); }
+  /// Creates an empty file of a name that there has not been before. Error if that cannot be done.
+  [[nodiscard]] std::filesystem::path new_queue_file() const;
   [[nodiscard]] CellState state(const std::string& id) const;
+  /// Of all cells, by one look at the directory.
+  [[nodiscard]] CellStates states() const;
 
   /// Every planned cell. Error if this is no sweep's directory.
   [[nodiscard]] std::vector<CellStatus> status() const;
   /// Files of the finished and failed cells, in the order of the plan.
   [[nodiscard]] std::vector<std::filesystem::path> cell_files() const;
+  /// Adds a line to runs.tsv. Error if it cannot be written.
+  void note_run(const std::string& started, int ranks, int groups, const RunSummary& summary, bool interrupted) const;
+  /// The last line of runs.tsv as column and value; empty where there is none.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> last_run() const;
   /// Joins them into one file.
   void collect(const std::filesystem::path& output) const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

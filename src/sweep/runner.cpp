@@ -1,27 +1,32 @@
 #include "sweep/runner.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <array>
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <numeric>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
-#include "sweep/progress.hpp"
+#include "sweep/cell_runner.hpp"
+#include "sweep/claims.hpp"
+#include "sweep/cost.hpp"
+#include "sweep/queue.hpp"
 
 namespace fleet {
 namespace {
 
-/// The cells of this job that are still to be run.
+/// The cells of this job that are still to be run, costliest first.
 std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& directory, const RunRequest& request,
                                       RunSummary& summary) {
+  const CellStates states = directory.states();
   std::vector<std::size_t> todo;
   for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
     if (static_cast<int>(i % static_cast<std::size_t>(request.shards)) != request.shard) continue;
-    const CellState state = directory.state(sweep.cells[i].id);
+    const CellState state = state_in(states, sweep.cells[i].id);
     const bool again = request.rerun == RunRequest::Rerun::kAll ||
                        (request.rerun == RunRequest::Rerun::kFailed && state == CellState::kFailed);
     if (state == CellState::kDone && !again) {
@@ -32,6 +37,10 @@ std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& 
       todo.push_back(i);
     }
   }
+  const CostModel costs(sweep, directory, states);
+  std::vector<double> cost(sweep.cells.size(), 0.0);
+  for (const std::size_t i : todo) cost[i] = costs.rank_seconds(sweep.cells[i]);
+  std::stable_sort(todo.begin(), todo.end(), [&](std::size_t a, std::size_t b) { return cost[a] > cost[b]; });
   return todo;
 }
 
@@ -54,144 +63,6 @@ std::vector<std::size_t> agree_on_cells(const Sweep& sweep, const SweepDirectory
   return todo;
 }
 
-/// Which group runs which cell: costliest first, each to the group with the least to do per rank. The same on every
-/// rank.
-std::vector<std::vector<std::size_t>> assign(const Sweep& sweep, std::vector<std::size_t> todo, const Groups& groups) {
-  std::stable_sort(todo.begin(), todo.end(),
-                   [&](std::size_t a, std::size_t b) { return sweep.cells[a].cost() > sweep.cells[b].cost(); });
-  std::vector<std::vector<std::size_t>> assigned(static_cast<std::size_t>(groups.count));
-  std::vector<double> load(assigned.size(), 0.0);
-  for (const std::size_t cell : todo) {
-    const auto group = static_cast<std::size_t>(std::min_element(load.begin(), load.end()) - load.begin());
-    assigned[group].push_back(cell);
-    load[group] += sweep.cells[cell].cost() / groups.size(static_cast<int>(group));
-  }
-  for (std::vector<std::size_t>& cells : assigned) std::sort(cells.begin(), cells.end());
-  return assigned;
-}
-
-/// The file that says who runs a cell and how far it is, for the life of the object; one that outlives a killed process
-/// tells which that was.
-class RunningMarker {
- public:
-  RunningMarker(const Comm& group, std::filesystem::path file) : is_root_(group.is_root()), file_(std::move(file)) {
-    write("starting");
-  }
-  RunningMarker(const RunningMarker&) = delete;
-  RunningMarker& operator=(const RunningMarker&) = delete;
-  ~RunningMarker() {
-    std::error_code ignored;
-    if (is_root_) std::filesystem::remove(file_, ignored);
-  }
-
-  void write(const std::string& place) const {
-    if (!is_root_) return;
-    std::ofstream(file_) << host_name() << ", process " << ::getpid() << ", " << place << ", " << utc_time();
-  }
-
- private:
-  bool is_root_;
-  std::filesystem::path file_;
-};
-
-/// Runs one cell on a group and leaves its file.
-class CellRunner {
- public:
-  CellRunner(const Sweep& sweep, const Cell& cell, const SweepDirectory& directory, const Comm& group,
-             const RunRequest& request, Progress* progress)
-      : sweep_(sweep), cell_(cell), directory_(directory), group_(group), request_(request), progress_(progress) {}
-
-  /// The reason for which it failed; empty when it is done.
-  std::string run(World& world) {
-    const RunningMarker marker(group_, directory_.running_file(cell_.id));
-    CellRecord record{.id = cell_.id, .columns = cell_.columns(), .ranks = group_.size()};
-    for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
-    const std::string started = utc_time();
-    std::unique_ptr<Workload> workload;
-    CellResult result;
-    try {
-      result = train(world, workload, record, marker);
-    } catch (const Error& error) {
-      record.reason = error.what();
-    }
-    total_over_ranks(record);
-    if (sweep_.run.save_weights && record.reason.empty()) keep_weights(result, *workload, record);
-    group_.together([&] {
-      if (!group_.is_root()) return;
-      Provenance provenance = request_.provenance;
-      provenance["started"] = started;
-      provenance["finished"] = utc_time();
-      const bool failed = !record.reason.empty();
-      write_cell_file(failed ? directory_.failed_file(cell_.id) : directory_.done_file(cell_.id), sweep_.name,
-                      sweep_.config, record, provenance);
-      std::error_code ignored;  // what an earlier run left of this cell
-      std::filesystem::remove(failed ? directory_.done_file(cell_.id) : directory_.failed_file(cell_.id), ignored);
-    });
-    return record.reason;
-  }
-
- private:
-  CellResult train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record, const RunningMarker& marker) {
-    SettingsReader settings(cell_.settings);
-    const MergerEntry& entry = find_merger(cell_.method);
-    const std::unique_ptr<Merger> merger = entry.make(settings);
-    group_.together([&] { workload = world.make(cell_.settings); });
-    record.histograms = workload->histograms();
-    std::vector<std::unique_ptr<RoundObserver>> observers;
-    if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, *workload));
-    if (sweep_.run.save_models != SavedModels::kNone) {
-      observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
-                                                       cell_.settings, request_.provenance,
-                                                       entry.regime == Regime::kJoint));
-    }
-    std::vector<RoundObserver*> looking;
-    for (const auto& observer : observers) looking.push_back(observer.get());
-    const double round_cost = cell_.cost() / cell_.fleet.rounds();
-    const auto emit = [&](const RoundRecord& round) {
-      record.rounds.push_back(round);
-      const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
-      marker.write(place);
-      if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
-    };
-    return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit, looking);
-  }
-
-  /// Bytes become the group's sum, memory its largest rank.
-  void total_over_ranks(CellRecord& record) const {
-    for (RoundRecord& round : record.rounds) {
-      round.bytes_moved = static_cast<std::uint64_t>(group_.sum(static_cast<std::int64_t>(round.bytes_moved)));
-    }
-    record.peak_memory_mib = group_.max(peak_memory_mib());
-  }
-
-  /// Brings the permutations of all ranks to the root.
-  void keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {
-    if (result.merged) record.merged = &*result.merged;
-    record.symmetry = &workload.symmetry();
-    std::vector<double> flat;
-    for (std::size_t i = 0; i < result.elements.size(); ++i) {
-      flat.push_back(result.element_robots[i]);
-      for (const Permutation& permutation : result.elements[i])
-        flat.insert(flat.end(), permutation.begin(), permutation.end());
-    }
-    const std::vector<double> all = group_.all_gather(flat);
-    for (auto next = all.begin(); next != all.end();) {
-      RobotElement element{static_cast<int>(*next++), workload.symmetry().identity()};
-      for (Permutation& permutation : element.element) {
-        for (int& unit : permutation) unit = static_cast<int>(*next++);
-      }
-      record.elements.push_back(std::move(element));
-    }
-  }
-
-  const Sweep& sweep_;
-  const Cell& cell_;
-  const SweepDirectory& directory_;
-  const Comm& group_;
-  const RunRequest& request_;
-  Progress* progress_;
-};
-
 void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, Worlds& worlds, const Comm& run) {
   for (auto& [name, world] : worlds) {
     std::vector<const Settings*> cells;
@@ -200,6 +71,122 @@ void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, World
     }
     if (!cells.empty()) world->load(cells, run);
   }
+}
+
+/// One group of ranks at work: takes cells as long as there are any.
+class GroupRunner {
+ public:
+  GroupRunner(const Sweep& sweep, Worlds& worlds, const SweepDirectory& directory, const RunRequest& request,
+              const CellQueue* queue, const Comm& group, Progress* progress)
+      : sweep_(sweep),
+        worlds_(worlds),
+        directory_(directory),
+        request_(request),
+        queue_(queue),
+        group_(group),
+        progress_(progress) {
+    group.see_through([&] {
+      if (group.is_root()) claims_.emplace(directory.path());
+    });
+  }
+
+  void run() {
+    while (const std::optional<CellQueue::Task> task = next()) {
+      const Cell& cell = sweep_.cells[task->cell];
+      if (claim(cell)) {
+        const std::string reason = run(cell);
+        release(cell);
+        const bool again = finish(*task, !reason.empty());
+        ran_ += again ? 0 : 1;
+        failed_ += reason.empty() || again ? 0 : 1;
+        if (progress_ != nullptr) progress_->cell_finished(cell.cost(), cell.label(), reason);
+      } else {
+        finish(*task, false);
+        ++elsewhere_;
+      }
+    }
+  }
+
+  [[nodiscard]] std::int64_t ran() const { return ran_; }
+  [[nodiscard]] std::int64_t failed() const { return failed_; }
+  /// Cells that another job has run or is running.
+  [[nodiscard]] std::int64_t elsewhere() const { return elsewhere_; }
+  /// Seconds that this rank has spent on cells, less those spent waiting.
+  [[nodiscard]] double busy_seconds() const { return busy_seconds_; }
+
+ private:
+  /// The root asks the queue; the group hears of it.
+  std::optional<CellQueue::Task> next() const {
+    std::vector<double> message;
+    group_.together([&] {
+      if (!group_.is_root()) return;
+      const auto task = queue_->take([&] { return group_.stop_requested(); });
+      if (task) message = {static_cast<double>(task->cell), task->second_attempt ? 1.0 : 0.0};
+    });
+    message = group_.all_gather(message);
+    if (message.empty()) return std::nullopt;
+    return CellQueue::Task{.cell = static_cast<std::size_t>(message[0]), .second_attempt = message[1] > 0.0};
+  }
+
+  /// Whether the cell is this group's: no other job works on it, nor has finished it since this run was planned.
+  bool claim(const Cell& cell) const {
+    std::int64_t mine = 0;
+    if (group_.is_root() && claims_->take(cell.id)) {
+      const bool finished = request_.rerun == RunRequest::Rerun::kNone && directory_.state(cell.id) == CellState::kDone;
+      if (finished) claims_->release(cell.id);
+      mine = finished ? 0 : 1;
+    }
+    return group_.sum(mine) > 0;
+  }
+  void release(const Cell& cell) const {
+    if (group_.is_root()) claims_->release(cell.id);
+  }
+
+  bool finish(const CellQueue::Task& task, bool failed) const {
+    const bool again = group_.is_root() && queue_->finish(task, failed);
+    return group_.sum(again ? 1 : 0) > 0;
+  }
+
+  std::string run(const Cell& cell) {
+    const Stopwatch watch;
+    const double waited = group_.seconds_waited();
+    const auto charge = [&] { busy_seconds_ += watch.seconds() - (group_.seconds_waited() - waited); };
+    try {
+      CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_);
+      const std::string reason = runner.run(*worlds_.at(cell.workload));
+      charge();
+      return reason;
+    } catch (const Interrupted&) {
+      charge();
+      release(cell);
+      throw;
+    }
+  }
+
+  const Sweep& sweep_;
+  Worlds& worlds_;
+  const SweepDirectory& directory_;
+  const RunRequest& request_;
+  const CellQueue* queue_;  // at the root
+  const Comm& group_;
+  Progress* progress_;
+  std::optional<CellClaims> claims_;  // at the root
+  std::int64_t ran_ = 0;
+  std::int64_t failed_ = 0;
+  std::int64_t elsewhere_ = 0;
+  double busy_seconds_ = 0.0;
+};
+
+/// Adds up what the groups have done. Collective over `run`.
+void add_up(const GroupRunner& runner, const Comm& group, const Comm& run, double seconds, RunSummary& summary) {
+  const auto total = [&](std::int64_t count) { return static_cast<int>(run.sum(group.is_root() ? count : 0)); };
+  summary.ran = total(runner.ran());
+  summary.failed = total(runner.failed());
+  summary.elsewhere = total(runner.elsewhere());
+  const std::array<double, 1> busy{runner.busy_seconds()};
+  const std::vector<double> all = run.all_gather(busy);
+  summary.busy_seconds = std::accumulate(all.begin(), all.end(), 0.0);
+  summary.allocated_seconds = seconds * run.size();
 }
 
 }  // namespace
@@ -226,7 +213,13 @@ Groups make_groups(const Sweep& sweep, int ranks, std::size_t cells) {
   return {.ranks = ranks, .count = std::clamp(ranks / per_cell, 1, useful)};
 }
 
+double RunSummary::efficiency() const {
+  return allocated_seconds > 0.0 ? busy_seconds / allocated_seconds : 0.0;
+}
+
 RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& request, const Comm& run) {
+  const Stopwatch watch;
+  const std::string started = utc_time();
   RunSummary summary;
   const SweepDirectory directory(sweep.run.output);
   const std::vector<std::size_t> todo = agree_on_cells(sweep, directory, request, run, summary);
@@ -236,32 +229,42 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   const Groups groups = make_groups(sweep, run.size(), todo.size());
   const int mine = groups.of_rank(run.rank());
   const Comm group = run.split(mine);
-  const std::vector<std::size_t> cells = assign(sweep, todo, groups)[static_cast<std::size_t>(mine)];
+  std::string queue_file;
+  run.together([&] {
+    if (run.is_root()) queue_file = directory.new_queue_file();
+  });
+  run.broadcast(queue_file);
+  std::optional<CellQueue> queue;
+  run.see_through([&] {
+    if (group.is_root()) queue.emplace(queue_file, todo, mine, groups.count, sweep.run.retry_failed);
+  });
 
   std::optional<Progress> progress;  // the root tells how its own group fares; groups have like shares
   if (run.is_root()) {
     double cost = 0.0;
-    for (const std::size_t i : cells) cost += sweep.cells[i].cost();
-    progress.emplace(std::cerr, cost, static_cast<int>(cells.size()), progress_is_watched());
+    for (const std::size_t i : todo) cost += sweep.cells[i].cost();
+    progress.emplace(std::cerr, cost / groups.count, static_cast<int>(todo.size()), progress_is_watched());
   }
-  std::int64_t failed = 0;
+  GroupRunner runner(sweep, worlds, directory, request, queue ? &*queue : nullptr, group,
+                     progress ? &*progress : nullptr);
   bool interrupted = false;
   try {
-    for (const std::size_t i : cells) {
-      const Cell& cell = sweep.cells[i];
-      CellRunner runner(sweep, cell, directory, group, request, progress ? &*progress : nullptr);
-      const std::string reason = runner.run(*worlds.at(cell.workload));
-      failed += reason.empty() ? 0 : 1;
-      if (progress) progress->cell_finished(cell.cost(), cell.label(), reason);
-    }
+    runner.run();
   } catch (const Interrupted&) {
     interrupted = true;
   }
   if (progress) progress->close();
-  // Every group arrives here, finished or interrupted: a stop that reached one group ends the run for all.
-  if (run.sum(interrupted ? 1 : 0) > 0) throw Interrupted();
-  summary.ran = static_cast<int>(todo.size());
-  summary.failed = static_cast<int>(run.sum(group.is_root() ? failed : 0));
+  // Every group arrives here, finished or interrupted: a stop that reached one group ends the run for all, also one
+  // that reaches a group which waits here.
+  run.see_through([] {});
+  interrupted = run.sum(interrupted ? 1 : 0) > 0;
+  add_up(runner, group, run, watch.seconds(), summary);
+  run.see_through([&] {
+    if (!run.is_root()) return;
+    std::filesystem::remove(queue_file);
+    directory.note_run(started, groups.ranks, groups.count, summary, interrupted);
+  });
+  if (interrupted) throw Interrupted();
   return summary;
 }
 

@@ -31,14 +31,8 @@ struct RunRequest {
   Provenance provenance;  ///< of the program and the command line
 };
 
-struct RunSummary {
-  int ran = 0;            ///< in this run
-  int failed = 0;         ///< in this run
-  int failed_before = 0;  ///< recorded earlier and not run again
-  int done_before = 0;
-};
-
-/// Runs what is not done yet. Collective; the summary is the same on every rank. Throws Interrupted when asked to stop.
+/// Runs what is not done yet: groups take cells as they become free, costliest first. Collective; the summary is the
+/// same on every rank. Throws Interrupted when asked to stop.
 RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& request, const Comm& run);
 
 }  // namespace fleet

@@ -1,14 +1,45 @@
 #include "torch/models.hpp"
 
+#include <algorithm>
+
+#include "torch/cnn.hpp"
 #include "torch/mlp.hpp"
 #include "torch/network.hpp"
+#include "torch/recurrent.hpp"
+#include "torch/transformer.hpp"
 
 namespace fleet {
 namespace {
 
+using Input = NetworkShape::Input;
+constexpr std::array kFlat = {Input::kFeatures, Input::kImage};
+constexpr std::array kImages = {Input::kImage};
+constexpr std::array kTexts = {Input::kText};
+
 constexpr std::array kModels = {
-    ModelEntry{"mlp", "multilayer perceptron of any depth and width", make_mlp},
+    ModelEntry{"mlp", "multilayer perceptron of any depth and width", kFlat, make_mlp},
+    ModelEntry{"cnn", "convolutions with pooling, then a perceptron", kImages, make_cnn},
+    ModelEntry{"lstm", "long short-term memory", kTexts, make_recurrent},
+    ModelEntry{"gru", "gated recurrent units", kTexts, make_recurrent},
+    ModelEntry{"rnn", "Elman's recurrent network", kTexts, make_recurrent},
+    ModelEntry{"transformer", "causal attention blocks", kTexts, make_transformer},
 };
+
+constexpr std::string_view name_of(Input input) {
+  switch (input) {
+    case Input::kFeatures:
+      return "vectors";
+    case Input::kImage:
+      return "images";
+    case Input::kText:
+      return "text";
+  }
+  return "";
+}
+
+bool takes(const ModelEntry& model, Input input) {
+  return std::find(model.takes.begin(), model.takes.end(), input) != model.takes.end();
+}
 
 }  // namespace
 
@@ -18,13 +49,22 @@ std::span<const ModelEntry> model_table() {
 
 std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape) {
   std::vector<std::string_view> names;
-  for (const ModelEntry& model : kModels) names.push_back(model.name);
-  std::string kind(kModels.front().name);
-  settings.read("model.kind", kind, names);
+  std::string fitting;
+  std::string kind;
   for (const ModelEntry& model : kModels) {
-    if (model.name == kind) return model.make(settings, shape);
+    names.push_back(model.name);
+    if (!takes(model, shape.input)) continue;
+    if (kind.empty()) kind = model.name;
+    fitting += cat(fitting.empty() ? "" : ", ", model.name);
   }
-  throw Error("unreachable: model.kind was checked above");
+  settings.read("model.kind", kind, names);
+  const auto model =
+      std::find_if(kModels.begin(), kModels.end(), [&](const auto& entry) { return entry.name == kind; });
+  if (!takes(*model, shape.input)) {
+    reject("model.kind", settings.resolved().at("model.kind"),
+           cat("the data are ", name_of(shape.input), ", which these take: ", fitting));
+  }
+  return model->make(settings, shape);
 }
 
 std::size_t parameter_count(const Network& network) {

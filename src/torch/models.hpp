@@ -13,13 +13,24 @@ class Network;
 
 /// What the data asks of a network.
 struct NetworkShape {
-  int inputs = 0;   ///< features of one sample
+  enum class Input {
+    kFeatures,  ///< a vector
+    kImage,     ///< channels x height x width
+    kText,      ///< a sequence of symbols; one output row a step
+  };
+  int inputs = 0;   ///< features of one sample, or symbols of the vocabulary
   int outputs = 0;  ///< classes, or dimensions of an action
+  Input input = Input::kFeatures;
+  int channels = 1;  ///< of an image
+  int height = 0;
+  int width = 0;
+  int steps = 0;  ///< of a sequence, at most
 };
 
 struct ModelEntry {
   std::string_view name;
   std::string_view summary;
+  std::span<const NetworkShape::Input> takes;
   /// Reads its options from "model.*".
   std::shared_ptr<const Network> (*make)(SettingsReader& settings, const NetworkShape& shape);
 };
@@ -27,7 +38,7 @@ struct ModelEntry {
 /// Every architecture, in the order they are listed to users.
 [[nodiscard]] std::span<const ModelEntry> model_table();
 
-/// The network that "model.kind" names.
+/// The network that "model.kind" names; by default the first that takes such data. ConfigError if it does not.
 [[nodiscard]] std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape);
 /// Number of weights of a network.
 [[nodiscard]] std::size_t parameter_count(const Network& network);

@@ -1,4 +1,4 @@
-// A network as a pure function of its weights: output = forward(weights, input). Seen only inside src/torch.
+// A network as a pure function of its weights: outputs = forward(weights, inputs). Seen only inside src/torch.
 //
 // Architectures are functions of named tensors rather than torch modules, so that any number of robots share one
 // Network per rank, a robot's weights stay in its own flat buffer, and mergers can ask for gradients anywhere.
@@ -10,33 +10,59 @@
 #include "base/random.hpp"
 #include "model/affine_map.hpp"
 #include "model/symmetry.hpp"
+#include "torch/blueprint.hpp"
 #include "torch/torch_pch.hpp"
 
 namespace fleet {
 
-/// Asks forward() for what enters and leaves one affine map; forward() stops there and returns nothing.
-struct MapCapture {
-  std::size_t map = 0;
-  torch::Tensor inputs;   ///< rows x inputs of the map without the ones of its bias
-  torch::Tensor outputs;  ///< rows x outputs
+/// What one pass through a network is for, and what it carries from the last pass and to the next.
+struct Pass {
+  /// Batch normalisation by the batch itself; its running statistics, in the weights, are updated.
+  bool training = false;
+  /// Per recurrent layer, its state after the inputs; empty before the first pass of a sequence (state zero).
+  std::vector<torch::Tensor>* state = nullptr;
+  /// Stop where data enters this affine map; forward() then returns nothing.
+  std::optional<std::size_t> stop_before;
+  /// What enters it: rows x inputs, without the ones of its bias. A map of patches or steps has many rows per sample.
+  torch::Tensor entering;
+
+  /// Whether the pass ends before map `map`, which `inputs` enter.
+  bool ends_at(std::size_t map, const torch::Tensor& inputs) {
+    if (stop_before != map) return false;
+    entering = inputs;
+    return true;
+  }
 };
 
 class Network {
  public:
-  Network(SymmetrySpec symmetry, std::vector<AffineMap> maps)
-      : symmetry_(std::move(symmetry)), maps_(std::move(maps)) {}
+  explicit Network(Blueprint blueprint)
+      : symmetry_(blueprint.layout, std::move(blueprint.groups), std::move(blueprint.actions)),
+        maps_(std::move(blueprint.maps)),
+        fills_(std::move(blueprint.fills)) {}
   virtual ~Network() = default;
 
   [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
   [[nodiscard]] const std::shared_ptr<const ParamLayout>& layout() const { return symmetry_.layout(); }
   /// The maps of the network, in the order data passes them; the last one's outputs are the network's.
   [[nodiscard]] const std::vector<AffineMap>& maps() const { return maps_; }
+  /// Tensors that gradients do not train: running statistics.
+  [[nodiscard]] bool is_statistic(std::size_t tensor) const;
+  /// Whether one sample depends on those before it in its sequence, through Pass::state.
+  [[nodiscard]] virtual bool carries_state() const { return false; }
+  /// Samples to pass through the network at once where memory should stay bounded.
+  [[nodiscard]] virtual int samples_at_once() const { return 1000; }
 
   /// First weights, drawn from `stream` alone.
-  virtual void initialize(ParamVector& weights, RandomStream& stream) const = 0;
-  /// Outputs (batch x outputs) for inputs (batch x features); `parameters` in the order of the layout.
+  void initialize(ParamVector& weights, RandomStream& stream) const;
+  /// Outputs, one row per sample or per step of one (samples x steps rows, a sample's steps together), for inputs of
+  /// samples x features, samples x steps (symbols) or samples x steps x features. `parameters` in the layout's order.
   [[nodiscard]] virtual torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
-                                              MapCapture* capture = nullptr) const = 0;
+                                              Pass& pass) const = 0;
+  [[nodiscard]] torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs) const {
+    Pass pass;
+    return forward(parameters, inputs, pass);
+  }
 
   /// The tensors of `weights` as views into its buffer.
   [[nodiscard]] static std::vector<torch::Tensor> views(const ParamVector& weights);
@@ -44,10 +70,7 @@ class Network {
  private:
   SymmetrySpec symmetry_;
   std::vector<AffineMap> maps_;
+  std::vector<Fill> fills_;
 };
-
-/// Mean cross-entropy of `network` at `weights` on one batch and its gradient in `gradient` (overwritten).
-double cross_entropy_gradient(const Network& network, const ParamVector& weights, const torch::Tensor& inputs,
-                              const torch::Tensor& labels, ParamVector& gradient);
 
 }  // namespace fleet

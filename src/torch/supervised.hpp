@@ -1,9 +1,10 @@
-// Classification of fixed-size samples by a network: the workload behind MNIST and its like.
+// Robots that learn from labelled samples by gradient descent: the workload behind MNIST, text and cloned policies.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "torch/models.hpp"
@@ -12,34 +13,76 @@
 
 namespace fleet {
 
-/// Samples of bytes with a class each; views into memory that outlives the workload.
+class Objective;
+class Samples;
+
+/// Images of bytes with a class each; views into memory that outlives the samples.
 struct LabelledBytes {
   std::span<const std::uint8_t> values;  ///< samples x features
   std::span<const std::uint8_t> labels;
-};
-
-struct SupervisedData {
-  LabelledBytes train;
-  LabelledBytes test;
   int features = 0;
-  int classes = 0;
   float mean = 0.0F;  ///< network input = (byte / 255 - mean) / deviation
   float deviation = 1.0F;
+};
+[[nodiscard]] std::shared_ptr<Samples> make_samples(const LabelledBytes& images);
+
+/// Windows of a text, to be continued: the symbols of a window are its inputs, each next symbol a target.
+struct TextWindows {
+  std::span<const std::uint8_t> symbols;  ///< of the whole text, each below the size of the vocabulary
+  std::vector<std::int64_t> starts;       ///< of each window; window + 1 symbols follow
+  int window = 80;
+};
+[[nodiscard]] std::shared_ptr<Samples> make_samples(TextWindows text);
+
+/// Observations with the action that an expert took, one a sample.
+struct Demonstrations {
+  std::span<const float> observations;  ///< samples x features
+  std::span<const float> actions;       ///< samples x dimensions
+  int features = 0;
+  int dimensions = 0;
+};
+[[nodiscard]] std::shared_ptr<Samples> make_samples(const Demonstrations& demonstrations);
+
+enum class ObjectiveKind {
+  kCrossEntropy,
+  kNextCharacter,  ///< the same, with bits per character among the metrics
+  kSquaredError,
 };
 
 struct TrainingOptions {
   int batch_size = 128;
   OptimizerOptions optimizer;
+  double clip_norm = 0.0;              ///< longer gradients are shortened to it; 0 for no bound
   bool common_initialization = false;  ///< all robots start from the same weights
+  /// Recurrent networks go on from the state in which the sequence's last window left them: batches run through the
+  /// shard in order, along batch_size places at once. Else every window starts from state zero, in random order.
+  bool carry_state = false;
   std::uint64_t seed = 0;
 };
 
 /// Reads "train.batch_size", "train.optimizer", "train.learning_rate" ... and "fleet.initialization".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
 
-/// Robots that train `network` on cross-entropy, each on its shard of `data.train`.
-[[nodiscard]] std::unique_ptr<Workload> make_supervised_workload(const SupervisedData& data, std::vector<Shard> shards,
-                                                                 std::shared_ptr<const Network> network,
-                                                                 const TrainingOptions& options);
+/// Samples of the test set that are also scored by themselves, e.g. what one role says.
+struct TestGroups {
+  std::string name;  ///< of one, e.g. "role"
+  std::vector<std::vector<std::int32_t>> samples;
+};
+
+struct SupervisedProblem {
+  std::shared_ptr<Samples> train;
+  std::shared_ptr<Samples> test;
+  TestGroups groups;  ///< of `test`; none: all of it counts together
+  ObjectiveKind objective = ObjectiveKind::kCrossEntropy;
+  std::vector<Shard> shards;                          ///< of `train`, one per robot
+  std::vector<std::vector<std::int64_t>> histograms;  ///< Workload::histograms()
+  std::shared_ptr<const Network> network;
+  TrainingOptions options;
+};
+
+/// With groups the first metric has two more values: its mean and 10th percentile over them, "<metric>_<group>_mean"
+/// and
+/// "<metric>_<group>_p10".
+[[nodiscard]] std::unique_ptr<Workload> make_supervised_workload(SupervisedProblem problem);
 
 }  // namespace fleet

@@ -12,24 +12,6 @@ namespace {
 
 using Indices = std::vector<std::int32_t>;
 
-/// Whole numbers that add up to `total` and stay within one of share * total: largest remainders, ties to the first.
-std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total) {
-  std::vector<std::size_t> counts;
-  std::vector<double> remainders;
-  for (const double share : shares) {
-    const double exact = share * static_cast<double>(total);
-    counts.push_back(static_cast<std::size_t>(exact));
-    remainders.push_back(exact - std::floor(exact));
-  }
-  std::vector<std::size_t> order(shares.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return remainders[a] > remainders[b]; });
-  std::size_t dealt = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
-  for (std::size_t i = 0; dealt < total; ++dealt, i = (i + 1) % order.size()) ++counts[order[i]];
-  return counts;
-}
-
 /// A class's samples, dealt without repetition until they run out.
 class Deck {
  public:
@@ -131,6 +113,23 @@ std::vector<Indices> split_off(std::vector<Indices>& by_class, double share) {
 
 }  // namespace
 
+std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total) {
+  std::vector<std::size_t> counts;
+  std::vector<double> remainders;
+  for (const double share : shares) {
+    const double exact = share * static_cast<double>(total);
+    counts.push_back(static_cast<std::size_t>(exact));
+    remainders.push_back(exact - std::floor(exact));
+  }
+  std::vector<std::size_t> order(shares.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return remainders[a] > remainders[b]; });
+  std::size_t dealt = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  for (std::size_t i = 0; dealt < total; ++dealt, i = (i + 1) % order.size()) ++counts[order[i]];
+  return counts;
+}
+
 std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
                              std::uint64_t seed) {
   RandomStream stream(seed, Purpose::kPartition);
@@ -159,6 +158,16 @@ std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, 
   std::vector<Shard> shards(robots);
   for (std::size_t i = 0; i < robots; ++i) shards[i] = {std::move(trained[i]), std::move(kept[i])};
   return shards;
+}
+
+std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
+                                                     std::span<const std::uint8_t> labels, int classes) {
+  std::vector<std::vector<std::int64_t>> histograms;
+  for (const Shard& shard : shards) {
+    std::vector<std::int64_t>& histogram = histograms.emplace_back(static_cast<std::size_t>(classes));
+    for (const std::int32_t sample : shard.train) ++histogram[labels[static_cast<std::size_t>(sample)]];
+  }
+  return histograms;
 }
 
 }  // namespace fleet

@@ -1,6 +1,7 @@
 // Who gets which data: shards over robots, reproducible and bounded in time for every alpha and every fleet.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,6 +21,10 @@ struct PartitionOptions {
   std::int64_t samples = 0;  ///< of the whole data set to use; 0 for all
 };
 
+/// Whole numbers that add up to `total` and stay within one of share * total, for shares that add up to 1: largest
+/// remainders, ties to the first.
+[[nodiscard]] std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total);
+
 /// Indices into the data set.
 struct Shard {
   std::vector<std::int32_t> train;
@@ -33,5 +38,9 @@ struct Shard {
 /// Held-out samples are split off per class beforehand: none is in any robot's training shard.
 [[nodiscard]] std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes,
                                            const PartitionOptions& options, std::uint64_t seed);
+
+/// Samples of each class in every robot's training shard: [robot][class].
+[[nodiscard]] std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
+                                                                   std::span<const std::uint8_t> labels, int classes);
 
 }  // namespace fleet

@@ -10,6 +10,7 @@
 
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
+#include "train/checkpoint.hpp"
 #include "train/measurement.hpp"
 #include "train/workload.hpp"
 
@@ -63,7 +64,7 @@ struct RoundRecord {
   std::vector<Metric> metrics;            ///< in robot order, merged first
   std::vector<Measurement> measurements;  ///< by observers
   PhaseSeconds seconds;
-  std::uint64_t bytes_moved = 0;  ///< by this rank
+  std::uint64_t bytes_moved = 0;  ///< by all ranks
 };
 
 struct CellResult {
@@ -87,14 +88,19 @@ class RoundObserver {
   virtual ~RoundObserver() = default;
   /// Whether methods are to record MergeOutcome::series.
   [[nodiscard]] virtual bool wants_series() const { return false; }
-  /// Once a round, on every rank of the cell; the measurements are the same on all. Collective.
+  /// Once a round, on every rank of the cell; the measurements are the same on all. Begun again where it was
+  /// interrupted. Collective.
   [[nodiscard]] virtual std::vector<Measurement> observe(const RoundView& view, const Comm& comm) = 0;
 };
 
-/// Runs one cell on `comm`; every rank emits the same records but for seconds and bytes. Collective. `merger` is
-/// nullptr unless the regime is kMerge. Error names the robot and round that failed.
+/// Runs one cell on `comm`; every rank emits the same records but for seconds. Collective. `merger` is nullptr unless
+/// the regime is kMerge. Error names the robot and round that failed.
+///
+/// Goes on from the last checkpoint if there is one, on whatever number of ranks, after emitting the rounds behind it;
+/// the outcome, measurements included, has the same bits as without the interruption. Interrupted is thrown when a
+/// checkpoint is safe.
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit,
+                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing = {},
                     std::span<RoundObserver* const> observers = {});
 
 }  // namespace fleet

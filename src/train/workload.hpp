@@ -24,8 +24,20 @@ class Robot : public LocalData {
   /// Size of the training shard; a robot without data neither trains nor takes part in merges.
   [[nodiscard]] virtual std::int64_t samples() const = 0;
   /// Goes on training for `steps` steps and returns their mean loss. Error naming the robot when the loss is no longer
-  /// finite; returns early when `stop` says so.
+  /// finite. Asks `stop` once before every step and returns early when it says so: a robot that trains in two goes ends
+  /// with the same bits as in one.
   virtual double train(std::int64_t steps, const std::function<bool()>& stop) = 0;
+
+  /// Everything that decides how training goes on: weights, moments, place in the data. A robot made anew that loads it
+  /// goes on with the same bits. By default both throw Error: cells of such a workload start over when interrupted.
+  virtual void save(StateWriter& state);
+  virtual void load(StateReader& state);
+};
+
+/// A value that a test comes to, e.g. "accuracy".
+struct NamedValue {
+  std::string name;
+  double value = 0.0;
 };
 
 class Workload {
@@ -53,6 +65,8 @@ class Workload {
   [[nodiscard]] virtual std::vector<std::string> metrics() const = 0;
   /// One Score per metric of `weights` on one part of the test set.
   [[nodiscard]] virtual std::vector<Score> test_scores(const ParamVector& weights, int part) = 0;
+  /// What the scores of all parts ([part][metric]) come to: by default every metric's mean over the samples.
+  [[nodiscard]] virtual std::vector<NamedValue> summarize(std::span<const Score> scores) const;
 };
 
 }  // namespace fleet

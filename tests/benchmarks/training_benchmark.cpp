@@ -43,10 +43,13 @@ class Problem {
     Shard all;
     all.train.resize(kSamples);
     std::iota(all.train.begin(), all.train.end(), 0);
-    const SupervisedData data{
-        .train = {images_, labels_}, .test = {images_, labels_}, .features = kInputs, .classes = kClasses};
-    workload_ =
-        make_supervised_workload(data, {all}, make_network(reader, {kInputs, kClasses}), {.batch_size = batch_});
+    const std::shared_ptr<Samples> samples =
+        make_samples(LabelledBytes{.values = images_, .labels = labels_, .features = kInputs});
+    workload_ = make_supervised_workload({.train = samples,
+                                          .test = samples,
+                                          .shards = {all},
+                                          .network = make_network(reader, {kInputs, kClasses}),
+                                          .options = {.batch_size = batch_}});
     robot_ = workload_->make_robot(0);
   }
 
@@ -100,8 +103,8 @@ void alignment_step(benchmark::State& state, const Case& shape) {
   const ParamVector weights = problem.robot().weights();
   RandomStream stream(1, Purpose::kTest);
   const ParamVector reference = symmetry.apply(symmetry.random(stream), weights);
-  Aligner aligner({.batch_size = shape.batch}, symmetry, weights, symmetry.identity(), 0.2);
-  for (auto _ : state) aligner.step(reference, problem.robot(), stream);
+  Aligner aligner({.batch_size = shape.batch}, symmetry, weights, to_matrices(symmetry.identity()));
+  for (auto _ : state) aligner.step(0.5, reference, problem.robot(), stream);
 }
 
 /// Prints the usual table and, at the end, the ratios of medians that matter.

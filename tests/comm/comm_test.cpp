@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "comm/placement.hpp"
 #include "comm/shared_array.hpp"
+#include "comm/stop_notice.hpp"
 
 namespace fleet {
 namespace {
@@ -17,9 +18,9 @@ class CommTest : public testing::Test {
   Comm world_ = MpiSession::world();
 };
 
-/// Seven robots' rows, the same on every rank count.
-std::vector<std::vector<float>> rows_of(std::size_t size) {
-  std::vector<std::vector<float>> rows(7, std::vector<float>(size));
+/// Robots' rows, the same on every rank count.
+std::vector<std::vector<float>> rows_of(int robots, std::size_t size) {
+  std::vector<std::vector<float>> rows(static_cast<std::size_t>(robots), std::vector<float>(size));
   for (std::size_t robot = 0; robot < rows.size(); ++robot) {
     RandomStream stream(1, Purpose::kTest, robot);
     for (float& value : rows[robot]) value = static_cast<float>(stream.normal() * std::pow(10.0, stream.below(6)));
@@ -27,26 +28,44 @@ std::vector<std::vector<float>> rows_of(std::size_t size) {
   return rows;
 }
 
-TEST_F(CommTest, ordered_sum_is_the_sequential_sum_bit_for_bit) {
-  for (const std::size_t size : {std::size_t{1}, std::size_t{1000}, std::size_t{100000}}) {
-    const std::vector<std::vector<float>> rows = rows_of(size);
-    std::vector<float> expected(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      double sum = 0.0;
-      for (std::size_t robot = 0; robot < rows.size(); ++robot) {
-        sum += (0.5 + static_cast<double>(robot)) * static_cast<double>(rows[robot][i]);
+/// The sum of terms first ... first + width - 1 of `values` by halves: the shape that ordered_sum promises.
+double halved_sum(std::span<const double> values, std::size_t first, std::size_t width) {
+  if (width == 1) return values[first];
+  const double left = halved_sum(values, first, width / 2);
+  return first + width / 2 < values.size() ? left + halved_sum(values, first + width / 2, width / 2) : left;
+}
+
+TEST_F(CommTest, ordered_sum_is_the_sum_by_halves_bit_for_bit_wherever_the_rows_lie) {
+  for (const int robots : {1, 2, 5, 7, 8, 37}) {
+    for (const std::size_t size : {std::size_t{1}, std::size_t{1000}, std::size_t{20000}}) {
+      const std::vector<std::vector<float>> rows = rows_of(robots, size);
+      std::vector<float> expected(size);
+      for (std::size_t i = 0; i < size; ++i) {
+        std::vector<double> terms;
+        for (int robot = 0; robot < robots; ++robot) {
+          terms.push_back((0.5 + robot) * static_cast<double>(rows[static_cast<std::size_t>(robot)][i]));
+        }
+        expected[i] = static_cast<float>(halved_sum(terms, 0, 64) * 0.25);
       }
-      expected[i] = static_cast<float>(sum * 0.25);
+      const Placement even{.robots = robots, .ranks = world_.size()};
+      for (const int skew : {0, 1, 4}) {  // the last ranks have the most, or all
+        const auto begin = [&](int rank) { return rank == world_.size() ? robots : even.begin(rank) * (4 - skew) / 4; };
+        std::vector<Comm::Term> mine;
+        for (int robot = begin(world_.rank()); robot < begin(world_.rank() + 1); ++robot) {
+          mine.push_back({rows[static_cast<std::size_t>(robot)], 0.5 + robot});
+        }
+        std::vector<float> sum(size);
+        world_.ordered_sum(mine, sum, 0.25);
+        EXPECT_EQ(sum, expected) << robots << " robots, " << size << " weights, skew " << skew;
+      }
     }
-    const Placement placement{.robots = 7, .ranks = world_.size()};
-    std::vector<Comm::Term> mine;
-    for (int robot = placement.begin(world_.rank()); robot < placement.end(world_.rank()); ++robot) {
-      mine.push_back({rows[static_cast<std::size_t>(robot)], 0.5 + robot});
-    }
-    std::vector<float> sum(size);
-    world_.ordered_sum(mine, sum, 0.25);
-    EXPECT_EQ(sum, expected);
   }
+}
+
+TEST_F(CommTest, a_sum_of_nothing_is_zero) {
+  std::vector<float> sum(3, 7.0F);
+  world_.ordered_sum({}, sum);
+  EXPECT_EQ(sum, std::vector<float>(3));
 }
 
 TEST_F(CommTest, all_gather_keeps_rank_order_and_unequal_lengths) {
@@ -90,6 +109,44 @@ TEST_F(CommTest, a_stop_request_on_one_rank_interrupts_all_but_an_error_comes_fi
     if (world_.is_root()) throw Error("broken");
   }),
                SharedError);
+}
+
+TEST_F(CommTest, a_stop_notice_reaches_ranks_at_work_and_ranks_that_wait) {
+  for (int asked = 0; asked < world_.size(); ++asked) {
+    bool signalled = false;
+    StopNotice notice(world_, [&] { return signalled; });
+    world_.set_stop_request([&] { return notice.requested(); });
+    EXPECT_FALSE(notice.requested());
+    world_.barrier();
+    // The asked rank waits at once, and hears its signal while it does; the others work until they hear of it.
+    signalled = world_.rank() == asked;
+    EXPECT_THROW(world_.together([&] {
+      while (world_.rank() != asked && !notice.requested()) {
+      }
+    }),
+                 Interrupted);
+    EXPECT_TRUE(notice.requested());
+    world_.set_stop_request(nullptr);
+  }
+}
+
+TEST_F(CommTest, what_must_be_seen_through_is_not_interrupted_but_fails_on_all_ranks) {
+  world_.set_stop_request([] { return true; });
+  bool done = false;
+  world_.see_through([&] { done = true; });
+  EXPECT_TRUE(done);
+  EXPECT_THROW(world_.see_through([&] {
+    if (world_.rank() == world_.size() - 1) throw Error("disk full");
+  }),
+               SharedError);
+}
+
+TEST_F(CommTest, relay_takes_bytes_from_rank_to_rank) {
+  for (int from = 0; from < world_.size(); ++from) {
+    std::string bytes = cat("from ", world_.rank());
+    world_.relay(bytes, from, 0);
+    EXPECT_EQ(bytes, cat("from ", world_.is_root() ? from : world_.rank()));
+  }
 }
 
 TEST_F(CommTest, split_groups_ranks_by_colour) {

@@ -8,24 +8,28 @@
 
 #include "instruments/alignment_summary.hpp"
 #include "instruments/finetune.hpp"
-#include "instruments/measurements.hpp"
 #include "instruments/norms.hpp"
+#include "measurements.hpp"
+#include "memory_store.hpp"
 #include "merge/average.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
+#include "toy_fleet.hpp"
 #include "train/evaluation.hpp"
 
 namespace fleet {
 namespace {
 
 struct Trace {
+  bool interrupted = false;
   std::vector<Measurement> measurements;
   std::vector<double> metrics;
   std::vector<float> merged;
 };
 
 /// A cell of the toy world, with or without instruments.
-Trace run(const std::string& method, const InstrumentOptions& instruments, const Comm& comm) {
+Trace run(const std::string& method, const InstrumentOptions& instruments, const Comm& comm,
+          const Checkpointing& checkpointing = {}) {
   toy::ToyWorkload workload({8, 5, 0, 9, 4, 6});
   Settings settings;
   settings["merge.fleet-merge.epochs"].value = std::int64_t{3};
@@ -38,14 +42,17 @@ Trace run(const std::string& method, const InstrumentOptions& instruments, const
   if (instruments.any()) observers.push_back(&observer);
   const FleetOptions options{.robots = 6, .epochs = 4, .merge_every = 2, .participation = 0.8};
   Trace trace;
-  const CellResult result = run_cell(
-      options, entry.regime, merger.get(), workload, comm,
-      [&](const RoundRecord& round) {
-        trace.measurements.insert(trace.measurements.end(), round.measurements.begin(), round.measurements.end());
-        for (const Metric& metric : round.metrics) trace.metrics.push_back(metric.value);
-      },
-      observers);
-  if (result.merged) trace.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
+  const auto emit = [&](const RoundRecord& round) {
+    trace.measurements.insert(trace.measurements.end(), round.measurements.begin(), round.measurements.end());
+    for (const Metric& metric : round.metrics) trace.metrics.push_back(metric.value);
+  };
+  try {
+    const CellResult result =
+        run_cell(options, entry.regime, merger.get(), workload, comm, emit, checkpointing, observers);
+    if (result.merged) trace.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
+  } catch (const Interrupted&) {
+    trace.interrupted = true;
+  }
   return trace;
 }
 
@@ -76,6 +83,32 @@ TEST(Instruments, change_nothing_of_what_they_look_at) {
     EXPECT_EQ(watched.merged, alone.merged) << method;
     EXPECT_EQ(watched.metrics, alone.metrics) << method;
     EXPECT_TRUE(alone.measurements.empty()) << method;
+  }
+}
+
+TEST(Instruments, see_the_same_bits_in_a_cell_that_is_interrupted_and_resumed_on_other_ranks) {
+  Comm world = MpiSession::world();
+  Comm alone = world.split(world.rank());
+  for (const char* method : {"local", "joint", "average", "git-rebasin", "fleet-merge"}) {
+    const Trace whole = run(method, kEverything, alone);
+    for (const int first_leg : {1, 60}) {
+      MemoryStore store;
+      Trace resumed{.interrupted = true};
+      int legs = 0;
+      for (; world.sum(resumed.interrupted ? 1 : 0) > 0; ++legs) {
+        // Stopped when asked often enough, twice as often in every leg.
+        int asked = 0;
+        Comm& comm = legs % 2 == 0 ? world : alone;
+        comm.set_stop_request([&] { return ++asked > first_leg << std::min(legs, 20); });
+        resumed = run(method, kEverything, comm, {.when = {}, .store = &store});
+        comm.set_stop_request(nullptr);
+        store.share(world);
+      }
+      EXPECT_GT(legs, 1) << method << " was not interrupted";
+      EXPECT_EQ(described(resumed.measurements), described(whole.measurements)) << method;
+      EXPECT_EQ(resumed.metrics, whole.metrics) << method;
+      EXPECT_EQ(resumed.merged, whole.merged) << method;
+    }
   }
 }
 
@@ -198,12 +231,12 @@ TEST(Finetune, starts_at_the_scores_of_its_start_and_ends_where_training_does) {
   std::vector<double> steps;
   for (const Measurement& m : curve) steps.push_back(m.at);
   EXPECT_EQ(steps, (std::vector<double>{0, 3, 6, 7}));
-  EXPECT_EQ(curve.front().value, test_means(workload, start)[0]);
+  EXPECT_EQ(curve.front().value, test_together(workload, start, world)[0].value);
 
   const std::unique_ptr<Robot> robot = workload.make_finetune_robot();
   robot->weights() = start;
   robot->train(7, [] { return false; });
-  EXPECT_EQ(curve.back().value, test_means(workload, robot->weights())[0]);
+  EXPECT_EQ(curve.back().value, test_together(workload, robot->weights(), world)[0].value);
 }
 
 }  // namespace

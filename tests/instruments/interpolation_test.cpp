@@ -7,7 +7,8 @@
 #include <tuple>
 
 #include "base/error.hpp"
-#include "instruments/measurements.hpp"
+#include "measurements.hpp"
+#include "toy_fleet.hpp"
 #include "train/evaluation.hpp"
 
 namespace fleet {
@@ -34,6 +35,7 @@ class InterpolationTest : public testing::Test {
   }
 
   Comm world_ = MpiSession::world();
+  Comm alone_ = world_.split(world_.rank());
   std::vector<int> participants_ = {0, 1, 3, 4};
   toy::ToyFleet fleet_{5, world_};
   toy::ToyWorkload workload_{{3, 3, 3}};
@@ -46,17 +48,19 @@ TEST_F(InterpolationTest, the_ends_of_a_curve_are_the_scores_of_the_models) {
     const ParamVector a = random_weights(2 * draw, fleet_.symmetry().layout());
     const ParamVector b = random_weights(2 * draw + 1, fleet_.symmetry().layout());
     const Curve curve = interpolate(a, b, 6, judge);
-    const std::vector<double> at_a = judge(a);
-    const std::vector<double> at_b = judge(b);
-    ASSERT_EQ(curve.values.size(), judge.metrics().size());
+    const std::vector<JudgedValue> at_a = judge(a);
+    const std::vector<JudgedValue> at_b = judge(b);
+    ASSERT_EQ(curve.values.size(), at_a.size());
+    ASSERT_EQ(curve.metrics.size(), at_a.size());
     for (std::size_t m = 0; m < curve.values.size(); ++m) {
       ASSERT_EQ(curve.values[m].size(), 6U);
-      EXPECT_EQ(curve.values[m].front(), at_a[m]);
-      EXPECT_EQ(curve.values[m].back(), at_b[m]);
+      EXPECT_EQ(curve.metrics[m].name, at_a[m].metric.name);
+      EXPECT_EQ(curve.values[m].front(), at_a[m].value);
+      EXPECT_EQ(curve.values[m].back(), at_b[m].value);
     }
     EXPECT_EQ(curve.lambda(0), 0.0);
     EXPECT_EQ(curve.lambda(5), 1.0);
-    EXPECT_EQ(at_a[0], test_means(workload_, a)[0]) << "all ranks together are one alone";
+    EXPECT_EQ(at_a[0].value, test_together(workload_, a, alone_)[0].value) << "all ranks together are one alone";
   }
 }
 
@@ -69,7 +73,7 @@ TEST_F(InterpolationTest, a_curve_is_the_same_from_either_end) {
   const Curve back = interpolate(b, a, 8, judge);
   for (std::size_t m = 0; m < there.values.size(); ++m) {
     for (std::size_t p = 0; p < 8; ++p) EXPECT_NEAR(there.values[m][p], back.values[m][7 - p], 1e-5);
-    const bool rising = judge.metrics()[m].higher_is_better();
+    const bool rising = there.metrics[m].higher_is_better();
     EXPECT_NEAR(barrier(there.values[m], rising), barrier(back.values[m], rising), 1e-5);
   }
 }
@@ -80,7 +84,7 @@ TEST_F(InterpolationTest, barriers_are_never_negative_and_zero_from_a_model_to_i
   const ParamVector a = random_weights(1, fleet_.symmetry().layout());
   const Curve curve = interpolate(a, a, 4, judge);
   for (std::size_t m = 0; m < curve.values.size(); ++m) {
-    EXPECT_NEAR(barrier(curve.values[m], judge.metrics()[m].higher_is_better()), 0.0, 1e-5);
+    EXPECT_NEAR(barrier(curve.values[m], curve.metrics[m].higher_is_better()), 0.0, 1e-5);
   }
   std::size_t barriers = 0;
   for (const Measurement& row : measure(fleet_, world_, identities())) {
@@ -88,7 +92,16 @@ TEST_F(InterpolationTest, barriers_are_never_negative_and_zero_from_a_model_to_i
     EXPECT_GE(row.value, 0.0) << row.subject << ' ' << row.metric;
     ++barriers;
   }
-  EXPECT_EQ(barriers, 2U * 3U * 6U * judge.metrics().size()) << "two kinds, three alignments, six pairs of robots";
+  EXPECT_EQ(barriers, 2U * 3U * 6U * curve.metrics.size()) << "two kinds, three alignments, six pairs of robots";
+}
+
+TEST(JudgedMetric, of_groups_rises_as_that_of_all_does) {
+  for (const char* name : {"accuracy", "accuracy_role_mean", "accuracy_role_p10", "success", "score"}) {
+    EXPECT_TRUE((JudgedMetric{"test", name}.higher_is_better())) << name;
+  }
+  for (const char* name : {"loss", "cost", "bits_per_character", "scoreless", "loss_accuracy"}) {
+    EXPECT_FALSE((JudgedMetric{"test", name}.higher_is_better())) << name;
+  }
 }
 
 TEST(Barrier, above_the_line_never_exceeds_that_above_the_mean_by_more_than_half_the_ends_differ) {
@@ -133,7 +146,7 @@ TEST_F(InterpolationTest, the_elements_of_a_method_are_used) {
   std::vector<GroupElement> elements;
   for (std::size_t row = 0; row < fleet_.rows(); ++row) {
     RandomStream stream(8, Purpose::kTest, static_cast<std::uint64_t>(fleet_.index(row)));
-    elements.push_back(SymmetrySpec::inverse(fleet_.symmetry().random(stream)));
+    elements.push_back(fleet_.symmetry().inverse(fleet_.symmetry().random(stream)));
   }
   for (const Measurement& row : measure(fleet_, world_, elements)) {
     if (row.instrument == "barrier" && row.subject == "method") {
@@ -143,17 +156,16 @@ TEST_F(InterpolationTest, the_elements_of_a_method_are_used) {
 }
 
 TEST_F(InterpolationTest, measurements_are_the_same_bits_on_any_number_of_ranks) {
-  const Comm alone = world_.split(world_.rank());
-  toy::ToyFleet whole(5, alone);
+  toy::ToyFleet whole(5, alone_);
   const std::vector<GroupElement> elements(5, whole.symmetry().identity());
   const std::vector<Measurement> here = measure(fleet_, world_, identities());
-  EXPECT_EQ(described(here), described(measure(whole, alone, elements)));
+  EXPECT_EQ(described(here), described(measure(whole, alone_, elements)));
   EXPECT_FALSE(here.empty());
 }
 
 TEST_F(InterpolationTest, a_curve_of_one_point_is_refused) {
   const ParamVector a(fleet_.symmetry().layout());
-  EXPECT_THROW((void)interpolate(a, a, 1, [](const ParamVector&) { return std::vector<double>{}; }), Error);
+  EXPECT_THROW((void)interpolate(a, a, 1, [](const ParamVector&) { return std::vector<JudgedValue>{}; }), Error);
 }
 
 }  // namespace

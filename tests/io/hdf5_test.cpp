@@ -1,4 +1,5 @@
 #include "io/hdf5.hpp"
+#include "io/atomic_file.hpp"
 
 #include <gtest/gtest.h>
 #include <sched.h>

@@ -26,6 +26,21 @@ SymmetrySpec network(int hidden) {
            {.tensor = 2, .axis = 1, .group = 0, .outer = 1, .inner = 4}}};
 }
 
+/// Two attention heads of three dimensions each: groups within blocks, actions from an offset on.
+SymmetrySpec attention() {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("query", {6, 5});
+  layout->add("query.bias", {6});
+  layout->add("out", {4, 6});
+  std::vector<SymmetryAction> actions;
+  for (const auto& [tensor, axis] : {std::pair<std::size_t, std::size_t>{0, 0}, {1, 0}, {2, 1}}) {
+    actions.push_back({.tensor = tensor, .axis = axis, .group = 0});
+    actions.push_back({.tensor = tensor, .axis = axis, .group = 1, .offset = 3});
+    actions.push_back({.tensor = tensor, .axis = axis, .group = 2, .inner = 3});
+  }
+  return {layout, {{"head.0", 3, 2, 0}, {"head.1", 3, 2, 1}, {"heads", 2}}, actions};
+}
+
 SavedModel model(const SymmetrySpec& symmetry) {
   ParamVector weights(symmetry.layout());
   RandomStream stream(1, Purpose::kTest);
@@ -88,13 +103,36 @@ TEST_F(ModelFileTest, what_is_read_is_what_was_written) {
 }
 
 TEST_F(ModelFileTest, its_symmetry_acts_as_before) {
-  const SavedModel saved = model(network(6));
-  const SavedModel read = read_model(write(saved));
-  RandomStream stream(2, Purpose::kTest);
-  const GroupElement element = saved.symmetry.random(stream);
-  const ParamVector there = read.symmetry.apply(element, read.weights);
-  const ParamVector here = saved.symmetry.apply(element, saved.weights);
-  EXPECT_TRUE(std::equal(there.flat().begin(), there.flat().end(), here.flat().begin()));
+  for (const SymmetrySpec& symmetry : {network(6), attention()}) {
+    const SavedModel saved = model(symmetry);
+    const SavedModel read = read_model(write(saved));
+    EXPECT_NO_THROW(require_same_network("a", read, "b", saved));
+    RandomStream stream(2, Purpose::kTest);
+    for (int draw = 0; draw < 10; ++draw) {
+      const GroupElement element = saved.symmetry.random(stream);
+      const GroupElement second = saved.symmetry.random(stream);
+      EXPECT_EQ(read.symmetry.compose(second, element), saved.symmetry.compose(second, element));
+      EXPECT_EQ(read.symmetry.inverse(element), saved.symmetry.inverse(element));
+      const ParamVector there = read.symmetry.apply(element, read.weights);
+      const ParamVector here = saved.symmetry.apply(element, saved.weights);
+      EXPECT_TRUE(std::equal(there.flat().begin(), there.flat().end(), here.flat().begin()));
+    }
+  }
+}
+
+TEST_F(ModelFileTest, blocks_and_offsets_of_a_symmetry_are_kept) {
+  const SymmetrySpec saved = attention();
+  const SymmetrySpec read = read_model(write(model(saved))).symmetry;
+  ASSERT_EQ(read.groups().size(), saved.groups().size());
+  for (std::size_t g = 0; g < saved.groups().size(); ++g) {
+    EXPECT_EQ(read.groups()[g].parent, saved.groups()[g].parent);
+    EXPECT_EQ(read.groups()[g].block, saved.groups()[g].block);
+  }
+  ASSERT_EQ(read.actions().size(), saved.actions().size());
+  for (std::size_t a = 0; a < saved.actions().size(); ++a) {
+    EXPECT_EQ(read.actions()[a].offset, saved.actions()[a].offset);
+    EXPECT_EQ(read.actions()[a].inner, saved.actions()[a].inner);
+  }
 }
 
 TEST_F(ModelFileTest, other_networks_are_refused_naming_both_sides) {
@@ -105,6 +143,12 @@ TEST_F(ModelFileTest, other_networks_are_refused_naming_both_sides) {
   const SavedModel fixed = model({five.symmetry.layout(), {}, {}});
   expect_named(complaint([&] { require_same_network("a.h5", five, "b.h5", fixed); }),
                {"a.h5", "b.h5", "group hidden of 5", "nothing"});
+  const SavedModel heads = model(attention());
+  const auto acted_on_by = [&](std::size_t action) {
+    return model({heads.symmetry.layout(), heads.symmetry.groups(), {heads.symmetry.actions()[action]}});
+  };
+  expect_named(complaint([&] { require_same_network("a.h5", acted_on_by(0), "b.h5", acted_on_by(1)); }),
+               {"group head.0 of 3 within block 0 of heads", "head.1 of 3 within block 1 of heads", "offset 3"});
 }
 
 TEST_F(ModelFileTest, weights_that_are_not_finite_are_refused) {
@@ -125,8 +169,10 @@ TEST_F(ModelFileTest, a_symmetry_that_does_not_fit_its_tensors_is_refused_naming
     tensors.add("name", std::vector<std::string>{"w"});
     groups.add("name", std::vector<std::string>{"hidden"});
     groups.add("size", std::vector<std::int32_t>{4});
+    groups.add("parent", std::vector<std::int32_t>{-1});
+    groups.add("block", std::vector<std::int32_t>{0});
     actions.add("tensor", std::vector<std::string>{"w"});
-    for (const char* column : {"axis", "group"}) actions.add(column, std::vector<std::int32_t>{0});
+    for (const char* column : {"axis", "group", "offset"}) actions.add(column, std::vector<std::int32_t>{0});
     for (const char* column : {"outer", "inner"}) actions.add(column, std::vector<std::int32_t>{1});
     file.write_table("tensors", tensors);
     file.write_table("groups", groups);

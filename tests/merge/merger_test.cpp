@@ -168,7 +168,7 @@ TEST(FleetMerge, a_network_and_its_permuted_copy_merge_to_the_network) {
   const Comm world = MpiSession::world();
   for (int network = 0; network < 4; ++network) {
     for (const std::uint64_t draw : {9U, 10U}) {
-      FleetMergeOptions options{.start = FleetMergeOptions::Start::kGitRebasin};
+      FleetMergeOptions options{.start = Alignment::kGitRebasin, .start_scale = 3.0};
       // Given all its steps it may find a mixture that fits the robots' points better than the network itself.
       EXPECT_LT(merge_with_permuted_copy(options, network, draw, world).merged, 1.01) << network;
       options.learning_rate = 1e-9;
@@ -229,13 +229,17 @@ TEST(FleetMerge, the_merged_weights_are_the_mean_of_the_permuted_robots) {
 }
 
 TEST(FleetMerge, every_variant_gives_the_same_bits_on_any_number_of_ranks) {
+  using Options = FleetMergeOptions;
   const Comm world = MpiSession::world();
   const Comm alone = world.split(world.rank());
-  for (const auto parameterization :
-       {FleetMergeOptions::Parameterization::kSinkhorn, FleetMergeOptions::Parameterization::kLiteral}) {
-    for (const auto point : {FleetMergeOptions::Point::kInterpolation, FleetMergeOptions::Point::kAverage}) {
+  for (const auto& [parameterization, projection] :
+       {std::pair{Options::Parameterization::kSinkhorn, Options::Projection::kHard},
+        std::pair{Options::Parameterization::kSinkhorn, Options::Projection::kSoft},
+        std::pair{Options::Parameterization::kLiteral, Options::Projection::kHard}}) {
+    for (const auto point : {Options::Point::kInterpolation, Options::Point::kAverage, Options::Point::kSimplex}) {
       const FleetMergeOptions options{.parameterization = parameterization,
                                       .point = point,
+                                      .projection = projection,
                                       .epochs = 3,
                                       .steps = 10,
                                       .batch_size = 8,
@@ -248,6 +252,24 @@ TEST(FleetMerge, every_variant_gives_the_same_bits_on_any_number_of_ranks) {
       EXPECT_EQ(values(apart.merged),
                 values(make_fleet_merge(options)->merge(together.input(everyone(5)), alone).merged));
     }
+  }
+}
+
+/// With P even, 1/d everywhere, all units of the average are alike: nothing that hard permutations can make.
+TEST(FleetMerge, a_soft_projection_averages_mixtures_of_units) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(3, world);
+  FleetMergeOptions options{.projection = FleetMergeOptions::Projection::kSoft,
+                            .epochs = 1,
+                            .steps = 1,
+                            .batch_size = 8,
+                            .learning_rate = 1e-9,
+                            .start_scale = 1e-9,
+                            .keep_best = false};
+  const ParamVector merged = make_fleet_merge(options)->merge(fleet.input(everyone(3)), world).merged;
+  const ConstMatrixView first(merged.tensor(0).data(), toy::kHidden, toy::kInputs);
+  for (Eigen::Index unit = 1; unit < first.rows(); ++unit) {
+    EXPECT_LT((first.row(unit) - first.row(0)).cwiseAbs().maxCoeff(), 1e-5F);
   }
 }
 

@@ -19,7 +19,33 @@ TEST(MatchWeights, recovers_the_permutation_of_a_copy) {
     const GroupElement element = symmetry.random(stream);
     const GroupElement found =
         match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.identity(), stream);
-    EXPECT_EQ(found, SymmetrySpec::inverse(element));
+    EXPECT_EQ(found, symmetry.inverse(element));
+  }
+}
+
+TEST(MatchWeights, recovers_attention_heads_and_the_dimensions_within_them) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("query", {12, 6});
+  layout->add("out", {5, 12});
+  std::vector<SymmetryGroup> groups;
+  std::vector<SymmetryAction> actions;
+  for (std::size_t head = 0; head < 3; ++head) {
+    const int place = static_cast<int>(head);
+    groups.push_back({"head", 4, 3, place});
+    actions.push_back({.tensor = 0, .axis = 0, .group = head, .offset = 4 * place});
+    actions.push_back({.tensor = 1, .axis = 1, .group = head, .offset = 4 * place});
+  }
+  groups.push_back({"heads", 3});
+  actions.push_back({.tensor = 0, .axis = 0, .group = 3, .inner = 4});
+  actions.push_back({.tensor = 1, .axis = 1, .group = 3, .inner = 4});
+  const SymmetrySpec symmetry(layout, groups, actions);
+  for (std::uint64_t draw = 0; draw < 10; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    ParamVector weights(layout);
+    for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
+    const GroupElement element = symmetry.random(stream);
+    EXPECT_EQ(match_weights(symmetry, symmetry.apply(element, weights), weights, symmetry.random(stream), stream),
+              symmetry.inverse(element));
   }
 }
 
@@ -55,7 +81,7 @@ TEST(MatchWeights, never_loses_what_it_started_from_also_with_recurrent_weights)
     EXPECT_GE(inner_product(symmetry.apply(found, b), a), inner_product(symmetry.apply(start, b), a) - 1e-5);
     const GroupElement element = symmetry.random(stream);
     const GroupElement back = match_weights(symmetry, symmetry.apply(element, a), a, symmetry.identity(), stream);
-    recovered += back == SymmetrySpec::inverse(element) ? 1 : 0;
+    recovered += back == symmetry.inverse(element) ? 1 : 0;
   }
   EXPECT_GE(recovered, 25);  // a quadratic assignment: coordinate descent can end in a local optimum
 }
@@ -106,7 +132,7 @@ TEST(AlignFleet, keeps_to_the_basis_of_the_previous_consensus) {
   const std::vector<GroupElement> anchored = align_fleet(Alignment::kGitRebasin, input, world);
   for (std::size_t row = 0; row < fleet.rows(); ++row) {
     if (!input.rows[row].participates) continue;
-    EXPECT_EQ(anchored[row], SymmetrySpec::compose(element, free[row]));
+    EXPECT_EQ(anchored[row], fleet.symmetry().compose(element, free[row]));
   }
 }
 

@@ -8,7 +8,8 @@ namespace fleet {
 namespace {
 
 /// A spec that uses everything: a feed-forward group, a recurrent weight acted on twice by one group, gates stacked
-/// (outer = 3), a flattened convolution (inner = 2), and a tensor that nothing acts on.
+/// (outer = 3), a flattened convolution (inner = 2), two attention heads of three dimensions, and a tensor that nothing
+/// acts on.
 SymmetrySpec rich_spec() {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("in.weight", {5, 3});
@@ -18,8 +19,11 @@ SymmetrySpec rich_spec() {
   layout->add("flat", {6, 5 * 2});
   layout->add("kernel", {6, 5, 2, 2});
   layout->add("free", {4});
+  layout->add("query", {2 * 3, 5});
+  layout->add("query.bias", {2 * 3});
+  layout->add("attention.out", {4, 2 * 3});
   return {layout,
-          {{"hidden", 5}, {"out", 6}},
+          {{"hidden", 5}, {"out", 6}, {"head.0", 3, 4, 0}, {"head.1", 3, 4, 1}, {"heads", 2}},
           {{.tensor = 0, .axis = 0, .group = 0},
            {.tensor = 1, .axis = 0, .group = 0},
            {.tensor = 2, .axis = 0, .group = 0},
@@ -28,7 +32,17 @@ SymmetrySpec rich_spec() {
            {.tensor = 4, .axis = 1, .group = 0, .inner = 2},
            {.tensor = 4, .axis = 0, .group = 1},
            {.tensor = 5, .axis = 0, .group = 1},
-           {.tensor = 5, .axis = 1, .group = 0}}};
+           {.tensor = 5, .axis = 1, .group = 0},
+           {.tensor = 7, .axis = 1, .group = 0},
+           {.tensor = 7, .axis = 0, .group = 2},
+           {.tensor = 7, .axis = 0, .group = 3, .offset = 3},
+           {.tensor = 7, .axis = 0, .group = 4, .inner = 3},
+           {.tensor = 8, .axis = 0, .group = 2},
+           {.tensor = 8, .axis = 0, .group = 3, .offset = 3},
+           {.tensor = 8, .axis = 0, .group = 4, .inner = 3},
+           {.tensor = 9, .axis = 1, .group = 2},
+           {.tensor = 9, .axis = 1, .group = 3, .offset = 3},
+           {.tensor = 9, .axis = 1, .group = 4, .inner = 3}}};
 }
 
 ParamVector random_weights(const SymmetrySpec& spec, std::uint64_t name) {
@@ -50,20 +64,36 @@ class SymmetryTest : public testing::Test {
 
 TEST_F(SymmetryTest, apply_then_inverse_is_the_identity) {
   const ParamVector weights = random_weights(spec_, 1);
-  const GroupElement element = spec_.random(stream_);
-  const ParamVector moved = spec_.apply(element, weights);
-  EXPECT_NE(values(moved), values(weights));
-  EXPECT_EQ(values(spec_.apply(SymmetrySpec::inverse(element), moved)), values(weights));
   EXPECT_EQ(values(spec_.apply(spec_.identity(), weights)), values(weights));
+  for (int draw = 0; draw < 10; ++draw) {
+    const GroupElement element = spec_.random(stream_);
+    const ParamVector moved = spec_.apply(element, weights);
+    EXPECT_NE(values(moved), values(weights));
+    EXPECT_EQ(values(spec_.apply(spec_.inverse(element), moved)), values(weights));
+  }
 }
 
 TEST_F(SymmetryTest, compose_acts_as_one_after_the_other) {
   const ParamVector weights = random_weights(spec_, 2);
-  const GroupElement first = spec_.random(stream_);
-  const GroupElement second = spec_.random(stream_);
-  EXPECT_EQ(values(spec_.apply(SymmetrySpec::compose(second, first), weights)),
-            values(spec_.apply(second, spec_.apply(first, weights))));
-  EXPECT_EQ(SymmetrySpec::compose(first, SymmetrySpec::inverse(first)), spec_.identity());
+  for (int draw = 0; draw < 10; ++draw) {
+    const GroupElement first = spec_.random(stream_);
+    const GroupElement second = spec_.random(stream_);
+    EXPECT_EQ(values(spec_.apply(spec_.compose(second, first), weights)),
+              values(spec_.apply(second, spec_.apply(first, weights))));
+    EXPECT_EQ(spec_.compose(first, spec_.inverse(first)), spec_.identity());
+    EXPECT_EQ(spec_.compose(spec_.inverse(first), first), spec_.identity());
+  }
+}
+
+TEST_F(SymmetryTest, what_is_within_a_block_moves_with_it) {
+  GroupElement element = spec_.identity();
+  element[2] = {1, 2, 0};  // within head 0
+  element[4] = {1, 0};     // which becomes the second
+  ParamVector weights(spec_.layout());
+  for (std::size_t i = 0; i < 6; ++i) weights.tensor(8)[i] = static_cast<float>(i);
+  const std::span<const float> bias = std::as_const(weights).tensor(8);
+  spec_.apply(element, weights.flat());
+  EXPECT_EQ(std::vector<float>(bias.begin(), bias.end()), (std::vector<float>{3, 4, 5, 1, 2, 0}));
 }
 
 TEST_F(SymmetryTest, the_relaxed_action_of_a_permutation_is_the_hard_one) {
@@ -126,6 +156,15 @@ TEST(SymmetrySpec, extents_that_do_not_match_are_refused) {
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 1, .axis = 0, .group = 0}}), Error);
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 2, .group = 0}}), Error);
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 1}}), Error);
+}
+
+TEST(SymmetrySpec, a_group_within_a_block_must_name_one_that_is_there) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("w", {6});
+  const std::vector<SymmetryAction> actions{{.tensor = 0, .axis = 0, .group = 0}};
+  EXPECT_NO_THROW(SymmetrySpec(layout, {{"head.1", 3, 1, 1}, {"heads", 2}}, actions));
+  EXPECT_THROW(SymmetrySpec(layout, {{"head.1", 3, 1, 2}, {"heads", 2}}, actions), Error);
+  EXPECT_THROW(SymmetrySpec(layout, {{"head.1", 3, 0, 1}, {"heads", 2}}, actions), Error);
 }
 
 TEST(ParamLayout, names_shapes_and_order_decide_the_hash) {

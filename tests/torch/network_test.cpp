@@ -2,68 +2,131 @@
 
 #include <gtest/gtest.h>
 
-#include "torch/models.hpp"
+#include "network_cases.hpp"
+#include "torch/objective.hpp"
 
 namespace fleet {
 namespace {
 
-struct NetworkCase {
-  std::string name;
-  Settings settings;
-};
-
-NetworkCase mlp(const std::string& name, std::vector<int> hidden, const std::string& activation) {
-  Value::List widths;
-  for (const int width : hidden) widths.emplace_back(std::int64_t{width});
-  return {name, {{"model.hidden", Setting{Value(widths), {}}}, {"model.activation", Setting{Value(activation), {}}}}};
-}
+using Input = NetworkShape::Input;
 
 class EveryNetwork : public testing::TestWithParam<NetworkCase> {
  protected:
   void SetUp() override {
+    torch::manual_seed(1);
     SettingsReader reader(GetParam().settings);
-    network_ = make_network(reader, {.inputs = 12, .outputs = 4});
+    network_ = make_network(reader, GetParam().shape);
   }
+  /// First weights with normalisations that do something.
   ParamVector initial(std::uint64_t seed) const {
     ParamVector weights(network_->layout());
     RandomStream stream(seed, Purpose::kInitialization);
     network_->initialize(weights, stream);
+    for (std::size_t i = 0; i < weights.layout().tensors().size(); ++i) {
+      const std::string& name = weights.layout().tensors()[i].name;
+      const bool norm = name.ends_with(".scale") || name.ends_with(".shift") || name.ends_with(".mean") ||
+                        name.ends_with(".variance");
+      if (!norm) continue;
+      for (float& w : weights.tensor(i)) w += static_cast<float>(0.5 * stream.uniform());
+    }
     return weights;
+  }
+  bool is_text() const { return GetParam().shape.input == Input::kText; }
+  torch::Tensor random_inputs(int samples) const {
+    if (is_text()) return torch::randint(0, GetParam().shape.inputs, {samples, GetParam().shape.steps});
+    return torch::randn({samples, GetParam().shape.inputs});
+  }
+  torch::Tensor random_targets(int samples) const {
+    return torch::randint(0, GetParam().shape.outputs, {samples * (is_text() ? GetParam().shape.steps : 1)});
   }
   torch::Tensor outputs(const ParamVector& weights, const torch::Tensor& inputs) const {
     const torch::NoGradGuard no_grad;
     return network_->forward(Network::views(weights), inputs);
   }
+  /// What enters map `map`, with the constant 1.
+  torch::Tensor entering(const ParamVector& weights, std::size_t map, const torch::Tensor& inputs) const {
+    const torch::NoGradGuard no_grad;
+    Pass pass{.stop_before = map};
+    EXPECT_FALSE(network_->forward(Network::views(weights), inputs, pass).defined());
+    if (!network_->maps()[map].has_constant()) return pass.entering;
+    return torch::cat({pass.entering, torch::ones({pass.entering.size(0), 1})}, 1);
+  }
+  double gradient_at(const ParamVector& weights, const torch::Tensor& inputs, const torch::Tensor& targets,
+                     ParamVector& gradient) const {
+    Pass pass;
+    return loss_gradient(*network_, *make_cross_entropy(), weights, inputs, targets, pass, gradient);
+  }
   std::shared_ptr<const Network> network_;
 };
 
+float difference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<float>();
+}
+
 TEST_P(EveryNetwork, a_random_group_element_leaves_the_outputs_unchanged) {
-  const torch::Tensor inputs = torch::randn({50, 12});
+  const torch::Tensor inputs = random_inputs(50);
   const ParamVector weights = initial(1);
   RandomStream stream(2, Purpose::kTest);
   for (int draw = 0; draw < 5; ++draw) {
     const ParamVector moved = network_->symmetry().apply(network_->symmetry().random(stream), weights);
-    EXPECT_LT((outputs(moved, inputs) - outputs(weights, inputs)).abs().max().item<float>(), 1e-5F);
+    EXPECT_LT(difference(outputs(moved, inputs), outputs(weights, inputs)), 1e-5F);
+    if (network_->symmetry().groups().empty()) continue;
+    EXPECT_FALSE(std::equal(moved.flat().begin(), moved.flat().end(), weights.flat().begin()));
   }
 }
 
 TEST_P(EveryNetwork, the_gradient_is_that_of_the_loss) {
-  const torch::Tensor inputs = torch::randn({20, 12});
-  const torch::Tensor labels = torch::randint(0, 4, {20});
-  ParamVector weights = initial(3);
+  const torch::Tensor inputs = random_inputs(20);
+  const torch::Tensor targets = random_targets(20);
+  const ParamVector weights = initial(3);
   ParamVector gradient(network_->layout());
-  const double loss = cross_entropy_gradient(*network_, weights, inputs, labels, gradient);
-  const auto loss_at = [&](double step) {  // along the gradient
-    ParamVector moved = weights;
-    for (std::size_t i = 0; i < moved.flat().size(); ++i)
-      moved.flat()[i] += static_cast<float>(step) * gradient.flat()[i];
-    ParamVector ignored(network_->layout());
-    return cross_entropy_gradient(*network_, moved, inputs, labels, ignored);
-  };
+  const double loss = gradient_at(weights, inputs, targets, gradient);
   double squared = 0.0;
   for (const float g : gradient.flat()) squared += static_cast<double>(g) * static_cast<double>(g);
-  EXPECT_NEAR(loss, torch::nn::functional::cross_entropy(outputs(weights, inputs), labels).item<double>(), 1e-5);
-  EXPECT_NEAR((loss_at(0.02) - loss_at(-0.02)) / 0.04, squared, 0.02 * squared);
+  const auto loss_at = [&](double step) {  // along the gradient
+    ParamVector moved = weights;
+    for (std::size_t i = 0; i < moved.flat().size(); ++i) {
+      moved.flat()[i] += static_cast<float>(step / std::sqrt(squared)) * gradient.flat()[i];
+    }
+    ParamVector ignored(network_->layout());
+    return gradient_at(moved, inputs, targets, ignored);
+  };
+  EXPECT_NEAR(loss, torch::nn::functional::cross_entropy(outputs(weights, inputs), targets).item<double>(), 1e-5);
+  EXPECT_NEAR((loss_at(1e-3) - loss_at(-1e-3)) / 2e-3, std::sqrt(squared), 0.02 * std::sqrt(squared));
+}
+
+TEST_P(EveryNetwork, the_outputs_are_the_last_map_of_what_enters_it) {
+  const torch::Tensor inputs = random_inputs(10);
+  const ParamVector weights = initial(4);
+  const std::size_t last = network_->maps().size() - 1;
+  const RowMatrix head = network_->maps()[last].matrix(weights);
+  const torch::Tensor matrix = torch::from_blob(const_cast<float*>(head.data()), {head.rows(), head.cols()});
+  EXPECT_LT(difference(entering(weights, last, inputs).matmul(matrix.t()), outputs(weights, inputs)), 1e-5F);
+}
+
+/// dL/dW = sum of dL/dy x^T over what enters the map, so that its rows lie in the span of the x.
+TEST_P(EveryNetwork, the_gradient_of_a_map_lies_in_the_span_of_what_enters_it) {
+  const torch::Tensor inputs = random_inputs(1);
+  const ParamVector weights = initial(5);
+  ParamVector gradient(network_->layout());
+  gradient_at(weights, inputs, random_targets(1), gradient);
+  int told_apart = 0;
+  for (std::size_t m = 0; m < network_->maps().size(); ++m) {
+    AffineMap map = network_->maps()[m];
+    const torch::Tensor x = entering(weights, m, inputs);
+    EXPECT_EQ(x.size(1), map.inputs(weights.layout()));
+    map.norm.reset();  // of whose tensors the gradient is another matter
+    const RowMatrix slope = map.matrix(gradient);
+    const torch::Tensor rows = torch::from_blob(const_cast<float*>(slope.data()), {slope.rows(), slope.cols()});
+    const torch::Tensor span = x.narrow(1, 0, slope.cols()).to(torch::kFloat64);
+    const torch::Tensor wanted = rows.to(torch::kFloat64);
+    const auto [solution, residuals, rank, singular] =
+        torch::linalg_lstsq(span.t(), wanted.t(), 1e-9, std::string("gelsd"));
+    EXPECT_LT(difference(span.t().matmul(solution), wanted.t()), 1e-5 * (1.0 + wanted.abs().max().item<double>()))
+        << map.name;
+    told_apart += span.size(0) < span.size(1) ? 1 : 0;
+  }
+  EXPECT_GT(told_apart, 0);
 }
 
 TEST_P(EveryNetwork, first_weights_depend_on_the_stream_alone) {
@@ -74,10 +137,54 @@ TEST_P(EveryNetwork, first_weights_depend_on_the_stream_alone) {
   EXPECT_FALSE(std::equal(a.flat().begin(), a.flat().end(), c.flat().begin()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EveryNetwork,
-                         testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"),
-                                         mlp("deep", {9, 7, 5, 3}, "relu"), mlp("tanh", {16, 16}, "tanh")),
-                         [](const auto& tested) { return tested.param.name; });
+TEST_P(EveryNetwork, a_training_pass_changes_nothing_but_running_statistics) {
+  ParamVector weights = initial(7);
+  const ParamVector before = weights;
+  ParamVector gradient(network_->layout());
+  Pass pass{.training = true};
+  loss_gradient(*network_, *make_cross_entropy(), weights, random_inputs(8), random_targets(8), pass, gradient);
+  for (std::size_t i = 0; i < weights.layout().tensors().size(); ++i) {
+    const auto now = std::as_const(weights).tensor(i);
+    EXPECT_EQ(std::equal(now.begin(), now.end(), before.tensor(i).begin()), !network_->is_statistic(i));
+  }
+}
+
+using EverySequenceNetwork = EveryNetwork;
+
+TEST_P(EverySequenceNetwork, outputs_depend_on_no_later_step) {
+  const int steps = GetParam().shape.steps;
+  const torch::Tensor inputs = random_inputs(3);
+  torch::Tensor changed = inputs.clone();
+  changed.select(1, 3).add_(1).remainder_(GetParam().shape.inputs);
+  const ParamVector weights = initial(8);
+  const torch::Tensor a = outputs(weights, inputs).view({3, steps, -1});
+  const torch::Tensor b = outputs(weights, changed).view({3, steps, -1});
+  EXPECT_LT(difference(a.narrow(1, 0, 3), b.narrow(1, 0, 3)), 1e-6F);
+  EXPECT_GT(difference(a.select(1, 3), b.select(1, 3)), 1e-4F);
+  EXPECT_GT(difference(a.select(1, 5), b.select(1, 5)), 1e-6F);
+}
+
+using EveryRecurrentNetwork = EveryNetwork;
+
+TEST_P(EveryRecurrentNetwork, state_carried_over_makes_two_parts_of_a_sequence_one) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor inputs = random_inputs(3);
+  const ParamVector weights = initial(9);
+  const std::vector<torch::Tensor> parameters = Network::views(weights);
+  std::vector<torch::Tensor> state;
+  Pass pass{.state = &state};
+  const torch::Tensor first = network_->forward(parameters, inputs.narrow(1, 0, 2), pass).view({3, 2, -1});
+  const torch::Tensor second = network_->forward(parameters, inputs.narrow(1, 2, 4), pass).view({3, 4, -1});
+  EXPECT_LT(difference(torch::cat({first, second}, 1).flatten(0, 1), outputs(weights, inputs)), 1e-6F);
+}
+
+INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryNetwork, kPerceptrons, name_of);
+INSTANTIATE_TEST_SUITE_P(Convolutional, EveryNetwork, kConvolutional, name_of);
+INSTANTIATE_TEST_SUITE_P(Recurrent, EveryNetwork, kRecurrent, name_of);
+INSTANTIATE_TEST_SUITE_P(Transformers, EveryNetwork, kTransformers, name_of);
+INSTANTIATE_TEST_SUITE_P(Recurrent, EverySequenceNetwork, kRecurrent, name_of);
+INSTANTIATE_TEST_SUITE_P(Transformers, EverySequenceNetwork, kTransformers, name_of);
+INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentNetwork, kRecurrent, name_of);
 
 TEST(Models, an_unknown_model_is_named_with_those_there_are) {
   const Settings settings{{"model.kind", Setting{Value(std::string("mlpp")), {"a.toml", 1, 1}}}};
@@ -88,6 +195,45 @@ TEST(Models, an_unknown_model_is_named_with_those_there_are) {
   } catch (const ConfigError& error) {
     EXPECT_NE(std::string(error.what()).find("did you mean \"mlp\"?"), std::string::npos) << error.what();
   }
+}
+
+TEST(Models, a_model_that_does_not_take_the_data_is_refused_with_those_that_do) {
+  const Settings settings{{"model.kind", Setting{Value(std::string("mlp")), {"a.toml", 1, 1}}}};
+  SettingsReader reader(settings);
+  try {
+    (void)make_network(reader, kText);
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("lstm, gru, rnn, transformer"), std::string::npos) << error.what();
+  }
+}
+
+TEST(BatchNorm, a_fitted_map_keeps_its_outputs_in_training_and_out_of_it) {
+  const Settings settings{{"model.hidden", widths({6})}, {"model.norm", text("batch")}};
+  SettingsReader reader(settings);
+  const auto network = make_network(reader, {.inputs = 5, .outputs = 3});
+  const AffineMap& map = network->maps().front();
+  ParamVector weights(network->layout());
+  RandomStream stream(1, Purpose::kTest);
+  network->initialize(weights, stream);
+  const RowMatrix wanted = RowMatrix::Random(6, 6);  // the last column is the constant's
+  RowMatrix x = RowMatrix::Random(200, 6);
+  x.col(5).setOnes();
+  const RowMatrix y = x * wanted.transpose();
+  const Eigen::VectorXf mean = y.colwise().mean();
+  const OutputStatistics statistics{mean,
+                                    (y.rowwise() - mean.transpose()).cwiseAbs2().colwise().mean().transpose().eval()};
+  map.assign(wanted, weights, &statistics);
+  EXPECT_TRUE(map.matrix(weights).isApprox(wanted, 1e-5F));
+  EXPECT_THROW(map.assign(wanted, weights), Error);
+
+  const torch::NoGradGuard no_grad;
+  const RowMatrix features = x.leftCols(5);
+  const torch::Tensor inputs = torch::from_blob(const_cast<float*>(features.data()), {200, 5}).clone();
+  const torch::Tensor outside = network->forward(Network::views(weights), inputs);
+  Pass training{.training = true};
+  const torch::Tensor inside = network->forward(Network::views(weights), inputs, training);
+  EXPECT_LT(difference(outside, inside), 1e-4F);
 }
 
 }  // namespace

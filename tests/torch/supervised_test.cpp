@@ -6,6 +6,8 @@
 
 #include "base/error.hpp"
 #include "torch/network.hpp"
+#include "torch/objective.hpp"
+#include "torch/samples.hpp"
 
 namespace fleet {
 namespace {
@@ -39,11 +41,17 @@ class SupervisedTest : public testing::Test {
     std::iota(all.train.begin(), all.train.end(), 0);
     all.held_out = {95, 96, 97, 98, 99};
     Shard few{.train = {1, 2, 3}, .held_out = {}};
-    const SupervisedData data{.train = {train_.values, train_.labels},
-                              .test = {test_.values, test_.labels},
-                              .features = kFeatures,
-                              .classes = kClasses};
-    return make_supervised_workload(data, {all, few, {}}, make_network(reader, {kFeatures, kClasses}), options);
+    std::vector<Shard> shards{all, few, {}};
+    std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, train_.labels, kClasses);
+    return make_supervised_workload({.train = samples(train_),
+                                     .test = samples(test_),
+                                     .shards = std::move(shards),
+                                     .histograms = std::move(histograms),
+                                     .network = make_network(reader, {kFeatures, kClasses}),
+                                     .options = options});
+  }
+  static std::shared_ptr<Samples> samples(const Blobs& blobs) {
+    return make_samples(LabelledBytes{.values = blobs.values, .labels = blobs.labels, .features = kFeatures});
   }
   static std::vector<float> values(Robot& robot) {
     return {robot.weights().flat().begin(), robot.weights().flat().end()};

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "toy_fleet.hpp"
 #include "train/measurement.hpp"
 
 namespace fleet {

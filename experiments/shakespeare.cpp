@@ -1,0 +1,210 @@
+#include "shakespeare.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "comm/shared_array.hpp"
+#include "io/fetch.hpp"
+#include "io/idx.hpp"
+#include "io/role_text.hpp"
+
+namespace fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Published data sets of one text each.
+constexpr std::array<std::string_view, 3> kTexts = {"shakespeare", "complete-works", "tiny-shakespeare"};
+
+/// What one cell asks for.
+struct Options {
+  std::string dataset{kTexts.front()};
+  fs::path path;  ///< the text, or the directory that holds the data set's file
+  bool line_ends = true;
+  TextPartitionOptions partition;
+  std::uint64_t seed = 0;
+};
+
+using Kind = TextPartitionOptions::Kind;
+constexpr std::array<std::pair<std::string_view, Kind>, 5> kPartitions{{{"natural", Kind::kLargest},
+                                                                        {"grouped", Kind::kGrouped},
+                                                                        {"dirichlet-plays", Kind::kDirichletPlays},
+                                                                        {"dirichlet-roles", Kind::kDirichletRoles},
+                                                                        {"contiguous", Kind::kContiguous}}};
+
+Options read_options(SettingsReader& settings) {
+  Options options;
+  settings.read("data.dataset", options.dataset, kTexts);
+  std::string path = (default_data_directory() / options.dataset).string();
+  settings.read("run.data", path);
+  options.path = path;
+  settings.read("data.line_ends", options.line_ends);
+  TextPartitionOptions& partition = options.partition;
+  settings.read("data.window", partition.window, at_least(1));
+  settings.read("data.min_lines", partition.min_lines, at_least(1));
+  settings.read("data.min_samples", partition.min_samples, at_least(1));
+  settings.read("data.train", partition.train, between(0.01, 0.99));
+  settings.read("data.held_out", partition.held_out, between(0, 0.9));
+  settings.read("fleet.robots", partition.robots, at_least(1));
+  settings.read("fleet.partition", partition.kind, Names<Kind>(kPartitions));
+  settings.read("fleet.alpha", partition.alpha, above(0));
+  settings.read("seed", options.seed);
+  return options;
+}
+
+/// The file that run.data names: itself, or the data set's in that directory.
+fs::path locate_text(const Options& options) {
+  std::error_code absent;
+  if (!fs::is_directory(options.path, absent)) return options.path;
+  for (const PublishedDataset& dataset : published_datasets()) {
+    if (dataset.name == options.dataset) return find_idx(options.path, dataset.files.front().stem);
+  }
+  throw ConfigError(cat(options.path.string(), ": no text called ", options.dataset, " is known"));
+}
+
+/// A text as every rank knows it: all but its characters.
+struct Index {
+  std::vector<std::string> plays;
+  std::vector<TextRole> roles;
+  [[nodiscard]] std::int64_t characters() const { return roles.back().text.end; }
+};
+
+RoleText read_text(const Options& options) {
+  return gather_roles(read_plays(locate_text(options)), options.line_ends);
+}
+
+/// The text once per node, as codes.
+SharedArray load_codes(const Comm& node, const Options& options) {
+  std::string text;  // of the node's root, between the two calls
+  return {node,
+          [&] {
+            text = read_text(options).text;
+            return text.size();
+          },
+          [&](std::span<std::byte> into) {
+            std::transform(text.begin(), text.end(), into.begin(), [](char c) { return std::byte{code_of(c)}; });
+          }};
+}
+
+struct Text {
+  Text(const Comm& node, const Options& options) : codes(load_codes(node, options)) {}
+  [[nodiscard]] std::span<const std::uint8_t> view() const {
+    return {reinterpret_cast<const std::uint8_t*>(codes.bytes().data()), codes.bytes().size()};  // NOLINT
+  }
+  SharedArray codes;
+};
+
+class TextWorld final : public World {
+ public:
+  explicit TextWorld(TextLearner learner) : learner_(std::move(learner)) {}
+
+  CellFacts describe(SettingsReader& settings) override {
+    const Options options = read_options(settings);
+    const Index& index = index_of(options);
+    const TextPartition partition = share_out(options, index);
+    std::int64_t train = 0;
+    for (const TextShard& shard : partition.shards) {
+      for (const TextRange& range : shard.train) train += range.size();
+    }
+    return {.parameters = learner_.parameters(settings), .train_samples = train, .dataset_bytes = index.characters()};
+  }
+
+  void load(std::span<const Settings* const> cells, const Comm& run) override {
+    const Comm node = run.node();
+    for (const Settings* cell : cells) {
+      SettingsReader settings(*cell);
+      const Options options = read_options(settings);
+      const Key key = key_of(options);
+      if (texts_.contains(key) || damaged_.contains(key)) continue;
+      try {
+        texts_.try_emplace(key, node, options);
+      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
+        damaged_.emplace(key, error.what());
+      }
+    }
+  }
+
+  std::unique_ptr<Workload> make(const Settings& cell) override {
+    SettingsReader settings(cell);
+    const Options options = read_options(settings);
+    const Key key = key_of(options);
+    if (const auto damaged = damaged_.find(key); damaged != damaged_.end()) throw Error(damaged->second);
+    const Index& index = index_of(options);
+    TextData data{.codes = texts_.at(key).view(),
+                  .window = options.partition.window,
+                  .partition = share_out(options, index),
+                  .roles = {},
+                  .characters = {}};
+    for (const RoleSplit& split : data.partition.roles) {
+      const TextRole& role = index.roles[static_cast<std::size_t>(split.role)];
+      data.roles.push_back(cat(index.plays[static_cast<std::size_t>(role.play)], ": ", role.name));
+    }
+    data.characters = characters_by_play(data.partition, index.roles);
+    return learner_.make(std::move(data), settings);
+  }
+
+ private:
+  using Key = std::pair<fs::path, bool>;
+  static Key key_of(const Options& options) { return {options.path / options.dataset, options.line_ends}; }
+
+  static TextPartition share_out(const Options& options, const Index& index) {
+    try {
+      return partition_text(index.roles, options.partition, options.seed);
+    } catch (const Error& error) {
+      throw ConfigError(cat(options.path.string(), ": ", error.what()));
+    }
+  }
+
+  const Index& index_of(const Options& options) {
+    const Key key = key_of(options);
+    const auto known = indices_.find(key);
+    if (known != indices_.end()) return known->second;
+    try {
+      RoleText text = read_text(options);
+      return indices_.emplace(key, Index{std::move(text.plays), std::move(text.roles)}).first->second;
+    } catch (const Error& error) {
+      throw ConfigError(cat(error.what(), "\nFetch a text with `fleet data fetch ", options.dataset,
+                            "`, or name a file with plays in run.data."));
+    }
+  }
+
+  TextLearner learner_;
+  std::map<Key, Index> indices_;
+  std::map<Key, Text> texts_;
+  std::map<Key, std::string> damaged_;  // why it could not be loaded
+};
+
+}  // namespace
+
+std::unique_ptr<World> make_text_world(TextLearner learner) {
+  return std::make_unique<TextWorld>(std::move(learner));
+}
+
+void print_statistics(std::ostream& out, const PlayCollection& collection) {
+  const RoleText text = gather_roles(collection, false);
+  std::size_t speeches = 0;
+  for (const Play& play : collection.plays) speeches += play.speeches.size();
+  const LineCounts& lines = collection.lines;
+  out << "layout     " << describe(collection.layout) << '\n'
+      << "plays      " << text.plays.size() << '\n'
+      << "roles      " << text.roles.size() << '\n'
+      << "speeches   " << speeches << ", " << text.text.size() << " characters\n"
+      << "lines      " << lines.total() << ": " << lines.speech << " of speech, " << lines.cues << " name a speaker, "
+      << lines.directions << " of directions, " << lines.outside << " outside plays, " << lines.empty << " empty\n";
+  const TextPartitionOptions leaf;
+  std::int64_t roles = 0;
+  std::int64_t samples = 0;
+  for (const TextRole& role : text.roles) {
+    const std::int64_t windows = samples_in(role.text.size(), leaf.window);
+    if (role.lines < leaf.min_lines || windows == 0) continue;
+    ++roles;
+    samples += windows;
+  }
+  out << "as LEAF    " << roles << " roles, " << samples << " samples (published: 1129, 4226158); "
+      << split_roles(text.roles, leaf).size() << " with a test of their own (660)\n";
+}
+
+}  // namespace fleet

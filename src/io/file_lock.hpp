@@ -1,0 +1,34 @@
+// Locks on bytes of a file, between processes and between machines that share a file system. The system gives them back
+// when the process ends, however it ends.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace fleet {
+
+class LockedFile {
+ public:
+  /// Opens the file, which it creates if need be. Error if that cannot be done.
+  explicit LockedFile(const std::filesystem::path& path);
+  LockedFile(const LockedFile&) = delete;
+  LockedFile& operator=(const LockedFile&) = delete;
+  ~LockedFile();
+
+  /// False if somebody else holds the byte. Error where the file system has no locks.
+  [[nodiscard]] bool try_lock(std::int64_t byte) const;
+  /// Waits until nobody else holds it.
+  void lock(std::int64_t byte) const;
+  void unlock(std::int64_t byte) const;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  [[nodiscard]] bool set(std::int64_t byte, int command, short type) const;
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace fleet

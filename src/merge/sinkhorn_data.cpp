@@ -1,0 +1,147 @@
+#include "merge/sinkhorn_data.hpp"
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "merge/consensus.hpp"
+#include "merge/fleet_merge.hpp"
+
+namespace fleet {
+namespace {
+
+/// The fleet's data as one robot's: gradients are averaged over the participants, so that no data need be shared to
+/// have what the method takes for granted, a data set in common. Collective.
+class PooledData final : public LocalData {
+ public:
+  PooledData(const MergeInput& input, std::vector<RandomStream>& streams, const Comm& comm)
+      : input_(input), streams_(streams), comm_(comm) {}
+
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& /*stream*/, ParamVector& gradient) override {
+    const auto robots = static_cast<int>(input_.participants.size());
+    const int each = (batch + robots - 1) / robots;
+    std::vector<ParamVector> gradients;
+    std::vector<double> losses;
+    comm_.together([&] {
+      for (std::size_t i = 0; i < input_.rows.size(); ++i) {
+        if (!input_.rows[i].participates) continue;
+        ParamVector& own = gradients.emplace_back(at.shared_layout());
+        losses.push_back(input_.rows[i].data->loss_gradient(at, each, streams_[i], own));
+      }
+    });
+    std::vector<Comm::Term> terms;
+    for (const ParamVector& own : gradients) terms.push_back({own.flat(), 1.0});
+    comm_.ordered_sum(terms, gradient.flat(), 1.0 / robots);
+    double loss = 0.0;
+    for (const double own : comm_.all_gather(losses)) loss += own / robots;
+    return loss;
+  }
+  Score held_out_score(const ParamVector& /*at*/) override { throw Error("the pooled data has no held-out part"); }
+
+ private:
+  const MergeInput& input_;
+  std::vector<RandomStream>& streams_;
+  const Comm& comm_;
+};
+
+struct SinkhornDataOptions {
+  FleetMergeOptions alignment{.epochs = 3, .steps = 40, .learning_rate = 0.1, .sinkhorn_iterations = 20};
+  double noise = 0.1;  ///< deviation of what is added to the identity where an alignment starts
+};
+
+/// Participants in turn, in random order, are aligned to the mean of the others by gradient descent on relaxed
+/// permutations that start anew, near the identity, each time; the loss is taken halfway (Pena et al., Section 3.2).
+/// Every rank follows every alignment, since the gradient is the fleet's.
+class SinkhornData final : public Merger {
+ public:
+  explicit SinkhornData(const SinkhornDataOptions& options) : options_(options) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    const SymmetrySpec& symmetry = *input.symmetry;
+    const auto round = static_cast<std::uint64_t>(input.round);
+    RandomStream fleet_stream(input.seed, Purpose::kMerge, 0, round);
+    std::vector<RandomStream> streams;
+    for (const MergeRow& row : input.rows) {
+      streams.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot), round);
+    }
+    PooledData pooled(input, streams, comm);
+    std::vector<GroupElement> elements(input.participants.size(), symmetry.identity());
+    const std::vector<ParamVector> models = all_participants(input, comm);
+    std::vector<ParamVector> moved = models;
+    std::vector<std::size_t> order(models.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+
+    MergeOutcome best{.merged = mean_but(moved, moved.size())};
+    std::vector<GroupElement> best_elements = elements;
+    const int sweeps = models.size() > 1 ? options_.alignment.epochs : 0;
+    best.objective.push_back(fleet_score(input, best.merged, comm));
+    double best_score = best.objective.back();
+    for (int sweep = 0; sweep < sweeps; ++sweep) {
+      fleet_stream.shuffle(std::span(order));
+      for (const std::size_t i : order) {
+        const ParamVector others = mean_but(moved, i);
+        Aligner aligner(options_.alignment, symmetry, models[i], near_identity(symmetry, fleet_stream));
+        for (int t = 0; t < options_.alignment.steps; ++t) aligner.step(0.5, others, pooled, fleet_stream);
+        elements[i] = aligner.project();
+        moved[i] = symmetry.apply(elements[i], models[i]);
+      }
+      const ParamVector merged = mean_but(moved, moved.size());
+      best.objective.push_back(fleet_score(input, merged, comm));
+      if (best.objective.back() <= best_score) continue;
+      best_score = best.objective.back();
+      best.merged = merged;
+      best_elements = elements;
+    }
+    best.iterations = sweeps;
+    best.elements = by_row(input, best_elements);
+    return best;
+  }
+
+ private:
+  /// The mean of all models but one; of all where there is no such one.
+  static ParamVector mean_but(std::span<const ParamVector> models, std::size_t but) {
+    ParamVector mean(models.front().shared_layout());
+    const auto count = static_cast<float>(models.size() - (but < models.size() ? 1 : 0));
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      if (i == but) continue;
+      for (std::size_t k = 0; k < mean.flat().size(); ++k) mean.flat()[k] += models[i].flat()[k] / count;
+    }
+    return mean;
+  }
+
+  RelaxedElement near_identity(const SymmetrySpec& symmetry, RandomStream& stream) const {
+    RelaxedElement start = to_matrices(symmetry.identity());
+    for (RowMatrix& p : start) {
+      for (Eigen::Index i = 0; i < p.size(); ++i) p.data()[i] += static_cast<float>(options_.noise * stream.normal());
+    }
+    return start;
+  }
+
+  /// The participants' elements for the rows of this rank.
+  static std::vector<GroupElement> by_row(const MergeInput& input, const std::vector<GroupElement>& elements) {
+    std::vector<GroupElement> rows(input.rows.size(), input.symmetry->identity());
+    for (std::size_t i = 0; i < input.rows.size(); ++i) {
+      for (std::size_t p = 0; p < elements.size(); ++p) {
+        if (input.participants[p] == input.rows[i].robot) rows[i] = elements[p];
+      }
+    }
+    return rows;
+  }
+
+  SinkhornDataOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Merger> make_sinkhorn_data(SettingsReader& settings) {
+  SinkhornDataOptions options;
+  settings.read("merge.sinkhorn-data.sweeps", options.alignment.epochs, at_least(1));
+  settings.read("merge.sinkhorn-data.steps", options.alignment.steps, at_least(1));
+  settings.read("merge.sinkhorn-data.batch_size", options.alignment.batch_size, at_least(1));
+  settings.read("merge.sinkhorn-data.learning_rate", options.alignment.learning_rate, above(0));
+  settings.read("merge.sinkhorn-data.temperature", options.alignment.temperature, above(0));
+  settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, at_least(1));
+  settings.read("merge.sinkhorn-data.noise", options.noise, at_least(0));
+  return std::make_unique<SinkhornData>(options);
+}
+
+}  // namespace fleet

@@ -1,0 +1,129 @@
+#include "sweep/cell_runner.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "base/process.hpp"
+#include "instruments/instruments.hpp"
+#include "sweep/cell_checkpoint.hpp"
+#include "sweep/model_saver.hpp"
+
+namespace fleet {
+
+/// The file that says who runs a cell and how far it is, for the life of the object; one that outlives a killed process
+/// tells which that was.
+class CellRunner::RunningMarker {
+ public:
+  RunningMarker(const Comm& group, std::filesystem::path file) : is_root_(group.is_root()), file_(std::move(file)) {
+    write("starting");
+  }
+  RunningMarker(const RunningMarker&) = delete;
+  RunningMarker& operator=(const RunningMarker&) = delete;
+  ~RunningMarker() {
+    std::error_code ignored;
+    if (is_root_) std::filesystem::remove(file_, ignored);
+  }
+
+  void write(const std::string& place) const {
+    if (!is_root_) return;
+    std::ofstream(file_) << host_name() << ", process " << ::getpid() << ", " << place << ", " << utc_time();
+  }
+
+ private:
+  bool is_root_;
+  std::filesystem::path file_;
+};
+
+std::string CellRunner::run(World& world) {
+  const RunningMarker marker(group_, directory_.running_file(cell_.id));
+  CellCheckpoint checkpoints(
+      directory_.checkpoint_file(cell_.id),
+      cat("cell ", cell_.id, " of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")"),
+      cell_.label(), std::cerr);
+  CellRecord record{.id = cell_.id, .columns = cell_.columns(), .ranks = group_.size()};
+  for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
+  const std::string started = utc_time();
+  std::unique_ptr<Workload> workload;
+  CellResult result;
+  try {
+    result = train(world, workload, record, marker, checkpoints);
+  } catch (const Error& error) {
+    record.reason = error.what();
+  }
+  record.peak_memory_mib = group_.max(peak_memory_mib());
+  if (sweep_.run.save_weights && record.reason.empty()) keep_weights(result, *workload, record);
+  group_.together([&] {
+    if (!group_.is_root()) return;
+    write(record, started);
+    checkpoints.discard();
+  });
+  return record.reason;
+}
+
+void CellRunner::write(const CellRecord& record, const std::string& started) const {
+  Provenance provenance = provenance_;
+  provenance["started"] = started;
+  provenance["finished"] = utc_time();
+  const bool failed = !record.reason.empty();
+  write_cell_file(failed ? directory_.failed_file(cell_.id) : directory_.done_file(cell_.id), sweep_.name,
+                  sweep_.config, record, provenance);
+  std::error_code ignored;  // what an earlier run left of this cell
+  std::filesystem::remove(failed ? directory_.done_file(cell_.id) : directory_.failed_file(cell_.id), ignored);
+}
+
+std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload& workload, Regime regime) const {
+  std::vector<std::unique_ptr<RoundObserver>> observers;
+  if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
+  if (sweep_.run.save_models != SavedModels::kNone) {
+    observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
+                                                     cell_.settings, provenance_, regime == Regime::kJoint));
+  }
+  return observers;
+}
+
+CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record,
+                             const RunningMarker& marker, CheckpointStore& checkpoints) {
+  SettingsReader settings(cell_.settings);
+  const MergerEntry& entry = find_merger(cell_.method);
+  const std::unique_ptr<Merger> merger = entry.make(settings);
+  group_.together([&] { workload = world.make(cell_.settings); });
+  record.histograms = workload->histograms();
+  const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
+  std::vector<RoundObserver*> looking;
+  for (const auto& observer : observers) looking.push_back(observer.get());
+  const double round_cost = cell_.cost() / cell_.fleet.rounds();
+  const auto emit = [&](const RoundRecord& round) {
+    record.rounds.push_back(round);
+    const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
+    marker.write(place);
+    if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
+  };
+  return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit,
+                  {.when = sweep_.run.checkpoint, .store = &checkpoints}, looking);
+}
+
+/// Brings the permutations of all ranks to the root.
+void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {
+  if (result.merged) record.merged = &*result.merged;
+  record.symmetry = &workload.symmetry();
+  std::vector<double> flat;
+  for (std::size_t i = 0; i < result.elements.size(); ++i) {
+    flat.push_back(result.element_robots[i]);
+    for (const Permutation& permutation : result.elements[i])
+      flat.insert(flat.end(), permutation.begin(), permutation.end());
+  }
+  const std::vector<double> all = group_.all_gather(flat);
+  for (auto next = all.begin(); next != all.end();) {
+    RobotElement element{static_cast<int>(*next++), workload.symmetry().identity()};
+    for (Permutation& permutation : element.element) {
+      for (int& unit : permutation) unit = static_cast<int>(*next++);
+    }
+    record.elements.push_back(std::move(element));
+  }
+}
+
+}  // namespace fleet

@@ -1,0 +1,45 @@
+#include "sweep/cost.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "io/hdf5.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr int kCellsPerMethod = 5;
+
+}  // namespace
+
+CostModel::CostModel(const Sweep& sweep, const SweepDirectory& directory, const CellStates& states) {
+  for (const Cell& cell : sweep.cells) {
+    if (state_in(states, cell.id) != CellState::kDone) continue;
+    Rate& rate = rates_[{cell.workload, cell.method}];
+    if (rate.cells < kCellsPerMethod) measure(cell, directory.done_file(cell.id), rate);
+  }
+  for (const auto& [name, rate] : rates_) {
+    overall_.rank_seconds += rate.rank_seconds;
+    overall_.cost += rate.cost;
+  }
+}
+
+void CostModel::measure(const Cell& cell, const std::filesystem::path& file, Rate& rate) {
+  ++rate.cells;
+  try {
+    const Table cells = Hdf5Reader(file).read_table("cells");
+    rate.rank_seconds += cells.column<double>("seconds_total").front() * cells.column<std::int32_t>("ranks").front();
+    rate.cost += cell.cost();
+    peak_memory_mib_ = std::max(peak_memory_mib_, cells.column<double>("peak_memory_mib").front());
+    ++measured_;
+  } catch (const Error&) {
+    // A damaged file tells nothing about costs; whoever needs what is in it will say so.
+  }
+}
+
+double CostModel::rank_seconds(const Cell& cell) const {
+  const auto found = rates_.find({cell.workload, cell.method});
+  return cell.cost() * (found != rates_.end() && found->second.cost > 0.0 ? found->second : overall_).value();
+}
+
+}  // namespace fleet

@@ -1,0 +1,178 @@
+#include "torch/recurrent.hpp"
+
+#include "base/error.hpp"
+#include "torch/network.hpp"
+
+namespace fleet {
+namespace {
+
+enum class Cell { kTanh, kRelu, kLstm, kGru };
+
+int gates_of(Cell cell) {
+  return cell == Cell::kLstm ? 4 : cell == Cell::kGru ? 3 : 1;
+}
+
+struct RecurrentShape {
+  Cell cell = Cell::kTanh;
+  int symbols = 0;
+  int embedding = 0;  // 0: one-hot
+  std::vector<int> hidden;
+  int outputs = 0;
+};
+
+/// Stacked recurrent layers between an embedding and a linear layer. One bias a gate suffices, but for a GRU, whose
+/// reset gate scales what the state contributes, bias and all: it has one for the inputs and one for the state.
+class Recurrent final : public Network {
+ public:
+  explicit Recurrent(const RecurrentShape& shape) : Network(blueprint_of(shape)), shape_(shape) {}
+
+  bool carries_state() const override { return true; }
+  int samples_at_once() const override { return 400; }
+
+  torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
+                        Pass& pass) const override {
+    torch::Tensor x;
+    std::size_t map = 0;
+    std::size_t tensor = 0;
+    if (shape_.embedding > 0) {
+      if (pass.stop_before == map && pass.ends_at(map, one_hot(inputs).flatten(0, 1))) return {};
+      x = parameters[tensor++].t().index_select(0, inputs.flatten()).view({inputs.size(0), inputs.size(1), -1});
+      ++map;
+    } else {
+      x = one_hot(inputs);
+    }
+    std::vector<torch::Tensor> unused;
+    std::vector<torch::Tensor>& state = pass.state != nullptr ? *pass.state : unused;
+    if (state.empty()) state = zero_state(inputs.size(0));
+    const std::size_t states = shape_.cell == Cell::kLstm ? 2 : 1;
+    for (std::size_t l = 0; l < shape_.hidden.size(); ++l) {
+      torch::Tensor* const layer_state = &state[l * states];
+      const torch::Tensor before = layer_state[0];
+      const bool gru = shape_.cell == Cell::kGru;
+      if (gru && pass.stop_before == map && pass.ends_at(map, x.flatten(0, 1))) return {};
+      map += gru ? 1 : 0;
+      torch::Tensor y = run(parameters, tensor, x, layer_state);
+      if (pass.stop_before == map) {
+        const torch::Tensor earlier = torch::cat({before.unsqueeze(1), y.narrow(1, 0, y.size(1) - 1)}, 1);
+        (void)pass.ends_at(map, (gru ? earlier : torch::cat({x, earlier}, 2)).flatten(0, 1));
+        return {};
+      }
+      tensor += gru ? 4 : 3;
+      ++map;
+      x = std::move(y);
+    }
+    const torch::Tensor rows = x.flatten(0, 1);
+    if (pass.ends_at(map, rows)) return {};
+    return torch::linear(rows, parameters[tensor], parameters[tensor + 1]);
+  }
+
+ private:
+  torch::Tensor one_hot(const torch::Tensor& symbols) const {
+    return torch::one_hot(symbols, shape_.symbols).to(torch::kFloat32);
+  }
+
+  std::vector<torch::Tensor> zero_state(std::int64_t lanes) const {
+    std::vector<torch::Tensor> state;
+    for (const int width : shape_.hidden) {
+      state.push_back(torch::zeros({lanes, width}));
+      if (shape_.cell == Cell::kLstm) state.push_back(torch::zeros({lanes, width}));
+    }
+    return state;
+  }
+
+  /// One layer over all steps of x (lanes x steps x features); moves its state on.
+  torch::Tensor run(const std::vector<torch::Tensor>& parameters, std::size_t first, const torch::Tensor& x,
+                    torch::Tensor* state) const {
+    const torch::Tensor& bias = parameters[first + 2];
+    const torch::Tensor state_bias = shape_.cell == Cell::kGru ? parameters[first + 3] : torch::zeros_like(bias);
+    const std::vector<torch::Tensor> weights{parameters[first], parameters[first + 1], bias, state_bias};
+    const torch::Tensor h = state[0].unsqueeze(0);
+    torch::Tensor y;
+    torch::Tensor last;
+    switch (shape_.cell) {
+      case Cell::kLstm: {
+        torch::Tensor cell;
+        std::tie(y, last, cell) = torch::lstm(x, {h, state[1].unsqueeze(0)}, weights, true, 1, 0.0, false, false, true);
+        state[1] = cell.squeeze(0);
+        break;
+      }
+      case Cell::kGru:
+        std::tie(y, last) = torch::gru(x, h, weights, true, 1, 0.0, false, false, true);
+        break;
+      case Cell::kTanh:
+        std::tie(y, last) = torch::rnn_tanh(x, h, weights, true, 1, 0.0, false, false, true);
+        break;
+      case Cell::kRelu:
+        std::tie(y, last) = torch::rnn_relu(x, h, weights, true, 1, 0.0, false, false, true);
+        break;
+    }
+    state[0] = last.squeeze(0);
+    return y;
+  }
+
+  /// A layer's units are a group that acts on its recurrent weights from both sides, gate by gate
+  /// (W -> P W P^T, FLEET-MERGE eq. 3.3); so are the dimensions of the embedding.
+  static Blueprint blueprint_of(const RecurrentShape& shape) {
+    Blueprint blueprint;
+    Features from{.size = shape.symbols, .group = std::nullopt};
+    if (shape.embedding > 0) {
+      from = {.size = shape.embedding, .group = blueprint.add_group("embedding", shape.embedding)};
+      const std::size_t table = blueprint.add("embedding.weight", {shape.embedding, shape.symbols}, Fill::normal(1.0));
+      blueprint.act(table, 0, from);
+      blueprint.maps.push_back({.name = "embedding", .weights = {table}, .sees_data = true});
+    }
+    for (std::size_t l = 0; l < shape.hidden.size(); ++l) {
+      const std::string name = "layers." + std::to_string(l);
+      const Features to{.size = shape.hidden[l], .group = blueprint.add_group(name, shape.hidden[l])};
+      add_cell(blueprint, name, shape.cell, from, to);
+      from = to;
+    }
+    blueprint.add_layer("decoder", from, {.size = shape.outputs, .group = std::nullopt});
+    return blueprint;
+  }
+
+  static void add_cell(Blueprint& blueprint, const std::string& name, Cell cell, const Features& from,
+                       const Features& to) {
+    const int gates = gates_of(cell);
+    const std::int64_t rows = gates * to.size;
+    const Fill fill = Fill::fan_in(to.size);
+    const std::size_t input = blueprint.add(name + ".input", {rows, from.size}, fill);
+    const std::size_t recurrent = blueprint.add(name + ".recurrent", {rows, to.size}, fill);
+    const std::size_t bias = blueprint.add(name + ".bias", {rows}, fill);
+    for (const std::size_t tensor : {input, recurrent, bias}) blueprint.act(tensor, 0, to, gates);
+    blueprint.act(input, 1, from);
+    blueprint.act(recurrent, 1, to);
+    if (cell != Cell::kGru) {
+      blueprint.maps.push_back({.name = name, .weights = {input, recurrent}, .bias = bias, .recurrent = true});
+      return;
+    }
+    const std::size_t state_bias = blueprint.add(name + ".recurrent_bias", {rows}, fill);
+    blueprint.act(state_bias, 0, to, gates);
+    blueprint.maps.push_back(
+        {.name = name + ".input", .weights = {input}, .bias = bias, .sees_data = blueprint.maps.empty()});
+    blueprint.maps.push_back(
+        {.name = name + ".recurrent", .weights = {recurrent}, .bias = state_bias, .recurrent = true});
+  }
+
+  RecurrentShape shape_;
+};
+
+constexpr std::array<std::pair<std::string_view, Cell>, 2> kActivations{{{"tanh", Cell::kTanh}, {"relu", Cell::kRelu}}};
+
+}  // namespace
+
+std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const NetworkShape& data) {
+  RecurrentShape shape{.symbols = data.inputs, .embedding = 8, .hidden = {128}, .outputs = data.outputs};
+  const std::string kind = std::get<std::string>(settings.resolved().at("model.kind").value.data);
+  settings.read("model.embedding", shape.embedding, at_least(0));
+  settings.read("model.hidden", shape.hidden, at_least(1));
+  if (shape.hidden.empty()) {
+    reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");
+  }
+  if (kind == "rnn") settings.read("model.activation", shape.cell, Names<Cell>(kActivations));
+  if (kind == "lstm") shape.cell = Cell::kLstm;
+  if (kind == "gru") shape.cell = Cell::kGru;
+  return std::make_shared<Recurrent>(shape);
+}
+
+}  // namespace fleet

@@ -1,0 +1,60 @@
+// A robot that trains a network on its shard of labelled samples. Seen only inside src/torch.
+#pragma once
+
+#include "torch/objective.hpp"
+#include "torch/supervised.hpp"
+#include "torch/visit.hpp"
+
+namespace fleet {
+
+/// What a rank's robots share, the buffers of one training step included: only one robot trains at a time.
+struct Classroom {
+  explicit Classroom(const SupervisedProblem& problem);
+
+  std::shared_ptr<const Network> network;
+  std::shared_ptr<const Objective> objective;
+  std::shared_ptr<Samples> samples;
+  TrainingOptions options;
+  VisitPlan plan;
+  ParamVector gradient;
+};
+
+class SupervisedRobot final : public Robot {
+ public:
+  SupervisedRobot(Classroom& classroom, int index, Shard shard);
+
+  ParamVector& weights() override { return weights_; }
+  Optimizer& optimizer() override { return optimizer_; }
+  std::int64_t samples() const override { return static_cast<std::int64_t>(shard_.train.size()); }
+  double train(std::int64_t steps, const std::function<bool()>& stop) override;
+  void save(StateWriter& state) override;
+  void load(StateReader& state) override;
+
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override;
+  Score held_out_score(const ParamVector& at) override;
+  Score held_out_loss(const ParamVector& at) override;
+  MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override;
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
+
+ private:
+  std::vector<Score> held_out_scores(const ParamVector& at);
+  /// Loads the batch that the step alone decides: epoch e visits the shard in the order that (seed, robot, e) shuffles
+  /// or, with state carried, in lanes from its beginning to its end.
+  void load_next_batch();
+  /// A plan that visits about `rows` rows at most.
+  VisitPlan plan_for(std::int64_t rows) const;
+
+  Classroom& classroom_;
+  int index_;
+  Shard shard_;
+  std::vector<std::int32_t> order_;  // of the samples in epoch ordered_epoch_
+  std::int64_t ordered_epoch_ = -1;
+  std::vector<std::int32_t> picked_;
+  std::vector<torch::Tensor> state_;  // after the last training step
+  ParamVector weights_;
+  Optimizer optimizer_;
+  std::int64_t step_ = 0;
+  std::optional<RowMatrix> data_moments_;  // second moments of what enters the first map, if that is the data itself
+};
+
+}  // namespace fleet

@@ -1,0 +1,116 @@
+#include "torch/samples.hpp"
+
+#include <algorithm>
+
+#include "base/multiversion.hpp"
+#include "torch/supervised.hpp"
+
+namespace fleet {
+namespace {
+
+FLEET_MULTIVERSION
+void scale_bytes(const std::uint8_t* __restrict bytes, std::size_t size, float scale, float shift,
+                 float* __restrict out) {
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<float>(bytes[i]) * scale + shift;
+}
+
+class ImageSamples final : public Samples {
+ public:
+  explicit ImageSamples(const LabelledBytes& images) : images_(images) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(images_.labels.size()); }
+
+  void load(std::span<const std::int32_t> samples) override {
+    const auto count = static_cast<std::int64_t>(samples.size());
+    if (!inputs_.defined() || inputs_.size(0) != count) {
+      inputs_ = torch::empty({count, images_.features}, torch::kFloat32);
+      targets_ = torch::empty({count}, torch::kInt64);
+    }
+    const auto features = static_cast<std::size_t>(images_.features);
+    const float scale = 1.0F / (255.0F * images_.deviation);
+    const float shift = -images_.mean / images_.deviation;
+    auto* input = inputs_.data_ptr<float>();
+    auto* label = targets_.data_ptr<std::int64_t>();
+    for (const std::int32_t sample : samples) {
+      const auto index = static_cast<std::size_t>(sample);
+      scale_bytes(images_.values.data() + index * features, features, scale, shift, input);
+      input += features;
+      *label++ = images_.labels[index];
+    }
+  }
+
+ private:
+  LabelledBytes images_;
+};
+
+class TextSamples final : public Samples {
+ public:
+  explicit TextSamples(TextWindows text) : text_(std::move(text)) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(text_.starts.size()); }
+  std::int64_t rows_per_sample() const override { return text_.window; }
+
+  void load(std::span<const std::int32_t> samples) override {
+    const auto count = static_cast<std::int64_t>(samples.size());
+    if (!inputs_.defined() || inputs_.size(0) != count) {
+      inputs_ = torch::empty({count, text_.window}, torch::kInt64);
+      targets_ = torch::empty({count * text_.window}, torch::kInt64);
+    }
+    const auto window = static_cast<std::size_t>(text_.window);
+    auto* input = inputs_.data_ptr<std::int64_t>();
+    auto* target = targets_.data_ptr<std::int64_t>();
+    for (const std::int32_t sample : samples) {
+      const auto start = static_cast<std::size_t>(text_.starts[static_cast<std::size_t>(sample)]);
+      std::copy_n(text_.symbols.data() + start, window, input);
+      std::copy_n(text_.symbols.data() + start + 1, window, target);
+      input += window;
+      target += window;
+    }
+  }
+
+ private:
+  TextWindows text_;
+};
+
+class DemonstrationSamples final : public Samples {
+ public:
+  explicit DemonstrationSamples(const Demonstrations& source) : source_(source) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(source_.actions.size()) / source_.dimensions; }
+
+  void load(std::span<const std::int32_t> samples) override {
+    const auto count = static_cast<std::int64_t>(samples.size());
+    if (!inputs_.defined() || inputs_.size(0) != count) {
+      inputs_ = torch::empty({count, source_.features}, torch::kFloat32);
+      targets_ = torch::empty({count, source_.dimensions}, torch::kFloat32);
+    }
+    gather(samples, source_.observations, source_.features, inputs_);
+    gather(samples, source_.actions, source_.dimensions, targets_);
+  }
+
+ private:
+  static void gather(std::span<const std::int32_t> samples, std::span<const float> from, int width, torch::Tensor& to) {
+    auto* row = to.data_ptr<float>();
+    for (const std::int32_t sample : samples) {
+      row = std::copy_n(from.data() + static_cast<std::ptrdiff_t>(sample) * width, width, row);
+    }
+  }
+
+  Demonstrations source_;
+};
+
+}  // namespace
+
+std::shared_ptr<Samples> make_samples(const LabelledBytes& images) {
+  return std::make_shared<ImageSamples>(images);
+}
+
+std::shared_ptr<Samples> make_samples(TextWindows text) {
+  return std::make_shared<TextSamples>(std::move(text));
+}
+
+std::shared_ptr<Samples> make_samples(const Demonstrations& demonstrations) {
+  return std::make_shared<DemonstrationSamples>(demonstrations);
+}
+
+}  // namespace fleet

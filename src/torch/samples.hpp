@@ -1,0 +1,29 @@
+// The samples that robots learn from, as a network takes them. Seen only inside src/torch.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "torch/torch_pch.hpp"
+
+namespace fleet {
+
+class Samples {
+ public:
+  virtual ~Samples() = default;
+  [[nodiscard]] virtual std::int64_t size() const = 0;
+  /// Of the network's outputs: a sequence has one a step.
+  [[nodiscard]] virtual std::int64_t rows_per_sample() const { return 1; }
+  /// Inputs and targets of `samples`, in tensors that live until the next load().
+  virtual void load(std::span<const std::int32_t> samples) = 0;
+  /// As Network::forward() takes them.
+  [[nodiscard]] const torch::Tensor& inputs() const { return inputs_; }
+  /// One per row of the network's outputs: class indices, or actions.
+  [[nodiscard]] const torch::Tensor& targets() const { return targets_; }
+
+ protected:
+  torch::Tensor inputs_;
+  torch::Tensor targets_;
+};
+
+}  // namespace fleet

@@ -1,0 +1,183 @@
+#include "torch/visit.hpp"
+
+namespace fleet {
+namespace {
+
+/// What enters a map while samples are visited, sequences with their state.
+class MapInputs {
+ public:
+  MapInputs(const Network& network, const ParamVector& weights, std::size_t map)
+      : network_(network), parameters_(Network::views(weights)), map_(map) {}
+
+  /// Rows x inputs of the map as its matrix multiplies them: with a one for the constant.
+  torch::Tensor of(const torch::Tensor& inputs, bool first) {
+    if (first) state_.clear();
+    keep_lanes(state_, inputs.size(0));
+    Pass pass{.state = &state_, .stop_before = map_};
+    (void)network_.forward(parameters_, inputs, pass);
+    if (!network_.maps()[map_].has_constant()) return pass.entering.contiguous();
+    return torch::cat({pass.entering, torch::ones({pass.entering.size(0), 1})}, 1);
+  }
+
+ private:
+  const Network& network_;
+  std::vector<torch::Tensor> parameters_;
+  std::size_t map_;
+  std::vector<torch::Tensor> state_;
+};
+
+ConstMatrixView matrix_of(const torch::Tensor& contiguous) {
+  return {contiguous.data_ptr<float>(), contiguous.size(0), contiguous.size(1)};
+}
+
+torch::Tensor view_of(const RowMatrix& matrix) {
+  // from_blob() has no const form; nothing writes through this view.
+  return torch::from_blob(const_cast<float*>(matrix.data()), {matrix.rows(), matrix.cols()},  // NOLINT
+                          torch::kFloat32);
+}
+
+/// A linear head on features that stay fixed.
+class FixedFeatures final : public HeadData {
+ public:
+  FixedFeatures(std::shared_ptr<const Objective> objective, torch::Tensor features, torch::Tensor targets,
+                double weight, std::int64_t outputs)
+      : objective_(std::move(objective)),
+        features_(std::move(features)),
+        targets_(std::move(targets)),
+        weight_(weight),
+        outputs_(outputs) {}
+
+  void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor error = objective_->error(features_.matmul(view_of(head).t()), targets_);
+    view_of(gradient).add_(error.t().matmul(features_), weight_);
+  }
+  double curvature() const override { return objective_->curvature(outputs_); }
+
+ private:
+  std::shared_ptr<const Objective> objective_;
+  torch::Tensor features_;  // rows x inputs of the head
+  torch::Tensor targets_;
+  double weight_;  // samples that each row stands for
+  std::int64_t outputs_;
+};
+
+/// Samples that each visited one stands for.
+double share_of(std::size_t samples, double visited) {
+  return visited > 0.0 ? static_cast<double>(samples) / visited : 1.0;
+}
+
+}  // namespace
+
+void keep_lanes(std::vector<torch::Tensor>& state, std::int64_t lanes) {
+  for (torch::Tensor& tensor : state) {
+    if (tensor.size(0) != lanes) tensor = tensor.narrow(0, 0, lanes);
+  }
+}
+
+VisitPlan visit_plan(const Network& network, bool carry_state) {
+  return {.at_once = network.samples_at_once(), .run = carry_state ? kCarriedWindows : 1};
+}
+
+void visit_samples(std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan,
+                   const std::function<void(bool first)>& visit) {
+  std::vector<std::int32_t> kept;
+  for (std::size_t begin = 0; begin < samples.size(); begin += plan.run * plan.every) {
+    const auto run = samples.subspan(begin, std::min(plan.run, samples.size() - begin));
+    kept.insert(kept.end(), run.begin(), run.end());
+  }
+  const std::size_t lanes = std::max<std::size_t>(1, static_cast<std::size_t>(plan.at_once) / plan.run);
+  std::vector<std::int32_t> picked;
+  for (std::size_t begin = 0; begin < kept.size(); begin += lanes * plan.run) {
+    const auto group =
+        std::span<const std::int32_t>(kept).subspan(begin, std::min(lanes * plan.run, kept.size() - begin));
+    const std::size_t length = std::min(plan.run, group.size());
+    const Lanes order(group.size(), (group.size() + length - 1) / length);
+    for (std::size_t p = 0; p < order.length; ++p) {
+      order.pick(group, p, picked);
+      source.load(picked);
+      visit(p == 0);
+    }
+  }
+}
+
+std::vector<Score> score_samples(const Network& network, const Objective& objective, const ParamVector& weights,
+                                 std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> parameters = Network::views(weights);
+  std::vector<Score> total(objective.metrics().size());
+  std::vector<torch::Tensor> state;
+  visit_samples(samples, source, plan, [&](bool first) {
+    if (first) state.clear();
+    keep_lanes(state, source.inputs().size(0));
+    Pass pass{.state = &state};
+    const std::vector<Score> scores =
+        objective.scores(network.forward(parameters, source.inputs(), pass), source.targets());
+    for (std::size_t i = 0; i < total.size(); ++i) {
+      total[i].sum += scores[i].sum;
+      total[i].samples += scores[i].samples;
+    }
+  });
+  return total;
+}
+
+MapMoments gather_moments(const Network& network, const Objective& objective, const ParamVector& features,
+                          const ParamVector* targets, std::size_t map, std::span<const std::int32_t> samples,
+                          Samples& source, const VisitPlan& plan) {
+  const torch::NoGradGuard no_grad;
+  const AffineMap& layer = network.maps()[map];
+  const Eigen::Index inputs = layer.inputs(features.layout());
+  const Eigen::Index outputs = layer.outputs(features.layout());
+  Eigen::MatrixXd input_sum = Eigen::MatrixXd::Zero(inputs, inputs);
+  Eigen::MatrixXd target_sum = Eigen::MatrixXd::Zero(outputs, inputs);
+  Eigen::MatrixXf product(inputs, inputs);
+  double visited = 0.0;
+  MapMoments moments;
+  MapInputs feature_inputs(network, features, map);
+  MapInputs target_inputs(network, targets != nullptr ? *targets : features, map);
+  const RowMatrix target_map = targets != nullptr ? layer.matrix(*targets) : RowMatrix();
+  visit_samples(samples, source, plan, [&](bool first) {
+    const torch::Tensor x = feature_inputs.of(source.inputs(), first);
+    const ConstMatrixView rows = matrix_of(x);
+    product.setZero();
+    product.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
+    input_sum.triangularView<Eigen::Lower>() += product.cast<double>();
+    if (targets == nullptr) {
+      const torch::Tensor wanted = objective.rows(source.targets(), outputs).contiguous();
+      target_sum += (matrix_of(wanted).transpose() * rows).cast<double>();
+    } else if (targets != &features) {
+      const RowMatrix leaving = matrix_of(target_inputs.of(source.inputs(), first)) * target_map.transpose();
+      target_sum += (leaving.transpose() * rows).cast<double>();
+    }
+    moments.samples += static_cast<double>(x.size(0));
+    visited += static_cast<double>(source.inputs().size(0));
+  });
+  const Eigen::MatrixXd all = input_sum.selfadjointView<Eigen::Lower>();
+  if (targets == &features) target_sum = target_map.cast<double>() * all;
+  const double share = share_of(samples.size(), visited);
+  moments.inputs = (share * all).cast<float>();
+  moments.targets = (share * target_sum).cast<float>();
+  moments.samples *= share;
+  return moments;
+}
+
+std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<const Objective> objective,
+                                      const ParamVector& body, std::span<const std::int32_t> samples, Samples& source,
+                                      const VisitPlan& plan) {
+  const torch::NoGradGuard no_grad;
+  const std::size_t last = network.maps().size() - 1;
+  std::vector<torch::Tensor> features;
+  std::vector<torch::Tensor> targets;
+  double visited = 0.0;
+  MapInputs inputs(network, body, last);
+  visit_samples(samples, source, plan, [&](bool first) {
+    features.push_back(inputs.of(source.inputs(), first));
+    targets.push_back(source.targets().clone());
+    visited += static_cast<double>(source.inputs().size(0));
+  });
+  return std::make_unique<FixedFeatures>(std::move(objective), torch::cat(features), torch::cat(targets),
+                                         share_of(samples.size(), visited),
+                                         network.maps()[last].outputs(body.layout()));
+}
+
+}  // namespace fleet

@@ -1,0 +1,128 @@
+// The laws of merging on real networks of every kind: a network and its permuted copy merge to the network.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "merge/activation_matching.hpp"
+#include "merge/weight_matching.hpp"
+#include "network_cases.hpp"
+#include "torch/supervised.hpp"
+
+namespace fleet {
+namespace {
+
+/// Images of four classes, or text in which each symbol leaves two to follow.
+class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
+ protected:
+  void SetUp() override {
+    SettingsReader reader(GetParam().settings);
+    const NetworkShape& shape = GetParam().shape;
+    RandomStream stream(5, Purpose::kTest);
+    std::shared_ptr<Samples> samples;
+    if (shape.input == NetworkShape::Input::kText) {
+      symbols_.assign(1, 0);
+      while (symbols_.size() < kSamples * static_cast<std::size_t>(shape.steps) + 1) {
+        const std::uint64_t next = 3U * symbols_.back() + 1U + stream.below(2);
+        symbols_.push_back(static_cast<std::uint8_t>(next % static_cast<std::uint64_t>(shape.inputs)));
+      }
+      TextWindows windows{.symbols = symbols_, .starts = {}, .window = shape.steps};
+      for (std::size_t i = 0; i < kSamples; ++i) windows.starts.push_back(static_cast<std::int64_t>(i) * shape.steps);
+      samples = make_samples(std::move(windows));
+    } else {
+      for (std::size_t i = 0; i < kSamples; ++i) {
+        labels_.push_back(static_cast<std::uint8_t>(i % 4));
+        for (int f = 0; f < shape.inputs; ++f) {
+          pixels_.push_back(static_cast<std::uint8_t>((f % 4 == labels_.back() ? 120 : 0) + stream.below(130)));
+        }
+      }
+      samples = make_samples(LabelledBytes{
+          .values = pixels_, .labels = labels_, .features = shape.inputs, .mean = 0.3F, .deviation = 0.3F});
+    }
+    Shard all;
+    all.train.resize(kSamples);
+    std::iota(all.train.begin(), all.train.end(), 0);
+    workload_ = make_supervised_workload({.train = samples,
+                                          .test = samples,
+                                          .shards = {all, all},
+                                          .network = make_network(reader, shape),
+                                          .options = {.batch_size = 25, .optimizer = {.learning_rate = 5e-3}}});
+    for (int i = 0; i < 2; ++i) robots_.push_back(workload_->make_robot(i));
+    robots_[0]->train(100, [] { return false; });
+    RandomStream draw(6, Purpose::kTest);
+    element_ = workload_->symmetry().random(draw);
+    robots_[1]->weights() = workload_->symmetry().apply(element_, robots_[0]->weights());
+    input_ = {
+        .symmetry = &workload_->symmetry(), .maps = workload_->maps(), .participants = {0, 1}, .seed = 1, .round = 1};
+    for (int i = 0; i < 2; ++i) {
+      Robot& robot = *robots_[static_cast<std::size_t>(i)];
+      input_.rows.push_back({i, &robot.weights(), static_cast<double>(robot.samples()), true, &robot});
+    }
+  }
+  double loss(const ParamVector& weights) {
+    Score total;
+    for (int part = 0; part < workload_->test_parts(); ++part) {
+      const Score score = workload_->test_scores(weights, part).back();
+      total.sum += score.sum;
+      total.samples += score.samples;
+    }
+    return total.sum / total.samples;
+  }
+  ParamVector merge(const std::string& method, const Settings& settings) {
+    SettingsReader reader(settings);
+    return find_merger(method).make(reader)->merge(input_, MpiSession::world()).merged;
+  }
+
+  static constexpr std::size_t kSamples = 300;
+  std::vector<std::uint8_t> symbols_;
+  std::vector<std::uint8_t> pixels_;
+  std::vector<std::uint8_t> labels_;
+  std::unique_ptr<Workload> workload_;
+  std::vector<std::unique_ptr<Robot>> robots_;
+  GroupElement element_;
+  MergeInput input_;
+};
+
+TEST_P(EveryTrainedNetwork, training_has_taught_it_something) {
+  ParamVector untrained = workload_->make_robot(0)->weights();
+  EXPECT_LT(loss(robots_[0]->weights()), 0.95 * loss(untrained));
+}
+
+TEST_P(EveryTrainedNetwork, activation_matching_undoes_a_permutation) {
+  input_.previous = &robots_[0]->weights();
+  const std::vector<GroupElement> found = match_activations(input_, MpiSession::world());
+  EXPECT_EQ(found[0], workload_->symmetry().identity());
+  const ParamVector back = workload_->symmetry().apply(found[1], robots_[1]->weights());
+  EXPECT_NEAR(loss(back), loss(robots_[0]->weights()), 1e-5);
+  const ParamVector& original = robots_[0]->weights();
+  double distance = 0.0;
+  for (std::size_t i = 0; i < back.flat().size(); ++i) {
+    distance = std::max(distance, static_cast<double>(std::abs(back.flat()[i] - original.flat()[i])));
+  }
+  EXPECT_LT(distance, 1e-6);
+}
+
+TEST_P(EveryTrainedNetwork, merging_with_a_permuted_copy_gives_back_its_loss) {
+  const double own = loss(robots_[0]->weights());
+  EXPECT_NEAR(loss(merge("git-rebasin", {{"merge.git-rebasin.match", text("activations")}})), own, 1e-4);
+  // Outputs are regressed onto the network's own, so that the head has nothing to improve.
+  const Settings outputs{{"merge.regression.align", text("activations")},
+                         {"merge.regression.body", text("regression")},
+                         {"merge.regression.head", text("outputs")}};
+  EXPECT_NEAR(loss(merge("regression", outputs)), own, 0.02 * own);
+  EXPECT_NEAR(loss(merge("regmean", {{"merge.regmean.align", text("activations")}})), own, 0.02 * own);
+}
+
+/// Coordinate descent may end in a local optimum where groups meet in many tensors, but it must not lose anything.
+TEST_P(EveryTrainedNetwork, weight_matching_is_at_least_as_near_as_averaging) {
+  const Comm world = MpiSession::world();
+  const MatchedFleet matched = match_fleet(input_, world);
+  EXPECT_LE(matched.objective.back(), matched.objective.front());
+}
+
+INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);
+INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, name_of);
+INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
+INSTANTIATE_TEST_SUITE_P(Transformers, EveryTrainedNetwork, kTransformers, name_of);
+
+}  // namespace
+}  // namespace fleet

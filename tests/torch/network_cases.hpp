@@ -1,0 +1,86 @@
+// One network of every kind, small: what tests over all architectures run on.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "torch/models.hpp"
+
+namespace fleet {
+
+struct NetworkCase {
+  std::string name;
+  Settings settings;
+  NetworkShape shape{.inputs = 12, .outputs = 4};
+};
+inline void PrintTo(const NetworkCase& tested, std::ostream* out) {
+  *out << tested.name;
+}
+inline std::string name_of(const testing::TestParamInfo<NetworkCase>& tested) {
+  return tested.param.name;
+}
+
+inline Setting text(const std::string& value) {
+  return {Value(value), {}};
+}
+inline Setting number(int value) {
+  return {Value(std::int64_t{value}), {}};
+}
+inline Setting widths(const std::vector<int>& values) {
+  Value::List list;
+  for (const int value : values) list.emplace_back(std::int64_t{value});
+  return {Value(list), {}};
+}
+
+inline NetworkCase mlp(const std::string& name, const std::vector<int>& hidden, const std::string& activation,
+                       const std::string& norm = "none") {
+  return {name, {{"model.hidden", widths(hidden)}, {"model.activation", text(activation)}, {"model.norm", text(norm)}}};
+}
+
+inline NetworkCase cnn(const std::string& name, const std::vector<int>& hidden, const std::string& norm) {
+  return {name,
+          {{"model.kind", text("cnn")},
+           {"model.channels", widths({8, 6})},
+           {"model.hidden", widths(hidden)},
+           {"model.norm", text(norm)}},
+          {.inputs = 72, .outputs = 4, .input = NetworkShape::Input::kImage, .height = 9, .width = 8}};
+}
+
+inline constexpr NetworkShape kText{.inputs = 7, .outputs = 7, .input = NetworkShape::Input::kText, .steps = 6};
+
+inline NetworkCase recurrent(const std::string& kind, const std::string& name, const std::vector<int>& hidden,
+                             int embedding) {
+  return {name,
+          {{"model.kind", text(kind)}, {"model.hidden", widths(hidden)}, {"model.embedding", number(embedding)}},
+          kText};
+}
+
+inline NetworkCase relu_rnn() {
+  NetworkCase rnn = recurrent("rnn", "rnn_relu", {9}, 0);
+  rnn.settings["model.activation"] = text("relu");
+  return rnn;
+}
+
+inline NetworkCase transformer() {
+  return {"transformer",
+          {{"model.kind", text("transformer")}, {"model.width", number(12)}, {"model.heads", number(3)}},
+          kText};
+}
+
+inline const auto kPerceptrons =
+    testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"), mlp("deep", {9, 7, 5, 3}, "relu"),
+                    mlp("tanh", {16, 16}, "tanh"), mlp("mlp_batch_norm", {8, 6}, "relu", "batch"),
+                    mlp("mlp_layer_norm", {8, 6}, "tanh", "layer"));
+inline const auto kConvolutional =
+    testing::Values(cnn("cnn", {5}, "none"), cnn("cnn_flat", {}, "none"), cnn("cnn_batch_norm", {5}, "batch"),
+                    cnn("cnn_layer_norm", {5}, "layer"));
+inline const auto kRecurrent =
+    testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), relu_rnn(), recurrent("lstm", "lstm", {6, 5}, 3),
+                    recurrent("lstm", "lstm_one_hot", {6}, 0), recurrent("gru", "gru", {6, 5}, 3),
+                    recurrent("gru", "gru_one_hot", {6}, 0));
+inline const auto kTransformers = testing::Values(transformer());
+
+}  // namespace fleet

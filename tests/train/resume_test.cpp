@@ -1,0 +1,210 @@
+// Interrupted anywhere and resumed on any number of ranks equals uninterrupted, bit for bit.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/error.hpp"
+#include "measurements.hpp"
+#include "memory_store.hpp"
+#include "toy_fleet.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet {
+namespace {
+
+using toy::ToyWorkload;
+
+const std::vector<int> kSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
+
+/// Tells of all that there is to see, and can be interrupted before it is done.
+class Onlooker final : public RoundObserver {
+ public:
+  bool wants_series() const override { return true; }
+  std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override {
+    measured_.clear();
+    std::vector<double> mine;  // by robot
+    comm.together([&] {
+      for (const MergeRow& row : view.robots.rows) {
+        mine.push_back(row.participates ? row.samples : -row.samples);
+        mine.push_back(sum_of(*row.weights));
+      }
+    });
+    note("robots", comm.all_gather(mine));
+    note("round", {{static_cast<double>(view.round), static_cast<double>(view.epoch), view.last ? 1.0 : 0.0}});
+    if (view.outcome == nullptr) return std::move(measured_);
+    mine.clear();
+    for (const GroupElement& element : view.outcome->elements) {
+      for (const Permutation& permutation : element) mine.insert(mine.end(), permutation.begin(), permutation.end());
+    }
+    note("elements", comm.all_gather(mine));
+    note("merged", {{sum_of(view.outcome->merged), static_cast<double>(view.outcome->iterations)}});
+    note("objective", view.outcome->objective);
+    for (const auto& [name, values] : view.outcome->series) note(name, values);
+    return std::move(measured_);
+  }
+
+ private:
+  static double sum_of(const ParamVector& weights) {
+    return std::accumulate(weights.flat().begin(), weights.flat().end(), 0.0);
+  }
+  void note(const std::string& subject, const std::vector<double>& values) {
+    for (const double value : values) {
+      measured_.push_back({.instrument = "onlooker", .subject = subject, .metric = "seen", .value = value});
+    }
+  }
+  std::vector<Measurement> measured_;
+};
+
+struct Outcome {
+  bool interrupted = false;
+  std::vector<RoundRecord> rounds;
+  std::vector<float> merged;
+  std::vector<std::pair<int, GroupElement>> elements;  // of this rank's robots
+};
+
+Outcome run(const FleetOptions& options, const std::string& method, const Comm& comm,
+            const Checkpointing& checkpointing = {}) {
+  ToyWorkload workload(kSamples);
+  Settings settings;
+  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
+  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
+  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
+  SettingsReader reader(settings);
+  const MergerEntry& entry = find_merger(method);
+  const std::unique_ptr<Merger> merger = entry.make(reader);
+  Onlooker onlooker;
+  RoundObserver* const observers[] = {&onlooker};
+  Outcome outcome;
+  try {
+    const CellResult result = run_cell(
+        options, entry.regime, merger.get(), workload, comm,
+        [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
+    if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
+    for (std::size_t i = 0; i < result.elements.size(); ++i) {
+      outcome.elements.emplace_back(result.element_robots[i], result.elements[i]);
+    }
+  } catch (const Interrupted&) {
+    outcome.interrupted = true;
+  }
+  return outcome;
+}
+
+void expect_same(const Outcome& a, const Outcome& b, const std::string& what) {
+  EXPECT_EQ(a.merged, b.merged) << what;
+  ASSERT_EQ(a.rounds.size(), b.rounds.size()) << what;
+  for (std::size_t r = 0; r < a.rounds.size(); ++r) {
+    EXPECT_EQ(a.rounds[r].round, b.rounds[r].round) << what;
+    EXPECT_EQ(a.rounds[r].epoch, b.rounds[r].epoch) << what;
+    EXPECT_EQ(a.rounds[r].participants, b.rounds[r].participants) << what;
+    EXPECT_EQ(a.rounds[r].merge_iterations, b.rounds[r].merge_iterations) << what;
+    EXPECT_FALSE(a.rounds[r].measurements.empty()) << what;
+    EXPECT_EQ(described(a.rounds[r].measurements), described(b.rounds[r].measurements)) << what;
+    ASSERT_EQ(a.rounds[r].metrics.size(), b.rounds[r].metrics.size()) << what;
+    for (std::size_t m = 0; m < a.rounds[r].metrics.size(); ++m) {
+      EXPECT_EQ(a.rounds[r].metrics[m].robot, b.rounds[r].metrics[m].robot) << what;
+      EXPECT_EQ(a.rounds[r].metrics[m].name, b.rounds[r].metrics[m].name) << what;
+      EXPECT_EQ(a.rounds[r].metrics[m].value, b.rounds[r].metrics[m].value) << what;
+    }
+  }
+}
+
+class ResumeTest : public testing::Test {
+ protected:
+  /// Runs in legs, on all ranks, each alone, and in two halves in turn, until one comes to the end: each is stopped
+  /// after being asked whether to stop twice as often as the last one was.
+  Outcome run_in_legs(const FleetOptions& options, const std::string& method, int first_leg) {
+    MemoryStore store;
+    Outcome outcome;
+    for (int leg = 0;; ++leg) {
+      int asked = 0;
+      const int patience = first_leg << std::min(leg, 24);
+      const auto stop = [&] { return ++asked > patience + world_.rank(); };
+      Comm& comm = *comms_[static_cast<std::size_t>(leg) % comms_.size()];
+      comm.set_stop_request(stop);
+      outcome = run(options, method, comm, {.when = {}, .store = &store});
+      comm.set_stop_request(nullptr);
+      store.share(world_);
+      legs_ += 1;
+      if (world_.sum(outcome.interrupted ? 1 : 0) == 0) return outcome;
+      EXPECT_TRUE(store.warnings.empty());
+    }
+  }
+
+  Comm world_ = MpiSession::world();
+  Comm half_ = world_.split(world_.rank() % 2);
+  Comm alone_ = world_.split(world_.rank());
+  std::vector<Comm*> comms_ = {&world_, &alone_, &half_};
+  FleetOptions options_{.robots = 6,
+                        .epochs = 5,
+                        .merge_every = 2,
+                        .participation = 0.6,
+                        .local_tests = FleetOptions::LocalTests::kEvery};
+  int legs_ = 0;
+};
+
+TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninterrupted) {
+  for (const MergerEntry& entry : merger_table()) {
+    const std::string method(entry.name);
+    for (const auto moments :
+         {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
+      options_.moments = moments;
+      options_.hand_back = moments == FleetOptions::Moments::kAverage ? FleetOptions::HandBack::kAll
+                                                                      : FleetOptions::HandBack::kParticipants;
+      const Outcome whole = run(options_, method, alone_);
+      for (const int first_leg : {1, 4, 30}) {
+        legs_ = 0;
+        expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
+        EXPECT_GT(legs_, 1) << "nothing was interrupted";
+      }
+    }
+  }
+}
+
+TEST_F(ResumeTest, permutations_of_the_last_merge_outlive_an_interruption) {
+  // Stopped while the last consensus is tested: the merge itself is over.
+  MemoryStore store;
+  const Outcome whole = run(options_, "git-rebasin", world_);
+  for (int patience = 1;; ++patience) {
+    int asked = 0;
+    alone_.set_stop_request([&] { return ++asked > patience; });
+    const Outcome outcome = run(options_, "git-rebasin", alone_, {.when = {}, .store = &store});
+    alone_.set_stop_request(nullptr);
+    if (!outcome.interrupted) break;
+    const Outcome rest = run(options_, "git-rebasin", alone_, {.when = {}, .store = &store});
+    ASSERT_EQ(rest.elements.size(), kSamples.size()) << "stopped after " << patience;
+    for (const auto& [robot, element] : whole.elements) {
+      EXPECT_EQ(rest.elements[static_cast<std::size_t>(robot)].second, element) << "stopped after " << patience;
+    }
+    store.records.clear();
+  }
+}
+
+TEST_F(ResumeTest, checkpoints_by_rounds_and_by_minutes_change_nothing) {
+  const Outcome whole = run(options_, "regression", world_);
+  MemoryStore by_rounds;
+  expect_same(run(options_, "regression", world_, {.when = {.every_rounds = 1}, .store = &by_rounds}), whole, "rounds");
+  EXPECT_EQ(by_rounds.commits, world_.is_root() ? 2 : 0) << "after each round but the last";
+  MemoryStore by_minutes;
+  expect_same(run(options_, "regression", world_, {.when = {.every_minutes = 1e-9}, .store = &by_minutes}), whole,
+              "minutes");
+  EXPECT_GT(by_minutes.commits, world_.is_root() ? 10 : -1) << "within rounds, too";
+}
+
+TEST_F(ResumeTest, a_checkpoint_that_cannot_be_written_is_a_warning) {
+  MemoryStore store;
+  store.full = true;
+  const Outcome whole = run(options_, "average", world_);
+  expect_same(run(options_, "average", world_, {.when = {.every_rounds = 1}, .store = &store}), whole, "full");
+  EXPECT_EQ(store.commits, 0);
+  EXPECT_EQ(store.warnings, std::vector<std::string>(world_.is_root() ? 2 : 0, "the store is full"));
+}
+
+TEST_F(ResumeTest, the_checkpoint_of_another_fleet_is_refused) {
+  MemoryStore store;
+  run(options_, "average", alone_, {.when = {.every_rounds = 1}, .store = &store});
+  options_.robots = 5;
+  EXPECT_THROW(run(options_, "average", alone_, {.when = {}, .store = &store}), Error);
+}
+
+}  // namespace
+}  // namespace fleet
