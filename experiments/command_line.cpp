@@ -1,5 +1,6 @@
 #include "command_line.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <thread>
@@ -25,13 +26,17 @@ void watch_signals() {
 }  // namespace
 
 std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
-                                       const char* positional, const std::string& usage) {
+                                       const char* positional, const std::string& usage, int count) {
   options.add_options()("help,h", "show this help");
   po::options_description all = options;
   po::positional_options_description positions;
   if (positional != nullptr) {
-    all.add_options()(positional, po::value<std::string>());
-    positions.add(positional, 1);
+    if (count == 1) {
+      all.add_options()(positional, po::value<std::string>());
+    } else {
+      all.add_options()(positional, po::value<Arguments>()->composing());
+    }
+    positions.add(positional, count);
   }
   po::variables_map values;
   try {
@@ -64,10 +69,18 @@ int on_ranks(const std::function<int(const Comm& world)>& work) {
   } catch (const ConfigError& error) {
     if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;
     return kMisused;
-  } catch (const Interrupted&) {
+  } catch (const Interrupted& interrupted) {
+    if (world.is_root()) std::cerr << "fleet: " << interrupted.what() << std::endl;
     return kInterrupted;
-  } catch (const SharedError& error) {
-    if (!error.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
+  } catch (const Error& error) {
+    if (world.size() == 1) {  // nobody else is waiting in MPI
+      std::cerr << "fleet: " << error.what() << std::endl;
+      return kFailed;
+    }
+    const auto* shared = dynamic_cast<const SharedError*>(&error);
+    if (shared != nullptr && !shared->is_speaker()) {
+      std::this_thread::sleep_for(std::chrono::seconds(5));  // let the speaker end the run
+    }
     abort_run(error.what(), kFailed);
   } catch (const std::exception& error) {
     abort_run(error.what(), kFailed);

@@ -22,14 +22,15 @@ inline constexpr int kMisused = 2;
 inline constexpr int kInterrupted = 75;  // EX_TEMPFAIL
 }  // namespace exit_code
 
-/// Options of a command that takes one positional argument called `positional`, or none if that is null; prints its
-/// help and returns nothing when asked to.
+/// Options of a command with `count` (-1: any number of) positional arguments called `positional`, at least one, or
+/// none if that is null; prints its help and returns nothing when asked to. ConfigError, with the usage, for what is
+/// not understood.
 [[nodiscard]] std::optional<boost::program_options::variables_map> parse(
     const Arguments& arguments, boost::program_options::options_description options, const char* positional,
-    const std::string& usage);
+    const std::string& usage, int count = 1);
 
-/// Runs `work` on every rank that mpirun has started, with what it throws turned into an exit code. A signal asks the
-/// ranks to stop. Only the root prints on standard output.
+/// Runs `work` on every rank that mpirun has started, with what it throws turned into an exit code. A signal at any of
+/// them asks all to stop. Only the root prints on standard output.
 [[nodiscard]] int on_ranks(const std::function<int(const Comm& world)>& work);
 
 }  // namespace fleet

@@ -6,13 +6,14 @@
 #include <iostream>
 #include <map>
 
-#include "base/process.hpp"
 #include "command_line.hpp"
 #include "io/fetch.hpp"
 #include "io/plays.hpp"
 #include "io/toml.hpp"
 #include "metaworld/command.hpp"
+#include "model_commands.hpp"
 #include "plan.hpp"
+#include "provenance.hpp"
 #include "shakespeare.hpp"
 #include "slurm.hpp"
 #include "sweep/progress.hpp"
@@ -78,7 +79,7 @@ int plan(const Arguments& arguments) {
   return 0;
 }
 
-RunRequest read_request(const po::variables_map& values, const Arguments& arguments) {
+RunRequest read_request(const po::variables_map& values) {
   RunRequest request;
   request.accept_changes = values.contains("accept-changes");
   const std::string rerun = values["rerun"].as<std::string>();
@@ -94,23 +95,7 @@ RunRequest read_request(const po::variables_map& values, const Arguments& argume
       request.shard < 0 || request.shard >= request.shards) {
     throw ConfigError(cat("--shard ", shard, ": expected I/N with 0 <= I < N"));
   }
-  std::string line = "fleet run";
-  for (const std::string& argument : arguments) line += " " + argument;
-  request.provenance = {{"fleet_version", kVersion},   {"git_revision", kGitRevision}, {"mpi", mpi_version()},
-                        {"libtorch", torch_version()}, {"hdf5", hdf5_version()},       {"blas", blas_version()},
-                        {"command_line", line}};
   return request;
-}
-
-/// Distinct host names of the run, in rank order.
-std::string host_names(const Comm& world) {
-  std::string names;
-  std::string last;
-  for (const std::string& name : world.all_gather(host_name())) {
-    if (name != last) names += (names.empty() ? "" : " ") + name;
-    last = name;
-  }
-  return names;
 }
 
 int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
@@ -145,10 +130,10 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
   RunRequest request;
   world.together([&] {
     sweep = read_sweep(values, worlds);
-    request = read_request(values, arguments);
+    request = read_request(values);
   });
   set_threads(sweep.run.threads);
-  request.provenance["hosts"] = host_names(world);
+  request.provenance = provenance_of("run", arguments, world);
   try {
     const RunSummary summary = run_sweep(sweep, worlds, request, world);
     int code = 0;
@@ -296,6 +281,8 @@ constexpr std::array kCommands = {
     Command{"slurm", "write a Slurm job script for a sweep, by what its finished cells took", slurm},
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
+    Command{"merge", "merge saved models: fleet merge A.h5 B.h5 --method M -o C.h5", merge_models},
+    Command{"barrier", "loss between saved models: fleet barrier A.h5 B.h5 -o DIR", measure_barriers},
     Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
     Command{"metaworld", "roll-outs and demonstrations of Meta-World's tasks", metaworld_command},
     Command{"list", "list workloads, merging methods and models", list},

@@ -187,6 +187,9 @@ class ToyWorkload final : public Workload {
   std::unique_ptr<Robot> make_joint_robot() override {
     return std::make_unique<ToyRobot>(symmetry_.layout(), 0, 20, learning_rate_, 0);
   }
+  std::unique_ptr<Robot> make_finetune_robot() override {
+    return std::make_unique<ToyRobot>(symmetry_.layout(), static_cast<int>(histograms_.size()), 10, learning_rate_, 1);
+  }
   int test_parts() const override { return 7; }
   std::vector<std::string> metrics() const override { return {"loss"}; }
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {

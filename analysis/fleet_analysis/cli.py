@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-from fleet_analysis.figures import accuracy, linear
+from fleet_analysis.figures import accuracy, alignment, finetune, interpolation, linear, norms
 from fleet_analysis.load import Results, ResultsError, load
 from fleet_analysis.style import RC
 from fleet_analysis.table import final_table
@@ -48,10 +49,9 @@ def write_figures(
     formats: Sequence[str] = ("png",),
 ) -> list[Path]:
     """Draws every figure of the results into a directory, which is made; the files written."""
-    view = View(results, metric, split)
     written = []
     with mpl.rc_context(RC):
-        for name, figure in accuracy.draw(view).items():
+        for name, figure in _figures(results, metric, split).items():
             for extension in formats:
                 directory.mkdir(parents=True, exist_ok=True)
                 path = directory / f"{name.replace('/', '-')}.{extension}"
@@ -66,6 +66,17 @@ def write_linear(sweeps: Sequence[Results], path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         linear.draw(sweeps).savefig(path)
     return path
+
+
+def _figures(results: Results, metric: str, split: str) -> dict[str, Figure]:
+    """Every figure by the name of its file. Saved models that were only measured have no curves of
+    learning."""
+    figures: dict[str, Figure] = {}
+    if len(results.metrics) or results.instruments.empty:
+        figures |= accuracy.draw(View(results, metric, split))
+    for instrument in (interpolation, finetune, norms, alignment):
+        figures |= instrument.draw(results, metric)
+    return figures
 
 
 def _parser() -> argparse.ArgumentParser:

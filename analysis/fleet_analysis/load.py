@@ -51,8 +51,9 @@ def load(source: Source | Iterable[Source]) -> Results:
 class Results:
     """The tables of one or more results files; read-only.
 
-    `cells`, `metrics`, `shards` and `rounds` are described in README.md. Strings are categoricals
-    with their values in order of appearance, except `id` and `reason`, which are plain.
+    `cells`, `metrics`, `shards`, `rounds` and `instruments` are described in README.md. Strings are
+    categoricals with their values in order of appearance, except `id` and `reason`, which are
+    plain.
     """
 
     def __init__(self, heads: Sequence[_Head]) -> None:
@@ -94,6 +95,12 @@ class Results:
     def rounds(self) -> pd.DataFrame:
         """What each round cost: participants, wall seconds by phase, bytes moved, iterations."""
         return self._table("rounds")
+
+    @cached_property
+    def instruments(self) -> pd.DataFrame:
+        """What instruments measured: cell, round, instrument, subject, split, metric, robot, other,
+        at, value; without rows where none was on."""
+        return self._table("instruments")
 
     @property
     def done(self) -> pd.DataFrame:
@@ -160,9 +167,13 @@ class Results:
         parts = []
         for path, offset in zip(self._paths, self._offsets, strict=True):
             with _open(path) as file:
+                if name in schema.OPTIONAL and name not in file:
+                    continue
                 columns = _read_table(file, path, name)
             columns["cell"] = columns["cell"] + offset
             parts.append(columns)
+        if not parts:
+            return pd.DataFrame(columns=list(schema.OPTIONAL[name]))
         table = _frame(_stack(parts))
         if len(self._dropped):
             table = table[~table.cell.isin(self._dropped)].reset_index(drop=True)
@@ -247,7 +258,8 @@ def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
         names = table.dtype.names if isinstance(table, h5py.Dataset) else None
         if names is None or table.ndim != 1:
             raise ResultsError(f"{path}: /{name} is not a table")
-        missing = [column for column in schema.COLUMNS[name] if column not in names]
+        wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
+        missing = [column for column in wanted if column not in names]
         if missing:
             raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
         rows = table[:]

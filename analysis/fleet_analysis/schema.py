@@ -36,5 +36,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "rounds": ("cell", "round", "epoch", "participants", "bytes_moved", "merge_iterations"),
 }
 
+#: Tables that only files with something to put there have.
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "instruments": (
+        *("cell", "round", "instrument", "subject", "split", "metric"),
+        *("robot", "other", "at", "value"),
+    ),
+}
+
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")

@@ -49,6 +49,14 @@ ROUND = np.dtype(
     + [("bytes_moved", "i8"), ("merge_iterations", "i4")]
 )
 
+INSTRUMENT = np.dtype(
+    [
+        *(("cell", "i4"), ("round", "i4"), ("instrument", "S18"), ("subject", "S16")),
+        *(("split", "S4"), ("metric", "S17"), ("robot", "i4"), ("other", "i4")),
+        *(("at", "f8"), ("value", "f8")),
+    ]
+)
+
 Settings = dict[str, Any]
 
 
@@ -72,10 +80,16 @@ def write(
     epochs: int = 10,
     name: str | None = None,
     version: int = 1,
+    instruments: bool = False,
 ) -> Path:
     """One file with every cell of the grid."""
-    cells = cells_of(axes)
-    _write_file(path, list(enumerate(cells)), list(axes), failed, epochs, name, version)
+    cells = list(enumerate(cells_of(axes)))
+    _write_file(path, cells, list(axes), failed, epochs, name, version)
+    if instruments:
+        ran = [(number, cell) for number, cell in cells if not failed(cell)]
+        with h5py.File(path, "a") as file:
+            rows = [row for number, cell in ran for row in _measured(number, cell)]
+            file["instruments"] = np.array(rows, INSTRUMENT)
     return path
 
 
@@ -216,6 +230,34 @@ def _rounds(number: int, cell: Settings, epochs: int) -> np.ndarray:
     part["seconds_train"] = 1.5
     part["bytes_moved"] = 400_000
     return part
+
+
+def _measured(number: int, cell: Settings) -> list[tuple[Any, ...]]:
+    """What all instruments say of a cell with three robots: barriers of height 1, 0.2 and 0.1."""
+    rows: list[tuple[Any, ...]] = []
+    nan = float("nan")
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        for subject, height in (("none", 1.0), ("git-rebasin", 0.2), ("method", 0.1)):
+            for metric, sign in (("accuracy", -0.5), ("loss", 1.0)):
+                for at in (0.0, 0.25, 0.5, 0.75, 1.0):
+                    value = 0.9 + sign * height * 4 * at * (1 - at)
+                    row = ("interpolation", subject, "test", metric, first, second, at, value)
+                    rows.append((number, 1, *row))
+                row = ("barrier", subject, "test", metric, first, second, nan, abs(sign) * height)
+                rows.append((number, 1, *row))
+    for robot in range(3):
+        for tensor in ("layers.0.weight", "layers.0.bias"):
+            row = ("norms", tensor, "", "variation", robot, -1, nan, 0.01 * robot)
+            rows.append((number, 1, *row))
+    for epoch in range(4):
+        for metric in ("distance", "changes", "doubly stochastic"):
+            row = ("alignment", "epochs", "", metric, -1, -1, float(epoch), 0.5**epoch)
+            rows.append((number, 1, *row))
+    for step in (0, 10, 20):
+        for subject, start in (("merged", final_value(cell) - 0.1), ("from scratch", 0.1)):
+            row = ("finetune", subject, "test", "accuracy", -1, -1, float(step), start + step / 200)
+            rows.append((number, 1, *row))
+    return rows
 
 
 def _joined(dtype: np.dtype, parts: Sequence[np.ndarray]) -> np.ndarray:

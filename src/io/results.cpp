@@ -131,6 +131,39 @@ Table rounds_table(const CellRecord& cell) {
   return table;
 }
 
+/// Empty where no instrument was on.
+Table instruments_table(const CellRecord& cell) {
+  Ints cells, rounds, robots, others;
+  Texts instruments, subjects, splits, metrics;
+  Reals places, values;
+  for (const RoundRecord& round : cell.rounds) {
+    for (const Measurement& m : round.measurements) {
+      cells.push_back(0);
+      rounds.push_back(round.round);
+      instruments.push_back(m.instrument);
+      subjects.push_back(m.subject);
+      splits.push_back(m.split);
+      metrics.push_back(m.metric);
+      robots.push_back(m.robot);
+      others.push_back(m.other);
+      places.push_back(m.at);
+      values.push_back(m.value);
+    }
+  }
+  Table table;
+  table.add("cell", std::move(cells));
+  table.add("round", std::move(rounds));
+  table.add("instrument", std::move(instruments));
+  table.add("subject", std::move(subjects));
+  table.add("split", std::move(splits));
+  table.add("metric", std::move(metrics));
+  table.add("robot", std::move(robots));
+  table.add("other", std::move(others));
+  table.add("at", std::move(places));
+  table.add("value", std::move(values));
+  return table;
+}
+
 void write_weights(Hdf5Writer& file, const CellRecord& cell) {
   if (cell.merged == nullptr) return;
   const std::vector<TensorSpec>& tensors = cell.merged->layout().tensors();
@@ -172,6 +205,7 @@ void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& write
 const std::vector<std::string> kProvenanceKeys = {
     "fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "hosts", "command_line", "started", "finished"};
 constexpr std::array kTables = {"cells", "metrics", "shards", "rounds"};
+constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
 
 }  // namespace
 
@@ -187,6 +221,8 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
   file.write_table("metrics", metrics_table(cell));
   file.write_table("shards", shards_table(cell));
   file.write_table("rounds", rounds_table(cell));
+  const Table instruments = instruments_table(cell);
+  if (instruments.rows() > 0) file.write_table(kInstruments, instruments);
   write_weights(file, cell);
   file.commit();
 }
@@ -207,7 +243,9 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
       writer.write_attribute("/", "name", reader.read_text_attribute("/", "name"));
       writer.write_attribute("/", "config", config);
     }
-    for (const char* name : kTables) {
+    std::vector<const char*> present(kTables.begin(), kTables.end());
+    if (reader.has(kInstruments)) present.push_back(kInstruments);
+    for (const char* name : present) {
       Table part = reader.read_table(name);
       part.fill("cell", static_cast<std::int32_t>(index));
       tables[name].append(part);
@@ -228,7 +266,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
     copy_weights(reader, index, writer);
   }
   for (const auto& [key, text] : provenance) writer.write_attribute("provenance", key, text);
-  for (const char* name : kTables) writer.write_table(name, tables[name]);
+  for (const auto& [name, table] : tables) writer.write_table(name, table);
   writer.write_attribute("cells", "axes", Hdf5Reader(files.front()).read_text_attribute("cells", "axes"));
   writer.commit();
 }

@@ -1,7 +1,7 @@
 // The results of cells on disk: one HDF5 file per cell, and many cells joined into one file.
 //
 // Both have the same tables (analysis/README.md says what is where): cells, metrics, shards, rounds, and optionally
-// weights/<cell>/ and permutations/<cell>/.
+// instruments, weights/<cell>/ and permutations/<cell>/.
 #pragma once
 
 #include <filesystem>

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
 
 namespace fleet {
@@ -71,7 +72,8 @@ class FleetMergeRun {
         input_(input),
         comm_(comm),
         fleet_stream_(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round)),
-        weights_(row_weights(input, options.weighted)) {
+        weights_(row_weights(input, options.weighted)),
+        relaxed_errors_(input.rows.size(), 0.0) {
     for (const MergeRow& row : input.rows) {
       streams_.emplace_back(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot),
                             static_cast<std::uint64_t>(input.round));
@@ -87,8 +89,10 @@ class FleetMergeRun {
 
     const int epochs = input_.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
+    AlignmentTrace trace(input_, comm_);
     for (int epoch = 0;; ++epoch) {
       const ParamVector reference = mean();  // line 5; line 13 after the last epoch
+      trace.record(reference, hard_, relaxed_errors_);
       const bool last = epoch == epochs;
       const double score = options_.keep_best || last ? fleet_score(input_, reference, comm_) : 0.0;
       if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
@@ -101,6 +105,7 @@ class FleetMergeRun {
       align(reference);
     }
     best.iterations = epochs;
+    best.series = trace.take();
     return best;
   }
 
@@ -136,6 +141,7 @@ class FleetMergeRun {
       aligner.step(lambda, point.other(), *input_.rows[row].data, streams_[row]);
     }
     hard_[row] = aligner.project();  // line 12
+    if (input_.wants_series) relaxed_errors_[row] = doubly_stochastic_error(aligner.relaxed());
     if (options_.projection == Projection::kHard) {
       soft_[row] = to_matrices(hard_[row]);
       moved_[row] = input_.symmetry->apply(hard_[row], weights);
@@ -159,11 +165,12 @@ class FleetMergeRun {
   const MergeInput& input_;
   const Comm& comm_;
   RandomStream fleet_stream_;
-  std::vector<RandomStream> streams_;  // per row, as are the next four
+  std::vector<RandomStream> streams_;  // per row, as are the next five
   std::vector<double> weights_;
   std::vector<GroupElement> hard_;
   std::vector<RelaxedElement> soft_;
   std::vector<ParamVector> moved_;
+  std::vector<double> relaxed_errors_;  // of P before it is projected
   double total_ = 0.0;
 };
 

@@ -27,6 +27,7 @@ class GitRebasin final : public Merger {
     outcome.elements = std::move(matched.elements);
     outcome.iterations = matched.sweeps;
     outcome.objective = std::move(matched.objective);
+    outcome.series = std::move(matched.series);
     return outcome;
   }
 

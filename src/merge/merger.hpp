@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -83,13 +85,18 @@ struct MergeInput {
   std::uint64_t seed = 0;                  ///< with `round`, names the random streams
   int round = 0;
   const ParamVector* previous = nullptr;  ///< the last consensus, on every rank; none before the first merge
+  bool wants_series = false;              ///< MergeOutcome::series are to be recorded
 };
+
+/// Named values over the epochs of an alignment, its start first.
+using AlignmentSeries = std::map<std::string, std::vector<double>>;
 
 struct MergeOutcome {
   ParamVector merged;                  ///< on every rank
   std::vector<GroupElement> elements;  ///< per row, what brought it into the common basis; may be empty
   int iterations = 0;
   std::vector<double> objective;  ///< the method's own measure of progress, one per iteration
+  AlignmentSeries series;         ///< how the alignment went, of methods that align step by step; if wanted
 };
 
 /// In Merger::save() and load(): what is remembered of the fleet as a whole.

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "merge/alignment_trace.hpp"
 #include "merge/linear_assignment.hpp"
 
 namespace fleet {
@@ -82,7 +83,9 @@ class FleetMatching {
 
   MatchedFleet run() {
     MatchedFleet result;
+    AlignmentTrace trace(input_, comm_);
     result.objective.push_back(add_up());
+    follow(trace);
     std::vector<int> order = input_.participants;
     while (order.size() > 1 && result.sweeps < kMaxSweeps) {
       fleet_order_.shuffle(std::span(order));
@@ -92,8 +95,10 @@ class FleetMatching {
       ++result.sweeps;
       if (!moved) break;
       result.objective.push_back(add_up());
+      follow(trace);
     }
     result.elements = std::move(elements_);
+    result.series = trace.take();
     return result;
   }
 
@@ -111,6 +116,13 @@ class FleetMatching {
     const auto count = static_cast<double>(squares.size());
     const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
     return (total - inner_product(sum_.flat(), sum_.flat()) / count) / count;
+  }
+
+  void follow(AlignmentTrace& trace) const {
+    if (!trace.wanted()) return;
+    ParamVector mean = sum_;
+    for (float& w : mean.flat()) w /= static_cast<float>(input_.participants.size());
+    trace.record(mean, elements_);
   }
 
   /// The sum of all others.

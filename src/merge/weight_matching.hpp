@@ -16,6 +16,7 @@ struct MatchedFleet {
   std::vector<GroupElement> elements;  ///< per row of the input; the identity for rows that do not take part
   int sweeps = 0;
   std::vector<double> objective;  ///< per sweep, mean squared distance of the participants from their mean; falls
+  AlignmentSeries series;         ///< per sweep, if wanted (AlignmentTrace)
 };
 
 /// Algorithm 3 (MergeMany): each participant in turn, in random order, is matched to the mean of the others, until a

@@ -22,6 +22,13 @@ constexpr std::array<std::pair<std::string_view, FleetOptions::LocalTests>, 3> k
      {"every", FleetOptions::LocalTests::kEvery}}};
 constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> kJointSteps{
     {{"robot", FleetOptions::JointSteps::kRobot}, {"fleet", FleetOptions::JointSteps::kFleet}}};
+constexpr std::array<std::pair<std::string_view, SavedModels>, 3> kSavedModels{
+    {{"none", SavedModels::kNone}, {"merged", SavedModels::kMerged}, {"all", SavedModels::kAll}}};
+
+/// Columns of the cells table that are there whether or not they are swept.
+constexpr std::array kColumns = {"workload",           "merge.method",       "seed",
+                                 "fleet.robots",       "fleet.alpha",        "fleet.partition",
+                                 "merge.every_epochs", "merge.participation"};
 
 constexpr std::array<std::pair<std::string_view, bool>, 2> kRetries{{{"never", false}, {"once", true}}};
 
@@ -48,6 +55,7 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   settings.read("run.ranks_per_cell", options.ranks_per_cell, at_least(0));
   settings.read("run.threads", options.threads, at_least(1));
   settings.read("run.save_weights", options.save_weights);
+  settings.read("run.save_models", options.save_models, Names<SavedModels>(kSavedModels));
   settings.read("run.checkpoint.every_rounds", options.checkpoint.every_rounds, at_least(0));
   settings.read("run.checkpoint.every_minutes", options.checkpoint.every_minutes, at_least(0));
   settings.read("run.retry", options.retry_failed, Names<bool>(kRetries));
@@ -128,6 +136,7 @@ Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t
 void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
   SettingsReader reader(chosen);
   cell.fleet = read_fleet_options(reader);
+  cell.instruments = read_instrument_options(reader);
 
   std::vector<std::string_view> methods;
   for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
@@ -200,6 +209,22 @@ std::string Cell::label() const {
   std::string text;
   for (const auto& [key, value] : axes) text += cat(text.empty() ? "" : " ", key, '=', value.to_string());
   return text.empty() ? "the only cell" : text;
+}
+
+std::vector<std::pair<std::string, Value>> Cell::columns() const {
+  std::vector<std::pair<std::string, Value>> columns;
+  const auto add = [&](const std::string& key) {
+    const auto setting = settings.find(key);
+    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c.first == key; });
+    if (setting != settings.end() && !taken) columns.emplace_back(key, setting->second.value);
+  };
+  for (const auto& [key, value] : axes) {
+    add(key);
+    // A key that this cell's method does not read still has its place on the axis.
+    if (!settings.contains(key)) columns.emplace_back(key, value);
+  }
+  for (const char* key : kColumns) add(key);
+  return columns;
 }
 
 double Cell::cost() const {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "instruments/instruments.hpp"
+#include "sweep/model_saver.hpp"
 #include "sweep/world.hpp"
 #include "train/round_loop.hpp"
 
@@ -30,6 +32,7 @@ struct RunOptions {
   int ranks_per_cell = 0;  ///< 0: as many as the largest fleet has robots
   int threads = 1;         ///< per rank
   bool save_weights = false;
+  SavedModels save_models = SavedModels::kNone;
   CheckpointOptions checkpoint;
   bool retry_failed = false;  ///< once, on another group of ranks
 };
@@ -39,12 +42,15 @@ struct Cell {
   std::vector<std::pair<std::string, Value>> axes;  ///< this cell's values, in the order of the axes
   Settings settings;                                ///< every key that applies, defaults included
   FleetOptions fleet;
+  InstrumentOptions instruments;
   std::string workload;
   std::string method;
   CellFacts facts;
 
   /// "merge.method=average fleet.alpha=0.1".
   [[nodiscard]] std::string label() const;
+  /// What the cells table says of it: the axes, then what is said of every cell.
+  [[nodiscard]] std::vector<std::pair<std::string, Value>> columns() const;
   /// Expected work, in arbitrary units.
   [[nodiscard]] double cost() const;
 };

@@ -3,39 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iostream>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "instruments/instruments.hpp"
 #include "sweep/cell_checkpoint.hpp"
+#include "sweep/model_saver.hpp"
 
 namespace fleet {
-namespace {
-
-/// Columns of the cells table that are there whether or not they are swept.
-constexpr std::array kColumns = {"workload",           "merge.method",       "seed",
-                                 "fleet.robots",       "fleet.alpha",        "fleet.partition",
-                                 "merge.every_epochs", "merge.participation"};
-
-std::vector<std::pair<std::string, Value>> columns_of(const Cell& cell) {
-  std::vector<std::pair<std::string, Value>> columns;
-  const auto add = [&](const std::string& key) {
-    const auto setting = cell.settings.find(key);
-    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c.first == key; });
-    if (setting != cell.settings.end() && !taken) columns.emplace_back(key, setting->second.value);
-  };
-  for (const auto& [key, value] : cell.axes) {
-    add(key);
-    // A key that this cell's method does not read still has its place on the axis.
-    if (!cell.settings.contains(key)) columns.emplace_back(key, value);
-  }
-  for (const char* key : kColumns) add(key);
-  return columns;
-}
-
-}  // namespace
 
 /// The file that says who runs a cell and how far it is, for the life of the object; one that outlives a killed process
 /// tells which that was.
@@ -67,7 +44,7 @@ std::string CellRunner::run(World& world) {
       directory_.checkpoint_file(cell_.id),
       cat("cell ", cell_.id, " of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")"),
       cell_.label(), std::cerr);
-  CellRecord record{.id = cell_.id, .columns = columns_of(cell_), .ranks = group_.size()};
+  CellRecord record{.id = cell_.id, .columns = cell_.columns(), .ranks = group_.size()};
   for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
   const std::string started = utc_time();
   std::unique_ptr<Workload> workload;
@@ -98,6 +75,16 @@ void CellRunner::write(const CellRecord& record, const std::string& started) con
   std::filesystem::remove(failed ? directory_.done_file(cell_.id) : directory_.failed_file(cell_.id), ignored);
 }
 
+std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload& workload, Regime regime) const {
+  std::vector<std::unique_ptr<RoundObserver>> observers;
+  if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
+  if (sweep_.run.save_models != SavedModels::kNone) {
+    observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
+                                                     cell_.settings, provenance_, regime == Regime::kJoint));
+  }
+  return observers;
+}
+
 CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record,
                              const RunningMarker& marker, CheckpointStore& checkpoints) {
   SettingsReader settings(cell_.settings);
@@ -105,6 +92,9 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const std::unique_ptr<Merger> merger = entry.make(settings);
   group_.together([&] { workload = world.make(cell_.settings); });
   record.histograms = workload->histograms();
+  const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
+  std::vector<RoundObserver*> looking;
+  for (const auto& observer : observers) looking.push_back(observer.get());
   const double round_cost = cell_.cost() / cell_.fleet.rounds();
   const auto emit = [&](const RoundRecord& round) {
     record.rounds.push_back(round);
@@ -113,7 +103,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
     if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
   };
   return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit,
-                  {.when = sweep_.run.checkpoint, .store = &checkpoints});
+                  {.when = sweep_.run.checkpoint, .store = &checkpoints}, looking);
 }
 
 /// Brings the permutations of all ranks to the root.

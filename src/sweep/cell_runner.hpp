@@ -28,6 +28,7 @@ class CellRunner {
   class RunningMarker;
   CellResult train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record, const RunningMarker& marker,
                    CheckpointStore& checkpoints);
+  [[nodiscard]] std::vector<std::unique_ptr<RoundObserver>> make_observers(Workload& workload, Regime regime) const;
   void keep_weights(const CellResult& result, const Workload& workload, CellRecord& record);
   void write(const CellRecord& record, const std::string& started) const;
 

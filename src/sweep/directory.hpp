@@ -6,6 +6,7 @@
 //   cells/<id>.failed.h5    a failed cell, with its reason
 //   cells/<id>.running      a cell under way: host, process, start, round; touched every round
 //   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
+//   models/<id>/*.h5        its saved models, where run.save_models asks for them
 //   queue.<run>             which cells a run has handed out, while it lasts
 //   cells.lock              locks of the cells that processes are working on
 //   runs.tsv                a line per run: what it did, and how well it used its ranks
@@ -58,6 +59,7 @@ class SweepDirectory {
   [[nodiscard]] std::filesystem::path done_file(const std::string& id) const { return cell(id, ".h5"); }
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
   [[nodiscard]] std::filesystem::path running_file(const std::string& id) const { return cell(id, ".running"); }
+  [[nodiscard]] std::filesystem::path models(const std::string& id) const { return path_ / "models" / id; }
   [[nodiscard]] std::filesystem::path checkpoint_file(const std::string& id) const { return cell(id, ".checkpoint"); }
   /// Creates an empty file of a name that there has not been before. Error if that cannot be done.
   [[nodiscard]] std::filesystem::path new_queue_file() const;

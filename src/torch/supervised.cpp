@@ -35,12 +35,12 @@ class SupervisedWorkload final : public Workload {
     return std::make_unique<SupervisedRobot>(classroom_, robot, shard(robot));
   }
 
-  std::unique_ptr<Robot> make_joint_robot() override {
-    Shard pooled;
-    for (const Shard& shard : problem_.shards) {
-      pooled.train.insert(pooled.train.end(), shard.train.begin(), shard.train.end());
-    }
-    return std::make_unique<SupervisedRobot>(classroom_, 0, std::move(pooled));
+  std::unique_ptr<Robot> make_joint_robot() override { return make_pooled_robot(0, &Shard::train); }
+
+  std::unique_ptr<Robot> make_finetune_robot() override {
+    std::unique_ptr<Robot> robot = make_pooled_robot(static_cast<int>(problem_.shards.size()), &Shard::held_out);
+    require(robot->samples() > 0, "data.held_out = 0 leaves nothing to finetune a merged policy on");
+    return robot;
   }
 
   int test_parts() const override { return static_cast<int>(parts_.size()); }
@@ -65,6 +65,14 @@ class SupervisedWorkload final : public Workload {
   }
 
  private:
+  /// Trains on one part of everybody's shards; draws its streams as robot `index`.
+  std::unique_ptr<Robot> make_pooled_robot(int index, std::vector<std::int32_t> Shard::*part) {
+    Shard pooled;
+    for (const Shard& shard : problem_.shards) {
+      pooled.train.insert(pooled.train.end(), (shard.*part).begin(), (shard.*part).end());
+    }
+    return std::make_unique<SupervisedRobot>(classroom_, index, std::move(pooled));
+  }
   const Shard& shard(int robot) const { return problem_.shards[static_cast<std::size_t>(robot)]; }
 
   SupervisedProblem problem_;

@@ -2,20 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/error.hpp"
+#include "train/evaluation.hpp"
 
 namespace fleet {
 
 CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                 const Checkpointing& checkpointing)
+                 const Checkpointing& checkpointing, std::span<RoundObserver* const> observers)
     : options_(options),
       regime_(regime),
       merger_(merger),
       workload_(workload),
       comm_(comm),
       checkpointing_(checkpointing),
+      observers_(observers),
       placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()} {
   comm.together([&] {
     for (int i = placement_.begin(comm.rank()); i < placement_.end(comm.rank()); ++i) {
@@ -31,6 +34,7 @@ RoundRecord CellRun::finish_round() {
   if (phase_ == Phase::kTestLocals) test_locals();
   if (phase_ == Phase::kMerge) merge();
   if (phase_ == Phase::kTestConsensus) test_consensus();
+  if (phase_ == Phase::kObserve) observe();
   phase_ = Phase::kBegin;
   ++round_;
   record_.bytes_moved =
@@ -104,23 +108,6 @@ void CellRun::train_member(Member& member) {
   require(all.allFinite(), "robot ", member.index, ": its weights are no longer finite");
 }
 
-namespace {
-
-std::vector<Score> scores_of(std::span<const double> flat) {
-  std::vector<Score> scores;
-  for (std::size_t i = 0; i < flat.size(); i += 2) scores.push_back({flat[i], flat[i + 1]});
-  return scores;
-}
-
-void append_scores(Workload& workload, const ParamVector& weights, int part, std::vector<double>& flat) {
-  for (const Score& score : workload.test_scores(weights, part)) {
-    flat.push_back(score.sum);
-    flat.push_back(score.samples);
-  }
-}
-
-}  // namespace
-
 bool CellRun::tests_locals() const {
   using LocalTests = FleetOptions::LocalTests;
   if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal;
@@ -130,19 +117,12 @@ bool CellRun::tests_locals() const {
 
 void CellRun::test_locals() {
   if (tests_locals()) {
-    std::vector<double> local;
-    comm_.together([&] {
-      for (const Member& member : members_) {
-        for (int part = 0; part < workload_.test_parts(); ++part) {
-          append_scores(workload_, member.robot->weights(), part, local);
-        }
-      }
-    });
-    const std::vector<Score> all = scores_of(comm_.all_gather(local));
-    const std::size_t each = static_cast<std::size_t>(workload_.test_parts()) * workload_.metrics().size();
-    for (std::size_t begin = 0; begin < all.size(); begin += each) {
-      for (const NamedValue& value : workload_.summarize(std::span(all).subspan(begin, each))) {
-        record_.metrics.push_back({static_cast<int>(begin / each), "test", value.name, value.value});
+    std::vector<const ParamVector*> mine;
+    for (const Member& member : members_) mine.push_back(&member.robot->weights());
+    const std::vector<std::vector<NamedValue>> tested = test_each(workload_, mine, comm_);
+    for (std::size_t robot = 0; robot < tested.size(); ++robot) {
+      for (const NamedValue& value : tested[robot]) {
+        record_.metrics.push_back({static_cast<int>(robot), "test", value.name, value.value});
       }
     }
     charge(&PhaseSeconds::evaluate);
@@ -151,12 +131,14 @@ void CellRun::test_locals() {
 }
 
 std::vector<int> CellRun::draw_participants() const {
+  if (regime_ == Regime::kJoint) return {0};
   std::vector<int> with_data;
   for (int i = 0; i < options_.robots; ++i) {
     if (workload_.steps_per_epoch(i) > 0) with_data.push_back(i);
   }
   const auto population = static_cast<int>(with_data.size());
   require(population > 0, "no robot has any training data");
+  if (regime_ == Regime::kLocal) return with_data;
   const int count = std::clamp(static_cast<int>(std::lround(options_.participation * population)), 1, population);
   RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round_));
   std::vector<int> drawn;
@@ -166,8 +148,28 @@ std::vector<int> CellRun::draw_participants() const {
   return drawn;
 }
 
+MergeInput CellRun::look_at_robots() const {
+  MergeInput input{.symmetry = &workload_.symmetry(),
+                   .maps = workload_.maps(),
+                   .participants = draw_participants(),
+                   .seed = options_.seed,
+                   .round = round_};
+  for (const Member& member : members_) {
+    const bool takes_part = std::binary_search(input.participants.begin(), input.participants.end(), member.index);
+    input.rows.push_back({.robot = member.index,
+                          .weights = &member.robot->weights(),
+                          .samples = static_cast<double>(member.robot->samples()),
+                          .participates = takes_part,
+                          .data = member.robot.get()});
+  }
+  return input;
+}
+
 void CellRun::merge() {
-  if (regime_ == Regime::kLocal) return;
+  if (regime_ == Regime::kLocal) {
+    phase_ = Phase::kObserve;
+    return;
+  }
   if (regime_ == Regime::kJoint) {
     outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
     if (!members_.empty()) outcome_->merged = members_.front().robot->weights();
@@ -180,24 +182,42 @@ void CellRun::merge() {
 }
 
 void CellRun::merge_robots() {
-  MergeInput input{.symmetry = &workload_.symmetry(),
-                   .maps = workload_.maps(),
-                   .participants = draw_participants(),
-                   .seed = options_.seed,
-                   .round = round_,
-                   .previous = outcome_ ? &outcome_->merged : nullptr};
-  for (const Member& member : members_) {
-    const bool takes_part = std::binary_search(input.participants.begin(), input.participants.end(), member.index);
-    input.rows.push_back({.robot = member.index,
-                          .weights = &member.robot->weights(),
-                          .samples = static_cast<double>(member.robot->samples()),
-                          .participates = takes_part,
-                          .data = member.robot.get()});
-  }
+  MergeInput input = look_at_robots();
+  input.previous = outcome_ ? &outcome_->merged : nullptr;
+  input.wants_series = std::any_of(observers_.begin(), observers_.end(),
+                                   [](const RoundObserver* observer) { return observer->wants_series(); });
   outcome_ = merger_->merge(input, comm_);
   record_.participants = static_cast<int>(input.participants.size());
   record_.merge_iterations = outcome_->iterations;
-  hand_back(input.participants);
+}
+
+void CellRun::test_consensus() {
+  std::vector<Metric> merged;
+  for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
+    merged.push_back({kMergedPolicy, "test", value.name, value.value});
+  }
+  record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
+  charge(&PhaseSeconds::evaluate);
+  phase_ = Phase::kObserve;
+}
+
+void CellRun::observe() {
+  const MergeInput robots = look_at_robots();
+  const RoundView view{.round = round_,
+                       .epoch = record_.epoch,
+                       .last = round_ == options_.rounds(),
+                       .robots = robots,
+                       .outcome = outcome_ ? &*outcome_ : nullptr};
+  std::vector<Measurement> measurements;  // of the record once nothing can interrupt any more
+  for (RoundObserver* observer : observers_) {
+    std::vector<Measurement> seen = observer->observe(view, comm_);
+    std::move(seen.begin(), seen.end(), std::back_inserter(measurements));
+  }
+  record_.measurements = std::move(measurements);
+  charge(&PhaseSeconds::evaluate);
+  if (regime_ != Regime::kMerge) return;
+  hand_back(robots.participants);
+  charge(&PhaseSeconds::merge);
 }
 
 void CellRun::hand_back(const std::vector<int>& participants) {
@@ -246,22 +266,6 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
     comm_.ordered_sum(terms, as_span(mean), 1.0 / total);
     for (const Member* member : takers) member->robot->optimizer().moments()[m] = mean;
   }
-}
-
-void CellRun::test_consensus() {
-  const Placement parts{.robots = workload_.test_parts(), .ranks = comm_.size()};
-  std::vector<double> local;
-  comm_.together([&] {
-    for (int part = parts.begin(comm_.rank()); part < parts.end(comm_.rank()); ++part) {
-      append_scores(workload_, outcome_->merged, part, local);
-    }
-  });
-  std::vector<Metric> merged;
-  for (const NamedValue& value : workload_.summarize(scores_of(comm_.all_gather(local)))) {
-    merged.push_back({kMergedPolicy, "test", value.name, value.value});
-  }
-  record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
-  charge(&PhaseSeconds::evaluate);
 }
 
 CellResult CellRun::take_result() {

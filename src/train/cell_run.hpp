@@ -16,7 +16,7 @@ class CellRun {
  public:
   /// Collective, as is everything below.
   CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-          const Checkpointing& checkpointing);
+          const Checkpointing& checkpointing, std::span<RoundObserver* const> observers);
 
   [[nodiscard]] bool is_done() const { return round_ > options_.rounds(); }
   /// The round under way, from 1.
@@ -38,7 +38,7 @@ class CellRun {
     std::int64_t steps_left = 0;  ///< in the round under way
   };
   /// What a round has yet to do, in order.
-  enum class Phase : std::uint8_t { kBegin, kTrain, kTestLocals, kMerge, kTestConsensus };
+  enum class Phase : std::uint8_t { kBegin, kTrain, kTestLocals, kMerge, kTestConsensus, kObserve };
 
   void begin_round();
   /// Gradient steps that a member takes per local epoch of the fleet.
@@ -48,11 +48,15 @@ class CellRun {
   [[nodiscard]] bool tests_locals() const;
   void test_locals();
   std::vector<int> draw_participants() const;
+  /// The robots as they are, with this round's participants.
+  [[nodiscard]] MergeInput look_at_robots() const;
   void merge();
   void merge_robots();
+  void test_consensus();
+  /// Observers look on, then the robots go on from the consensus.
+  void observe();
   void hand_back(const std::vector<int>& participants);
   void carry_moments(const std::vector<Member*>& takers, const std::vector<int>& participants);
-  void test_consensus();
   /// Charges the time since the last call to a phase, less what was spent waiting.
   void charge(double PhaseSeconds::*phase);
 
@@ -68,6 +72,7 @@ class CellRun {
   Workload& workload_;
   const Comm& comm_;
   const Checkpointing& checkpointing_;
+  std::span<RoundObserver* const> observers_;
   Placement placement_;
   std::vector<Member> members_;
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights

@@ -4,6 +4,30 @@
 namespace fleet {
 namespace {
 
+void write_measurement(const Measurement& measurement, StateWriter& state) {
+  state.write_text(measurement.instrument);
+  state.write_text(measurement.subject);
+  state.write_text(measurement.split);
+  state.write_text(measurement.metric);
+  state.write(measurement.robot);
+  state.write(measurement.other);
+  state.write(measurement.at);
+  state.write(measurement.value);
+}
+
+Measurement read_measurement(StateReader& state) {
+  Measurement measurement;
+  measurement.instrument = state.read_text();
+  measurement.subject = state.read_text();
+  measurement.split = state.read_text();
+  measurement.metric = state.read_text();
+  measurement.robot = state.read<int>();
+  measurement.other = state.read<int>();
+  measurement.at = state.read<double>();
+  measurement.value = state.read<double>();
+  return measurement;
+}
+
 void write_round(const RoundRecord& round, StateWriter& state) {
   state.write(round.round);
   state.write(round.epoch);
@@ -16,6 +40,8 @@ void write_round(const RoundRecord& round, StateWriter& state) {
     state.write_text(metric.name);
     state.write(metric.value);
   }
+  state.write(static_cast<std::uint64_t>(round.measurements.size()));
+  for (const Measurement& measurement : round.measurements) write_measurement(measurement, state);
   state.write(round.seconds);
   state.write(round.bytes_moved);
 }
@@ -34,9 +60,29 @@ RoundRecord read_round(StateReader& state) {
     metric.name = state.read_text();
     metric.value = state.read<double>();
   }
+  const auto measurements = state.read<std::uint64_t>();
+  for (std::uint64_t i = 0; i < measurements; ++i) round.measurements.push_back(read_measurement(state));
   round.seconds = state.read<PhaseSeconds>();
   round.bytes_moved = state.read<std::uint64_t>();
   return round;
+}
+
+void write_series(const AlignmentSeries& series, StateWriter& state) {
+  state.write(static_cast<std::uint64_t>(series.size()));
+  for (const auto& [name, values] : series) {
+    state.write_text(name);
+    state.write_all(std::span(values));
+  }
+}
+
+AlignmentSeries read_series(StateReader& state) {
+  AlignmentSeries series;
+  const auto count = state.read<std::uint64_t>();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string name = state.read_text();
+    series[name] = state.read_all<double>();
+  }
+  return series;
 }
 
 /// Keeps the first Error of several steps, for a rank that has to go through the motions with the others all the same.
@@ -128,7 +174,12 @@ std::string CellRun::cell_state() const {
   state.write(static_cast<std::uint64_t>(history_.size()));
   for (const RoundRecord& round : history_) write_round(round, state);
   state.write(outcome_.has_value());
-  if (outcome_) state.write_all(std::span<const float>(outcome_->merged.flat()));
+  if (outcome_) {
+    state.write_all(std::span<const float>(outcome_->merged.flat()));
+    state.write(outcome_->iterations);
+    state.write_all(std::span<const double>(outcome_->objective));
+    write_series(outcome_->series, state);
+  }
   if (merger_ != nullptr) merger_->save(kWholeFleet, state);
   return state.bytes();
 }
@@ -145,6 +196,9 @@ void CellRun::load_cell_state(std::string_view bytes) {
   if (state.read<bool>()) {
     outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
     state.read_into(outcome_->merged.flat());
+    outcome_->iterations = state.read<int>();
+    outcome_->objective = state.read_all<double>();
+    outcome_->series = read_series(state);
   }
   if (merger_ != nullptr) merger_->load(kWholeFleet, state);
 }
@@ -156,9 +210,9 @@ std::string CellRun::member_state(const Member& member) const {
   if (merger_ != nullptr) merger_->save(member.index, state);
   const auto row = static_cast<std::size_t>(&member - members_.data());
   const bool moved = outcome_ && row < outcome_->elements.size();
-  state.write(static_cast<std::uint64_t>(moved ? outcome_->elements[row].size() : 0));
-  for (std::size_t group = 0; moved && group < outcome_->elements[row].size(); ++group) {
-    state.write_all(std::span<const int>(outcome_->elements[row][group]));
+  state.write(moved);
+  if (moved) {
+    for (const Permutation& permutation : outcome_->elements[row]) state.write_all(std::span(permutation));
   }
   return state.bytes();
 }
@@ -169,10 +223,9 @@ void CellRun::load_member_state(std::string_view bytes, std::size_t row) {
   member.steps_left = state.read<std::int64_t>();
   member.robot->load(state);
   if (merger_ != nullptr) merger_->load(member.index, state);
-  const auto groups = state.read<std::uint64_t>();
-  if (groups > 0) {
-    GroupElement& element = outcome_->elements.emplace_back();
-    for (std::uint64_t group = 0; group < groups; ++group) element.push_back(state.read_all<int>());
+  if (state.read<bool>()) {
+    GroupElement& element = outcome_->elements.emplace_back(workload_.symmetry().identity());
+    for (Permutation& permutation : element) state.read_into(std::span(permutation));
   }
   require(state.at_end(), "the checkpoint holds more of robot ", member.index, " than is known of it");
 }

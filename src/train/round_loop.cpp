@@ -6,8 +6,9 @@
 namespace fleet {
 
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing) {
-  CellRun run(options, regime, merger, workload, comm, checkpointing);
+                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing,
+                    std::span<RoundObserver* const> observers) {
+  CellRun run(options, regime, merger, workload, comm, checkpointing, observers);
   for (const RoundRecord& round : run.resume()) emit(round);
   while (!run.is_done()) {
     try {

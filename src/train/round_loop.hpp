@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
 #include "train/checkpoint.hpp"
+#include "train/measurement.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -59,7 +61,8 @@ struct RoundRecord {
   int epoch = 0;  ///< local epochs done
   int participants = 0;
   int merge_iterations = 0;
-  std::vector<Metric> metrics;  ///< in robot order, merged first
+  std::vector<Metric> metrics;            ///< in robot order, merged first
+  std::vector<Measurement> measurements;  ///< by observers
   PhaseSeconds seconds;
   std::uint64_t bytes_moved = 0;  ///< by all ranks
 };
@@ -70,12 +73,34 @@ struct CellResult {
   std::vector<GroupElement> elements;  ///< of the last merge
 };
 
+/// A round as onlookers see it: the robots have trained and merged, but not yet gone on from the consensus.
+struct RoundView {
+  int round = 0;
+  int epoch = 0;
+  bool last = false;
+  const MergeInput& robots;     ///< those with data take part where nothing is drawn; of `joint`, its one robot
+  const MergeOutcome* outcome;  ///< nullptr where nothing is merged; of `joint`, its weights
+};
+
+/// Looks on at a cell without changing what comes of it.
+class RoundObserver {
+ public:
+  virtual ~RoundObserver() = default;
+  /// Whether methods are to record MergeOutcome::series.
+  [[nodiscard]] virtual bool wants_series() const { return false; }
+  /// Once a round, on every rank of the cell; the measurements are the same on all. Begun again where it was
+  /// interrupted. Collective.
+  [[nodiscard]] virtual std::vector<Measurement> observe(const RoundView& view, const Comm& comm) = 0;
+};
+
 /// Runs one cell on `comm`; every rank emits the same records but for seconds. Collective. `merger` is nullptr unless
 /// the regime is kMerge. Error names the robot and round that failed.
 ///
 /// Goes on from the last checkpoint if there is one, on whatever number of ranks, after emitting the rounds behind it;
-/// the outcome has the same bits as without the interruption. Interrupted is thrown when a checkpoint is safe.
+/// the outcome, measurements included, has the same bits as without the interruption. Interrupted is thrown when a
+/// checkpoint is safe.
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing = {});
+                    const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing = {},
+                    std::span<RoundObserver* const> observers = {});
 
 }  // namespace fleet

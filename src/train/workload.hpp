@@ -55,6 +55,9 @@ class Workload {
   [[nodiscard]] virtual std::unique_ptr<Robot> make_robot(int robot) = 0;
   /// One robot with every robot's training data, for the reference line `joint`.
   [[nodiscard]] virtual std::unique_ptr<Robot> make_joint_robot() = 0;
+  /// One robot whose training data are those that no robot trains on, to finetune a merged policy. Error, by default
+  /// and where no data are held out.
+  [[nodiscard]] virtual std::unique_ptr<Robot> make_finetune_robot();
 
   /// The test set comes in a fixed number of parts, so that ranks can share it and still add up the same sums.
   [[nodiscard]] virtual int test_parts() const = 0;

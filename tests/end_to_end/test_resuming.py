@@ -13,7 +13,17 @@ import pytest
 from conftest import Cells, Fleet, children, finish, kill_tree, outcome, table, wait_until
 
 SEEDS = '\n[sweep.grid]\nmerge.method = ["average", "local"]\nseed = [0, 1]\n'
-LONG = '\n[sweep.grid]\nmerge.method = ["average", "fleet-merge"]\nseed = [0, 1, 2]\n'
+LONG = """
+[instruments]
+norms = true
+alignment = true
+finetune_steps = 4
+rounds = "every"
+
+[sweep.grid]
+merge.method = ["average", "fleet-merge"]
+seed = [0, 1, 2]
+"""
 EPOCHS = ("--set", "train.epochs=30", "--set", "evaluate.local=every")
 
 

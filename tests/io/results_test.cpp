@@ -276,6 +276,34 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
   EXPECT_EQ(joined.read_integers("permutations/1/11/hidden", shape), (Ints{2, 0, 1}));
 }
 
+TEST_F(ResultsTest, what_instruments_measured_goes_with_its_cell_and_takes_no_place_where_none_was_on) {
+  CellRecord cell = done_cell("with", 2);
+  cell.rounds[0].measurements = {{.instrument = "barrier",
+                                  .subject = "none",
+                                  .split = "test",
+                                  .metric = "loss",
+                                  .robot = 0,
+                                  .other = 4,
+                                  .value = 2}};
+  cell.rounds[1].measurements = {
+      {.instrument = "finetune", .subject = "merged", .metric = "accuracy", .at = 20, .value = 0.5}};
+  const fs::path without = write(done_cell("without", 1));
+  EXPECT_FALSE(Hdf5Reader(without).has("instruments"));
+  join_cell_files(std::vector{without, write(cell)}, kConfig, output_);
+  const Table table = Hdf5Reader(output_).read_table("instruments");
+  EXPECT_EQ(table.column<std::int32_t>("cell"), (Ints{1, 1}));
+  EXPECT_EQ(table.column<std::int32_t>("round"), (Ints{1, 2}));
+  EXPECT_EQ(table.column<std::string>("instrument"), (Texts{"barrier", "finetune"}));
+  EXPECT_EQ(table.column<std::string>("subject"), (Texts{"none", "merged"}));
+  EXPECT_EQ(table.column<std::string>("split"), (Texts{"test", ""}));
+  EXPECT_EQ(table.column<std::string>("metric"), (Texts{"loss", "accuracy"}));
+  EXPECT_EQ(table.column<std::int32_t>("robot"), (Ints{0, -1}));
+  EXPECT_EQ(table.column<std::int32_t>("other"), (Ints{4, -1}));
+  EXPECT_TRUE(std::isnan(table.column<double>("at")[0]));
+  EXPECT_EQ(table.column<double>("at")[1], 20.0);
+  EXPECT_EQ(table.column<double>("value"), (Reals{2.0, 0.5}));
+}
+
 TEST_F(ResultsTest, provenance_keeps_every_different_value_and_the_span_of_time) {
   const std::vector<fs::path> files{write(done_cell("a", 1), "node2"), write(done_cell("b", 1), "node1"),
                                     write(done_cell("c", 1), "node2"), write(done_cell("d", 1), "node")};

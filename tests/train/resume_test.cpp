@@ -1,7 +1,11 @@
 // Interrupted anywhere and resumed on any number of ranks equals uninterrupted, bit for bit.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "base/error.hpp"
+#include "measurements.hpp"
+#include "memory_store.hpp"
 #include "toy_fleet.hpp"
 #include "train/round_loop.hpp"
 
@@ -12,40 +16,43 @@ using toy::ToyWorkload;
 
 const std::vector<int> kSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
 
-/// Keeps the last checkpoint in memory.
-class MemoryStore final : public CheckpointStore {
+/// Tells of all that there is to see, and can be interrupted before it is done.
+class Onlooker final : public RoundObserver {
  public:
-  void create() override { draft_.clear(); }
-  void append(std::string_view record) override {
-    require(!full, "the store is full");
-    draft_.emplace_back(record);
+  bool wants_series() const override { return true; }
+  std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override {
+    measured_.clear();
+    std::vector<double> mine;  // by robot
+    comm.together([&] {
+      for (const MergeRow& row : view.robots.rows) {
+        mine.push_back(row.participates ? row.samples : -row.samples);
+        mine.push_back(sum_of(*row.weights));
+      }
+    });
+    note("robots", comm.all_gather(mine));
+    note("round", {{static_cast<double>(view.round), static_cast<double>(view.epoch), view.last ? 1.0 : 0.0}});
+    if (view.outcome == nullptr) return std::move(measured_);
+    mine.clear();
+    for (const GroupElement& element : view.outcome->elements) {
+      for (const Permutation& permutation : element) mine.insert(mine.end(), permutation.begin(), permutation.end());
+    }
+    note("elements", comm.all_gather(mine));
+    note("merged", {{sum_of(view.outcome->merged), static_cast<double>(view.outcome->iterations)}});
+    note("objective", view.outcome->objective);
+    for (const auto& [name, values] : view.outcome->series) note(name, values);
+    return std::move(measured_);
   }
-  void commit() override {
-    records = draft_;
-    ++commits;
-  }
-  bool open() override {
-    next_ = 0;
-    return !records.empty();
-  }
-  std::string next() override { return records.at(next_++); }
-  void warn(std::string_view reason) override { warnings.emplace_back(reason); }
-
-  /// Takes what the root of `run` keeps to all ranks, since each may be a root next.
-  void share(const Comm& run) {
-    auto count = static_cast<std::int64_t>(run.is_root() ? records.size() : 0);
-    records.resize(static_cast<std::size_t>(run.sum(count)));
-    for (std::string& record : records) run.broadcast(record);
-  }
-
-  std::vector<std::string> records;
-  std::vector<std::string> warnings;
-  int commits = 0;
-  bool full = false;
 
  private:
-  std::vector<std::string> draft_;
-  std::size_t next_ = 0;
+  static double sum_of(const ParamVector& weights) {
+    return std::accumulate(weights.flat().begin(), weights.flat().end(), 0.0);
+  }
+  void note(const std::string& subject, const std::vector<double>& values) {
+    for (const double value : values) {
+      measured_.push_back({.instrument = "onlooker", .subject = subject, .metric = "seen", .value = value});
+    }
+  }
+  std::vector<Measurement> measured_;
 };
 
 struct Outcome {
@@ -65,11 +72,13 @@ Outcome run(const FleetOptions& options, const std::string& method, const Comm& 
   SettingsReader reader(settings);
   const MergerEntry& entry = find_merger(method);
   const std::unique_ptr<Merger> merger = entry.make(reader);
+  Onlooker onlooker;
+  RoundObserver* const observers[] = {&onlooker};
   Outcome outcome;
   try {
     const CellResult result = run_cell(
         options, entry.regime, merger.get(), workload, comm,
-        [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing);
+        [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {
       outcome.elements.emplace_back(result.element_robots[i], result.elements[i]);
@@ -88,6 +97,8 @@ void expect_same(const Outcome& a, const Outcome& b, const std::string& what) {
     EXPECT_EQ(a.rounds[r].epoch, b.rounds[r].epoch) << what;
     EXPECT_EQ(a.rounds[r].participants, b.rounds[r].participants) << what;
     EXPECT_EQ(a.rounds[r].merge_iterations, b.rounds[r].merge_iterations) << what;
+    EXPECT_FALSE(a.rounds[r].measurements.empty()) << what;
+    EXPECT_EQ(described(a.rounds[r].measurements), described(b.rounds[r].measurements)) << what;
     ASSERT_EQ(a.rounds[r].metrics.size(), b.rounds[r].metrics.size()) << what;
     for (std::size_t m = 0; m < a.rounds[r].metrics.size(); ++m) {
       EXPECT_EQ(a.rounds[r].metrics[m].robot, b.rounds[r].metrics[m].robot) << what;

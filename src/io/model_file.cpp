@@ -1,0 +1,210 @@
+#include "io/model_file.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "io/toml.hpp"
+
+namespace fleet {
+namespace {
+
+using Ints = std::vector<std::int32_t>;
+using Texts = std::vector<std::string>;
+
+constexpr std::int32_t kNoParent = -1;
+
+Table groups_table(const SymmetrySpec& symmetry) {
+  Texts names;
+  Ints sizes, linear, parents, blocks;
+  for (const SymmetryGroup& group : symmetry.groups()) {
+    names.push_back(group.name);
+    sizes.push_back(group.size);
+    linear.push_back(group.kind == GroupKind::kGeneralLinear ? 1 : 0);
+    parents.push_back(group.parent ? static_cast<std::int32_t>(*group.parent) : kNoParent);
+    blocks.push_back(group.block);
+  }
+  Table table;
+  table.add("name", std::move(names));
+  table.add("size", std::move(sizes));
+  table.add("linear", std::move(linear));
+  table.add("parent", std::move(parents));
+  table.add("block", std::move(blocks));
+  return table;
+}
+
+Table actions_table(const SymmetrySpec& symmetry) {
+  Texts tensors;
+  Ints axes, groups, outers, inners, offsets, duals;
+  for (const SymmetryAction& action : symmetry.actions()) {
+    tensors.push_back(symmetry.layout()->tensors()[action.tensor].name);
+    axes.push_back(static_cast<std::int32_t>(action.axis));
+    groups.push_back(static_cast<std::int32_t>(action.group));
+    outers.push_back(action.outer);
+    inners.push_back(action.inner);
+    offsets.push_back(action.offset);
+    duals.push_back(action.dual ? 1 : 0);
+  }
+  Table table;
+  table.add("tensor", std::move(tensors));
+  table.add("axis", std::move(axes));
+  table.add("group", std::move(groups));
+  table.add("outer", std::move(outers));
+  table.add("inner", std::move(inners));
+  table.add("offset", std::move(offsets));
+  table.add("dual", std::move(duals));
+  return table;
+}
+
+/// The weights as they lie in the file; `values` in the order of the layout.
+std::shared_ptr<const ParamLayout> read_tensors(const Hdf5Reader& file, const std::string& name,
+                                                std::vector<float>& values) {
+  auto layout = std::make_shared<ParamLayout>();
+  const Table tensors = file.read_table("tensors");
+  for (const std::string& tensor : tensors.column<std::string>("name")) {
+    require(file.has("weights/" + tensor), name, ": tensor ", tensor, " is listed, but its weights are not there");
+    std::vector<std::size_t> shape;
+    const std::vector<float> part = file.read_floats("weights/" + tensor, shape);
+    require(std::all_of(part.begin(), part.end(), [](float w) { return std::isfinite(w); }), name, ": tensor ", tensor,
+            " holds weights that are not finite");
+    layout->add(tensor, std::vector<std::int64_t>(shape.begin(), shape.end()));
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return layout;
+}
+
+SymmetrySpec read_symmetry(const Hdf5Reader& file, const std::shared_ptr<const ParamLayout>& layout) {
+  const Table groups = file.read_table("groups");
+  const Table actions = file.read_table("actions");
+  const auto integer = [](const Table& table, const char* column, std::size_t row) {
+    return table.column<std::int32_t>(column)[row];
+  };
+  std::vector<SymmetryGroup> made;
+  for (std::size_t g = 0; g < groups.rows(); ++g) {
+    SymmetryGroup& group = made.emplace_back();
+    group.name = groups.column<std::string>("name")[g];
+    group.size = integer(groups, "size", g);
+    if (integer(groups, "linear", g) != 0) group.kind = GroupKind::kGeneralLinear;
+    const std::int32_t parent = integer(groups, "parent", g);
+    if (parent != kNoParent) group.parent = static_cast<std::size_t>(parent);
+    group.block = integer(groups, "block", g);
+  }
+  std::vector<SymmetryAction> acting;
+  for (std::size_t a = 0; a < actions.rows(); ++a) {
+    acting.push_back({.tensor = layout->index_of(actions.column<std::string>("tensor")[a]),
+                      .axis = static_cast<std::size_t>(integer(actions, "axis", a)),
+                      .group = static_cast<std::size_t>(integer(actions, "group", a)),
+                      .outer = integer(actions, "outer", a),
+                      .inner = integer(actions, "inner", a),
+                      .offset = integer(actions, "offset", a),
+                      .dual = integer(actions, "dual", a) != 0});
+  }
+  return {layout, std::move(made), std::move(acting)};
+}
+
+std::string text_of(const TensorSpec& tensor) {
+  std::string shape;
+  for (const std::int64_t extent : tensor.shape) shape += (shape.empty() ? "" : " x ") + std::to_string(extent);
+  return cat(tensor.name, " (", shape, ')');
+}
+
+std::string text_of(const SymmetrySpec& symmetry, std::size_t a) {
+  const SymmetryAction& action = symmetry.actions()[a];
+  const SymmetryGroup& group = symmetry.groups()[action.group];
+  const std::string within =
+      group.parent ? cat(" within block ", group.block, " of ", symmetry.groups()[*group.parent].name) : "";
+  return cat("group ", group.name, " of ", group.size, within, " on axis ", action.axis, " of ",
+             symmetry.layout()->tensors()[action.tensor].name, " (outer ", action.outer, ", inner ", action.inner,
+             ", offset ", action.offset, action.dual ? ", dual)" : ")");
+}
+
+/// The first place where two lists of texts differ, as "left against right"; empty if they do not.
+std::string first_difference(const Texts& left, const Texts& right) {
+  for (std::size_t i = 0; i < std::max(left.size(), right.size()); ++i) {
+    const std::string a = i < left.size() ? left[i] : "nothing";
+    const std::string b = i < right.size() ? right[i] : "nothing";
+    if (a != b) return cat(a, " against ", b);
+  }
+  return "";
+}
+
+Texts tensor_texts(const ParamLayout& layout) {
+  Texts texts;
+  for (const TensorSpec& tensor : layout.tensors()) texts.push_back(text_of(tensor));
+  return texts;
+}
+
+Texts action_texts(const SymmetrySpec& symmetry) {
+  Texts texts;
+  for (std::size_t a = 0; a < symmetry.actions().size(); ++a) texts.push_back(text_of(symmetry, a));
+  return texts;
+}
+
+}  // namespace
+
+void write_model(const std::filesystem::path& path, const SavedModel& model, const Provenance& provenance) {
+  std::error_code ignored;  // a directory that is not there is told by the writer
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ignored);
+  Hdf5Writer file(path);
+  file.write_attribute("/", "model_version", kModelVersion);
+  file.write_attribute("/", "settings", to_text(model.settings));
+  file.write_attribute("/", "robot", model.robot);
+  file.write_attribute("/", "round", model.round);
+  file.write_attribute("/", "epoch", model.epoch);
+  file.write_attribute("/", "samples", model.samples);
+  for (const auto& [key, text] : provenance) file.write_attribute("provenance", key, text);
+  Texts names;
+  for (const TensorSpec& tensor : model.weights.layout().tensors()) names.push_back(tensor.name);
+  Table tensors;
+  tensors.add("name", names);
+  file.write_table("tensors", tensors);
+  for (std::size_t t = 0; t < names.size(); ++t) {
+    const std::vector<std::int64_t>& shape = model.weights.layout().tensors()[t].shape;
+    file.write_array("weights/" + names[t], model.weights.tensor(t),
+                     std::vector<std::size_t>(shape.begin(), shape.end()));
+  }
+  file.write_table("groups", groups_table(model.symmetry));
+  file.write_table("actions", actions_table(model.symmetry));
+  file.commit();
+}
+
+SavedModel read_model(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  const Hdf5Reader file(path);
+  require(file.has("tensors") && file.has("groups") && file.has("actions"), name,
+          " is no saved model; a sweep writes them with --set run.save_models='\"all\"'");
+  const std::int64_t version = file.read_integer_attribute("/", "model_version");
+  require(version == kModelVersion, name, " is a model of version ", version, "; this program reads ", kModelVersion);
+  std::vector<float> values;
+  const std::shared_ptr<const ParamLayout> layout = read_tensors(file, name, values);
+  try {
+    SavedModel model{.settings = parse_toml(file.read_text_attribute("/", "settings"), name),
+                     .robot = static_cast<int>(file.read_integer_attribute("/", "robot")),
+                     .round = static_cast<int>(file.read_integer_attribute("/", "round")),
+                     .epoch = static_cast<int>(file.read_integer_attribute("/", "epoch")),
+                     .samples = file.read_integer_attribute("/", "samples"),
+                     .symmetry = read_symmetry(file, layout),
+                     .weights = ParamVector(layout)};
+    std::copy(values.begin(), values.end(), model.weights.flat().begin());
+    return model;
+  } catch (const ConfigError&) {
+    throw;  // names the file
+  } catch (const Error& error) {
+    throw Error(cat(name, ": ", error.what()));
+  }
+}
+
+void require_same_network(const std::filesystem::path& path, const SavedModel& model, const std::string& source,
+                          const SymmetrySpec& symmetry) {
+  const std::string tensors = first_difference(tensor_texts(model.weights.layout()), tensor_texts(*symmetry.layout()));
+  require(tensors.empty(), path.string(), " and ", source, " are different networks: ", tensors);
+  const std::string actions = first_difference(action_texts(model.symmetry), action_texts(symmetry));
+  require(actions.empty(), path.string(), " and ", source, " have different symmetries: ", actions);
+}
+
+void require_same_network(const std::filesystem::path& path, const SavedModel& model,
+                          const std::filesystem::path& other_path, const SavedModel& other) {
+  require_same_network(path, model, other_path.string(), other.symmetry);
+}
+
+}  // namespace fleet

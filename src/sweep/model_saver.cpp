@@ -1,0 +1,38 @@
+#include "sweep/model_saver.hpp"
+
+#include <numeric>
+
+#include "base/error.hpp"
+#include "io/model_file.hpp"
+
+namespace fleet {
+
+std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& comm) {
+  if (!view.last) return {};
+  std::vector<double> samples;
+  for (const MergeRow& row : view.robots.rows) samples.push_back(row.participates ? row.samples : 0.0);
+  samples = comm.all_gather(samples);
+  const double merged_samples = std::accumulate(samples.begin(), samples.end(), 0.0);
+  const auto save = [&](const std::string& name, int robot, double count, const ParamVector& weights) {
+    write_model(directory_ / (name + ".h5"),
+                {.settings = settings_,
+                 .robot = robot,
+                 .round = view.round,
+                 .epoch = view.epoch,
+                 .samples = static_cast<std::int64_t>(count),
+                 .symmetry = *view.robots.symmetry,
+                 .weights = weights},
+                provenance_);
+  };
+  comm.together([&] {
+    for (const MergeRow& row : view.robots.rows) {
+      if (which_ == SavedModels::kAll && !joint_) save(cat("robot-", row.robot), row.robot, row.samples, *row.weights);
+    }
+    if (comm.is_root() && view.outcome != nullptr) {
+      save("merged", kMergedPolicy, merged_samples, view.outcome->merged);
+    }
+  });
+  return {};
+}
+
+}  // namespace fleet

@@ -1,0 +1,37 @@
+// Leaves the models of a cell on disk: the robots' own as they were before the last merge, and what was merged.
+#pragma once
+
+#include <filesystem>
+
+#include "io/results.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet {
+
+enum class SavedModels {
+  kNone,
+  kMerged,
+  kAll,  ///< the robots' too
+};
+
+class ModelSaver final : public RoundObserver {
+ public:
+  /// Writes merged.h5, robot-0.h5, robot-1.h5, ... (io/model_file.hpp) to `directory`.
+  ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, Provenance provenance, bool joint)
+      : which_(which),
+        directory_(std::move(directory)),
+        settings_(std::move(settings)),
+        provenance_(std::move(provenance)),
+        joint_(joint) {}
+
+  [[nodiscard]] std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override;
+
+ private:
+  SavedModels which_;
+  std::filesystem::path directory_;
+  Settings settings_;
+  Provenance provenance_;
+  bool joint_;  // its one robot is no member of the fleet
+};
+
+}  // namespace fleet
