@@ -9,6 +9,7 @@
 #include "base/process.hpp"
 #include "instruments/interpolation.hpp"
 #include "io/toml.hpp"
+#include "provenance.hpp"
 #include "saved_fleet.hpp"
 #include "train/evaluation.hpp"
 
