@@ -13,6 +13,7 @@
 #include "io/toml.hpp"
 #include "metaworld/command.hpp"
 #include "plan.hpp"
+#include "sample.hpp"
 #include "shakespeare.hpp"
 #include "slurm.hpp"
 #include "sweep/progress.hpp"
@@ -296,6 +297,7 @@ constexpr std::array kCommands = {
     Command{"slurm", "write a Slurm job script for a sweep, by what its finished cells took", slurm},
     Command{"status", "say what is done, running and failed in a sweep's directory", status},
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
+    Command{"sample", "print text from a cell's merged weights: fleet sample RESULTS.h5 --cell ID", sample_command},
     Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
     Command{"metaworld", "roll-outs and demonstrations of Meta-World's tasks", metaworld_command},
     Command{"list", "list workloads, merging methods and models", list},
