@@ -14,6 +14,7 @@
 #include "model_commands.hpp"
 #include "plan.hpp"
 #include "provenance.hpp"
+#include "sample.hpp"
 #include "shakespeare.hpp"
 #include "slurm.hpp"
 #include "sweep/progress.hpp"
@@ -283,6 +284,7 @@ constexpr std::array kCommands = {
     Command{"collect", "join a sweep's finished cells into one HDF5 file", collect},
     Command{"merge", "merge saved models: fleet merge A.h5 B.h5 --method M -o C.h5", merge_models},
     Command{"barrier", "loss between saved models: fleet barrier A.h5 B.h5 -o DIR", measure_barriers},
+    Command{"sample", "print text from a cell's merged weights: fleet sample RESULTS.h5 --cell ID", sample_command},
     Command{"data", "fetch data sets, and say what is in a text: fleet data fetch mnist", data},
     Command{"metaworld", "roll-outs and demonstrations of Meta-World's tasks", metaworld_command},
     Command{"list", "list workloads, merging methods and models", list},

@@ -9,11 +9,6 @@
 namespace fleet {
 namespace {
 
-NetworkShape network_shape(int window) {
-  constexpr int kSymbols = static_cast<int>(kTextVocabulary.size());
-  return {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = window};
-}
-
 /// The windows of a text, range by range, side by side: each with the character after it, which starts the next one.
 /// What is left of a range, less than a window, is left out.
 class Windows {
@@ -48,10 +43,8 @@ TrainingOptions read_options(SettingsReader& settings) {
 }
 
 std::int64_t count_parameters(SettingsReader& settings) {
-  int window = TextPartitionOptions{}.window;
-  settings.read("data.window", window, at_least(1));
   (void)read_options(settings);
-  return static_cast<std::int64_t>(parameter_count(*make_network(settings, network_shape(window))));
+  return static_cast<std::int64_t>(parameter_count(*make_text_model(settings).network));
 }
 
 std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings) {
@@ -73,11 +66,20 @@ std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings)
                                    .objective = ObjectiveKind::kNextCharacter,
                                    .shards = std::move(shards),
                                    .histograms = std::move(data.characters),
-                                   .network = make_network(settings, network_shape(data.window)),
+                                   .network = make_text_model(settings).network,
                                    .options = read_options(settings)});
 }
 
 }  // namespace
+
+TextModel make_text_model(SettingsReader& settings) {
+  TextModel model;
+  settings.read("data.window", model.window, at_least(1));
+  constexpr int kSymbols = static_cast<int>(kTextVocabulary.size());
+  model.network = make_network(
+      settings, {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = model.window});
+  return model;
+}
 
 std::unique_ptr<World> make_shakespeare() {
   return make_text_world({.parameters = count_parameters, .make = make_workload});

@@ -472,6 +472,10 @@ Table Hdf5Reader::read_table(const std::string& name) const {
   return table;
 }
 
+bool Hdf5Reader::has_attribute(const std::string& object, const std::string& name) const {
+  return has(object) && H5Aexists_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
 std::vector<std::string> Hdf5Reader::names_in(const std::string& group) const {
   std::vector<std::string> names;
   if (!has(group)) return names;

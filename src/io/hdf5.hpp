@@ -79,6 +79,8 @@ class Hdf5Reader {
   ~Hdf5Reader();
 
   [[nodiscard]] bool has(const std::string& name) const;
+  /// False also where there is no such object.
+  [[nodiscard]] bool has_attribute(const std::string& object, const std::string& name) const;
   [[nodiscard]] Table read_table(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> names_in(const std::string& group) const;
   [[nodiscard]] std::vector<float> read_floats(const std::string& name, std::vector<std::size_t>& shape) const;

@@ -171,6 +171,7 @@ void write_weights(Hdf5Writer& file, const CellRecord& cell) {
     const std::vector<std::size_t> shape(tensors[t].shape.begin(), tensors[t].shape.end());
     file.write_array("weights/0/" + tensors[t].name, cell.merged->tensor(t), shape);
   }
+  if (cell.settings != nullptr) file.write_attribute("weights/0", "settings", to_text(*cell.settings));
   for (const RobotElement& element : cell.elements) {
     for (std::size_t g = 0; g < element.element.size(); ++g) {
       const std::vector<std::size_t> shape{element.element[g].size()};
@@ -195,6 +196,9 @@ void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& write
   copy_arrays(
       reader, "weights/0", cat("weights/", index), writer,
       [&](const std::string& name, std::vector<std::size_t>& shape) { return reader.read_floats(name, shape); });
+  if (reader.has_attribute("weights/0", "settings")) {
+    writer.write_attribute(cat("weights/", index), "settings", reader.read_text_attribute("weights/0", "settings"));
+  }
   for (const std::string& robot : reader.names_in("permutations/0")) {
     copy_arrays(
         reader, "permutations/0/" + robot, cat("permutations/", index, '/', robot), writer,

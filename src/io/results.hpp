@@ -41,6 +41,7 @@ struct CellRecord {
   std::vector<std::vector<std::int64_t>> histograms;  ///< [robot][label]
   const ParamVector* merged = nullptr;                ///< stored when set
   const SymmetrySpec* symmetry = nullptr;             ///< of `merged` and `elements`
+  const Settings* settings = nullptr;                 ///< the cell's, stored beside `merged` when set
   std::vector<RobotElement> elements;
 };
 

@@ -109,6 +109,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
 /// Brings the permutations of all ranks to the root.
 void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {
   if (result.merged) record.merged = &*result.merged;
+  record.settings = &cell_.settings;
   record.symmetry = &workload.symmetry();
   std::vector<double> flat;
   for (std::size_t i = 0; i < result.elements.size(); ++i) {

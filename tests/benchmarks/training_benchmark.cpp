@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "medians.hpp"
 #include "merge/fleet_merge.hpp"
 #include "torch/runtime.hpp"
 #include "torch/supervised.hpp"
@@ -107,28 +108,16 @@ void alignment_step(benchmark::State& state, const Case& shape) {
   for (auto _ : state) aligner.step(0.5, reference, problem.robot(), stream);
 }
 
-/// Prints the usual table and, at the end, the ratios of medians that matter.
-class Ratios : public benchmark::ConsoleReporter {
- public:
-  void ReportRuns(const std::vector<Run>& runs) override {
-    ConsoleReporter::ReportRuns(runs);
-    for (const Run& run : runs) {
-      const bool alone = run.repetitions <= 1 && run.run_type == Run::RT_Iteration;
-      if (alone || run.aggregate_name == "median") seconds_[run.run_name.function_name] = run.GetAdjustedRealTime();
-    }
-  }
-  void Finalize() override {
+class Ratios final : public Medians {
+  void print_ratios() override {
     for (const auto& [name, shape] : kCases) {
-      const double step = seconds_["training_step/" + name];
+      const double step = median("training_step/" + name);
       std::printf(
           "%s: training runs at %.0f %% of the rate of its matrix products; an alignment step costs %.2f training "
           "steps\n",
-          name.c_str(), 100.0 * seconds_["matrix_products/" + name] / step, seconds_["alignment_step/" + name] / step);
+          name.c_str(), 100.0 * median("matrix_products/" + name) / step, median("alignment_step/" + name) / step);
     }
   }
-
- private:
-  std::map<std::string, double> seconds_;
 };
 
 }  // namespace
