@@ -52,6 +52,7 @@ enum class ObjectiveKind {
 struct TrainingOptions {
   int batch_size = 128;
   OptimizerOptions optimizer;
+  RateSchedule schedule;               ///< over the steps of the whole cell, whatever merges come between
   double clip_norm = 0.0;              ///< longer gradients are shortened to it; 0 for no bound
   bool common_initialization = false;  ///< all robots start from the same weights
   /// Recurrent networks go on from the state in which the sequence's last window left them: batches run through the
@@ -60,7 +61,7 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
 };
 
-/// Reads "train.batch_size", "train.optimizer", "train.learning_rate" ... and "fleet.initialization".
+/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ... and "fleet.initialization".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
 
 /// Samples of the test set that are also scored by themselves, e.g. what one role says.
