@@ -56,7 +56,7 @@ class Mlp final : public Network {
 }  // namespace
 
 std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkShape& shape) {
-  std::vector<int> hidden{128, 128};
+  std::vector<int> hidden = shape.hidden;
   Activation activation = Activation::kRelu;
   NormKind norm = NormKind::kNone;
   settings.read("model.hidden", hidden, at_least(1));

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/settings.hpp"
 
@@ -24,7 +25,8 @@ struct NetworkShape {
   int channels = 1;  ///< of an image
   int height = 0;
   int width = 0;
-  int steps = 0;  ///< of a sequence, at most
+  int steps = 0;                      ///< of a sequence, at most
+  std::vector<int> hidden{128, 128};  ///< widths of a multilayer perceptron, unless "model.hidden" says otherwise
 };
 
 struct ModelEntry {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,12 +37,13 @@ struct TextWindows {
 
 /// Observations with the action that an expert took, one a sample.
 struct Demonstrations {
-  std::span<const float> observations;  ///< samples x features
-  std::span<const float> actions;       ///< samples x dimensions
-  int features = 0;
+  std::span<const float> actions;  ///< samples x dimensions
+  int features = 0;                ///< of the network's input
   int dimensions = 0;
+  /// Writes what the network is to see of a sample's observation, `features` numbers.
+  std::function<void(std::int32_t sample, std::span<float> into)> observe;
 };
-[[nodiscard]] std::shared_ptr<Samples> make_samples(const Demonstrations& demonstrations);
+[[nodiscard]] std::shared_ptr<Samples> make_samples(Demonstrations demonstrations);
 
 enum class ObjectiveKind {
   kCrossEntropy,
