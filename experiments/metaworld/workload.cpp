@@ -1,6 +1,7 @@
 #include "metaworld/workload.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.hpp"
 #include "metaworld/goals.hpp"
@@ -8,6 +9,8 @@
 
 namespace fleet::metaworld {
 namespace {
+
+constexpr std::array kHidden = {256, 256, 256};
 
 /// What a network sees of an observation.
 class Sight {
@@ -151,7 +154,7 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<cons
 NetworkShape CloningOptions::network_shape() const {
   return {.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
           .outputs = static_cast<int>(kActionSize),
-          .hidden = {256, 256, 256}};
+          .hidden = kHidden};
 }
 
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,

@@ -4,7 +4,6 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "base/settings.hpp"
 
@@ -25,8 +24,9 @@ struct NetworkShape {
   int channels = 1;  ///< of an image
   int height = 0;
   int width = 0;
-  int steps = 0;                      ///< of a sequence, at most
-  std::vector<int> hidden{128, 128};  ///< widths of a multilayer perceptron, unless "model.hidden" says otherwise
+  int steps = 0;  ///< of a sequence, at most
+  /// Widths of a multilayer perceptron, unless "model.hidden" says otherwise; empty: 128, 128.
+  std::span<const int> hidden;
 };
 
 struct ModelEntry {
