@@ -200,7 +200,6 @@ int list(const Arguments& /*arguments*/) {
   print("workloads (workload)", world_table());
   print("methods (merge.method)", merger_table());
   print("models (model.kind)", model_table());
-  std::cout << "simulators\n  metaworld     " << metaworld_summary() << '\n';
   return 0;
 }
 

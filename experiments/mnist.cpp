@@ -32,11 +32,6 @@ struct Options {
   TrainingOptions training;
 };
 
-constexpr std::array<std::pair<std::string_view, PartitionOptions::Kind>, 3> kPartitions{
-    {{"mixture", PartitionOptions::Kind::kMixture},
-     {"per-class", PartitionOptions::Kind::kPerClass},
-     {"iid", PartitionOptions::Kind::kIid}}};
-
 Options read_options(SettingsReader& settings) {
   Options options;
   std::array<std::string_view, kImages.size()> names;
@@ -50,11 +45,8 @@ Options read_options(SettingsReader& settings) {
   settings.read("run.data", directory);
   options.directory = directory;
   settings.read("data.standardize", options.standardize);
+  options.partition = read_partition_options(settings);
   settings.read("data.samples", options.partition.samples, at_least(0));
-  settings.read("data.held_out", options.partition.held_out, between(0, 0.9));
-  settings.read("fleet.robots", options.partition.robots, at_least(1));
-  settings.read("fleet.partition", options.partition.kind, Names<PartitionOptions::Kind>(kPartitions));
-  settings.read("fleet.alpha", options.partition.alpha, above(0));
   options.training = read_training_options(settings);
   return options;
 }

@@ -19,6 +19,7 @@ CloningRows rows_of(const DemonstrationSet& set) {
   for (const Demonstration& episode : set.episodes) {
     auto task = std::ranges::find(rows.tasks, episode.task);
     if (task == rows.tasks.end()) task = rows.tasks.insert(rows.tasks.end(), episode.task);
+    rows.starts.push_back(static_cast<std::int32_t>(rows.labels.size()));
     const auto steps = static_cast<std::ptrdiff_t>(episode.steps());
     // Nothing is done in the last state.
     rows.observations.insert(rows.observations.end(), episode.observations.begin(),
@@ -27,6 +28,30 @@ CloningRows rows_of(const DemonstrationSet& set) {
     rows.labels.insert(rows.labels.end(), episode.steps(), static_cast<std::uint8_t>(task - rows.tasks.begin()));
   }
   return rows;
+}
+
+CloningSplit split_rows(const CloningRows& rows, std::span<const int> tasks, double test) {
+  CloningSplit split;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const std::string name = cat(task_of(tasks[t]).name, "-v3");
+    std::vector<std::size_t> demonstrations;
+    for (std::size_t i = 0; i < rows.starts.size(); ++i) {
+      if (rows.tasks[rows.labels[static_cast<std::size_t>(rows.starts[i])]] == name) demonstrations.push_back(i);
+    }
+    require(demonstrations.size() >= 2, "there are ", demonstrations.size(), " demonstrations of ", name,
+            ", and at least two are needed: one to learn from, one to be tested on");
+    const auto size = static_cast<double>(demonstrations.size());
+    const auto tested = static_cast<std::size_t>(std::clamp(std::round(test * size), 1.0, size - 1.0));
+    std::vector<std::int32_t>& test_rows = split.test.emplace_back();
+    for (std::size_t i = 0; i < demonstrations.size(); ++i) {
+      const std::size_t next = demonstrations[i] + 1;
+      const auto end = next < rows.starts.size() ? rows.starts[next] : static_cast<std::int32_t>(rows.size());
+      std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_rows;
+      for (std::int32_t row = rows.starts[demonstrations[i]]; row < end; ++row) side.push_back(row);
+    }
+    split.labels.resize(split.train.size(), static_cast<std::uint8_t>(t));
+  }
+  return split;
 }
 
 void ObservationMoments::add(std::span<const float> rows) {

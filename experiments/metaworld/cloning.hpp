@@ -19,9 +19,20 @@ struct CloningRows {
   std::vector<float> actions;        ///< rows x kActionSize
   std::vector<std::uint8_t> labels;  ///< index into `tasks`
   std::vector<std::string> tasks;    ///< in the order of their first demonstration
+  std::vector<std::int32_t> starts;  ///< first row of each demonstration
   [[nodiscard]] std::size_t size() const { return labels.size(); }
 };
 [[nodiscard]] CloningRows rows_of(const DemonstrationSet& set);
+
+/// Rows to learn from and rows to be tested on, of some of the tasks.
+struct CloningSplit {
+  std::vector<std::int32_t> train;              ///< indices of rows
+  std::vector<std::uint8_t> labels;             ///< of `train`: which of the tasks asked for
+  std::vector<std::vector<std::int32_t>> test;  ///< [task]
+};
+/// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task the last
+/// `test` of them, at least one. Error for a task (id, as task_of() takes it) with fewer than two.
+[[nodiscard]] CloningSplit split_rows(const CloningRows& rows, std::span<const int> tasks, double test);
 
 /// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be
 /// added up in the order of robots.

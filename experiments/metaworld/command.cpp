@@ -218,8 +218,4 @@ int metaworld_command(const Arguments& arguments) {
   return arguments.empty() ? exit_code::kMisused : 0;
 }
 
-std::string metaworld_summary() {
-  return "Meta-World v3's 50 manipulation tasks: `fleet metaworld --help`";
-}
-
 }  // namespace fleet

@@ -8,7 +8,4 @@ namespace fleet {
 /// Without MuJoCo it only says what to install.
 int metaworld_command(const Arguments& arguments);
 
-/// What `fleet list` says of it.
-[[nodiscard]] std::string metaworld_summary();
-
 }  // namespace fleet

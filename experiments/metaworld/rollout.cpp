@@ -5,9 +5,9 @@
 namespace fleet::metaworld {
 
 EpisodeResult roll_out(Environment& environment, const Policy& policy,
-                       const std::function<void(Environment& environment)>& watch) {
+                       const std::function<void(Environment& environment)>& watch, int steps) {
   EpisodeResult result;
-  while (result.steps < kEpisodeSteps && !result.success && !result.diverged) {
+  while (result.steps < steps && !result.success && !result.diverged) {
     const StepResult step = environment.step(policy(environment.scene().task(), environment.observation()));
     result = {.success = step.success, .diverged = step.diverged, .steps = result.steps + 1};
     if (watch) watch(environment);
@@ -21,7 +21,7 @@ Environment& Workshop::environment(int task) {
   return place->environment;
 }
 
-EpisodeResult Trials::run(std::size_t job, const Policy& policy) {
+EpisodeResult Trials::run(std::size_t job, const Policy& policy, int steps) {
   Environment& environment = workshop_->environment(jobs_[job].task);
   if (starts_[job]) {
     environment.reset(*starts_[job]);
@@ -29,7 +29,7 @@ EpisodeResult Trials::run(std::size_t job, const Policy& policy) {
     environment.reset(jobs_[job].variation);
     starts_[job] = environment.start();
   }
-  return roll_out(environment, policy);
+  return roll_out(environment, policy, {}, steps);
 }
 
 std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm) {

@@ -21,9 +21,9 @@ struct EpisodeResult {
   int steps = 0;  ///< taken until the end
 };
 
-/// Runs the environment, just reset, until success, divergence or kEpisodeSteps. `watch` is called after every step.
+/// Runs the environment, just reset, until success, divergence or the last step. `watch` is called after every step.
 EpisodeResult roll_out(Environment& environment, const Policy& policy,
-                       const std::function<void(Environment& environment)>& watch = {});
+                       const std::function<void(Environment& environment)>& watch = {}, int steps = kEpisodeSteps);
 
 /// One environment for each task asked for so far.
 class Workshop {
@@ -56,7 +56,7 @@ class Trials {
   Trials(std::vector<Job> jobs, Workshop& workshop)
       : jobs_(std::move(jobs)), starts_(jobs_.size()), workshop_(&workshop) {}
   [[nodiscard]] std::size_t size() const { return jobs_.size(); }
-  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy);
+  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy, int steps = kEpisodeSteps);
 
  private:
   std::vector<Job> jobs_;

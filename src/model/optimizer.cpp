@@ -1,6 +1,8 @@
 #include "model/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.hpp"
 #include "base/multiversion.hpp"
@@ -42,22 +44,31 @@ void sgd_momentum(float rate, float decay, float momentum, std::size_t size, flo
 
 }  // namespace
 
+double RateSchedule::factor(std::int64_t step, std::int64_t total) const {
+  if (step < warmup_steps) return static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+  if (kind == Kind::kConstant) return 1.0;
+  const auto span = static_cast<double>(std::max<std::int64_t>(1, total - warmup_steps));
+  const double done = std::min(1.0, static_cast<double>(step - warmup_steps) / span);
+  return 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+}
+
 Optimizer::Optimizer(const OptimizerOptions& options, std::size_t size) : options_(options) {
   const bool adam = options.kind == OptimizerOptions::Kind::kAdam;
   const std::size_t count = adam ? 2 : (options.momentum > 0.0 ? 1 : 0);
   moments_.assign(count, Eigen::VectorXf::Zero(static_cast<Eigen::Index>(size)));
 }
 
-void Optimizer::step(std::span<float> weights, std::span<const float> gradient) {
+void Optimizer::step(std::span<float> weights, std::span<const float> gradient, double factor) {
   ++steps_;
-  const auto rate = static_cast<float>(options_.learning_rate);
+  const double learning_rate = options_.learning_rate * factor;
+  const auto rate = static_cast<float>(learning_rate);
   const auto decay = static_cast<float>(options_.weight_decay);
   if (options_.kind == OptimizerOptions::Kind::kAdam) {
     const auto t = static_cast<double>(steps_);
     const AdamStep s{.beta1 = static_cast<float>(options_.beta1),
                      .beta2 = static_cast<float>(options_.beta2),
                      .decay = decay,
-                     .rate = static_cast<float>(options_.learning_rate / (1.0 - std::pow(options_.beta1, t))),
+                     .rate = static_cast<float>(learning_rate / (1.0 - std::pow(options_.beta1, t))),
                      .root_scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
                      .epsilon = static_cast<float>(options_.epsilon)};
     adam(s, weights.size(), weights.data(), gradient.data(), moments_[0].data(), moments_[1].data());

@@ -21,13 +21,24 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
 };
 
+/// What the learning rate is multiplied by as training goes on.
+struct RateSchedule {
+  enum class Kind { kConstant, kCosine };
+  Kind kind = Kind::kConstant;
+  std::int64_t warmup_steps = 0;
+
+  /// At step `step` (from 0) of `total`: (step + 1) / warmup_steps while it warms up, then 1, or from 1 down along half
+  /// a cosine that would end at 0 after the last step (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5).
+  [[nodiscard]] double factor(std::int64_t step, std::int64_t total) const;
+};
+
 /// Updates one weight buffer in place and holds its moments. Agrees with torch::optim::Adam and SGD.
 class Optimizer {
  public:
   Optimizer(const OptimizerOptions& options, std::size_t size);
 
-  /// One step. `weights` and `gradient` have the size given above.
-  void step(std::span<float> weights, std::span<const float> gradient);
+  /// One step, at `factor` times the learning rate. `weights` and `gradient` have the size given above.
+  void step(std::span<float> weights, std::span<const float> gradient, double factor = 1.0);
   /// As new: zero moments, zero steps.
   void reset();
 

@@ -57,6 +57,7 @@ class Mlp final : public Network {
 
 std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkShape& shape) {
   std::vector<int> hidden{128, 128};
+  if (!shape.hidden.empty()) hidden.assign(shape.hidden.begin(), shape.hidden.end());
   Activation activation = Activation::kRelu;
   NormKind norm = NormKind::kNone;
   settings.read("model.hidden", hidden, at_least(1));

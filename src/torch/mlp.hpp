@@ -5,7 +5,7 @@
 
 namespace fleet {
 
-/// "model.hidden" (widths, default [128, 128]) and "model.activation" ("relu" or "tanh").
+/// "model.hidden" (widths, by default those of `shape`) and "model.activation" ("relu" or "tanh").
 [[nodiscard]] std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkShape& shape);
 
 }  // namespace fleet

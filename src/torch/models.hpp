@@ -25,6 +25,8 @@ struct NetworkShape {
   int height = 0;
   int width = 0;
   int steps = 0;  ///< of a sequence, at most
+  /// Widths of a multilayer perceptron, unless "model.hidden" says otherwise; empty: 128, 128.
+  std::span<const int> hidden;
 };
 
 struct ModelEntry {

@@ -51,6 +51,7 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
   double total = 0.0;
   std::int64_t done = 0;
   for (; done < steps && !stop(); ++done) {
+    const double factor = options.schedule.factor(step_, total_steps_);
     load_next_batch();
     Pass pass{.training = true, .state = options.carry_state ? &state_ : nullptr};
     const double loss = fleet::loss_gradient(*classroom_.network, *classroom_.objective, weights_, samples.inputs(),
@@ -59,7 +60,7 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
             "; a smaller train.learning_rate may help");
     for (torch::Tensor& tensor : state_) tensor = tensor.detach();  // gradients reach back one window
     if (options.clip_norm > 0.0) clip(classroom_.gradient.flat(), options.clip_norm);
-    optimizer_.step(weights_.flat(), classroom_.gradient.flat());
+    optimizer_.step(weights_.flat(), classroom_.gradient.flat(), factor);
     total += loss;
   }
   return done > 0 ? total / static_cast<double>(done) : 0.0;

@@ -26,6 +26,7 @@ class SupervisedRobot final : public Robot {
   ParamVector& weights() override { return weights_; }
   Optimizer& optimizer() override { return optimizer_; }
   std::int64_t samples() const override { return static_cast<std::int64_t>(shard_.train.size()); }
+  void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
   double train(std::int64_t steps, const std::function<bool()>& stop) override;
   void save(StateWriter& state) override;
   void load(StateReader& state) override;
@@ -54,6 +55,7 @@ class SupervisedRobot final : public Robot {
   ParamVector weights_;
   Optimizer optimizer_;
   std::int64_t step_ = 0;
+  std::int64_t total_steps_ = 0;
   std::optional<RowMatrix> data_moments_;  // second moments of what enters the first map, if that is the data itself
 };
 

@@ -74,7 +74,7 @@ class TextSamples final : public Samples {
 
 class DemonstrationSamples final : public Samples {
  public:
-  explicit DemonstrationSamples(const Demonstrations& source) : source_(source) {}
+  explicit DemonstrationSamples(Demonstrations source) : source_(std::move(source)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(source_.actions.size()) / source_.dimensions; }
 
@@ -84,18 +84,18 @@ class DemonstrationSamples final : public Samples {
       inputs_ = torch::empty({count, source_.features}, torch::kFloat32);
       targets_ = torch::empty({count, source_.dimensions}, torch::kFloat32);
     }
-    gather(samples, source_.observations, source_.features, inputs_);
-    gather(samples, source_.actions, source_.dimensions, targets_);
-  }
-
- private:
-  static void gather(std::span<const std::int32_t> samples, std::span<const float> from, int width, torch::Tensor& to) {
-    auto* row = to.data_ptr<float>();
+    const auto features = static_cast<std::size_t>(source_.features);
+    auto* input = inputs_.data_ptr<float>();
+    auto* target = targets_.data_ptr<float>();
     for (const std::int32_t sample : samples) {
-      row = std::copy_n(from.data() + static_cast<std::ptrdiff_t>(sample) * width, width, row);
+      source_.observe(sample, {input, features});
+      input += features;
+      target = std::copy_n(source_.actions.data() + static_cast<std::ptrdiff_t>(sample) * source_.dimensions,
+                           source_.dimensions, target);
     }
   }
 
+ private:
   Demonstrations source_;
 };
 
@@ -109,8 +109,8 @@ std::shared_ptr<Samples> make_samples(TextWindows text) {
   return std::make_shared<TextSamples>(std::move(text));
 }
 
-std::shared_ptr<Samples> make_samples(const Demonstrations& demonstrations) {
-  return std::make_shared<DemonstrationSamples>(demonstrations);
+std::shared_ptr<Samples> make_samples(Demonstrations demonstrations) {
+  return std::make_shared<DemonstrationSamples>(std::move(demonstrations));
 }
 
 }  // namespace fleet

@@ -82,6 +82,8 @@ class SupervisedWorkload final : public Workload {
 
 constexpr std::array<std::pair<std::string_view, OptimizerOptions::Kind>, 2> kOptimizers{
     {{"adam", OptimizerOptions::Kind::kAdam}, {"sgd", OptimizerOptions::Kind::kSgd}}};
+constexpr std::array<std::pair<std::string_view, RateSchedule::Kind>, 2> kSchedules{
+    {{"constant", RateSchedule::Kind::kConstant}, {"cosine", RateSchedule::Kind::kCosine}}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> kInitializations{{{"different", false}, {"common", true}}};
 
 }  // namespace
@@ -92,6 +94,8 @@ TrainingOptions read_training_options(SettingsReader& settings) {
   settings.read("train.batch_size", options.batch_size, at_least(1));
   settings.read("train.optimizer", optimizer.kind, Names<OptimizerOptions::Kind>(kOptimizers));
   settings.read("train.learning_rate", optimizer.learning_rate, above(0));
+  settings.read("train.schedule", options.schedule.kind, Names<RateSchedule::Kind>(kSchedules));
+  settings.read("train.warmup_steps", options.schedule.warmup_steps, at_least(0));
   settings.read("train.weight_decay", optimizer.weight_decay, at_least(0));
   settings.read("train.momentum", optimizer.momentum, between(0, 1));
   settings.read("train.beta1", optimizer.beta1, between(0, 0.999999));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,12 +37,13 @@ struct TextWindows {
 
 /// Observations with the action that an expert took, one a sample.
 struct Demonstrations {
-  std::span<const float> observations;  ///< samples x features
-  std::span<const float> actions;       ///< samples x dimensions
-  int features = 0;
+  std::span<const float> actions;  ///< samples x dimensions
+  int features = 0;                ///< of the network's input
   int dimensions = 0;
+  /// Writes what the network is to see of a sample's observation, `features` numbers.
+  std::function<void(std::int32_t sample, std::span<float> into)> observe;
 };
-[[nodiscard]] std::shared_ptr<Samples> make_samples(const Demonstrations& demonstrations);
+[[nodiscard]] std::shared_ptr<Samples> make_samples(Demonstrations demonstrations);
 
 enum class ObjectiveKind {
   kCrossEntropy,
@@ -52,6 +54,7 @@ enum class ObjectiveKind {
 struct TrainingOptions {
   int batch_size = 128;
   OptimizerOptions optimizer;
+  RateSchedule schedule;               ///< over the steps of the whole cell, whatever merges come between
   double clip_norm = 0.0;              ///< longer gradients are shortened to it; 0 for no bound
   bool common_initialization = false;  ///< all robots start from the same weights
   /// Recurrent networks go on from the state in which the sequence's last window left them: batches run through the
@@ -60,7 +63,7 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
 };
 
-/// Reads "train.batch_size", "train.optimizer", "train.learning_rate" ... and "fleet.initialization".
+/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ... and "fleet.initialization".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
 
 /// Samples of the test set that are also scored by themselves, e.g. what one role says.

@@ -23,6 +23,7 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
   comm.together([&] {
     for (int i = placement_.begin(comm.rank()); i < placement_.end(comm.rank()); ++i) {
       members_.push_back({i, regime == Regime::kJoint ? workload.make_joint_robot() : workload.make_robot(i)});
+      members_.back().robot->expect(steps_per_epoch(members_.back()) * options.epochs);
     }
   });
   charge(&PhaseSeconds::other);

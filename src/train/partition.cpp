@@ -113,6 +113,18 @@ std::vector<Indices> split_off(std::vector<Indices>& by_class, double share) {
 
 }  // namespace
 
+PartitionOptions read_partition_options(SettingsReader& settings) {
+  using Kind = PartitionOptions::Kind;
+  constexpr std::array<std::pair<std::string_view, Kind>, 3> kKinds{
+      {{"mixture", Kind::kMixture}, {"per-class", Kind::kPerClass}, {"iid", Kind::kIid}}};
+  PartitionOptions options;
+  settings.read("data.held_out", options.held_out, between(0, 0.9));
+  settings.read("fleet.robots", options.robots, at_least(1));
+  settings.read("fleet.partition", options.kind, Names<Kind>(kKinds));
+  settings.read("fleet.alpha", options.alpha, above(0));
+  return options;
+}
+
 std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total) {
   std::vector<std::size_t> counts;
   std::vector<double> remainders;

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/settings.hpp"
+
 namespace fleet {
 
 struct PartitionOptions {
@@ -20,6 +22,9 @@ struct PartitionOptions {
   double held_out = 0.1;     ///< share of the samples that no robot trains on, dealt to the same robots alike
   std::int64_t samples = 0;  ///< of the whole data set to use; 0 for all
 };
+
+/// Reads "data.held_out", "fleet.robots", "fleet.partition" ("mixture", "per-class" or "iid") and "fleet.alpha".
+[[nodiscard]] PartitionOptions read_partition_options(SettingsReader& settings);
 
 /// Whole numbers that add up to `total` and stay within one of share * total, for shares that add up to 1: largest
 /// remainders, ties to the first.

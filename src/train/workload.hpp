@@ -23,6 +23,8 @@ class Robot : public LocalData {
   [[nodiscard]] virtual Optimizer& optimizer() = 0;
   /// Size of the training shard; a robot without data neither trains nor takes part in merges.
   [[nodiscard]] virtual std::int64_t samples() const = 0;
+  /// Told before any training how many steps it will come to in all, of which a learning rate's schedule may make use.
+  virtual void expect(std::int64_t /*total_steps*/) {}
   /// Goes on training for `steps` steps and returns their mean loss. Error naming the robot when the loss is no longer
   /// finite. Asks `stop` once before every step and returns early when it says so: a robot that trains in two goes ends
   /// with the same bits as in one.

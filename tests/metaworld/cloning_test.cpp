@@ -96,5 +96,31 @@ TEST(CloningRows, pair_every_action_with_the_observation_it_answered) {
   }
 }
 
+TEST(CloningRows, are_split_by_whole_demonstrations) {
+  DemonstrationSet set;
+  const std::vector<int> tasks = find_tasks("push,reach");
+  for (std::size_t k = 0; k < 12; ++k) {
+    Demonstration& episode = set.episodes.emplace_back();
+    episode.task = k % 3 == 0 ? "push-v3" : k % 3 == 1 ? "reach-v3" : "door-open-v3";
+    episode.observations.resize((k + 2) * kObservationSize);
+    episode.actions.resize((k + 1) * kActionSize);
+    episode.rewards.resize(k + 1);
+  }
+  const CloningRows all = rows_of(set);
+  const CloningSplit split = split_rows(all, tasks, 0.5);
+  ASSERT_EQ(split.test.size(), 2U);
+  // Of push, the demonstrations of 1 and 4 rows are learned from, those of 7 and 10 tested on; of reach 2, 5 and 8, 11.
+  EXPECT_EQ(split.train.size(), 1U + 4U + 2U + 5U);
+  EXPECT_EQ(split.test[0].size(), 7U + 10U);
+  EXPECT_EQ(split.test[1].size(), 8U + 11U);
+  for (std::size_t i = 0; i < split.train.size(); ++i) {
+    EXPECT_EQ(all.tasks[all.labels[static_cast<std::size_t>(split.train[i])]],
+              split.labels[i] == 0 ? "push-v3" : "reach-v3");
+  }
+  for (const std::int32_t row : split.test[0]) EXPECT_GE(row, all.starts[6]);
+  EXPECT_EQ(split_rows(all, tasks, 0.01).test[0].size(), 10U) << "at least one is tested on";
+  EXPECT_THROW((void)split_rows(all, find_tasks("hammer"), 0.1), Error);
+}
+
 }  // namespace
 }  // namespace fleet::metaworld

@@ -73,5 +73,32 @@ TEST(Optimizer, reset_makes_it_new) {
   EXPECT_EQ(a, b);
 }
 
+TEST(RateSchedule, warms_up_and_comes_down_along_half_a_cosine) {
+  const RateSchedule constant{};
+  EXPECT_EQ(constant.factor(0, 10), 1.0);
+  EXPECT_EQ(constant.factor(9, 10), 1.0);
+  const RateSchedule cosine{.kind = RateSchedule::Kind::kCosine, .warmup_steps = 4};
+  EXPECT_EQ(cosine.factor(0, 104), 0.25);
+  EXPECT_EQ(cosine.factor(3, 104), 1.0);
+  EXPECT_EQ(cosine.factor(4, 104), 1.0);
+  EXPECT_NEAR(cosine.factor(54, 104), 0.5, 1e-12);
+  EXPECT_LT(cosine.factor(103, 104), 1e-3);
+  for (std::int64_t step = 4; step < 103; ++step) EXPECT_GT(cosine.factor(step, 104), cosine.factor(step + 1, 104));
+  EXPECT_GE(cosine.factor(1000, 104), 0.0) << "nor does it come up again";
+}
+
+TEST(Optimizer, takes_a_factor_as_a_smaller_learning_rate) {
+  for (const auto kind : {OptimizerOptions::Kind::kAdam, OptimizerOptions::Kind::kSgd}) {
+    std::vector<float> scaled = random_vector(1, 9);
+    std::vector<float> smaller = scaled;
+    Optimizer one({.kind = kind, .learning_rate = 0.5}, 9);
+    Optimizer other({.kind = kind, .learning_rate = 0.125}, 9);
+    const std::vector<float> gradient = random_vector(2, 9);
+    one.step(scaled, gradient, 0.25);
+    other.step(smaller, gradient);
+    EXPECT_EQ(scaled, smaller);
+  }
+}
+
 }  // namespace
 }  // namespace fleet

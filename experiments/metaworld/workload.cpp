@@ -1,0 +1,194 @@
+#include "metaworld/workload.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+#include "metaworld/goals.hpp"
+#include "torch/policy.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+constexpr std::array kHidden = {256, 256, 256};
+
+/// What a network sees of an observation.
+class Sight {
+ public:
+  /// Scales by what the robots tell of their shards, in the order of robots.
+  Sight(std::span<const Shard> shards, std::span<const float> observations, std::size_t marks)
+      : scaling_(moments_of(shards, observations)), marks_(marks) {}
+
+  /// `marks` of the tasks, or none, follow the observation in `into`.
+  void see(std::span<const float, kObservationSize> observation, std::size_t task, std::span<float> into) const {
+    scaling_.apply(observation, into.first<kObservationSize>());
+    const auto marks = into.subspan<kObservationSize>();
+    std::ranges::fill(marks, 0.0F);
+    if (marks_ > 0) marks[task] = 1;
+  }
+
+ private:
+  static ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations) {
+    ObservationMoments fleet;
+    for (const Shard& shard : shards) {
+      ObservationMoments own;
+      for (const std::int32_t row : shard.train) {
+        own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, kObservationSize));
+      }
+      fleet.add(own);
+    }
+    return fleet;
+  }
+
+  ObservationScaling scaling_;
+  std::size_t marks_;
+};
+
+/// Deals every task's test rows to its episodes: part = episode x tasks + task, so that ranks, which take consecutive
+/// parts, have their share of every task.
+TestGroups deal_to_parts(const CloningSplit& split, std::size_t episodes) {
+  const std::size_t tasks = split.test.size();
+  TestGroups parts{.name = "part", .samples = std::vector<std::vector<std::int32_t>>(episodes * tasks)};
+  for (std::size_t t = 0; t < tasks; ++t) {
+    for (std::size_t i = 0; i < split.test[t].size(); ++i) {
+      parts.samples[i % episodes * tasks + t].push_back(split.test[t][i]);
+    }
+  }
+  return parts;
+}
+
+std::vector<Job> draw_jobs(const CloningOptions& options) {
+  std::vector<Job> jobs;
+  for (int episode = 0; episode < options.episodes; ++episode) {
+    for (const int task : options.tasks) {
+      RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
+                          static_cast<std::uint64_t>(episode));
+      jobs.push_back({.task = task, .variation = draw_variation(task_of(task), stream)});
+    }
+  }
+  return jobs;
+}
+
+/// Trains as the supervised workload does, and tests in the simulator besides.
+class CloningWorkload final : public Workload {
+ public:
+  CloningWorkload(const CloningOptions& options, std::shared_ptr<const Sight> sight, std::unique_ptr<Workload> learner,
+                  std::unique_ptr<PolicyRunner> runner, Workshop& workshop)
+      : options_(options),
+        sight_(std::move(sight)),
+        learner_(std::move(learner)),
+        runner_(std::move(runner)),
+        trials_(draw_jobs(options), workshop),
+        input_(static_cast<std::size_t>(options.network_shape().inputs)) {}
+
+  const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
+  std::span<const AffineMap> maps() const override { return learner_->maps(); }
+  const std::vector<std::vector<std::int64_t>>& histograms() const override { return learner_->histograms(); }
+  std::int64_t steps_per_epoch(int robot) const override { return learner_->steps_per_epoch(robot); }
+  std::unique_ptr<Robot> make_robot(int robot) override { return learner_->make_robot(robot); }
+  std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
+
+  int test_parts() const override { return static_cast<int>(trials_.size()); }
+  std::vector<std::string> metrics() const override { return {"success", "diverged", "loss"}; }
+
+  std::vector<Score> test_scores(const ParamVector& weights, int part) override {
+    runner_->use(weights);
+    const auto job = static_cast<std::size_t>(part);
+    const std::size_t task = job % options_.tasks.size();
+    const EpisodeResult episode = trials_.run(
+        job, [&](const TaskSpec&, const Observation& observation) { return act(observation, task); },
+        options_.max_steps);
+    return {{episode.success ? 1.0 : 0.0, 1.0},
+            {episode.diverged ? 1.0 : 0.0, 1.0},
+            learner_->test_scores(weights, part).front()};
+  }
+
+  std::vector<NamedValue> summarize(std::span<const Score> scores) const override {
+    std::vector<NamedValue> summary = Workload::summarize(scores);
+    const std::size_t tasks = options_.tasks.size();
+    std::vector<double> rates(tasks, 0.0);
+    for (std::size_t part = 0; part < trials_.size(); ++part) {
+      rates[part % tasks] += scores[part * metrics().size()].sum / options_.episodes;
+    }
+    std::vector<double> sorted = rates;
+    std::ranges::sort(sorted);
+    summary.push_back({"success_task_p10", sorted[tasks / 10]});
+    for (std::size_t t = 0; t < tasks; ++t) {
+      summary.push_back({cat("success_", task_of(options_.tasks[t]).name), rates[t]});
+    }
+    return summary;
+  }
+
+ private:
+  Action act(const Observation& observation, std::size_t task) {
+    std::array<float, kObservationSize> single{};
+    std::ranges::transform(observation, single.begin(), [](double value) { return static_cast<float>(value); });
+    sight_->see(single, task, input_);
+    Action action{};
+    runner_->act(input_, action);
+    for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
+    return action;
+  }
+
+  CloningOptions options_;
+  std::shared_ptr<const Sight> sight_;
+  std::unique_ptr<Workload> learner_;
+  std::unique_ptr<PolicyRunner> runner_;
+  Trials trials_;
+  std::vector<float> input_;
+};
+
+/// Which of the tasks asked for each label of the file is.
+std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<const int> tasks) {
+  std::vector<std::size_t> positions(rows.tasks.size(), 0);
+  for (std::size_t label = 0; label < positions.size(); ++label) {
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      if (rows.tasks[label] == cat(task_of(tasks[t]).name, "-v3")) positions[label] = t;
+    }
+  }
+  return positions;
+}
+
+}  // namespace
+
+NetworkShape CloningOptions::network_shape() const {
+  return {.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
+          .outputs = static_cast<int>(kActionSize),
+          .hidden = kHidden};
+}
+
+std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
+                                                std::shared_ptr<const Network> network, Workshop& workshop) {
+  const NetworkShape shape = options.network_shape();
+  CloningSplit split = split_rows(*data.rows, options.tasks, options.test);
+  const auto classes = static_cast<int>(options.tasks.size());
+  std::vector<Shard> shards = partition(split.labels, classes, options.partition, options.training.seed);
+  std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, split.labels, classes);
+  for (Shard& shard : shards) {  // from places in the split to rows of the file
+    for (std::vector<std::int32_t>* indices : {&shard.train, &shard.held_out}) {
+      for (std::int32_t& index : *indices) index = split.train[static_cast<std::size_t>(index)];
+    }
+  }
+  auto sight = std::make_shared<const Sight>(shards, data.observations, options.one_hot ? options.tasks.size() : 0);
+  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t sample,
+                                                                                             std::span<float> into) {
+    const auto row = static_cast<std::size_t>(sample);
+    sight->see(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
+               positions[data.rows->labels[row]], into);
+  };
+  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{
+      .actions = data.actions, .features = shape.inputs, .dimensions = shape.outputs, .observe = observe});
+  std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, shape.inputs);
+  std::unique_ptr<Workload> learner =
+      make_supervised_workload({.train = samples,
+                                .test = samples,
+                                .groups = deal_to_parts(split, static_cast<std::size_t>(options.episodes)),
+                                .objective = ObjectiveKind::kSquaredError,
+                                .shards = std::move(shards),
+                                .histograms = std::move(histograms),
+                                .network = std::move(network),
+                                .options = options.training});
+  return std::make_unique<CloningWorkload>(options, std::move(sight), std::move(learner), std::move(runner), workshop);
+}
+
+}  // namespace fleet::metaworld

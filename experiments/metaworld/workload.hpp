@@ -1,0 +1,44 @@
+// A fleet that clones Meta-World's experts: what one cell asks for, and its Workload.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "metaworld/cloning.hpp"
+#include "metaworld/rollout.hpp"
+#include "torch/supervised.hpp"
+
+namespace fleet::metaworld {
+
+struct CloningOptions {
+  std::vector<int> tasks;  ///< ids
+  bool one_hot = false;    ///< which task it is, appended to observations
+  double test = 0.1;       ///< share of each task's demonstrations that imitation is tested on
+  int episodes = 20;       ///< of each task that success is tested by
+  int max_steps = kEpisodeSteps;
+  PartitionOptions partition;
+  TrainingOptions training;
+
+  [[nodiscard]] NetworkShape network_shape() const;
+};
+
+/// Demonstrations in memory that outlives the workload.
+struct CloningView {
+  const CloningRows* rows = nullptr;  ///< all but the numbers
+  std::span<const float> observations;
+  std::span<const float> actions;
+};
+
+/// Robots draw from the tasks' demonstrations as CloningOptions::partition says. Metrics: "success", the share of
+/// episodes that end with the task done; "diverged", the share in which the simulator met something not finite, which
+/// counts as failure; "loss", squared error of actions in demonstrations that no robot has seen. Of success also its
+/// 10th percentile over tasks, "success_task_p10", and every task's own, "success_<task>".
+///
+/// A part of the test is one episode, with its share of the demonstrations. Episodes depend on the seed alone, so that
+/// all methods face the same.
+[[nodiscard]] std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
+                                                              std::shared_ptr<const Network> network,
+                                                              Workshop& workshop);
+
+}  // namespace fleet::metaworld

@@ -1,0 +1,155 @@
+#include "metaworld/world.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.hpp"
+#include "comm/shared_array.hpp"
+#include "metaworld/workload.hpp"
+
+namespace fleet {
+namespace {
+
+using namespace metaworld;
+namespace fs = std::filesystem;
+
+struct Options {
+  fs::path file = "demos.h5";
+  std::string tasks = "mt10";  ///< as they were named
+  CloningOptions cloning;
+};
+
+Options read_options(SettingsReader& settings) {
+  Options options;
+  std::string file = options.file.string();
+  settings.read("data.demos", file);
+  options.file = file;
+  settings.read("data.tasks", options.tasks);
+  CloningOptions& cloning = options.cloning;
+  try {
+    cloning.tasks = find_tasks(options.tasks);
+  } catch (const ConfigError& error) {
+    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
+  }
+  if (std::set<int>(cloning.tasks.begin(), cloning.tasks.end()).size() < cloning.tasks.size()) {
+    reject("data.tasks", settings.resolved().at("data.tasks"), "a task is named twice");
+  }
+  settings.read("data.one_hot", cloning.one_hot);
+  settings.read("data.test", cloning.test, between(0.01, 0.9));
+  settings.read("evaluate.episodes", cloning.episodes, at_least(1));
+  settings.read("evaluate.max_steps", cloning.max_steps, between(1, kEpisodeSteps));
+  cloning.partition = read_partition_options(settings);
+  cloning.training = read_training_options(settings);
+  return options;
+}
+
+/// The numbers of a file once per node: all observations, then all actions.
+class SharedRows {
+ public:
+  SharedRows(const Comm& node, const fs::path& file) : SharedRows(node, file, CloningRows{}) {}
+
+  [[nodiscard]] CloningView view(const CloningRows& index) const {
+    const auto* values = reinterpret_cast<const float*>(numbers_.bytes().data());  // NOLINT
+    const std::size_t rows = index.size();
+    return {.rows = &index,
+            .observations = {values, rows * kObservationSize},
+            .actions = {values + rows * kObservationSize, rows * kActionSize}};
+  }
+
+ private:
+  SharedRows(const Comm& node, const fs::path& file, CloningRows read)  // `read` of the node's root, between two calls
+      : numbers_(
+            node,
+            [&] {
+              read = rows_of(read_demonstrations(file));
+              return read.size() * (kObservationSize + kActionSize) * sizeof(float);
+            },
+            [&](std::span<std::byte> into) {
+              const auto observations = std::as_bytes(std::span(read.observations));
+              const auto actions = std::as_bytes(std::span(read.actions));
+              std::ranges::copy(actions, std::ranges::copy(observations, into.begin()).out);
+            }) {}
+
+  SharedArray numbers_;
+};
+
+class MetaWorld final : public World {
+ public:
+  CellFacts describe(SettingsReader& settings) override {
+    const Options options = read_options(settings);
+    const CloningRows& index = index_of(options);
+    const std::shared_ptr<const Network> network = make_network(settings, options.cloning.network_shape());
+    (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
+    const auto train = static_cast<double>(split(options, index).train.size());
+    return {
+        .parameters = static_cast<std::int64_t>(parameter_count(*network)),
+        .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
+        .dataset_bytes = static_cast<std::int64_t>(index.size() * (kObservationSize + kActionSize) * sizeof(float))};
+  }
+
+  void load(std::span<const Settings* const> cells, const Comm& run) override {
+    const Comm node = run.node();
+    for (const Settings* cell : cells) {
+      SettingsReader settings(*cell);
+      const fs::path file = read_options(settings).file;
+      if (loaded_.contains(file) || damaged_.contains(file)) continue;
+      try {
+        loaded_.try_emplace(file, node, file);
+      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
+        damaged_.emplace(file, error.what());
+      }
+    }
+  }
+
+  std::unique_ptr<Workload> make(const Settings& cell) override {
+    SettingsReader settings(cell);
+    const Options options = read_options(settings);
+    if (const auto damaged = damaged_.find(options.file); damaged != damaged_.end()) throw Error(damaged->second);
+    return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options)),
+                                 make_network(settings, options.cloning.network_shape()), workshop_);
+  }
+
+ private:
+  static CloningSplit split(const Options& options, const CloningRows& index) {
+    try {
+      return split_rows(index, options.cloning.tasks, options.cloning.test);
+    } catch (const Error& error) {
+      throw ConfigError(cat(options.file.string(), ": ", error.what(), "\n", advice(options)));
+    }
+  }
+
+  /// A file as every rank knows it: all but its numbers.
+  const CloningRows& index_of(const Options& options) {
+    const auto known = indices_.find(options.file);
+    if (known != indices_.end()) return known->second;
+    try {
+      CloningRows index = rows_of(read_demonstrations(options.file));
+      index.observations = {};
+      index.actions = {};
+      return indices_.emplace(options.file, std::move(index)).first->second;
+    } catch (const Error& error) {
+      throw ConfigError(cat(error.what(), "\n", advice(options)));
+    }
+  }
+
+  static std::string advice(const Options& options) {
+    return cat("Record demonstrations with `fleet metaworld demos --tasks ", options.tasks, " --noise 0.6 -o ",
+               options.file.string(), "`, or name a file of them in data.demos.");
+  }
+
+  Workshop workshop_{default_assets()};  // scenes compiled so far, for all cells
+  std::map<fs::path, CloningRows> indices_;
+  std::map<fs::path, SharedRows> loaded_;
+  std::map<fs::path, std::string> damaged_;  // why it could not be loaded
+};
+
+}  // namespace
+
+WorldEntry metaworld_world() {
+  return {.name = "metaworld",
+          .summary = "manipulation policies cloned from experts, judged in closed loop (Section 5)",
+          .make = []() -> std::unique_ptr<World> { return std::make_unique<MetaWorld>(); }};
+}
+
+}  // namespace fleet

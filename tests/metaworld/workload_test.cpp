@@ -1,0 +1,151 @@
+#include "metaworld/workload.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "merge/average.hpp"
+#include "metaworld/assets.hpp"
+#include "metaworld/recorder.hpp"
+#include "metaworld/world.hpp"
+#include "scratch.hpp"
+#include "train/round_loop.hpp"
+
+namespace fleet::metaworld {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Reach and door-close, ten demonstrations each, in a file of all ranks' own.
+class MetaworldFleet : public testing::Test {
+ protected:
+  void SetUp() override {
+    REQUIRE_METAWORLD_ASSETS();
+    Workshop workshop(default_assets());
+    const DemonstrationSet set{.episodes = record_demonstrations(find_tasks("reach,door-close"),
+                                                                 {.episodes = 10, .noise = 0.4}, workshop, world_),
+                               .provenance = {{"dataset_id", "metaworld/two/expert-v0"},
+                                              {"generator", "test"},
+                                              {"noise", "0.4"},
+                                              {"seed", "0"},
+                                              {"tasks", "reach,door-close"}}};
+    std::string directory = scratch_.path().string();
+    world_.broadcast(directory);
+    file_ = fs::path(directory) / "demos.h5";
+    world_.together([&] {
+      if (world_.is_root()) write_demonstrations(file_, set);
+    });
+  }
+  void TearDown() override { world_.barrier(); }
+
+  [[nodiscard]] Settings cell(const std::vector<std::pair<std::string, Value>>& values = {}) const {
+    Settings settings;
+    const auto set = [&](const std::string& key, Value value) {
+      settings[key] = {.value = std::move(value), .source = {}};
+    };
+    set("data.demos", file_.string());
+    set("data.tasks", std::string("reach,door-close"));
+    set("data.one_hot", true);
+    set("fleet.robots", std::int64_t{2});
+    set("evaluate.episodes", std::int64_t{4});
+    set("evaluate.max_steps", std::int64_t{150});
+    set("model.hidden", Value::List{Value(std::int64_t{64}), Value(std::int64_t{64})});
+    set("train.batch_size", std::int64_t{64});
+    set("train.schedule", std::string("cosine"));
+    set("train.warmup_steps", std::int64_t{5});
+    for (const auto& [key, value] : values) set(key, value);
+    return settings;
+  }
+  std::unique_ptr<Workload> workload(const Settings& settings) {
+    SettingsReader reader(settings);
+    (void)metaworld_->describe(reader);
+    const Settings* const cells[] = {&settings};
+    metaworld_->load(cells, world_);
+    return metaworld_->make(settings);
+  }
+  static std::vector<Metric> run(const FleetOptions& options, Regime regime, Workload& workload, const Comm& comm) {
+    const Settings defaults;
+    SettingsReader reader(defaults);
+    const std::unique_ptr<Merger> average = make_average(reader);
+    std::vector<Metric> metrics;
+    run_cell(options, regime, regime == Regime::kMerge ? average.get() : nullptr, workload, comm,
+             [&](const RoundRecord& record) {
+               metrics.insert(metrics.end(), record.metrics.begin(), record.metrics.end());
+             });
+    return metrics;
+  }
+  static double merged(const std::vector<Metric>& metrics, std::string_view name) {
+    double last = std::nan("");
+    for (const Metric& metric : metrics) {
+      if (metric.robot == kMergedPolicy && metric.name == name) last = metric.value;
+    }
+    return last;
+  }
+  std::string complaint(const Settings& settings) {
+    SettingsReader reader(settings);
+    try {
+      (void)metaworld_->describe(reader);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "described";
+  }
+
+  Comm world_ = MpiSession::world();
+  Scratch scratch_;
+  fs::path file_;
+  std::unique_ptr<World> metaworld_ = metaworld_world().make();
+};
+
+TEST_F(MetaworldFleet, is_the_same_on_any_number_of_ranks) {
+  const std::unique_ptr<Workload> cloning = workload(cell());
+  EXPECT_EQ(cloning->metrics().front(), "success");
+  const FleetOptions options{.robots = 2, .epochs = 2, .merge_every = 1};
+  const std::vector<Metric> together = run(options, Regime::kMerge, *cloning, world_);
+  const std::vector<Metric> alone = run(options, Regime::kMerge, *cloning, world_.split(world_.rank()));
+  ASSERT_EQ(together.size(), alone.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(together[i].name, alone[i].name);
+    EXPECT_EQ(together[i].value, alone[i].value) << together[i].name << " of " << together[i].robot;
+  }
+}
+
+TEST_F(MetaworldFleet, learns_to_reach_and_to_close_a_door) {
+  const std::unique_ptr<Workload> cloning = workload(cell());
+  const double unschooled = merged(run({.robots = 2, .epochs = 1}, Regime::kJoint, *cloning, world_), "loss");
+  const std::vector<Metric> schooled =
+      run({.robots = 2, .epochs = 60, .merge_every = 0}, Regime::kJoint, *cloning, world_);
+  EXPECT_LT(merged(schooled, "loss"), 0.5 * unschooled);
+  EXPECT_GT(merged(schooled, "success"), 0.5);
+  EXPECT_EQ(merged(schooled, "diverged"), 0.0);
+  EXPECT_DOUBLE_EQ(merged(schooled, "success"),
+                   (merged(schooled, "success_reach") + merged(schooled, "success_door-close")) / 2);
+}
+
+TEST_F(MetaworldFleet, counts_an_episode_that_the_simulator_gives_up_as_a_failure) {
+  const std::unique_ptr<Workload> cloning = workload(cell());
+  ParamVector weights(cloning->symmetry().layout());
+  std::ranges::fill(weights.flat(), std::nanf(""));
+  std::vector<Score> scores;
+  for (int part = 0; part < cloning->test_parts(); ++part) {
+    std::ranges::copy(cloning->test_scores(weights, part), std::back_inserter(scores));
+  }
+  const std::vector<NamedValue> summary = cloning->summarize(scores);
+  EXPECT_EQ(summary[0].value, 0.0);
+  EXPECT_EQ(summary[1].name, "diverged");
+  EXPECT_EQ(summary[1].value, 1.0);
+}
+
+TEST_F(MetaworldFleet, says_how_to_get_the_demonstrations_it_lacks) {
+  const std::string command = "fleet metaworld demos --tasks reach,door-close";
+  EXPECT_NE(complaint(cell({{"data.demos", std::string("/nonexistent.h5")}})).find(command), std::string::npos);
+  const std::string other = complaint(cell({{"data.tasks", std::string("reach,push")}}));
+  EXPECT_NE(other.find("0 demonstrations of push-v3"), std::string::npos) << other;
+  EXPECT_NE(complaint(cell({{"data.tasks", std::string("reech")}})).find("reach"), std::string::npos);
+  EXPECT_NE(complaint(cell({{"data.tasks", std::string("reach,reach")}})).find("twice"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fleet::metaworld
