@@ -38,7 +38,11 @@ SymmetrySpec attention() {
     actions.push_back({.tensor = tensor, .axis = axis, .group = 1, .offset = 3});
     actions.push_back({.tensor = tensor, .axis = axis, .group = 2, .inner = 3});
   }
-  return {layout, {{"head.0", 3, 2, 0}, {"head.1", 3, 2, 1}, {"heads", 2}}, actions};
+  return {layout,
+          {{.name = "head.0", .size = 3, .parent = 2, .block = 0},
+           {.name = "head.1", .size = 3, .parent = 2, .block = 1},
+           {"heads", 2}},
+          actions};
 }
 
 SavedModel model(const SymmetrySpec& symmetry) {
