@@ -131,11 +131,13 @@ TEST_F(ModelFileTest, blocks_and_offsets_of_a_symmetry_are_kept) {
   for (std::size_t g = 0; g < saved.groups().size(); ++g) {
     EXPECT_EQ(read.groups()[g].parent, saved.groups()[g].parent);
     EXPECT_EQ(read.groups()[g].block, saved.groups()[g].block);
+    EXPECT_EQ(read.groups()[g].kind, saved.groups()[g].kind);
   }
   ASSERT_EQ(read.actions().size(), saved.actions().size());
   for (std::size_t a = 0; a < saved.actions().size(); ++a) {
     EXPECT_EQ(read.actions()[a].offset, saved.actions()[a].offset);
     EXPECT_EQ(read.actions()[a].inner, saved.actions()[a].inner);
+    EXPECT_EQ(read.actions()[a].dual, saved.actions()[a].dual);
   }
 }
 
@@ -174,9 +176,9 @@ TEST_F(ModelFileTest, a_symmetry_that_does_not_fit_its_tensors_is_refused_naming
     groups.add("name", std::vector<std::string>{"hidden"});
     groups.add("size", std::vector<std::int32_t>{4});
     groups.add("parent", std::vector<std::int32_t>{-1});
-    groups.add("block", std::vector<std::int32_t>{0});
+    for (const char* column : {"linear", "block"}) groups.add(column, std::vector<std::int32_t>{0});
     actions.add("tensor", std::vector<std::string>{"w"});
-    for (const char* column : {"axis", "group", "offset"}) actions.add(column, std::vector<std::int32_t>{0});
+    for (const char* column : {"axis", "group", "offset", "dual"}) actions.add(column, std::vector<std::int32_t>{0});
     for (const char* column : {"outer", "inner"}) actions.add(column, std::vector<std::int32_t>{1});
     file.write_table("tensors", tensors);
     file.write_table("groups", groups);
