@@ -64,10 +64,11 @@ void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, cons
              ParamVector& parameters) {
   const RowMatrix solution = solve_map(moments, ridge, prior, comm);
   if (!map.norm) return map.assign(solution, parameters);
-  // The last input is the constant 1: its moments with W x are the sums of the outputs.
+  // The last input is the constant 1: its moments with W x are the sums of the outputs, with itself their number.
+  const double rows = moments.inputs.bottomRightCorner<1, 1>()(0);
   const Eigen::MatrixXd product = solution.cast<double>() * moments.inputs.cast<double>();
-  const Eigen::VectorXd mean = product.rightCols<1>() / moments.samples;
-  const Eigen::VectorXd square = product.cwiseProduct(solution.cast<double>()).rowwise().sum() / moments.samples;
+  const Eigen::VectorXd mean = product.rightCols<1>() / rows;
+  const Eigen::VectorXd square = product.cwiseProduct(solution.cast<double>()).rowwise().sum() / rows;
   const OutputStatistics statistics{mean.cast<float>(), (square - mean.cwiseAbs2()).cwiseMax(0.0).cast<float>()};
   map.assign(solution, parameters, &statistics);
 }

@@ -31,9 +31,9 @@ struct Score {
 
 /// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares.
 struct MapMoments {
-  RowMatrix inputs;   ///< sum x x^T
-  RowMatrix targets;  ///< sum t x^T
-  double samples = 0.0;
+  RowMatrix inputs;      ///< sum x x^T
+  RowMatrix targets;     ///< sum t x^T
+  double samples = 0.0;  ///< how many x: of a convolution every patch, of a sequence every step
 };
 
 /// A robot's own samples as its network's last affine map sees them, the maps before it held fixed.

@@ -28,7 +28,6 @@ Classroom::Classroom(const SupervisedProblem& problem)
       objective(make_objective(problem.objective)),
       samples(problem.train),
       options(problem.options),
-      plan(visit_plan(*network, options.carry_state)),
       gradient(network->layout()) {
   options.carry_state = options.carry_state && network->carries_state();
   plan = visit_plan(*network, options.carry_state);
@@ -125,10 +124,8 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
   };
   const AffineMap& layer = classroom_.network->maps()[map];
   if (!layer.sees_data || targets == nullptr) return gather();
-  if (!data_moments_) data_moments_ = gather().inputs;
-  const double rows = layer.has_constant() ? data_moments_->coeff(data_moments_->rows() - 1, data_moments_->cols() - 1)
-                                           : static_cast<double>(samples());
-  return {*data_moments_, layer.matrix(*targets) * *data_moments_, rows};
+  if (!data_moments_) data_moments_ = gather();
+  return {data_moments_->inputs, layer.matrix(*targets) * data_moments_->inputs, data_moments_->samples};
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {

@@ -56,7 +56,7 @@ class SupervisedRobot final : public Robot {
   Optimizer optimizer_;
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
-  std::optional<RowMatrix> data_moments_;  // second moments of what enters the first map, if that is the data itself
+  std::optional<MapMoments> data_moments_;  // of what enters the first map, if that is the data itself
 };
 
 }  // namespace fleet

@@ -83,7 +83,7 @@ struct SupervisedProblem {
   TrainingOptions options;
 };
 
-/// With groups the first metric has two more values: its mean and 10th percentile over them, "<metric>_<group>_mean"
+/// With groups the first metric has two more values, its mean and 10th percentile over them: "<metric>_<group>_mean"
 /// and
 /// "<metric>_<group>_p10".
 [[nodiscard]] std::unique_ptr<Workload> make_supervised_workload(SupervisedProblem problem);

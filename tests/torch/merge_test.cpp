@@ -1,6 +1,8 @@
 // The laws of merging on real networks of every kind: a network and its permuted copy merge to the network.
 #include <gtest/gtest.h>
 
+#include <Eigen/Cholesky>
+#include <functional>
 #include <numeric>
 
 #include "merge/activation_matching.hpp"
@@ -112,6 +114,37 @@ TEST_P(EveryTrainedNetwork, merging_with_a_permuted_copy_gives_back_its_loss) {
   EXPECT_NEAR(loss(merge("regmean", {{"merge.regmean.align", text("activations")}})), own, 0.02 * own);
 }
 
+TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
+  const bool is_text = GetParam().shape.input == NetworkShape::Input::kText;
+  const ParamVector& weights = robots_[0]->weights();
+  for (std::size_t m = 0; m < input_.maps.size(); ++m) {
+    const MapMoments first = robots_[0]->map_moments(weights, &weights, m);
+    const MapMoments again = robots_[0]->map_moments(weights, &robots_[1]->weights(), m);
+    EXPECT_EQ(first.samples, again.samples);
+    EXPECT_EQ(first.inputs, again.inputs);
+    if (is_text) EXPECT_EQ(first.samples, static_cast<double>(kSamples) * GetParam().shape.steps);
+    if (input_.maps[m].has_constant()) EXPECT_EQ(first.inputs.diagonal().tail<1>()(0), first.samples);
+  }
+}
+
+/// A step of training moves running statistics a tenth of the way to the batch's own.
+TEST_P(EveryTrainedNetwork, a_merged_normalisation_holds_the_statistics_of_what_enters_it) {
+  const ParamVector merged = merge(
+      "regression", {{"merge.regression.align", text("activations")}, {"merge.regression.body", text("regression")}});
+  robots_[0]->weights() = merged;
+  robots_[0]->train(1, [] { return false; });
+  for (const AffineMap& map : input_.maps) {
+    if (!map.norm) continue;
+    const ParamVector& stepped = robots_[0]->weights();
+    for (std::size_t unit = 0; unit < merged.tensor(map.norm->mean).size(); ++unit) {
+      const float deviation = std::sqrt(merged.tensor(map.norm->variance)[unit] + BatchNorm::kEpsilon);
+      const float moved = stepped.tensor(map.norm->mean)[unit] - merged.tensor(map.norm->mean)[unit];
+      EXPECT_LT(std::abs(moved), 0.1F * deviation) << map.name;  // one deviation, of a mean over a batch of 25
+      EXPECT_NEAR(stepped.tensor(map.norm->variance)[unit] / (deviation * deviation), 1.0F, 0.15F) << map.name;
+    }
+  }
+}
+
 /// Coordinate descent may end in a local optimum where groups meet in many tensors, but it must not lose anything.
 TEST_P(EveryTrainedNetwork, weight_matching_is_at_least_as_near_as_averaging) {
   const Comm world = MpiSession::world();
@@ -119,10 +152,56 @@ TEST_P(EveryTrainedNetwork, weight_matching_is_at_least_as_near_as_averaging) {
   EXPECT_LE(matched.objective.back(), matched.objective.front());
 }
 
+using EveryRecurrentFleet = EveryTrainedNetwork;
+
+/// The second pass over a recurrent layer goes along the states that the first has led to.
+TEST_P(EveryRecurrentFleet, each_pass_goes_along_the_states_of_the_last) {
+  robots_[1]->train(40, [] { return false; });  // no longer a copy
+  const auto recurrent =
+      std::find_if(input_.maps.begin(), input_.maps.end(), [](const auto& map) { return map.recurrent; });
+  const auto place = static_cast<std::size_t>(recurrent - input_.maps.begin());
+  constexpr double kRidge = 1e-3;
+  const auto merged_with = [&](int passes) {
+    return merge("regression", {{"merge.regression.align", text("none")},
+                                {"merge.regression.body", text("regression")},
+                                {"merge.regression.ridge", Setting{Value(kRidge), {}}},
+                                {"merge.regression.recurrent_passes", number(passes)}});
+  };
+  /// Least squares along the states of what `features` gives for each robot, drawn to the robots' mean.
+  const auto fitted = [&](const std::function<ParamVector(std::size_t robot)>& features) {
+    Eigen::MatrixXd inputs = Eigen::MatrixXd::Zero(0, 0);
+    Eigen::MatrixXd targets;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const MapMoments own = robots_[i]->map_moments(features(i), &robots_[i]->weights(), place);
+      inputs = i == 0 ? Eigen::MatrixXd(own.inputs.cast<double>()) : inputs + own.inputs.cast<double>();
+      targets = i == 0 ? Eigen::MatrixXd(own.targets.cast<double>()) : targets + own.targets.cast<double>();
+    }
+    const double ridge = kRidge * inputs.trace() / static_cast<double>(inputs.rows());
+    const RowMatrix mean = 0.5F * (recurrent->matrix(robots_[0]->weights()) + recurrent->matrix(robots_[1]->weights()));
+    inputs.diagonal().array() += ridge;
+    targets += ridge * mean.cast<double>();
+    return RowMatrix(inputs.ldlt().solve(targets.transpose()).transpose().cast<float>());
+  };
+  const ParamVector once = merged_with(1);
+  const ParamVector twice = merged_with(2);
+  const RowMatrix first = recurrent->matrix(once);
+  const RowMatrix second = recurrent->matrix(twice);
+  const RowMatrix along_own = fitted([&](std::size_t robot) {
+    ParamVector mixed = once;
+    recurrent->assign(recurrent->matrix(robots_[robot]->weights()), mixed);
+    return mixed;
+  });
+  const RowMatrix along_merged = fitted([&](std::size_t) { return once; });
+  EXPECT_LT((first - along_own).norm(), 1e-2F * first.norm());
+  EXPECT_LT((second - along_merged).norm(), 1e-2F * second.norm());
+  EXPECT_GT((second - first).norm(), 3e-2F * first.norm());
+}
+
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EveryTrainedNetwork, kTransformers, name_of);
+INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentFleet, kRecurrent, name_of);
 
 }  // namespace
 }  // namespace fleet
