@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "comm/shared_array.hpp"
+#include "loaded_data.hpp"
 #include "metaworld/workload.hpp"
 
 namespace fleet {
@@ -93,19 +94,13 @@ class MetaWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const fs::path file = read_options(settings).file;
-      if (loaded_.contains(file) || damaged_.contains(file)) continue;
-      try {
-        loaded_.try_emplace(file, node, file);
-      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
-        damaged_.emplace(file, error.what());
-      }
+      loaded_.load(file, node, file);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    if (const auto damaged = damaged_.find(options.file); damaged != damaged_.end()) throw Error(damaged->second);
     return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options)),
                                  make_network(settings, options.cloning.network_shape()), workshop_);
   }
@@ -140,8 +135,7 @@ class MetaWorld final : public World {
 
   Workshop workshop_{default_assets()};  // scenes compiled so far, for all cells
   std::map<fs::path, CloningRows> indices_;
-  std::map<fs::path, SharedRows> loaded_;
-  std::map<fs::path, std::string> damaged_;  // why it could not be loaded
+  LoadedData<fs::path, SharedRows> loaded_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "measurements.hpp"
 #include "memory_store.hpp"
 #include "toy_fleet.hpp"
+#include "train/quick_merger.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
@@ -65,19 +66,13 @@ struct Outcome {
 Outcome run(const FleetOptions& options, const std::string& method, const Comm& comm,
             const Checkpointing& checkpointing = {}) {
   ToyWorkload workload(kSamples);
-  Settings settings;
-  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
-  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
-  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
-  SettingsReader reader(settings);
-  const MergerEntry& entry = find_merger(method);
-  const std::unique_ptr<Merger> merger = entry.make(reader);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
   Onlooker onlooker;
   RoundObserver* const observers[] = {&onlooker};
   Outcome outcome;
   try {
     const CellResult result = run_cell(
-        options, entry.regime, merger.get(), workload, comm,
+        options, find_merger(method).regime, merger.get(), workload, comm,
         [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "toy_fleet.hpp"
+#include "train/quick_merger.hpp"
 
 namespace fleet {
 namespace {
@@ -19,15 +20,9 @@ struct Trace {
 
 Trace run(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
   ToyWorkload workload(kSamples, learning_rate);
-  Settings settings;
-  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
-  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
-  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
-  SettingsReader reader(settings);
-  const MergerEntry& entry = find_merger(method);
-  const std::unique_ptr<Merger> merger = entry.make(reader);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
   Trace trace;
-  const CellResult result = run_cell(options, entry.regime, merger.get(), workload, comm,
+  const CellResult result = run_cell(options, find_merger(method).regime, merger.get(), workload, comm,
                                      [&](const RoundRecord& round) { trace.rounds.push_back(round); });
   if (result.merged) trace.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
   return trace;
