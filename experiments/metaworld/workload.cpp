@@ -12,12 +12,24 @@ namespace {
 
 constexpr std::array kHidden = {256, 256, 256};
 
+/// What the robots tell of the windows in their shards, in the order of robots.
+ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations, int window) {
+  const std::size_t numbers = static_cast<std::size_t>(window) * kObservationSize;
+  ObservationMoments fleet;
+  for (const Shard& shard : shards) {
+    ObservationMoments own;
+    for (const std::int32_t row : shard.train) {
+      own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, numbers));
+    }
+    fleet.add(own);
+  }
+  return fleet;
+}
+
 /// What a network sees of an observation.
 class Sight {
  public:
-  /// Scales by what the robots tell of their shards, in the order of robots.
-  Sight(std::span<const Shard> shards, std::span<const float> observations, std::size_t marks)
-      : scaling_(moments_of(shards, observations)), marks_(marks) {}
+  Sight(const ObservationMoments& fleet, std::size_t marks) : scaling_(fleet), marks_(marks) {}
 
   /// `marks` of the tasks, or none, follow the observation in `into`.
   void see(std::span<const float, kObservationSize> observation, std::size_t task, std::span<float> into) const {
@@ -28,18 +40,6 @@ class Sight {
   }
 
  private:
-  static ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations) {
-    ObservationMoments fleet;
-    for (const Shard& shard : shards) {
-      ObservationMoments own;
-      for (const std::int32_t row : shard.train) {
-        own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, kObservationSize));
-      }
-      fleet.add(own);
-    }
-    return fleet;
-  }
-
   ObservationScaling scaling_;
   std::size_t marks_;
 };
@@ -79,7 +79,7 @@ class CloningWorkload final : public Workload {
         learner_(std::move(learner)),
         runner_(std::move(runner)),
         trials_(draw_jobs(options), workshop),
-        input_(static_cast<std::size_t>(options.network_shape().inputs)) {}
+        input_(static_cast<std::size_t>(options.shape.inputs)) {}
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
@@ -93,6 +93,7 @@ class CloningWorkload final : public Workload {
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
     runner_->use(weights);
+    runner_->begin();
     const auto job = static_cast<std::size_t>(part);
     const std::size_t task = job % options_.tasks.size();
     const EpisodeResult episode = trials_.run(
@@ -151,34 +152,42 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<cons
 
 }  // namespace
 
-NetworkShape CloningOptions::network_shape() const {
-  return {.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
-          .outputs = static_cast<int>(kActionSize),
-          .hidden = kHidden};
+std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
+  const NetworkShape single{.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
+                            .outputs = static_cast<int>(kActionSize),
+                            .hidden = kHidden};
+  NetworkShape sequence = single;
+  sequence.input = NetworkShape::Input::kSequence;
+  sequence.steps = window;
+  return {single, sequence};
 }
 
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
                                                 std::shared_ptr<const Network> network, Workshop& workshop) {
-  const NetworkShape shape = options.network_shape();
-  CloningSplit split = split_rows(*data.rows, options.tasks, options.test);
+  const NetworkShape& shape = options.shape;
+  CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
   std::vector<Shard> shards = partition(split.labels, classes, options.partition, options.training.seed);
   std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, split.labels, classes);
-  for (Shard& shard : shards) {  // from places in the split to rows of the file
+  for (Shard& shard : shards) {  // from places in the split to first rows in the file
     for (std::vector<std::int32_t>* indices : {&shard.train, &shard.held_out}) {
       for (std::int32_t& index : *indices) index = split.train[static_cast<std::size_t>(index)];
     }
   }
-  auto sight = std::make_shared<const Sight>(shards, data.observations, options.one_hot ? options.tasks.size() : 0);
-  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t sample,
+  const ObservationMoments moments = moments_of(shards, data.observations, std::max(1, shape.steps));
+  auto sight = std::make_shared<const Sight>(moments, options.one_hot ? options.tasks.size() : 0);
+  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t index,
                                                                                              std::span<float> into) {
-    const auto row = static_cast<std::size_t>(sample);
+    const auto row = static_cast<std::size_t>(index);
     sight->see(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
                positions[data.rows->labels[row]], into);
   };
-  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{
-      .actions = data.actions, .features = shape.inputs, .dimensions = shape.outputs, .observe = observe});
-  std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, shape.inputs);
+  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{.actions = data.actions,
+                                                                       .features = shape.inputs,
+                                                                       .dimensions = shape.outputs,
+                                                                       .window = shape.steps,
+                                                                       .observe = observe});
+  std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, shape);
   std::unique_ptr<Workload> learner =
       make_supervised_workload({.train = samples,
                                 .test = samples,

@@ -38,6 +38,9 @@ Options read_options(SettingsReader& settings) {
   }
   settings.read("data.one_hot", cloning.one_hot);
   settings.read("data.test", cloning.test, between(0.01, 0.9));
+  int window = 16;
+  settings.read("data.window", window, between(1, kEpisodeSteps));
+  cloning.shape = choose_shape(settings, cloning.shapes(window));
   settings.read("evaluate.episodes", cloning.episodes, at_least(1));
   settings.read("evaluate.max_steps", cloning.max_steps, between(1, kEpisodeSteps));
   cloning.partition = read_partition_options(settings);
@@ -80,7 +83,7 @@ class MetaWorld final : public World {
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const CloningRows& index = index_of(options);
-    const std::shared_ptr<const Network> network = make_network(settings, options.cloning.network_shape());
+    const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
     (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
     const auto train = static_cast<double>(split(options, index).train.size());
     return {
@@ -102,13 +105,14 @@ class MetaWorld final : public World {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
     return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options)),
-                                 make_network(settings, options.cloning.network_shape()), workshop_);
+                                 make_network(settings, options.cloning.shape), workshop_);
   }
 
  private:
   static CloningSplit split(const Options& options, const CloningRows& index) {
     try {
-      return split_rows(index, options.cloning.tasks, options.cloning.test);
+      const CloningOptions& cloning = options.cloning;
+      return split_windows(index, cloning.tasks, cloning.test, std::max(1, cloning.shape.steps));
     } catch (const Error& error) {
       throw ConfigError(cat(options.file.string(), ": ", error.what(), "\n", advice(options)));
     }

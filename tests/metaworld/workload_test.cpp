@@ -99,17 +99,32 @@ class MetaworldFleet : public testing::Test {
   std::unique_ptr<World> metaworld_ = metaworld_world().make();
 };
 
-TEST_F(MetaworldFleet, is_the_same_on_any_number_of_ranks) {
-  const std::unique_ptr<Workload> cloning = workload(cell());
-  EXPECT_EQ(cloning->metrics().front(), "success");
-  const FleetOptions options{.robots = 2, .epochs = 2, .merge_every = 1};
-  const std::vector<Metric> together = run(options, Regime::kMerge, *cloning, world_);
-  const std::vector<Metric> alone = run(options, Regime::kMerge, *cloning, world_.split(world_.rank()));
-  ASSERT_EQ(together.size(), alone.size());
-  for (std::size_t i = 0; i < alone.size(); ++i) {
-    EXPECT_EQ(together[i].name, alone[i].name);
-    EXPECT_EQ(together[i].value, alone[i].value) << together[i].name << " of " << together[i].robot;
+TEST_F(MetaworldFleet, is_the_same_on_any_number_of_ranks_whatever_the_network) {
+  for (const char* kind : {"mlp", "rnn", "transformer"}) {
+    std::vector<std::pair<std::string, Value>> values{{"model.kind", std::string(kind)},
+                                                      {"data.window", std::int64_t{8}}};
+    if (std::string_view(kind) == "rnn") values.emplace_back("model.hidden", Value::List{Value(std::int64_t{32})});
+    const std::unique_ptr<Workload> cloning = workload(cell(values));
+    EXPECT_EQ(cloning->metrics().front(), "success");
+    const FleetOptions options{.robots = 2, .epochs = 2, .merge_every = 1};
+    const std::vector<Metric> together = run(options, Regime::kMerge, *cloning, world_);
+    const std::vector<Metric> alone = run(options, Regime::kMerge, *cloning, world_.split(world_.rank()));
+    ASSERT_EQ(together.size(), alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(together[i].name, alone[i].name);
+      EXPECT_EQ(together[i].value, alone[i].value) << kind << ", " << together[i].name << " of " << together[i].robot;
+    }
   }
+}
+
+TEST_F(MetaworldFleet, a_policy_with_a_memory_learns_to_reach_and_to_close_a_door) {
+  const std::unique_ptr<Workload> cloning = workload(cell({{"model.kind", std::string("rnn")},
+                                                           {"data.window", std::int64_t{8}},
+                                                           {"train.learning_rate", 3e-3},
+                                                           {"train.batch_size", std::int64_t{16}}}));
+  const std::vector<Metric> schooled =
+      run({.robots = 2, .epochs = 80, .merge_every = 0}, Regime::kJoint, *cloning, world_);
+  EXPECT_GT(merged(schooled, "success"), 0.5);
 }
 
 TEST_F(MetaworldFleet, learns_to_reach_and_to_close_a_door) {
