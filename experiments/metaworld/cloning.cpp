@@ -10,7 +10,9 @@ namespace {
 
 constexpr double kLeastDeviation = 0.02;  // a divisor no smaller: what hardly moves must not be blown up
 constexpr double kConstant = 1e-5;        // a deviation that counts as none
-constexpr float kLargest = 10;            // deviations; what a robot has never seen must not drown the rest
+constexpr const char* kMean = "observation_mean";
+constexpr const char* kFactor = "observation_factor";
+constexpr float kLargest = 10;  // deviations; what a robot has never seen must not drown the rest
 
 }  // namespace
 
@@ -83,6 +85,21 @@ ObservationScaling::ObservationScaling(const ObservationMoments& fleet) {
     mean_[i] = static_cast<float>(mean);
     factor_[i] = deviation < kConstant ? 0 : static_cast<float>(1 / std::max(deviation, kLeastDeviation));
   }
+}
+
+ObservationScaling::ObservationScaling(const Companions& saved) {
+  const auto take = [&](const char* name, std::array<float, kObservationSize>& into) {
+    const auto found = saved.find(name);
+    require(found != saved.end() && found->second.size() == into.size(), "it holds no ", name, " of ", into.size(),
+            " numbers, by which a policy's observations are scaled");
+    std::ranges::copy(found->second, into.begin());
+  };
+  take(kMean, mean_);
+  take(kFactor, factor_);
+}
+
+Companions ObservationScaling::companions() const {
+  return {{kMean, {mean_.begin(), mean_.end()}}, {kFactor, {factor_.begin(), factor_.end()}}};
 }
 
 void ObservationScaling::apply(std::span<const float, kObservationSize> observation,

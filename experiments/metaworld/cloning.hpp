@@ -10,6 +10,7 @@
 
 #include "metaworld/demonstrations.hpp"
 #include "metaworld/task.hpp"
+#include "train/workload.hpp"
 
 namespace fleet::metaworld {
 
@@ -59,6 +60,10 @@ class ObservationScaling {
  public:
   /// Error without observations.
   explicit ObservationScaling(const ObservationMoments& fleet);
+  /// As it was saved. Error unless they are what companions() gives.
+  explicit ObservationScaling(const Companions& saved);
+  /// "observation_mean" and "observation_factor", of kObservationSize numbers each.
+  [[nodiscard]] Companions companions() const;
   /// Scales one observation: within +-10; 0 where the fleet has seen no variation.
   void apply(std::span<const float, kObservationSize> observation, std::span<float, kObservationSize> into) const;
 

@@ -22,9 +22,15 @@ struct CloningOptions {
   PartitionOptions partition;
   TrainingOptions training;
 
+  /// Tasks that observations are marked by.
+  [[nodiscard]] std::vector<int> marked() const { return one_hot ? tasks : std::vector<int>{}; }
   /// Forms that observations can take: each by itself, or `window` of them at a time.
   [[nodiscard]] std::array<NetworkShape, 2> shapes(int window) const;
 };
+
+/// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes" and "evaluate.max_steps", and
+/// what partitions and training read; "model.kind" decides the shape.
+[[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings);
 
 /// Demonstrations in memory that outlives the workload.
 struct CloningView {

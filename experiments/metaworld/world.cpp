@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "base/error.hpp"
 #include "comm/shared_array.hpp"
@@ -17,7 +16,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   fs::path file = "demos.h5";
-  std::string tasks = "mt10";  ///< as they were named
+  std::string tasks;  ///< as they were named
   CloningOptions cloning;
 };
 
@@ -26,25 +25,8 @@ Options read_options(SettingsReader& settings) {
   std::string file = options.file.string();
   settings.read("data.demos", file);
   options.file = file;
-  settings.read("data.tasks", options.tasks);
-  CloningOptions& cloning = options.cloning;
-  try {
-    cloning.tasks = find_tasks(options.tasks);
-  } catch (const ConfigError& error) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
-  }
-  if (std::set<int>(cloning.tasks.begin(), cloning.tasks.end()).size() < cloning.tasks.size()) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), "a task is named twice");
-  }
-  settings.read("data.one_hot", cloning.one_hot);
-  settings.read("data.test", cloning.test, between(0.01, 0.9));
-  int window = 16;
-  settings.read("data.window", window, between(1, kEpisodeSteps));
-  cloning.shape = choose_shape(settings, cloning.shapes(window));
-  settings.read("evaluate.episodes", cloning.episodes, at_least(1));
-  settings.read("evaluate.max_steps", cloning.max_steps, between(1, kEpisodeSteps));
-  cloning.partition = read_partition_options(settings);
-  cloning.training = read_training_options(settings);
+  options.cloning = read_cloning_options(settings);
+  options.tasks = std::get<std::string>(settings.resolved().at("data.tasks").value.data);
   return options;
 }
 

@@ -80,7 +80,8 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
   if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
   if (sweep_.run.save_models != SavedModels::kNone) {
     observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
-                                                     cell_.settings, provenance_, regime == Regime::kJoint));
+                                                     cell_.settings, workload.companions(), provenance_,
+                                                     regime == Regime::kJoint));
   }
   return observers;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "torch/network.hpp"
 
 namespace fleet {
@@ -14,7 +15,11 @@ class NetworkRunner final : public PolicyRunner {
         sequence_(shape.input == NetworkShape::Input::kSequence),
         seen_(torch::empty({sequence_ && !network_->carries_state() ? shape.steps : 1, shape.inputs})) {}
 
-  void use(const ParamVector& weights) override { parameters_ = Network::views(weights); }
+  void use(const ParamVector& weights) override {
+    require(weights.layout().hash() == network_->layout()->hash(),
+            "the weights are not those of the network that its settings make");
+    parameters_ = Network::views(weights);
+  }
 
   void begin() override {
     state_.clear();

@@ -14,7 +14,8 @@ class ParamVector;
 class PolicyRunner {
  public:
   virtual ~PolicyRunner() = default;
-  /// Acts by these weights, of the network's layout, from now on; they are not copied and must outlive that.
+  /// Acts by these weights from now on; they are not copied and must outlive that. Error unless they are laid out as
+  /// the network's.
   virtual void use(const ParamVector& weights) = 0;
   /// What has been seen so far is forgotten: an episode begins.
   virtual void begin() = 0;
