@@ -44,6 +44,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
   settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
   settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
   settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments));
+  settings.read("evaluate.every_rounds", options.test_every, at_least(0));
   settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests));
   return options;
 }

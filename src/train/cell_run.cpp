@@ -109,10 +109,14 @@ void CellRun::train_member(Member& member) {
   require(all.allFinite(), "robot ", member.index, ": its weights are no longer finite");
 }
 
+bool CellRun::is_tested() const {
+  return round_ == options_.rounds() || (options_.test_every > 0 && round_ % options_.test_every == 0);
+}
+
 bool CellRun::tests_locals() const {
   using LocalTests = FleetOptions::LocalTests;
-  if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal;
-  return options_.local_tests == LocalTests::kEvery ||
+  if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal && is_tested();
+  return (options_.local_tests == LocalTests::kEvery && is_tested()) ||
          (options_.local_tests == LocalTests::kLast && round_ == options_.rounds());
 }
 
@@ -193,12 +197,14 @@ void CellRun::merge_robots() {
 }
 
 void CellRun::test_consensus() {
-  std::vector<Metric> merged;
-  for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
-    merged.push_back({kMergedPolicy, "test", value.name, value.value});
+  if (is_tested()) {
+    std::vector<Metric> merged;
+    for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
+      merged.push_back({kMergedPolicy, "test", value.name, value.value});
+    }
+    record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
+    charge(&PhaseSeconds::evaluate);
   }
-  record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
-  charge(&PhaseSeconds::evaluate);
   phase_ = Phase::kObserve;
 }
 

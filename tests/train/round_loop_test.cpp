@@ -121,6 +121,26 @@ TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {
   }
 }
 
+TEST_F(RoundLoopTest, fewer_tests_change_nothing_else) {
+  options_.local_tests = FleetOptions::LocalTests::kEvery;
+  for (const std::string method : {"average", "local", "joint"}) {
+    const Trace every = run(options_, method, world_);
+    for (const int interval : {0, 2}) {  // rounds 3, or 2 and 3
+      FleetOptions seldom = options_;
+      seldom.test_every = interval;
+      const Trace trace = run(seldom, method, world_);
+      EXPECT_EQ(trace.merged, every.merged);
+      for (std::size_t r = 0; r < 3; ++r) {
+        const bool tested = r == 2 || (interval == 2 && r == 1);
+        ASSERT_EQ(trace.rounds[r].metrics.size(), tested ? every.rounds[r].metrics.size() : 0U) << method;
+        for (std::size_t i = 0; i < trace.rounds[r].metrics.size(); ++i) {
+          EXPECT_EQ(trace.rounds[r].metrics[i].value, every.rounds[r].metrics[i].value);
+        }
+      }
+    }
+  }
+}
+
 TEST_F(RoundLoopTest, a_robot_that_diverges_ends_the_cell_on_every_rank_with_its_name_and_round) {
   try {
     run(options_, "average", world_, 1e30);
