@@ -151,6 +151,8 @@ class GeneralLinear final : public Merger {
  public:
   explicit GeneralLinear(const GeneralLinearOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override { return {.symmetry = GroupKind::kGeneralLinear}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
     std::vector<const ParamVector*> vectors;

@@ -88,6 +88,13 @@ struct MergeInput {
   bool wants_series = false;              ///< MergeOutcome::series are to be recorded
 };
 
+/// What a method must find in the policies that it merges.
+struct MergerNeeds {
+  GroupKind symmetry = GroupKind::kPermutation;  ///< what it must be allowed to do to their units
+  bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
+  std::string_view key = "merge.method";  ///< the setting that makes it so
+};
+
 /// Named values over the epochs of an alignment, its start first.
 using AlignmentSeries = std::map<std::string, std::vector<double>>;
 
@@ -109,6 +116,7 @@ class Merger {
   /// Collective. Error on every rank if any rank's part fails. A merge that is interrupted is begun again after a
   /// resume: whatever it has changed in memory by then must not change the outcome.
   [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
+  [[nodiscard]] virtual MergerNeeds needs() const { return {}; }
 
   /// What is remembered of `robot`, on the rank that carries it; for kWholeFleet, what every rank remembers alike. A
   /// method that remembers nothing has nothing to save.
@@ -130,8 +138,6 @@ struct MergerEntry {
   Regime regime = Regime::kMerge;
   /// Reads its options from "merge.<name>.*"; nullptr where nothing is ever merged.
   std::unique_ptr<Merger> (*make)(SettingsReader& settings);
-  /// What it must be allowed to do to the units of a network.
-  GroupKind needs = GroupKind::kPermutation;
 };
 
 /// Every method, in the order they are listed to users.

@@ -83,6 +83,7 @@ REFUSALS = {
     ),
     "a noise that is none": (["noise.process=-1"], ["noise.process", "positive semidefinite"]),
     "a static policy that cannot see": (["policy.kind=static"], ["policy.kind", "whole state"]),
+    "a method for layers": (["merge.method=regression"], ["merge.method", "layer by layer", "gl"]),
 }
 
 
@@ -100,7 +101,7 @@ def test_mistakes_are_named_before_anything_runs(
 def test_bases_are_not_fitted_where_units_can_only_be_permuted(fleet: Fleet) -> None:
     said = fleet("plan", fleet.config(), "--set", "merge.method=gl").expect(2).err
     assert "merge.method" in said and '"gl"' in said
-    assert 'the units of workload "mnist" can only be permuted' in said
+    assert 'the units of the policies of workload "mnist" can only be permuted' in said
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("lq*.toml")), ids=lambda p: p.stem)
