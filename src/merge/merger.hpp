@@ -101,6 +101,7 @@ using AlignmentSeries = std::map<std::string, std::vector<double>>;
 struct MergeOutcome {
   ParamVector merged;                  ///< on every rank
   std::vector<GroupElement> elements;  ///< per row, what brought it into the common basis; may be empty
+  std::vector<RelaxedElement> bases;   ///< the same of methods that fit invertible matrices (LinearBlocks)
   int iterations = 0;
   std::vector<double> objective;  ///< the method's own measure of progress, one per iteration
   AlignmentSeries series;         ///< how the alignment went, of methods that align step by step; if wanted

@@ -49,6 +49,9 @@ def test_outcomes_are_the_same_bits_on_1_2_and_4_ranks(fleet: Fleet) -> None:
     assert len(alone) == len(METHODS)
     assert fleet.cells("on2").outcomes() == alone
     assert fleet.cells("on4").outcomes() == alone
+    fitted = [cell for cell in alone.values() if any(name.startswith("/bases") for name in cell)]
+    assert len(fitted) == 1, "gl alone fits bases"
+    assert sum(name.startswith("/bases") for name in fitted[0]) == 5, "one for every robot"
 
 
 def test_unstable_policies_cost_without_bound_and_end_nothing(fleet: Fleet) -> None:

@@ -81,7 +81,7 @@ Outcome run(const FleetOptions& options, const std::string& method, const Comm& 
         [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {
-      outcome.elements.emplace_back(result.element_robots[i], result.elements[i]);
+      outcome.elements.emplace_back(result.robots[i], result.elements[i]);
     }
   } catch (const Interrupted&) {
     outcome.interrupted = true;
