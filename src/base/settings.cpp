@@ -142,6 +142,7 @@ std::string Range::to_string() const {
     return text;
   };
   if (std::isfinite(high)) return cat(open_low ? "above " : "from ", brief(low), " to ", brief(high));
+  if (std::isinf(low)) return "that is finite";
   return cat(open_low ? "above " : "of at least ", brief(low));
 }
 

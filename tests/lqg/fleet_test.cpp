@@ -62,6 +62,19 @@ TEST(LqgRobot, training_in_two_goes_also_by_another_robot_is_training_at_once) {
   EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), first->weights().flat()));
 }
 
+TEST(LqgWorkload, finetunes_on_new_trajectories_of_every_task) {
+  const std::unique_ptr<Workload> workload = make_lqg_workload(
+      options_of("fleet.robots = 4\nsystem.observations = 6\ndata.horizon = 15\ndata.trajectories = 2\n"
+                 "tasks.weights = [0.1, 1.0, 10.0]",
+                 3));
+  const std::unique_ptr<Robot> robot = workload->make_finetune_robot();
+  EXPECT_EQ(robot->samples(), 6);
+  const ParamVector& at = robot->weights();
+  const double loss = robot->held_out_loss(at).sum;
+  EXPECT_EQ(workload->make_finetune_robot()->held_out_loss(at).sum, loss);
+  for (int i = 0; i < 4; ++i) EXPECT_NE(workload->make_robot(i)->held_out_loss(at).sum, loss);
+}
+
 TEST(LqgFleet, bases_of_the_last_merge_outlive_an_interruption) {
   const Comm world = MpiSession::world();
   Comm alone = world.split(world.rank());
