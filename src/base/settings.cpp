@@ -241,6 +241,7 @@ void SettingsReader::read(std::string_view key, Rows& field) {
       }
     }
   }
+  if (field.size() == 1 && field.front().size() == 1) return record(key, field.front().front());
   Value::List rows;
   for (const std::vector<double>& row : field) rows.emplace_back(Value::List(row.begin(), row.end()));
   record(key, std::move(rows));
