@@ -13,6 +13,8 @@ template <class Scalar>
 struct Block {
   Scalar* data;
   Index stride;  // from column to column
+
+  [[nodiscard]] Block from_column(Index c) const { return {data + c * stride, stride}; }
 };
 
 // What follows is inlined, so that it is compiled for every instruction set along with its callers at the end.
@@ -40,32 +42,31 @@ template <int kDepth, int kColumns>
   }
 }
 
+/// The same for any depth, four columns of `from` at a time.
 template <int kColumns>
 [[gnu::always_inline]] inline void add_panels(Block<const double> from, Index depth, Block<const double> small,
                                               Index rows, Block<double> to) {
   constexpr int kDepth = 4;
   Index d = 0;
-  const auto rest = [&](Index at) { return Block<const double>{from.data + at * from.stride, from.stride}; };
   for (; d + kDepth <= depth; d += kDepth) {
-    add_panel<kDepth, kColumns>(rest(d), {small.data + d, small.stride}, rows, to);
+    add_panel<kDepth, kColumns>(from.from_column(d), {small.data + d, small.stride}, rows, to);
   }
-  for (; d < depth; ++d) add_panel<1, kColumns>(rest(d), {small.data + d, small.stride}, rows, to);
+  for (; d < depth; ++d) add_panel<1, kColumns>(from.from_column(d), {small.data + d, small.stride}, rows, to);
 }
 
-[[gnu::always_inline]] inline void add_product(Block<const double> from, Index depth, Block<const double> small,
-                                               Index rows, Index columns, Block<double> to) {
+/// The same for any number of columns, four at a time.
+[[gnu::always_inline]] inline void add_strips(Block<const double> from, Index depth, Block<const double> small,
+                                              Index rows, Index columns, Block<double> to) {
   Index c = 0;
-  const auto right = [&](Index at) { return Block<const double>{small.data + at * small.stride, small.stride}; };
-  const auto result = [&](Index at) { return Block<double>{to.data + at * to.stride, to.stride}; };
-  for (; c + 4 <= columns; c += 4) add_panels<4>(from, depth, right(c), rows, result(c));
-  for (; c + 2 <= columns; c += 2) add_panels<2>(from, depth, right(c), rows, result(c));
-  if (c < columns) add_panels<1>(from, depth, right(c), rows, result(c));
+  for (; c + 4 <= columns; c += 4) add_panels<4>(from, depth, small.from_column(c), rows, to.from_column(c));
+  for (; c + 2 <= columns; c += 2) add_panels<2>(from, depth, small.from_column(c), rows, to.from_column(c));
+  if (c < columns) add_panels<1>(from, depth, small.from_column(c), rows, to.from_column(c));
 }
 
 FLEET_MULTIVERSION
 void add_whole(Block<const double> from, Index depth, Block<const double> small, Index rows, Index columns,
                Block<double> to) {
-  add_product(from, depth, small, rows, columns, to);
+  add_strips(from, depth, small, rows, columns, to);
 }
 
 /// Block k gains block k - 1, `step` rows away.
@@ -74,7 +75,7 @@ void add_in_turn(Block<const double> small, Index width, Index step, Index block
   for (Index k = 1; k < blocks; ++k) {
     const Block<const double> before{rows.data, rows.stride};
     rows.data += step;
-    add_product(before, columns, small, width, columns, rows);
+    add_strips(before, columns, small, width, columns, rows);
   }
 }
 
