@@ -11,6 +11,8 @@ from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SE
 
 #: Metrics between 0 and 1, shown in percent.
 SHARES = ("accuracy", "success")
+#: Those of linear policies that are costs over the optimal cost, without bound where unstable.
+RATIOS = ("cost_ratio", "stationary_ratio", "zero_ratio")
 
 INK = "#222222"
 MUTED = "#6b6b6b"

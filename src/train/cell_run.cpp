@@ -278,8 +278,11 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
 CellResult CellRun::take_result() {
   CellResult result;
   if (outcome_) {
-    for (std::size_t i = 0; i < outcome_->elements.size(); ++i) result.element_robots.push_back(members_[i].index);
+    if (!outcome_->elements.empty() || !outcome_->bases.empty()) {
+      for (const Member& member : members_) result.robots.push_back(member.index);
+    }
     result.elements = std::move(outcome_->elements);
+    result.bases = std::move(outcome_->bases);
     result.merged = std::move(outcome_->merged);
   }
   return result;

@@ -196,10 +196,16 @@ std::string CellRun::member_state(const Member& member) const {
   member.robot->save(state);
   if (merger_ != nullptr) merger_->save(member.index, state);
   const auto row = static_cast<std::size_t>(&member - members_.data());
-  const bool moved = outcome_ && row < outcome_->elements.size();
-  state.write(moved);
-  if (moved) {
+  const bool permuted = outcome_ && row < outcome_->elements.size();
+  state.write(permuted);
+  if (permuted) {
     for (const Permutation& permutation : outcome_->elements[row]) state.write_all(std::span(permutation));
+  }
+  const bool fitted = outcome_ && row < outcome_->bases.size();
+  state.write(fitted);
+  if (fitted) {
+    for (const RowMatrix& basis : outcome_->bases[row])
+      state.write_all(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
   }
   return state.bytes();
 }
@@ -213,6 +219,10 @@ void CellRun::load_member_state(std::string_view bytes, std::size_t row) {
   if (state.read<bool>()) {
     GroupElement& element = outcome_->elements.emplace_back(workload_.symmetry().identity());
     for (Permutation& permutation : element) state.read_into(std::span(permutation));
+  }
+  if (state.read<bool>()) {
+    RelaxedElement& bases = outcome_->bases.emplace_back(to_matrices(workload_.symmetry().identity()));
+    for (RowMatrix& basis : bases) state.read_into(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
   }
   require(state.at_end(), "the checkpoint holds more of robot ", member.index, " than is known of it");
 }

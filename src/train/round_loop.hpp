@@ -69,8 +69,9 @@ struct RoundRecord {
 
 struct CellResult {
   std::optional<ParamVector> merged;   ///< the last consensus; none for `local`
-  std::vector<int> element_robots;     ///< robots of this rank that have an element
-  std::vector<GroupElement> elements;  ///< of the last merge
+  std::vector<int> robots;             ///< those of this rank, where the last merge has left elements or bases
+  std::vector<GroupElement> elements;  ///< per such robot (MergeOutcome::elements), or none
+  std::vector<RelaxedElement> bases;   ///< the same of MergeOutcome::bases
 };
 
 /// A round as onlookers see it: the robots have trained and merged, but not yet gone on from the consensus.

@@ -255,7 +255,7 @@ def outcome(path: Path) -> dict[str, bytes]:
             if isinstance(item, h5py.Dataset):
                 found[item.name] = repr(item.shape).encode() + item[()].tobytes()
 
-        for group in ("weights", "permutations"):
+        for group in ("weights", "permutations", "bases"):
             if group in file:
                 file[group].visititems(keep)
     return found

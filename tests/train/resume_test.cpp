@@ -76,7 +76,7 @@ Outcome run(const FleetOptions& options, const std::string& method, const Comm& 
         [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {
-      outcome.elements.emplace_back(result.element_robots[i], result.elements[i]);
+      outcome.elements.emplace_back(result.robots[i], result.elements[i]);
     }
   } catch (const Interrupted&) {
     outcome.interrupted = true;
@@ -139,7 +139,7 @@ class ResumeTest : public testing::Test {
 
 TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninterrupted) {
   for (const MergerEntry& entry : merger_table()) {
-    if (entry.needs != GroupKind::kPermutation) continue;  // the toy's units can only be permuted
+    if (!toy::suits(entry)) continue;
     const std::string method(entry.name);
     for (const auto moments :
          {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {

@@ -50,7 +50,7 @@ class RoundLoopTest : public testing::Test {
 TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
   const Comm alone = world_.split(world_.rank());
   for (const MergerEntry& entry : merger_table()) {
-    if (entry.needs != GroupKind::kPermutation) continue;  // the toy's units can only be permuted
+    if (!toy::suits(entry)) continue;
     for (const auto moments :
          {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
       for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {

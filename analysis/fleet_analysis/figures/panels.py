@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.axis import Axis
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from fleet_analysis.figures.scale import Scale
 from fleet_analysis.schema import METHOD
-from fleet_analysis.style import SHARES, MethodStyle, line_look
+from fleet_analysis.style import RATIOS, SHARES, MethodStyle, line_look
 
 MAX_MARKERS = 12
 
@@ -58,9 +66,13 @@ def draw_final(
 
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
-    """Percent for what is a share, and a handful of ticks."""
+    """Percent for what is a share, a logarithmic scale for ratios, and a handful of ticks."""
     share = metric in SHARES
     axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
+    if metric.partition(".")[0] in RATIOS:
+        axes.set_yscale("log")
+        ratio_ticks(axes.yaxis, axes.get_ylim()[1])
+        return
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     if share:
         # Padded to the width of "100", so that the panels of two rows begin at one place.
@@ -69,6 +81,16 @@ def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
         )
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
+
+
+def ratio_ticks(axis: Axis, end: float) -> None:
+    """Of a logarithmic axis from about 1 to `end`: 1, 2, 5, 10, ..., or powers of ten."""
+    if end < 1000.0:
+        few = MaxNLocator(5, steps=[1, 2, 5, 10])
+        axis.set_major_locator(few if end < 4.0 else LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _by_method(
