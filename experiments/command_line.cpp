@@ -54,6 +54,14 @@ std::optional<po::variables_map> parse(const Arguments& arguments, po::options_d
   return values;
 }
 
+std::string shell_quoted(const std::string& text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 int on_ranks(const std::function<int(const Comm& world)>& work) {
   int argc = 0;
   char** argv = nullptr;

@@ -29,6 +29,9 @@ inline constexpr int kInterrupted = 75;  // EX_TEMPFAIL
     const Arguments& arguments, boost::program_options::options_description options, const char* positional,
     const std::string& usage, int count = 1);
 
+/// As one word of a shell's, in quotes where it needs them.
+[[nodiscard]] std::string shell_quoted(const std::string& text);
+
 /// Runs `work` on every rank that mpirun has started, with what it throws turned into an exit code. A signal at any of
 /// them asks all to stop. Only the root prints on standard output.
 [[nodiscard]] int on_ranks(const std::function<int(const Comm& world)>& work);

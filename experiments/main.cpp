@@ -1,4 +1,5 @@
 // The command line: one function per command, one table.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -54,13 +55,6 @@ po::options_description sweep_options() {
   options.add_options()("set", po::value<Arguments>()->composing(), "KEY=VALUE: override a setting; may be repeated");
   options.add_options()("output,o", po::value<std::string>(), "directory of the sweep (run.output)");
   return options;
-}
-
-/// As one word of a shell's.
-std::string shell_quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 int plan(const Arguments& arguments) {
@@ -314,11 +308,17 @@ int dispatch(const Arguments& arguments) {
       cat("there is no command ", name, meant ? cat("; did you mean ", *meant, "?") : "; try fleet --help"));
 }
 
+/// Whether a command has enough to calculate for the choice of kernels to matter, if only for the same last bits.
+bool computes(std::string_view command) {
+  constexpr std::array kComputing{"run", "merge", "barrier", "sample", "metaworld"};
+  return std::find(kComputing.begin(), kComputing.end(), command) != kComputing.end();
+}
+
 }  // namespace
 }  // namespace fleet
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "run") fleet::ensure_fast_blas(argv);  // it starts the program anew
+  if (argc > 1 && fleet::computes(argv[1])) fleet::ensure_fast_blas(argv);  // it starts the program anew
   try {
     return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
   } catch (const fleet::ConfigError& error) {

@@ -11,6 +11,7 @@
 #include "io/toml.hpp"
 #include "provenance.hpp"
 #include "saved_fleet.hpp"
+#include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
 
 namespace fleet {
@@ -94,6 +95,7 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
 }
 
 int merge_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
+  set_threads(1);  // as in a sweep, to the last bit
   std::vector<std::filesystem::path> paths;
   Settings overrides;
   ChosenMethod method;
@@ -178,6 +180,7 @@ void draw(const std::filesystem::path& results) {
 }
 
 int barriers_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
+  set_threads(1);
   std::vector<std::filesystem::path> paths;
   Settings overrides;
   std::vector<PairAlignment> alignments{PairAlignment::kNone};

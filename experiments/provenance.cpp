@@ -9,7 +9,7 @@ namespace fleet {
 
 Provenance provenance_of(const std::string& command, const Arguments& arguments, const Comm& world) {
   std::string line = "fleet " + command;
-  for (const std::string& argument : arguments) line += " " + argument;
+  for (const std::string& argument : arguments) line += " " + shell_quoted(argument);
   std::string hosts;
   std::string last;
   for (const std::string& name : world.all_gather(host_name())) {

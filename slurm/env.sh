@@ -30,7 +30,16 @@ export HDF5_USE_FILE_LOCKING=FALSE
 # the queue, to go on where it was. USR1 can be sent twice, TERM comes with the end: KillWait (30 s unless the site says
 # otherwise) is what then remains.
 fleet_run() {
-  local launcher=${FLEET_LAUNCHER:-srun} code child command
+  local launcher=${FLEET_LAUNCHER:-srun} code child command arguments=()
+  while [ $# -gt 0 ]; do  # what a job that goes on has run again already must not be run again
+    case "${SLURM_RESTART_COUNT:-0} $1" in
+      "0 "*) arguments+=("$1") ;;
+      *" --rerun") shift ;;
+      *" --rerun="*) ;;
+      *) arguments+=("$1") ;;
+    esac
+    shift
+  done
   if [ "$launcher" = srun ]; then
     # A rank that fails takes the step down by itself; the others must have time to write their checkpoints.
     command=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=0)
@@ -38,7 +47,7 @@ fleet_run() {
     command=(mpirun -n "$SLURM_NTASKS" --bind-to none)
   fi
   echo "== $(date -Is) job ${SLURM_JOB_ID:-?} on ${SLURM_JOB_NODELIST:-?}, restart ${SLURM_RESTART_COUNT:-0}"
-  "${command[@]}" "$FLEET" run "$@" --set "run.threads=$threads" &
+  "${command[@]}" "$FLEET" run "${arguments[@]}" --set "run.threads=$threads" &
   child=$!
   # To the ranks: srun passes on what scancel sends to the step, mpirun what it gets itself.
   if [ "$launcher" = srun ]; then
@@ -52,6 +61,10 @@ fleet_run() {
     code=0
     wait $child || code=$?
   done
+  if [ $code -gt 128 ]; then  # the child ended while the trap ran: the shell remembers how
+    code=0
+    wait $child || code=$?
+  fi
   trap '' USR1 TERM
   echo "== $(date -Is) exit code $code"
   if [ $code = 75 ] && [ -n "${SLURM_JOB_ID:-}" ]; then

@@ -1,5 +1,5 @@
-// Errors as values of one small family. Code throws where it notices; only main() and
-// Comm::together() catch. A message names the field or file, the value seen, and what would be right.
+// Errors as values of one small family. Code throws where it notices; main(), Comm::together() and what records a
+// cell's failure catch. A message names the field or file, the value seen, and what would be right.
 #pragma once
 
 #include <sstream>

@@ -207,6 +207,9 @@ Verdict attempt(const std::function<void()>& work, std::string& message) {
     return kFailed;
   } catch (const Interrupted&) {
     return kStop;
+  } catch (const std::exception& error) {  // of a library, or for want of memory
+    message = error.what();
+    return kFailed;
   }
   return kFine;
 }

@@ -379,9 +379,10 @@ void Hdf5Writer::ensure_object(const std::string& name) {
 
 void Hdf5Writer::write_attribute(const std::string& object, const std::string& name, const std::string& text) {
   ensure_object(object);
+  require(text.size() <= kLongestText, path_.string(), ": ", name, " has ", text.size(),
+          " characters, and a file holds no more than ", kLongestText);
   const Handle type = text_type(text.size());
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose, "describe " + name);
-  // Beyond 64 KiB an attribute needs the dense storage of newer files; texts here are far below.
   const Handle attribute(
       H5Acreate_by_name(file_, object.c_str(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
       H5Aclose, "create attribute " + name);
@@ -415,7 +416,8 @@ void Hdf5Writer::commit() {
   H5Fclose(std::exchange(file_, -1));
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
-  write_file_atomically(path_, image + seal_of(checksum_of(image)));
+  image += seal_of(checksum_of(image));
+  write_file_atomically(path_, image);
 }
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {

@@ -36,6 +36,9 @@ class Table {
   std::vector<std::pair<std::string, Column>> columns_;
 };
 
+/// Of a text attribute, in bytes: an HDF5 object header has no room for 64 KiB.
+inline constexpr std::size_t kLongestText = 65'000;
+
 /// A file being written, in memory: appears under its name when commit() has put it safely on disk, or not at all.
 class Hdf5Writer {
  public:
@@ -51,7 +54,8 @@ class Hdf5Writer {
   void write_array(const std::string& name, std::span<const std::int32_t> values, std::span<const std::size_t> shape);
   /// A row of truth values, zero or not, as h5py and Minari have them.
   void write_flags(const std::string& name, std::span<const std::uint8_t> values);
-  /// `object` is "/" or a group or dataset; a group that is missing is created.
+  /// `object` is "/" or a group or dataset; a group that is missing is created. Error for a text of more than
+  /// kLongestText characters, which the file format does not take.
   void write_attribute(const std::string& object, const std::string& name, const std::string& text);
   void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
   void write_real_attribute(const std::string& object, const std::string& name, double value);

@@ -267,7 +267,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
       tables[name].append(part);
     }
     for (const std::string& key : kProvenanceKeys) {
-      // Cells may come from several runs and versions: every different value is kept.
+      // Cells may come from several runs and versions: every different value is kept, as long as there is room.
       const std::string text = reader.read_text_attribute("provenance", key);
       std::string& all = provenance[key];
       if (key == "started")
@@ -276,7 +276,8 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
         all = std::max(all, text);
       else if (all.empty())
         all = text;
-      else if (("\n" + all + "\n").find("\n" + text + "\n") == std::string::npos)
+      else if (("\n" + all + "\n").find("\n" + text + "\n") == std::string::npos &&
+               all.size() + text.size() < kLongestText)
         all += "\n" + text;
     }
     copy_weights(reader, index, writer);

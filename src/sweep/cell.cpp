@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "io/hdf5.hpp"
 
 namespace fleet {
 namespace {
@@ -311,6 +312,11 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
   }
   reject_unknown_keys(written, known);
   sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  if (sweep.config.size() > kLongestText) {
+    throw ConfigError(cat("the configuration has ", sweep.config.size(),
+                          " characters with its defaults, and results hold ", kLongestText,
+                          " of them beside the numbers; several sweeps with fewer values each will do"));
+  }
   return sweep;
 }
 

@@ -29,6 +29,8 @@ bool CellCheckpoint::open() {
       reader_.emplace(file);
       const std::string origin = reader_->next();
       require(origin == origin_, file.string(), " was written by ", origin, ", not ", origin_);
+      std::error_code ignored;  // a newer one that is of no use would take the place of this one at the next commit
+      if (file == older_) std::filesystem::remove(file_, ignored);
       return true;
     } catch (const Error& error) {
       log_ << "fleet: " << label_ << ": this checkpoint is not used: " << error.what() << std::endl;

@@ -86,7 +86,8 @@ std::string CellRunner::run(World& world) {
   group_.together([&] {
     if (!group_.is_root()) return;
     write(record, started);
-    checkpoints.discard();
+    const bool got_on = record.reason.empty() || !record.rounds.empty();
+    if (got_on) checkpoints.discard();  // else it may be the checkpoint that could not be read
   });
   return record.reason;
 }

@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "io/atomic_file.hpp"
+#include "io/file_lock.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
 
@@ -49,6 +50,11 @@ std::string difference(const std::string& before, const std::string& after) {
 }  // namespace
 
 void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
+  std::error_code error;
+  std::filesystem::create_directories(path_ / "cells", error);
+  require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
+  const LockedFile lock(path_ / "cells.lock");  // jobs that start together prepare one after another
+  lock.lock(0);
   const std::filesystem::path config = path_ / "sweep.toml";
   if (std::filesystem::exists(config)) {
     const std::string before = read_text(config);
@@ -59,9 +65,6 @@ void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
               "in both and run the others here (--accept-changes)."));
     }
   }
-  std::error_code error;
-  std::filesystem::create_directories(path_ / "cells", error);
-  require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
   std::string list;
   for (const Cell& cell : sweep.cells) list += cat(cell.id, '\t', cell.label(), '\n');
   write_file_atomically(config, sweep.config);

@@ -8,7 +8,7 @@
 //   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
 //   models/<id>/*.h5        its saved models, where run.save_models asks for them
 //   queue.<run>             which cells a run has handed out, while it lasts
-//   cells.lock              locks of the cells that processes are working on
+//   cells.lock              locks of the cells that processes are working on, and, byte 0, of who prepares the rest
 //   runs.tsv                a line per run: what it did, and how well it used its ranks
 #pragma once
 

@@ -95,16 +95,13 @@ class GroupRunner {
       const Cell& cell = sweep_.cells[task->cell];
       if (claim(cell)) {
         const std::string reason = run(cell);
-        release(cell);
-        const bool again = finish(*task, !reason.empty());
-        ran_ += again ? 0 : 1;
-        failed_ += reason.empty() || again ? 0 : 1;
-        if (progress_ != nullptr) progress_->cell_finished(cell.cost(), cell.label(), reason);
+        count(reason, finish(*task, !reason.empty()));
       } else {
         finish(*task, false);
-        ++elsewhere_;
+        skipped_.push_back(task->cell);
       }
     }
+    run_skipped();
   }
 
   [[nodiscard]] std::int64_t ran() const { return ran_; }
@@ -115,6 +112,22 @@ class GroupRunner {
   [[nodiscard]] double busy_seconds() const { return busy_seconds_; }
 
  private:
+  /// The other job may have gone, or a dead one's lock may have been given back, since a cell was skipped.
+  void run_skipped() {
+    for (const std::size_t i : skipped_) {
+      if (claim(sweep_.cells[i])) {
+        count(run(sweep_.cells[i]), false);
+      } else {
+        ++elsewhere_;
+      }
+    }
+  }
+
+  void count(const std::string& failure, bool tried_again) {
+    ran_ += tried_again ? 0 : 1;
+    failed_ += failure.empty() || tried_again ? 0 : 1;
+  }
+
   /// The root asks the queue; the group hears of it.
   std::optional<CellQueue::Task> next() const {
     std::vector<double> message;
@@ -132,7 +145,7 @@ class GroupRunner {
   bool claim(const Cell& cell) const {
     std::int64_t mine = 0;
     if (group_.is_root() && claims_->take(cell.id)) {
-      const bool finished = request_.rerun == RunRequest::Rerun::kNone && directory_.state(cell.id) == CellState::kDone;
+      const bool finished = request_.rerun != RunRequest::Rerun::kAll && directory_.state(cell.id) == CellState::kDone;
       if (finished) claims_->release(cell.id);
       mine = finished ? 0 : 1;
     }
@@ -147,6 +160,7 @@ class GroupRunner {
     return group_.sum(again ? 1 : 0) > 0;
   }
 
+  /// Runs a cell that was claimed, and releases it; why it failed, or nothing.
   std::string run(const Cell& cell) {
     const Stopwatch watch;
     const double waited = group_.seconds_waited();
@@ -155,6 +169,8 @@ class GroupRunner {
       CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_);
       const std::string reason = runner.run(*worlds_.at(cell.workload));
       charge();
+      release(cell);
+      if (progress_ != nullptr) progress_->cell_finished(cell.cost(), cell.label(), reason);
       return reason;
     } catch (const Interrupted&) {
       charge();
@@ -171,6 +187,7 @@ class GroupRunner {
   const Comm& group_;
   Progress* progress_;
   std::optional<CellClaims> claims_;  // at the root
+  std::vector<std::size_t> skipped_;  // cells that another job was at
   std::int64_t ran_ = 0;
   std::int64_t failed_ = 0;
   std::int64_t elsewhere_ = 0;

@@ -85,8 +85,8 @@ class CellRun {
 
   Stopwatch watch_;
   Stopwatch since_save_;
-  double waited_before_ = 0.0;
-  std::uint64_t bytes_before_ = 0;
+  double waited_before_;  // what the communicator had waited and moved before
+  std::uint64_t bytes_before_;
 };
 
 }  // namespace fleet

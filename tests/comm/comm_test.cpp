@@ -95,6 +95,14 @@ TEST_F(CommTest, an_error_on_one_rank_is_thrown_by_all_with_its_message) {
   EXPECT_EQ(world_.sum(1), world_.size());
 }
 
+TEST_F(CommTest, what_a_library_throws_on_one_rank_is_an_error_of_all) {
+  EXPECT_THROW(world_.together([&] {
+    if (world_.is_root()) throw std::bad_alloc();
+  }),
+               Error);
+  EXPECT_EQ(world_.sum(1), world_.size());
+}
+
 TEST_F(CommTest, a_configuration_error_stays_one) {
   EXPECT_THROW(world_.together([&] {
     if (world_.is_root()) throw ConfigError("no such key");

@@ -48,12 +48,9 @@ KillWait=5
 ReturnToService=2
 JobRequeue=1
 MailProg=/bin/true
-GresTypes=gpu
 CONF
-  : >"$dir/gres.conf"
   for node in $nodes; do
-    echo "NodeName=$node NodeAddr=127.0.0.1 Port=$((++port)) CPUs=4 RealMemory=4000 Gres=gpu:2" >>"$dir/slurm.conf"
-    echo "NodeName=$node Name=gpu File=$dir/gpu[0-1]" >>"$dir/gres.conf"
+    echo "NodeName=$node NodeAddr=127.0.0.1 Port=$((++port)) CPUs=4 RealMemory=4000" >>"$dir/slurm.conf"
     mkdir -p "$dir/spool.$node" "$dir/tmp.$node"
     echo "127.0.0.1 $node" >>"$dir/hosts"
   done
@@ -79,7 +76,6 @@ start() {
   host=$(hostname -s)
   nodes=$(seq -f 'n%.0f' "$count")
   echo "127.0.0.1 localhost $host" >"$dir/hosts"
-  for gpu in 0 1; do [ -e "$dir/gpu$gpu" ] || mknod -m 666 "$dir/gpu$gpu" c 1 3; done
   write_configuration "$((20000 + $$ % 10000))" "$host" "$nodes"
 
   (umask 077 && head -c 1024 /dev/urandom >"$dir/munge/key")

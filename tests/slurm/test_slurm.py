@@ -138,19 +138,28 @@ def test_a_preempted_job_goes_on(
 
 
 def test_an_array_shares_a_sweep(slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]) -> None:
-    job = slurm.submit("array.sbatch", sbatch=("--array=1-2", "--ntasks=2"))
+    job = slurm.submit("array.sbatch", sbatch=("--array=0-1", "--ntasks=2"))
     slurm.wait_for_end(job)
     assert "4 cells" not in slurm.logs(), "each task has its own"
     slurm.fleet("collect", "out").expect(0)
     assert slurm.fleet.cells("out").outcomes() == undisturbed
 
 
-def test_ranks_share_devices_and_mpirun_will_do(
+def test_mpirun_will_do(slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]) -> None:
+    tasks = ("--nodes=1", "--ntasks=2")
+    job = slurm.submit("sweep.sbatch", sbatch=tasks, FLEET_LAUNCHER="mpirun")
+    slurm.wait_for_end(job)
+    assert slurm.fleet.cells("out").outcomes() == undisturbed
+
+
+def test_some_tasks_of_an_array_are_submitted_again_only_if_it_is_said_of_how_many(
     slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]
 ) -> None:
-    tasks = ("--nodes=1", "--ntasks=2", "--gpus-per-task=1")
-    job = slurm.submit("gpu.sbatch", sbatch=tasks, FLEET_LAUNCHER="mpirun")
-    slurm.wait_for_end(job)
+    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=0", "--ntasks=2"), FLEET_SHARDS="2"))
+    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2")))
+    assert "say of how many they are" in slurm.logs()
+    assert 0 < len(slurm.fleet.cells("out").done()) < len(undisturbed)
+    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"), FLEET_SHARDS="2"))
     assert slurm.fleet.cells("out").outcomes() == undisturbed
 
 

@@ -87,7 +87,7 @@ TEST_F(SweepDirectoryTest, a_prepared_directory_holds_configuration_and_plan_and
   EXPECT_EQ(slurp(directory().path() / "cells.tsv"),
             "c0\tmerge.method=\"average\" seed=0\nc1\tmerge.method=\"average\" seed=1\n");
   EXPECT_TRUE(fs::is_empty(directory().path() / "cells"));
-  EXPECT_EQ(std::distance(fs::directory_iterator(directory().path()), fs::directory_iterator()), 3);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory().path()), fs::directory_iterator()), 4);
 }
 
 TEST_F(SweepDirectoryTest, cells_go_from_pending_over_running_to_failed_and_done) {

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "base/error.hpp"
+#include "base/stopwatch.hpp"
 #include "toy_fleet.hpp"
 #include "train/quick_merger.hpp"
 
@@ -119,6 +123,20 @@ TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {
     ASSERT_EQ(round.metrics.size(), 1U);
     EXPECT_EQ(round.metrics[0].robot, kMergedPolicy);
   }
+}
+
+TEST_F(RoundLoopTest, a_cell_is_not_charged_for_what_came_before_it) {
+  world_.together([&] {
+    if (world_.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others wait
+  });
+  const Stopwatch watch;
+  const Trace trace = run(options_, "average", world_);
+  double charged = 0.0;
+  for (const RoundRecord& round : trace.rounds) {
+    const PhaseSeconds& s = round.seconds;
+    charged += s.train + s.wait + s.merge + s.evaluate + s.other;
+  }
+  EXPECT_LE(charged, watch.seconds());
 }
 
 TEST_F(RoundLoopTest, fewer_tests_change_nothing_else) {
