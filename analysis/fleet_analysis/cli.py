@@ -1,44 +1,38 @@
-"""The command `fleet-analysis`: figures and tables from results files."""
+"""The command `fleet-analysis`: figures, tables and reports from results files."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 
-from fleet_analysis.figures import accuracy, alignment, finetune, interpolation, linear, norms
+from fleet_analysis.figures import every_figure, linear
+from fleet_analysis.follow import looks
+from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.report import write_report
 from fleet_analysis.style import RC
+from fleet_analysis.sweep import is_sweep, sweep_state
 from fleet_analysis.table import final_table
-from fleet_analysis.view import View
+
+FORMATS = ("png", "pdf", "svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; 0, or 2 with a message on standard error where the results do not serve."""
+    """Runs the command; what it gives, or 2 with a message on standard error where the results do
+    not serve, or 130 where the user has stopped it."""
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "linear":
-            print(write_linear([load(source) for source in options.results], options.output))
-            return 0
-        results = load(options.results)
-        options.metric = options.metric or results.headline
-        if results.repeated:
-            print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
-        if options.command == "table":
-            print(final_table(results, options.by, options.metric, options.split, options.format))
-        else:
-            for path in write_figures(
-                results, options.output, options.metric, options.split, options.format
-            ):
-                print(path)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
     except (ResultsError, OSError) as error:
         print(f"fleet-analysis: {error}", file=sys.stderr)
         return 2
-    return 0
+    except KeyboardInterrupt:
+        return 130
 
 
 def write_figures(
@@ -51,7 +45,7 @@ def write_figures(
     """Draws every figure of the results into a directory, which is made; the files written."""
     written = []
     with mpl.rc_context(RC):
-        for name, figure in _figures(results, metric, split).items():
+        for name, figure in every_figure(results, metric, split).items():
             for extension in formats:
                 directory.mkdir(parents=True, exist_ok=True)
                 path = directory / f"{name.replace('/', '-')}.{extension}"
@@ -68,15 +62,55 @@ def write_linear(sweeps: Sequence[Results], path: Path) -> Path:
     return path
 
 
-def _figures(results: Results, metric: str, split: str) -> dict[str, Figure]:
-    """Every figure by the name of its file. Saved models that were only measured have no curves of
-    learning."""
-    figures: dict[str, Figure] = {}
-    if len(results.metrics) or results.instruments.empty:
-        figures |= accuracy.draw(View(results, metric, split))
-    for instrument in (interpolation, finetune, norms, alignment):
-        figures |= instrument.draw(results, metric)
-    return figures
+def _figures(options: argparse.Namespace) -> int:
+    results, metric = _loaded(options)
+    for path in write_figures(results, options.output, metric, options.split, options.format):
+        print(path)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    results, metric = _loaded(options)
+    print(final_table(results, options.by, metric, options.split).render(options.format))
+    return 0
+
+
+def _linear(options: argparse.Namespace) -> int:
+    print(write_linear([load(source) for source in options.results], options.output))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    directory = Path(options.results[0]) if len(options.results) == 1 else None
+    if options.follow is not None:
+        return _follow(options, Path(options.results[0]), len(options.results))
+    results, metric = _loaded(options)
+    state = sweep_state(directory) if directory and is_sweep(directory) else None
+    print(write_report(results, options.output, metric, options.split, state))
+    return 0
+
+
+def _follow(options: argparse.Namespace, directory: Path, count: int) -> int:
+    """The page written anew until the sweep has finished."""
+    if count > 1:
+        raise ResultsError("one sweep's directory at a time can be followed")
+    for results, state in looks(directory, options.follow):
+        ended = len(state.done | state.failed)
+        print(f"{ended} of {state.planned} cells", flush=True)
+        if results is not None:
+            metric = options.metric or results.headline
+            again = None if state.finished else max(1, round(options.follow))
+            write_report(results, options.output, metric, options.split, state, again)
+            print(options.output, flush=True)
+    return 0
+
+
+def _loaded(options: argparse.Namespace) -> tuple[Results, str]:
+    """The results that a command names, and the metric to look at."""
+    results = load(options.results)
+    if results.repeated:
+        print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
+    return results, options.metric or results.headline
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,43 +124,58 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--split", default="test", help="default: %(default)s")
 
     figures = commands.add_parser("figures", parents=[common], help="draw every figure of a sweep")
+    _output(figures, Path("figures"), "DIR", "where to write them")
     figures.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("figures"),
-        metavar="DIR",
-        help="where to write them (default: %(default)s)",
+        "--format", nargs="+", default=["png"], choices=FORMATS, help="one or more (default: png)"
     )
-    figures.add_argument(
-        "--format",
-        nargs="+",
-        default=["png"],
-        choices=["png", "pdf", "svg"],
-        help="one or more (default: png)",
-    )
+    figures.set_defaults(run=_figures)
 
     table = commands.add_parser("table", parents=[common], help="print final values per method")
     table.add_argument(
         "--by", nargs="+", metavar="KEY", help="settings to keep apart (default: all)"
     )
-    table.add_argument(
-        "--format", default="text", choices=["text", "markdown"], help="default: %(default)s"
+    _layout(table)
+    table.set_defaults(run=_table)
+
+    report = commands.add_parser(
+        "report", parents=[common], help="write one self-contained HTML page about a sweep"
     )
+    _output(report, Path("report.html"), "FILE", "the page")
+    report.add_argument(
+        "--follow",
+        nargs="?",
+        type=_seconds,
+        const=30.0,
+        metavar="SECONDS",
+        help="of a running sweep's directory: write it anew every so often until all is done",
+    )
+    report.set_defaults(run=_report)
 
     bars = commands.add_parser("linear", help="draw experiments with linear policies (Fig. 13)")
     bars.add_argument(
         "results", nargs="+", help="a results file per experiment, drawn in this order"
     )
-    bars.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("figures/linear.png"),
-        metavar="FILE",
-        help="its ending says the format (default: %(default)s)",
-    )
+    _output(bars, Path("figures/linear.png"), "FILE", "its ending says the format")
+    bars.set_defaults(run=_linear)
     return parser
+
+
+def _output(parser: argparse.ArgumentParser, default: Path, what: str, words: str) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, default=default, metavar=what,
+        help=f"{words} (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _layout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", default="text", choices=LAYOUTS, help="default: %(default)s")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 if __name__ == "__main__":

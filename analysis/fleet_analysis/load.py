@@ -36,7 +36,8 @@ class ResultsError(Exception):
 def load(source: Source | Iterable[Source]) -> Results:
     """The results in a file, a directory, a glob pattern, or a list of any of these.
 
-    A directory stands for the *.h5 files in it, or below it when it holds none itself. Files are
+    A directory stands for the *.h5 files in it; for the cells of the sweep that it holds; or else
+    for what lies below it, saved models aside. Files are
     concatenated in the order given (sorted within a directory or pattern) and their cells
     renumbered so that each index is unique. A cell found twice, by its id, is kept once: finished
     rather than failed, then the first. Raises ResultsError.
@@ -195,8 +196,8 @@ class _Head:
 def _paths(source: Source) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        for pattern in ("*.h5", "**/*.h5"):
-            found = sorted(p for p in path.glob(pattern) if not p.name.startswith("."))
+        for pattern in ("*.h5", "cells/*.h5", "**/*.h5"):
+            found = sorted(p for p in path.glob(pattern) if _may_hold_results(p.relative_to(path)))
             if found:
                 return found
         raise ResultsError(f"{path}: no .h5 files in this directory")
@@ -206,6 +207,10 @@ def _paths(source: Source) -> list[Path]:
             raise ResultsError(f"{source}: no file matches")
         return found
     return [path]
+
+
+def _may_hold_results(path: Path) -> bool:
+    return not path.name.startswith(".") and "models" not in path.parts[:-1]
 
 
 @contextmanager
@@ -226,14 +231,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 def _read_head(path: Path) -> _Head:
     with _open(path) as file:
-        if "schema_version" not in file.attrs:
-            raise ResultsError(f"{path}: not a fleet results file (no attribute schema_version)")
-        version = int(file.attrs["schema_version"])
-        if version > schema.VERSION:
-            raise ResultsError(
-                f"{path}: written in schema version {version}, this fleet-analysis reads up to "
-                f"{schema.VERSION}; a newer one is needed"
-            )
+        _check_version(file, path)
         missing = [name for name in schema.COLUMNS if name not in file]
         if missing:
             raise ResultsError(f"{path}: incomplete results file, lacks {_listed(missing)}")
@@ -249,6 +247,26 @@ def _read_head(path: Path) -> _Head:
             axes=[axis for axis in axes.split("\n") if axis],
             provenance={key: _text(value) for key, value in provenance.items()},
             cells=cells,
+        )
+
+
+def _check_version(file: h5py.File, path: Path) -> None:
+    """ResultsError, with what to do, where the file is not ours or of another schema."""
+    if "model_version" in file.attrs:
+        raise ResultsError(f"{path}: a saved model, no results; see `fleet merge`, `fleet barrier`")
+    if "schema_version" not in file.attrs:
+        raise ResultsError(f"{path}: not a fleet results file (no attribute schema_version)")
+    try:
+        version = int(file.attrs["schema_version"])
+    except (TypeError, ValueError, OSError) as error:
+        raise ResultsError(f"{path}: its schema_version is no number") from error
+    written = f"{path}: written in schema version {version}, this fleet-analysis reads "
+    if version > schema.VERSION:
+        raise ResultsError(f"{written}up to {schema.VERSION}; a newer one is needed")
+    if version < schema.OLDEST:
+        raise ResultsError(
+            f"{written}from {schema.OLDEST} on; run the sweep again, or read it with the "
+            f"fleet-analysis of the fleet that wrote it (/provenance: git_revision)"
         )
 
 

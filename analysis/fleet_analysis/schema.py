@@ -2,6 +2,7 @@
 meaning."""
 
 VERSION = 1
+OLDEST = 1  # that can still be read
 
 METHOD = "merge.method"
 SEED = "seed"
@@ -46,3 +47,25 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")
+
+#: Metrics between 0 and 1, by their first word; others may follow after an underscore.
+SHARES = ("accuracy", "success")
+#: Metrics of which more is better.
+RISING = (*SHARES, "score", "reward")
+
+#: Where the wall seconds of a cell or a round go, in the order in which they are drawn.
+PHASES = ("train", "merge", "evaluate", "wait", "other")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1 and is shown in percent."""
+    return _begins(metric, SHARES)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more is better; all other metrics are losses or costs."""
+    return _begins(metric, RISING)
+
+
+def _begins(metric: str, words: tuple[str, ...]) -> bool:
+    return any(metric == word or metric.startswith(f"{word}_") for word in words)

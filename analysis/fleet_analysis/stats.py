@@ -61,12 +61,13 @@ def summarise(
 
 
 def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile bootstrap interval of the mean; NaN for fewer than two values.
+    """The percentile bootstrap interval of the mean; NaN for fewer than two values, or where one
+    is infinite.
 
     The draws are the same for every call with as many values, so that a band along a curve is
     smooth and a figure drawn twice is the same. The interval holds the mean of the values.
     """
-    if len(values) < 2:
+    if len(values) < 2 or not np.isfinite(values).all():
         return (np.nan, np.nan)
     means = values[_draws(len(values))].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
@@ -101,7 +102,8 @@ def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 
 
 def _spread(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    std = float(values.std(ddof=1)) if len(values) > 1 else np.nan
+    spread = len(values) > 1 and np.isfinite(values).all()
+    std = float(values.std(ddof=1)) if spread else np.nan
     return (float(values.mean()), std, *bootstrap(values), len(values))
 
 

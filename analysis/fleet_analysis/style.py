@@ -9,9 +9,6 @@ from typing import Any
 
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
 
-#: Metrics between 0 and 1, shown in percent.
-SHARES = ("accuracy", "success")
-
 INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
@@ -77,6 +74,15 @@ KNOWN: dict[str, MethodStyle] = {
     "sinkhorn-data": MethodStyle("sinkhorn-data", "#56B4E9", "p"),
     "joint": MethodStyle("joint (pooled data)", "#555555", "", (0, (5, 2)), reference=True),
     "local": MethodStyle("local (no merging)", "#8c8c8c", "", (0, (1, 1.6)), reference=True),
+}
+
+#: What a cell spends its time on.
+PHASE_COLOURS = {
+    "train": "#0072B2",
+    "merge": "#D55E00",
+    "evaluate": "#009E73",
+    "wait": "#b9b9b9",
+    "other": "#CC79A7",
 }
 
 #: For methods not in the table above: colours far from those in it.

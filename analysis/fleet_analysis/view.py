@@ -169,9 +169,9 @@ class View:
         if "workload" in others:
             return "workload"
         few = [axis for axis in others if self.final[axis].nunique() <= MAX_PANELS]
-        return max(few or others, key=self._effect, default=None)
+        return max(few or others, key=self.effect, default=None)
 
-    def _effect(self, key: str) -> float:
+    def effect(self, key: str) -> float:
         """How far the methods' means move over the values of an axis."""
         means = self.final.groupby([METHOD, key], observed=True).value.mean().unstack()
         return float((means.max(axis=1) - means.min(axis=1)).mean())

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fleet_analysis.figures.scale import Scale
-from fleet_analysis.schema import METHOD
-from fleet_analysis.style import SHARES, MethodStyle, line_look
+from fleet_analysis.schema import METHOD, is_share
+from fleet_analysis.style import MethodStyle, line_look
 
 MAX_MARKERS = 12
 
@@ -59,7 +59,7 @@ def draw_final(
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     """Percent for what is a share, and a handful of ticks."""
-    share = metric in SHARES
+    share = is_share(metric)
     axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     if share:
