@@ -9,10 +9,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from fleet_analysis.compare import Comparison, compare, comparison_tables
 from fleet_analysis.figures import every_figure, linear
 from fleet_analysis.follow import looks
 from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.ranking import difference_table, rank_table
 from fleet_analysis.report import write_report
 from fleet_analysis.style import RC
 from fleet_analysis.sweep import is_sweep, sweep_state
@@ -71,8 +73,36 @@ def _figures(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace) -> int:
     results, metric = _loaded(options)
-    print(final_table(results, options.by, metric, options.split).render(options.format))
+    if options.ranks:
+        table = rank_table(results, metric, options.split)
+    elif options.against is not None:
+        table = difference_table(results, options.against or None, metric, options.split)
+    else:
+        table = final_table(results, options.by, metric, options.split)
+    print(table.render(options.format))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """1, if asked to check, where the second is significantly worse or fails where the first did
+    not."""
+    first, second = load(options.first), load(options.second)
+    metric = options.metric or first.headline
+    result = compare(first, second, metric, options.split, options.level)
+    print("\n".join(_preface(result, options)))
+    for table in comparison_tables(result, options.all):
+        print(f"\n{table.render(options.format)}")
+    return 1 if options.check and result.worse else 0
+
+
+def _preface(result: Comparison, options: argparse.Namespace) -> list[str]:
+    """What was compared, and what could not be."""
+    lines = [f"first: {options.first} ({result.names[0]})"]
+    lines += [f"second: {options.second} ({result.names[1]})"]
+    for count, which in zip(result.unmatched, ("first", "second"), strict=True):
+        lines += [f"{count} cells only in the {which}"] if count else []
+    lines += [f"failed only in the second: {label}" for label in result.newly_failed]
+    return [*lines, *(f"configuration {line}" for line in result.config)]
 
 
 def _linear(options: argparse.Namespace) -> int:
@@ -120,8 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "results", nargs="+", help="results files, directories of them, or glob patterns"
     )
-    common.add_argument("--metric", help="default: the workload's first")
-    common.add_argument("--split", default="test", help="default: %(default)s")
+    _metric(common)
 
     figures = commands.add_parser("figures", parents=[common], help="draw every figure of a sweep")
     _output(figures, Path("figures"), "DIR", "where to write them")
@@ -134,8 +163,31 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument(
         "--by", nargs="+", metavar="KEY", help="settings to keep apart (default: all)"
     )
+    what = table.add_mutually_exclusive_group()
+    what.add_argument("--ranks", action="store_true", help="rank methods over settings and seeds")
+    what.add_argument(
+        "--against",
+        nargs="?",
+        const="",
+        metavar="METHOD",
+        help="paired differences from a method (default: the one that ranks best), with a test",
+    )
     _layout(table)
     table.set_defaults(run=_table)
+
+    both = commands.add_parser("compare", help="the same cells of two versions side by side")
+    both.add_argument("first", help="results file, directory or pattern")
+    both.add_argument("second", help="the same of the other version")
+    _metric(both)
+    both.add_argument("--level", type=_share, default=0.05, help="significance (default: 0.05)")
+    both.add_argument("--all", action="store_true", help="list settings that are the same, too")
+    both.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if the second is significantly worse, or fails where the first did not",
+    )
+    _layout(both)
+    both.set_defaults(run=_compare)
 
     report = commands.add_parser(
         "report", parents=[common], help="write one self-contained HTML page about a sweep"
@@ -167,8 +219,20 @@ def _output(parser: argparse.ArgumentParser, default: Path, what: str, words: st
     )  # fmt: skip
 
 
+def _metric(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--metric", help="default: the workload's first")
+    parser.add_argument("--split", default="test", help="default: %(default)s")
+
+
 def _layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="text", choices=LAYOUTS, help="default: %(default)s")
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise ValueError(text)
+    return share
 
 
 def _seconds(text: str) -> float:
