@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from fleet_analysis.compare import Comparison, compare, comparison_tables
-from fleet_analysis.figures import every_figure, linear
+from fleet_analysis.figures import every_figure
+from fleet_analysis.figures.paper import PAPER, paper_figures
 from fleet_analysis.follow import looks
 from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, ResultsError, load
@@ -45,23 +48,19 @@ def write_figures(
     formats: Sequence[str] = ("png",),
 ) -> list[Path]:
     """Draws every figure of the results into a directory, which is made; the files written."""
+    with mpl.rc_context(RC):
+        return _saved(every_figure(results, metric, split), directory, formats)
+
+
+def _saved(figures: dict[str, Figure], directory: Path, formats: Sequence[str]) -> list[Path]:
     written = []
-    with mpl.rc_context(RC):
-        for name, figure in every_figure(results, metric, split).items():
-            for extension in formats:
-                directory.mkdir(parents=True, exist_ok=True)
-                path = directory / f"{name.replace('/', '-')}.{extension}"
-                figure.savefig(path)
-                written.append(path)
+    for name, figure in figures.items():
+        for extension in formats:
+            directory.mkdir(parents=True, exist_ok=True)
+            path = directory / f"{name.replace('/', '-')}.{extension}"
+            figure.savefig(path)
+            written.append(path)
     return written
-
-
-def write_linear(sweeps: Sequence[Results], path: Path) -> Path:
-    """Draws the experiments with linear policies into one figure, a panel each; its file."""
-    with mpl.rc_context(RC):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        linear.draw(sweeps).savefig(path)
-    return path
 
 
 def _figures(options: argparse.Namespace) -> int:
@@ -105,8 +104,12 @@ def _preface(result: Comparison, options: argparse.Namespace) -> list[str]:
     return [*lines, *(f"configuration {line}" for line in result.config)]
 
 
-def _linear(options: argparse.Namespace) -> int:
-    print(write_linear([load(source) for source in options.results], options.output))
+def _figure(options: argparse.Namespace) -> int:
+    with mpl.rc_context(RC):
+        figures = paper_figures(options.name, options.results, options.metric, options.split)
+        named = {f"fig{options.name}-{name}": figure for name, figure in figures.items()}
+        for path in _saved(named, options.output, options.format):
+            print(path)
     return 0
 
 
@@ -158,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "--format", nargs="+", default=["png"], choices=FORMATS, help="one or more (default: png)"
     )
     figures.set_defaults(run=_figures)
+    _add_figure(commands, common)
 
     table = commands.add_parser("table", parents=[common], help="print final values per method")
     table.add_argument(
@@ -203,13 +207,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
-    bars = commands.add_parser("linear", help="draw experiments with linear policies (Fig. 13)")
-    bars.add_argument(
-        "results", nargs="+", help="a results file per experiment, drawn in this order"
-    )
-    _output(bars, Path("figures/linear.png"), "FILE", "its ending says the format")
-    bars.set_defaults(run=_linear)
     return parser
+
+
+def _add_figure(commands: Any, common: argparse.ArgumentParser) -> None:
+    width = max(map(len, PAPER))
+    known = [f"  {name:{width}}  {each.shows}; {each.needs}" for name, each in PAPER.items()]
+    figure = commands.add_parser(
+        "figure",
+        help="draw a figure of the paper, by its number",
+        epilog="figures, and what they need:\n" + "\n".join(known),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    figure.add_argument("name", choices=list(PAPER), metavar="NUMBER", help=", ".join(PAPER))
+    figure.add_argument(
+        "results", nargs="+", help="results files, directories of them, or glob patterns"
+    )
+    _metric(figure)
+    _output(figure, Path("figures"), "DIR", "where to write it")
+    figure.add_argument(
+        "--format", nargs="+", default=["pdf", "png"], choices=FORMATS, help="(default: pdf png)"
+    )
+    figure.set_defaults(run=_figure)
 
 
 def _output(parser: argparse.ArgumentParser, default: Path, what: str, words: str) -> None:

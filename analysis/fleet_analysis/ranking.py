@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -11,8 +9,8 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results, ResultsError
 from fleet_analysis.paired import friedman_test, holm, signed_rank_test
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
-from fleet_analysis.stats import bootstrap, is_option
-from fleet_analysis.style import axis_name, value_label
+from fleet_analysis.stats import bootstrap
+from fleet_analysis.variants import method_of, shared_axes, variants
 from fleet_analysis.view import View
 
 
@@ -71,21 +69,6 @@ def difference_table(
     return Table(heading, header, rows)
 
 
-def variants(rows: pd.DataFrame, axes: Sequence[str]) -> pd.Series:
-    """The method of each row together with those options of its own that were swept: what was
-    compared is not fleet-merge, say, but fleet-merge with each of several starts."""
-    names = rows[METHOD].astype(str)
-    for key in axes:
-        if not is_option(key) or rows[key].nunique() < 2:
-            continue
-        own = names.str.split(" ").str[0] == key.split(".")[1]
-        words = rows[key].map(
-            lambda value, key=key: f"{axis_name(key)} = {value_label(key, value)}"
-        )
-        names = names.where(~own, names + " " + words.astype(str))
-    return names
-
-
 def _blocks(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, str]:
     """A row per settings and seed, a column per merging method (references are no rivals), in the
     order of the legends; NaN where a cell has failed. And what the values are."""
@@ -94,9 +77,9 @@ def _blocks(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, st
     if final.empty:
         raise ResultsError(f"{results.name}: no method that merges has finished a cell")
     final = final.assign(variant=variants(final, view.axes))
-    keys = [*(key for key in view.axes if not is_option(key)), SEED]
+    keys = [*shared_axes(view.axes), SEED]
     blocks = final.groupby([*keys, "variant"], observed=True).value.mean().unstack("variant")
-    order = [name for method in view.styles for name in blocks if name.split(" ")[0] == method]
+    order = [name for method in view.styles for name in blocks if method_of(name) == method]
     unit = " (%)" if is_share(metric) else ""
     return blocks[order], f"{results.name}; final {split} {metric}{unit}"
 

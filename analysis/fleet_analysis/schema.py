@@ -7,6 +7,8 @@ OLDEST = 1  # that can still be read
 METHOD = "merge.method"
 SEED = "seed"
 EVERY_EPOCHS = "merge.every_epochs"
+ALPHA = "fleet.alpha"
+PARTICIPATION = "merge.participation"
 ONE_SHOT = 0  # the value of EVERY_EPOCHS that stands for a single merge, at the end
 
 #: Settings that /cells always holds, swept or not.
@@ -15,17 +17,17 @@ SETTINGS = (
     METHOD,
     SEED,
     "fleet.robots",
-    "fleet.alpha",
+    ALPHA,
     "fleet.partition",
     EVERY_EPOCHS,
-    "merge.participation",
+    PARTICIPATION,
 )
 
 #: Methods that merge nothing and serve as reference lines, with the settings that do not touch them
 #: (a key, or a prefix that ends in a dot). Where such a setting is swept, one run of them serves
 #: all.
 REFERENCES: dict[str, tuple[str, ...]] = {
-    "joint": ("merge.", "fleet.alpha", "fleet.partition"),
+    "joint": ("merge.", ALPHA, "fleet.partition"),
     "local": ("merge.",),
 }
 

@@ -116,14 +116,15 @@ def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
 
 def line_look(style: MethodStyle) -> dict[str, Any]:
     """The properties of a method's line, in a panel as in the legend."""
+    stroke = style.marker == "|"  # which is all edge
     return {
         "color": style.colour,
         "linestyle": style.linestyle,
         "linewidth": 1.2 if style.reference else 1.6,
         "marker": style.marker or "none",
-        "markersize": 4.0 if style.marker == "D" else 4.8,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
+        "markersize": 4.0 if style.marker == "D" else 6.0 if stroke else 4.8,
+        "markeredgecolor": style.colour if stroke else "white",
+        "markeredgewidth": 1.4 if stroke else 0.5,
     }
 
 

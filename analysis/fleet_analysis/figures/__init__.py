@@ -1,11 +1,22 @@
-"""Figures; one module per kind. Each has a `draw` that gives figures by file name."""
+"""Figures; one module per kind, those of the paper named after it (`paper.py` lists them). Each has
+a `draw` that gives figures by file name."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from fleet_analysis.figures import accuracy, alignment, finetune, interpolation, norms
+from fleet_analysis.figures import (
+    accuracy,
+    alignment,
+    fig03ab_interpolation,
+    fig03c_finetuning,
+    fig08_norms,
+    fig10_tasks,
+    fig12_ablations,
+    fig13_linear,
+)
 from fleet_analysis.load import Results
+from fleet_analysis.stats import is_option
 from fleet_analysis.view import View
 
 
@@ -15,6 +26,12 @@ def every_figure(results: Results, metric: str, split: str) -> dict[str, Figure]
     figures: dict[str, Figure] = {}
     if len(results.metrics) or results.instruments.empty:
         figures |= accuracy.draw(View(results, metric, split))
-    for instrument in (interpolation, finetune, norms, alignment):
+        if any(is_option(key) for key in results.swept):
+            figures |= fig12_ablations.draw(results, metric, split)
+        if fig10_tasks.has_tasks(results, metric):
+            figures |= fig10_tasks.draw(results, metric, split)
+        if metric == fig13_linear.METRIC:
+            figures |= fig13_linear.draw([results])
+    for instrument in (fig03ab_interpolation, fig03c_finetuning, fig08_norms, alignment):
         figures |= instrument.draw(results, metric)
     return figures

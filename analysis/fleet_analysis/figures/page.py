@@ -15,7 +15,8 @@ from matplotlib.textpath import TextPath
 from fleet_analysis.style import MUTED, MethodStyle, line_look
 
 # All in inches, but for the sizes of type, which are in points.
-WIDTHS = {1: 3.6, 2: 5.4, 3: 7.2, 4: 7.2}  # by the number of panels side by side
+# By the number of panels side by side: a column of two, the text of one column, that of two.
+WIDTHS = {1: 3.4, 2: 5.4, 3: 7.0, 4: 7.0}
 ROW_HEIGHT = 2.1
 MARGIN = 0.08
 GAP = 0.06
@@ -25,9 +26,15 @@ SAMPLE, SAMPLE_GAP, ENTRY_GAP = 0.24, 0.06, 0.15  # in the legend: a line, its d
 
 
 def page(
-    columns: int, rows: int, title: str, notes: Iterable[str], styles: Sequence[MethodStyle]
+    columns: int,
+    rows: int,
+    title: str,
+    notes: Iterable[str],
+    styles: Sequence[MethodStyle],
+    row_height: float = ROW_HEIGHT,
 ) -> tuple[Figure, list[SubFigure]]:
-    """A figure with its heading, and a subfigure per row to put panels in."""
+    """A figure with its heading, and a subfigure per row, that many inches high, to put panels
+    in."""
     width = WIDTHS[min(columns, 4)]
     room = width - 2 * MARGIN
     heading = _wrap(title.split(), room, TITLE_SIZE, bold=True)
@@ -35,7 +42,7 @@ def page(
     entries = _legend(styles, room)
     top = MARGIN + TITLE_LINE * len(heading) + NOTE_LINE * len(remarks) + GAP
     head = top + LEGEND_LINE * len(entries) + GAP
-    height = head + ROW_HEIGHT * rows
+    height = head + row_height * rows
     engine = ConstrainedLayoutEngine(
         rect=(0, 0, 1, 1 - head / height), h_pad=0.04, w_pad=0.04, wspace=0.03
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fleet_analysis.figures.scale import Scale
@@ -63,12 +64,18 @@ def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     if share:
-        # Padded to the width of "100", so that the panels of two rows begin at one place.
-        axes.yaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(3, "\u2007"))
-        )
+        percent_axis(axes.yaxis)
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
+
+
+def percent_axis(axis: Axis) -> None:
+    """Shares in percent; along y padded to the width of "100", so that the panels of two rows begin
+    at one place."""
+    width = 3 if axis.axis_name == "y" else 0
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(width, "\u2007"))
+    )
 
 
 def _by_method(
