@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +24,9 @@ from fleet_analysis.report import write_report
 from fleet_analysis.style import RC
 from fleet_analysis.sweep import is_sweep, sweep_state
 from fleet_analysis.table import final_table
+from fleet_analysis.watch import screen
 
+CLEAR = "\x1b[H\x1b[J"  # a terminal: to the top left, and nothing below
 FORMATS = ("png", "pdf", "svg")
 
 
@@ -138,6 +142,19 @@ def _follow(options: argparse.Namespace, directory: Path, count: int) -> int:
     return 0
 
 
+def _watch(options: argparse.Namespace) -> int:
+    """The sweep's screen again and again; a log, where the output is no terminal."""
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ
+    for results, state in looks(options.directory, options.every):
+        size = shutil.get_terminal_size((100, 40))
+        shown = screen(results, state, options.metric, options.split, size, colour)
+        print(f"{CLEAR if terminal else ''}{shown}", flush=True)
+        if options.once:
+            break
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> tuple[Results, str]:
     """The results that a command names, and the metric to look at."""
     results = load(options.results)
@@ -206,6 +223,15 @@ def _parser() -> argparse.ArgumentParser:
         help="of a running sweep's directory: write it anew every so often until all is done",
     )
     report.set_defaults(run=_report)
+
+    watch = commands.add_parser("watch", help="a running sweep's curves, in a terminal")
+    watch.add_argument("directory", type=Path, help="the sweep's directory")
+    _metric(watch)
+    watch.add_argument(
+        "--every", type=_seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
+    )
+    watch.add_argument("--once", action="store_true", help="look once, and leave")
+    watch.set_defaults(run=_watch)
 
     return parser
 

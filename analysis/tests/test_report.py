@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import METHOD, grid, write, write_parts
+from synthetic import METHOD, grid, write, write_sweep
 
 from fleet_analysis import Results, load
 from fleet_analysis.cli import main
@@ -92,15 +92,8 @@ def test_what_is_no_number_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_the_command_says_how_far_a_sweep_is(tmp_path: Path, capsys) -> None:
-    sweep = tmp_path / "sweep"
-    paths = write_parts(sweep / "cells", grid(seed=[0, 1, 2]), name="sweep")
-    ids = [load(path).cells.id[0] for path in paths]
-    for path, name in zip(paths, ids, strict=True):
-        path.rename(path.with_name(f"{name}.h5"))
-    (sweep / "cells" / f"{ids[2]}.h5").unlink()
-    (sweep / "cells" / f"{ids[2]}.running").write_text("vm, process 7, round 3 of 9, now")
-    lines = [f"{name}\tseed={i}\n" for i, name in enumerate([*ids, "pending"])]
-    (sweep / "cells.tsv").write_text("".join(lines))
+    states = ["done", "done", "running", "pending"]
+    sweep = write_sweep(tmp_path / "sweep", grid(seed=[0, 1, 2, 3]), state=states.__getitem__)
     assert main(["report", str(sweep), "-o", str(tmp_path / "page.html")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
