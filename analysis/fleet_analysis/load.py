@@ -27,6 +27,9 @@ from fleet_analysis.schema import METHOD, SEED
 Source = str | os.PathLike[str]
 Columns = dict[str, np.ndarray]
 
+#: What h5py raises where the bytes of a file are not what they should be.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+
 
 class ResultsError(Exception):
     """Results that cannot be read or do not hold what was asked for; the message is for the
@@ -60,6 +63,7 @@ class Results:
     def __init__(self, heads: Sequence[_Head]) -> None:
         last = [int(head.cells["cell"].max()) + 1 for head in heads]
         self._paths = [head.path for head in heads]
+        self._numbers = [head.cells["cell"] for head in heads]
         self._offsets = np.concatenate([[0], np.cumsum(last)[:-1]])
         stacked = _stack(
             [
@@ -166,11 +170,13 @@ class Results:
 
     def _table(self, name: str) -> pd.DataFrame:
         parts = []
-        for path, offset in zip(self._paths, self._offsets, strict=True):
+        for path, offset, known in zip(self._paths, self._offsets, self._numbers, strict=True):
             with _open(path) as file:
                 if name in schema.OPTIONAL and name not in file:
                     continue
                 columns = _read_table(file, path, name)
+            if not np.isin(columns["cell"], known).all():
+                raise ResultsError(f"{path}: /{name} speaks of cells that /cells lacks")
             columns["cell"] = columns["cell"] + offset
             parts.append(columns)
         if not parts:
@@ -215,6 +221,7 @@ def _may_hold_results(path: Path) -> bool:
 
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
+    """The file for reading; whatever HDF5 has against it, then or later, is a ResultsError."""
     if not path.is_file():
         raise ResultsError(f"{path}: no such file")
     try:
@@ -225,8 +232,11 @@ def _open(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be opened; is it incomplete? ({error})") from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except DAMAGE as error:
+        raise ResultsError(f"{path}: cannot be read; damaged? ({error})") from error
 
 
 def _read_head(path: Path) -> _Head:
@@ -271,21 +281,28 @@ def _check_version(file: h5py.File, path: Path) -> None:
 
 
 def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
-    try:
-        table = file[name]
-        names = table.dtype.names if isinstance(table, h5py.Dataset) else None
-        if names is None or table.ndim != 1:
-            raise ResultsError(f"{path}: /{name} is not a table")
-        wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
-        missing = [column for column in wanted if column not in names]
-        if missing:
-            raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
-        rows = table[:]
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ResultsError(f"{path}: /{name} cannot be read; damaged? ({error})") from error
-    columns = {column: np.ascontiguousarray(rows[column]) for column in names}
+    table = file[name]
+    names = table.dtype.names if isinstance(table, h5py.Dataset) else None
+    if names is None or table.ndim != 1:
+        raise ResultsError(f"{path}: /{name} is not a table")
+    wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
+    missing = [column for column in wanted if column not in names]
+    if missing:
+        raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
+    rows = table[:]
+    for column in wanted:
+        strings = column in schema.STRINGS
+        if (rows[column].dtype.kind in "SO") != strings or rows[column].ndim != 1:
+            kind = "strings" if strings else "numbers"
+            raise ResultsError(f"{path}: the column {column} of /{name} does not hold {kind}")
+    columns = {column: _native(rows[column]) for column in names}
     columns["cell"] = columns["cell"].astype(np.int64)
     return columns
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    """A column by itself, in this machine's byte order."""
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
 
 
 def _stack(parts: Sequence[Columns]) -> Columns:

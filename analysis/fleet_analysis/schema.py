@@ -47,6 +47,14 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     ),
 }
 
+#: Of the columns above, those that hold strings; the others hold numbers.
+STRINGS = frozenset(
+    (
+        *("id", "status", "reason", "workload", METHOD, "fleet.partition"),
+        *("split", "metric", "instrument", "subject"),
+    )
+)
+
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")
 
