@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from fleet_analysis.compare import Comparison, compare, comparison_tables
 from fleet_analysis.figures import every_figure
 from fleet_analysis.figures.paper import PAPER, paper_figures
+from fleet_analysis.files import ResultsError
 from fleet_analysis.follow import looks
 from fleet_analysis.layout import LAYOUTS
-from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.load import Results, load
 from fleet_analysis.ranking import difference_table, rank_table
 from fleet_analysis.report import write_report
 from fleet_analysis.style import RC

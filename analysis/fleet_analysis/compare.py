@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fleet_analysis.files import ResultsError
 from fleet_analysis.layout import Table, number, p_text
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.paired import holm, signed_rank_test, t_test
 from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
 from fleet_analysis.style import value_label
@@ -128,37 +129,33 @@ def comparison_tables(result: Comparison, everything: bool = False) -> list[Tabl
 
 
 def _setting_keys(first: Results, second: Results) -> list[str]:
-    both = [name for name in first.cells if name in second.cells]
+    both = [str(name) for name in first.cells if name in second.cells]
     return [name for name in both if name not in OUTCOMES and not name.startswith("seconds_")]
 
 
 def _match(first: pd.DataFrame, second: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """A row per pair of cells: the settings, and the rest of each side with _1 or _2 behind."""
+    left, right = _side(first, keys, "_1"), _side(second, keys, "_2")
     known = set(first.id) & set(second.id) - {""}
-    sides = [_side(cells, keys, number) for number, cells in ((1, first), (2, second))]
-    by_id = _joined(*(s[s[f"id_{n}"].isin(known)] for n, s in enumerate(sides, 1)), "id")
-    rest = [s[~s[f"id_{n}"].isin(known)] for n, s in enumerate(sides, 1)]
-    common = rest[0].merge(rest[1][keys].drop_duplicates(), on=keys)
-    for side in rest:
-        several = side.merge(common[keys].drop_duplicates(), on=keys).duplicated(keys)
-        if several.any():
-            raise ResultsError(
-                "cells differ in settings that only one of the two files holds, so that one cell "
-                f"would have several counterparts; both hold {', '.join(keys)}"
-            )
-    return pd.concat([by_id, rest[0].merge(rest[1], on=keys)], ignore_index=True)
+    left_known, right_known = left.id_1.isin(known), right.id_2.isin(known)
+    own = [name for name in right.columns if name not in keys]
+    by_id = left[left_known].merge(
+        right.loc[right_known, own], left_on="id_1", right_on="id_2", validate="one_to_one"
+    )
+    try:
+        by_settings = left[~left_known].merge(right[~right_known], on=keys, validate="one_to_one")
+    except pd.errors.MergeError as error:
+        raise ResultsError(
+            "cells differ in settings that only one of the two files holds, so that one cell would "
+            f"have several counterparts; both hold {', '.join(keys)}"
+        ) from error
+    return pd.concat([by_id, by_settings], ignore_index=True)
 
 
-def _side(cells: pd.DataFrame, keys: list[str], number: int) -> pd.DataFrame:
+def _side(cells: pd.DataFrame, keys: list[str], mark: str) -> pd.DataFrame:
     kept = ["cell", "id", "status", *(["seconds_total"] if "seconds_total" in cells else [])]
     strings = {key: str for key in keys if isinstance(cells[key].dtype, pd.CategoricalDtype)}
-    table = cells[[*keys, *kept]].astype(strings)
-    return table.rename(columns={name: f"{name}_{number}" for name in kept})
-
-
-def _joined(first: pd.DataFrame, second: pd.DataFrame, name: str) -> pd.DataFrame:
-    own = [column for column in second if column.endswith("_2")]
-    return first.merge(second[own], left_on=f"{name}_1", right_on=f"{name}_2")
+    return cells[[*keys, *kept]].astype(strings).rename(columns={n: n + mark for n in kept})
 
 
 def _rows(

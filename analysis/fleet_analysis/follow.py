@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.files import Reader, ResultsError
+from fleet_analysis.load import Results, load
 from fleet_analysis.sweep import SweepState, sweep_state
 
 Sleep = Callable[[float], None]
@@ -18,11 +19,12 @@ def looks(
     """The sweep's results, None before its first cell has ended, and its state: now, and every so
     many seconds until it has finished. Raises ResultsError where it cannot be read twice running;
     once may be, since cells come and go meanwhile."""
+    read = Reader()
     unread: ResultsError | None = None
     while True:
         state = sweep_state(directory)
         try:
-            yield _results(directory, state), state
+            yield _results(directory, state, read), state
         except ResultsError as error:
             if unread is not None:
                 raise
@@ -34,5 +36,5 @@ def looks(
         sleep(seconds)
 
 
-def _results(directory: Path, state: SweepState) -> Results | None:
-    return load(directory) if state.done or state.failed else None
+def _results(directory: Path, state: SweepState, read: Reader) -> Results | None:
+    return load(directory, read) if state.done or state.failed else None

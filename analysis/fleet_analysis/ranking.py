@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from fleet_analysis.files import ResultsError
 from fleet_analysis.layout import Table, number, p_text
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.paired import friedman_test, holm, signed_rank_test
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
 from fleet_analysis.stats import bootstrap
@@ -55,13 +56,17 @@ def difference_table(
     ranks = blocks.dropna().rank(axis=1, ascending=not rising)
     base = against or str((ranks if len(ranks) else blocks.rank(axis=1)).mean().idxmin())
     if base not in blocks:
-        raise ResultsError(f"{results.name}: no method {base}; there are {', '.join(blocks)}")
+        raise ResultsError(
+            f"{results.name}: no method {base}; there are {', '.join(map(str, blocks))}"
+        )
     pairs = {name: (blocks[name] - blocks[base]).dropna() for name in blocks if name != base}
     if not any(len(pair) for pair in pairs.values()):
         raise ResultsError(f"{results.name}: no settings and seed that {base} and another finished")
-    adjusted = holm([signed_rank_test(pair) if len(pair) else np.nan for pair in pairs.values()])
+    adjusted = holm(
+        [signed_rank_test(pair.to_numpy()) if len(pair) else np.nan for pair in pairs.values()]
+    )
     rows = [
-        _difference_row(name, pair, p, metric)
+        _difference_row(str(name), pair, p, metric)
         for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
     ]
     heading = f"{caption}: method − {base}, pairs of the same settings and seed; p: Wilcoxon, Holm"
@@ -79,7 +84,8 @@ def _blocks(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, st
     final = final.assign(variant=variants(final, view.axes))
     keys = [*shared_axes(view.axes), SEED]
     blocks = final.groupby([*keys, "variant"], observed=True).value.mean().unstack("variant")
-    order = [name for method in view.styles for name in blocks if method_of(name) == method]
+    names = [str(name) for name in blocks]
+    order = [name for method in view.styles for name in names if method_of(name) == method]
     unit = " (%)" if is_share(metric) else ""
     return blocks[order], f"{results.name}; final {split} {metric}{unit}"
 

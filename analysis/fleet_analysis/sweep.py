@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_analysis.load import ResultsError
+from fleet_analysis.files import ResultsError
 
 DONE, FAILED, RUNNING = ".h5", ".failed.h5", ".running"
 

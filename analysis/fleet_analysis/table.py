@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fleet_analysis.files import ResultsError
 from fleet_analysis.layout import Table, with_spread
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
 from fleet_analysis.style import value_label
 from fleet_analysis.view import View, values_of
@@ -71,4 +72,4 @@ def _best(finals: pd.DataFrame, metric: str, first_column: int) -> frozenset[tup
     values = finals[merged] if higher_is_better(metric) else -finals[merged]
     best = values.eq(values.max(axis=1), axis=0)
     places = {method: first_column + i for i, method in enumerate(finals)}
-    return frozenset((row, places[m]) for m in merged for row in np.flatnonzero(best[m]))
+    return frozenset((int(row), places[m]) for m in merged for row in np.flatnonzero(best[m]))

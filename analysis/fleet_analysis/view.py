@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
 from fleet_analysis.stats import spread_references, summarise
 from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pandas as pd
 
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, is_share
 from fleet_analysis.style import setting_label
 from fleet_analysis.sweep import SweepState

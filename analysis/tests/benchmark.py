@@ -1,4 +1,4 @@
-"""How long a results file of 10,000 cells x 50 rounds takes to load and to report (`make bench`)."""
+"""How long 10,000 cells x 50 rounds take to load and to report (`make bench`)."""
 
 import os
 import resource

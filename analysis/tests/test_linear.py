@@ -8,7 +8,7 @@ from synthetic import METRIC, grid, write
 import fleet_analysis
 from fleet_analysis.cli import main
 from fleet_analysis.figures.fig13_linear import bars_of
-from fleet_analysis.load import ResultsError
+from fleet_analysis.files import ResultsError
 
 METHODS = ["average", "git-rebasin", "gl", "joint"]
 RATIOS = {"average": 8.0, "git-rebasin": 1.5, "gl": 1.01, "joint": 1.005}

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures.accuracy import axis_figure
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import ALPHA, EVERY_EPOCHS, ONE_SHOT
 from fleet_analysis.view import View
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from fleet_analysis.figures.accuracy import axis_figure, final_row
 from fleet_analysis.figures.fig03d_one_shot import merged_once
 from fleet_analysis.figures.page import page
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import ALPHA, EVERY_EPOCHS, PARTICIPATION
 from fleet_analysis.view import Panel, View
 

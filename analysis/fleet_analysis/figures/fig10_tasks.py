@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from fleet_analysis.figures.page import page
 from fleet_analysis.figures.panels import percent_axis
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
 from fleet_analysis.stats import summarise
 from fleet_analysis.style import GRID, MUTED, MethodStyle, line_look, method_styles

@@ -65,7 +65,7 @@ def _panel(
     known = table.set_index(METHOD)
     for name, style in styles.items():
         if style.reference and name in known.index:
-            axes.axvline(known.loc[name, "mean"], **line_look(style))
+            axes.axvline(float(known["mean"][name]), **line_look(style))
     for place, name in enumerate(rows):
         if name not in known.index:
             continue

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
 from fleet_analysis.style import INK, KNOWN, MUTED
 from fleet_analysis.tasks import on_own_tasks, task_values

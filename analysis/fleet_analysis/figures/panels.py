@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fleet_analysis.figures.scale import Scale
@@ -69,10 +69,10 @@ def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
-def percent_axis(axis: Axis) -> None:
+def percent_axis(axis: XAxis | YAxis) -> None:
     """Shares in percent; along y padded to the width of "100", so that the panels of two rows begin
     at one place."""
-    width = 3 if axis.axis_name == "y" else 0
+    width = 3 if isinstance(axis, YAxis) else 0
     axis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(width, "\u2007"))
     )

@@ -18,7 +18,8 @@ from fleet_analysis.figures import (
     fig12_ablations,
     fig13_linear,
 )
-from fleet_analysis.load import Results, ResultsError, Source, load
+from fleet_analysis.files import ResultsError, Source
+from fleet_analysis.load import Results, load
 
 Draw = Callable[[Results, str, str], dict[str, Figure]]
 

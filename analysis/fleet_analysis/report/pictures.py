@@ -6,6 +6,7 @@ import base64
 import io
 import warnings
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from fleet_analysis.report.sections import Section
 from fleet_analysis.style import RC
 
 #: Letters as outlines, for a phone has not our typeface; names in the file that do not change.
-SVG = {"svg.fonttype": "path", "svg.hashsalt": "fleet"}
+SVG: Any = {"svg.fonttype": "path", "svg.hashsalt": "fleet"}
 WIDE = 5.5  # inches, above which a picture has the page's whole width
 
 

@@ -104,7 +104,7 @@ def costs_section(results: Results) -> Section | None:
     means = done.groupby(METHOD)[[*columns, *extra]].mean()
     longest = max(float(means[columns].sum(axis=1).max()), 1e-12)
     rows = [
-        _cost_row(style.label, means.loc[name], phases, longest)
+        _cost_row(style.label, means.T[name], phases, longest)
         for name, style in method_styles(means.index).items()
     ]
     key = "".join(f'<span><i style="background:{PHASE_COLOURS[p]}"></i>{p}</span>' for p in phases)
