@@ -62,12 +62,10 @@ def difference_table(
     pairs = {name: (blocks[name] - blocks[base]).dropna() for name in blocks if name != base}
     if not any(len(pair) for pair in pairs.values()):
         raise ResultsError(f"{results.name}: no settings and seed that {base} and another finished")
-    adjusted = holm(
-        [signed_rank_test(pair.to_numpy()) if len(pair) else np.nan for pair in pairs.values()]
-    )
+    raw = [signed_rank_test(p.to_numpy()) if len(p) else np.nan for p in pairs.values()]
     rows = [
         _difference_row(str(name), pair, p, metric)
-        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
+        for (name, pair), p in zip(pairs.items(), holm(raw), strict=True)
     ]
     heading = f"{caption}: method − {base}, pairs of the same settings and seed; p: Wilcoxon, Holm"
     header = ["method", "pairs", "difference", "95 % interval", "better", "worse", "p"]
