@@ -144,6 +144,8 @@ class View:
         merged = part.final[~part.final[METHOD].isin(list(REFERENCES))]
         if merged.empty:
             raise ResultsError(f"{self.name}: no finished cell with {shown}")
+        present = set(part.final[METHOD])
+        part.styles = {name: style for name, style in self.styles.items() if name in present}
         part.axes = [key for key in self.axes if merged[key].nunique() > 1]
         part.shown = [*self.shown, shown]
         return part

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from synthetic import METHOD, grid, write
+from synthetic import METHOD, ROUND, SHARD, grid, write
 
 from fleet_analysis import ResultsError, load
 from fleet_analysis.cli import main
@@ -100,6 +100,24 @@ def test_cells_are_matched_by_settings_where_ids_differ(first: Path, tmp_path: P
 
     result = compared(first, version(tmp_path / "second.h5", renamed))
     assert result.pairs == 45 and set(result.settings.verdict) == {"same"}
+
+
+def test_ids_tell_apart_what_common_settings_cannot(tmp_path: Path) -> None:
+    swept = write(tmp_path / "a.h5", AXES | {"merge.strength": [1.0, 2.0]}, epochs=3)
+    some = tmp_path / "b.h5"
+    some.write_bytes(swept.read_bytes())
+    with h5py.File(some, "r+") as file:
+        cells = file["cells"][:]
+        kept = cells[cells["merge.strength"] == 1.0]
+        metrics = file["metrics"][:]
+        for name in ("cells", "metrics", "rounds", "shards"):
+            del file[name]
+        file["cells"] = kept[[n for n in kept.dtype.names if n != "merge.strength"]].copy()
+        file["metrics"] = metrics[np.isin(metrics["cell"], kept["cell"])]
+        file["rounds"], file["shards"] = np.zeros(0, ROUND), np.zeros(0, SHARD)
+    result = compared(swept, some)
+    assert result.pairs == 45 and result.unmatched == (45, 0)
+    assert set(result.methods.verdict) == {"same"}
 
 
 def test_the_order_of_cells_does_not_matter(first: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pandas.testing import assert_frame_equal
 from synthetic import METHOD, SMALL, grid, write, write_parts
 
 from fleet_analysis import Results, ResultsError, load
+from fleet_analysis.files import Reader
 
 TABLES = ("cells", "metrics", "shards", "rounds")
 
@@ -51,6 +52,16 @@ def test_of_a_cell_found_twice_the_finished_one_is_kept(tmp_path: Path) -> None:
     results = load([failed, finished])
     assert results.cells.status.tolist() == ["done"]
     assert len(results.final()) == 1
+
+
+def test_a_reader_reads_again_only_what_has_changed(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / f"{i}.h5", grid(seed=[i])) for i in range(2))
+    read = Reader()
+    before = [read(first), read(second)]
+    assert load([first, second], read).metrics.equals(load([first, second]).metrics)
+    write(second, grid(seed=[1, 2]))
+    assert read(first) is before[0] and read(second) is not before[1]
+    assert load([first, second], read).metrics.equals(load([first, second]).metrics)
 
 
 def test_files_with_different_axes_can_be_joined(tmp_path: Path) -> None:
