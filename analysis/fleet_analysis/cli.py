@@ -138,8 +138,7 @@ def _follow(options: argparse.Namespace, directory: Path, count: int) -> int:
         if results is not None:
             metric = options.metric or results.headline
             again = None if state.finished else max(1, round(options.follow))
-            write_report(results, options.output, metric, options.split, state, again)
-            print(options.output, flush=True)
+            print(write_report(results, options.output, metric, options.split, state, again))
     return 0
 
 
@@ -275,17 +274,21 @@ def _layout(parser: argparse.ArgumentParser) -> None:
 
 
 def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share < 1:
-        raise ValueError(text)
-    return share
+    return _within(text, 1.0, "a share between 0 and 1")
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(text)
-    return seconds
+    return _within(text, float("inf"), "a positive number of seconds")
+
+
+def _within(text: str, end: float, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < end:
+        raise argparse.ArgumentTypeError(f"{text} is not {what}")
+    return value
 
 
 if __name__ == "__main__":

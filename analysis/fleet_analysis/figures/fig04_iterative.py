@@ -49,7 +49,8 @@ def _together(views: dict[str, View]) -> Figure:
     """A panel against each axis, averaged over the others."""
     view = next(iter(views.values()))
     notes = view.notes()
-    notes.shown = ["(b), (c): merged more than once"]
+    often = [f"({letter})" for letter in "bc" if PANELS[letter] in views]
+    notes.shown = [f"{', '.join(often)}: merged more than once"] if often else []
     parts, tables = [], []
     for letter, key in PANELS.items():
         if letter != "d" and key in views:

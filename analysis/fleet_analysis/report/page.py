@@ -26,11 +26,14 @@ def write_report(
     state: SweepState | None = None,
     refresh: int | None = None,
 ) -> Path:
-    """Writes the page, whole or not at all; `path`. The same results give the same bytes.
+    """Writes the page, whole or not at all, to a file, or as NAME.html to a directory; where it is.
+    The same results give the same bytes.
 
     `state`: of a sweep's directory, how far it is. `refresh`: seconds after which a browser is to
     load the page anew.
     """
+    if path.is_dir():
+        path = path / f"{results.name.replace('/', '-')}.html"
     text = report_page(results, metric, split, state, refresh)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
