@@ -18,6 +18,7 @@ from fleet_analysis.style import RC
 
 #: Letters as outlines, for a phone has not our typeface; names in the file that do not change.
 SVG: Any = {"svg.fonttype": "path", "svg.hashsalt": "fleet"}
+SCALE = 6.5  # rem on the screen for an inch on paper: type of one size in all pictures
 WIDE = 5.5  # inches, above which a picture has the page's whole width
 
 
@@ -39,7 +40,8 @@ def _picture(name: str, figure: Figure) -> str:
         figure.savefig(file, format="svg", metadata={"Date": None}, facecolor="none")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     wide = ' class="wide"' if figure.get_figwidth() > WIDE else ""
+    most = f"max-width:{SCALE * figure.get_figwidth():.1f}rem"
     return (
-        f'<figure{wide}><div class="sheet"><img alt="{escape(name)}" '
+        f'<figure{wide}><div class="sheet"><img alt="{escape(name)}" style="{most}" '
         f'src="data:image/svg+xml;base64,{data}"></div></figure>'
     )
