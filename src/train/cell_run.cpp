@@ -19,7 +19,8 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       comm_(comm),
       checkpointing_(checkpointing),
       observers_(observers),
-      placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()} {
+      placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()},
+      waited_before_(comm.seconds_waited()) {
   comm.together([&] {
     for (int i = placement_.begin(comm.rank()); i < placement_.end(comm.rank()); ++i) {
       members_.push_back({i, regime == Regime::kJoint ? workload.make_joint_robot() : workload.make_robot(i)});

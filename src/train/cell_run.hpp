@@ -84,7 +84,7 @@ class CellRun {
 
   Stopwatch watch_;
   Stopwatch since_save_;
-  double waited_before_ = 0.0;
+  double waited_before_;  // the group may have run other cells before
   std::uint64_t bytes_before_ = 0;
 };
 
