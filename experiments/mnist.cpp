@@ -8,6 +8,7 @@
 #include "comm/shared_array.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
+#include "loaded_data.hpp"
 #include "torch/supervised.hpp"
 
 namespace fleet {
@@ -134,19 +135,13 @@ class Mnist final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const std::filesystem::path directory = read_options(settings).directory;
-      if (datasets_.contains(directory) || damaged_.contains(directory)) continue;
-      try {
-        datasets_.try_emplace(directory, node, directory);
-      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
-        damaged_.emplace(directory, error.what());
-      }
+      datasets_.load(directory, node, directory);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    if (const auto damaged = damaged_.find(options.directory); damaged != damaged_.end()) throw Error(damaged->second);
     const Dataset& dataset = datasets_.at(options.directory);
     const Extent& extent = extent_of(options);
     const auto images = [&](const SharedArray& values, const SharedArray& labels) {
@@ -180,8 +175,7 @@ class Mnist final : public World {
   }
 
   std::map<std::filesystem::path, Extent> extents_;
-  std::map<std::filesystem::path, Dataset> datasets_;
-  std::map<std::filesystem::path, std::string> damaged_;  // why it could not be loaded
+  LoadedData<std::filesystem::path, Dataset> datasets_;
 };
 
 }  // namespace

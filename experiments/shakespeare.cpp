@@ -10,6 +10,7 @@
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
 #include "io/role_text.hpp"
+#include "loaded_data.hpp"
 
 namespace fleet {
 namespace {
@@ -117,23 +118,15 @@ class TextWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
-      const Key key = key_of(options);
-      if (texts_.contains(key) || damaged_.contains(key)) continue;
-      try {
-        texts_.try_emplace(key, node, options);
-      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
-        damaged_.emplace(key, error.what());
-      }
+      texts_.load(key_of(options), node, options);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    const Key key = key_of(options);
-    if (const auto damaged = damaged_.find(key); damaged != damaged_.end()) throw Error(damaged->second);
     const Index& index = index_of(options);
-    TextData data{.codes = texts_.at(key).view(),
+    TextData data{.codes = texts_.at(key_of(options)).view(),
                   .window = options.partition.window,
                   .partition = share_out(options, index),
                   .roles = {},
@@ -173,8 +166,7 @@ class TextWorld final : public World {
 
   TextLearner learner_;
   std::map<Key, Index> indices_;
-  std::map<Key, Text> texts_;
-  std::map<Key, std::string> damaged_;  // why it could not be loaded
+  LoadedData<Key, Text> texts_;
 };
 
 }  // namespace

@@ -27,6 +27,14 @@ inline SymmetrySpec symmetry() {
            {.tensor = 2, .axis = 1, .group = 0}}};
 }
 
+/// Whether a method can merge toys, whose units can only be permuted.
+inline bool suits(const MergerEntry& entry) {
+  const Settings none;
+  SettingsReader defaults(none);
+  const std::unique_ptr<Merger> merger = entry.make(defaults);
+  return merger == nullptr || merger->needs().symmetry == GroupKind::kPermutation;
+}
+
 inline std::vector<AffineMap> maps() {
   return {{.name = "layers.0", .weights = {0}, .bias = 1}, {.name = "layers.1", .weights = {2}, .bias = {}}};
 }

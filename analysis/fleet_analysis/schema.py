@@ -63,6 +63,9 @@ SHARES = ("accuracy", "success")
 #: Metrics of which more is better.
 RISING = (*SHARES, "score", "reward")
 
+#: Those of linear policies that are costs over the optimal cost, without bound where unstable.
+RATIOS = ("cost_ratio", "stationary_ratio", "zero_ratio")
+
 #: Where the wall seconds of a cell or a round go, in the order in which they are drawn.
 PHASES = ("train", "merge", "evaluate", "wait", "other")
 
@@ -75,6 +78,11 @@ def is_share(metric: str) -> bool:
 def higher_is_better(metric: str) -> bool:
     """Whether more is better; all other metrics are losses or costs."""
     return _begins(metric, RISING)
+
+
+def is_ratio(metric: str) -> bool:
+    """Whether a metric is a cost over the optimal cost, over all tasks or of one."""
+    return metric.partition(".")[0] in RATIOS
 
 
 def _begins(metric: str, words: tuple[str, ...]) -> bool:

@@ -62,7 +62,7 @@ def summarise(
 
 def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     """The percentile bootstrap interval of the mean; NaN for fewer than two values, or where one
-    is infinite.
+    has no bound (an unstable policy's cost).
 
     The draws are the same for every call with as many values, so that a band along a curve is
     smooth and a figure drawn twice is the same. The interval holds the mean of the values.
@@ -107,8 +107,7 @@ def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 
 
 def _spread(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    spread = len(values) > 1 and np.isfinite(values).all()
-    std = float(values.std(ddof=1)) if spread else np.nan
+    std = float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
     return (float(values.mean()), std, *bootstrap(values), len(values))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fleet_analysis.files import ResultsError
@@ -39,6 +40,7 @@ class Notes:
     averaged: dict[str, None] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
     uneven: bool = False
+    unbounded: set[str] = field(default_factory=set)
     last: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -58,6 +60,11 @@ class Notes:
             else ""
         )
         uneven = "points average different settings" if self.uneven else ""
+        unbounded = (
+            f"{_and(sorted(self.unbounded))}: no point where a policy is unstable"
+            if self.unbounded
+            else ""
+        )
         counted = _present(
             [
                 _count(self.failed, "failed cell"),
@@ -65,7 +72,7 @@ class Notes:
             ]
         )
         return _present(
-            [partial, uneven, *self.last, f"{_and(counted)} left out" if counted else ""]
+            [partial, uneven, unbounded, *self.last, f"{_and(counted)} left out" if counted else ""]
         )
 
     def _seeds(self) -> str:
@@ -85,6 +92,7 @@ def overview_lines(above: Notes, below: Notes) -> list[str]:
         seeds=above.seeds | below.seeds,
         partial=above.partial | below.partial,
         uneven=above.uneven or below.uneven,
+        unbounded=above.unbounded | below.unbounded,
         last=list(dict.fromkeys([*above.last, *below.last])),
     )
     scope = above.scope()
@@ -172,6 +180,7 @@ class View:
         notes.averaged.update(dict.fromkeys(averaged))
         notes.partial.update(summary.partial)
         notes.uneven |= summary.uneven
+        notes.unbounded.update(summary.table[METHOD][np.isinf(summary.table["mean"])].astype(str))
         return summary.table
 
     def panels(self, rows: pd.DataFrame, key: str | None, notes: Notes) -> list[Panel]:

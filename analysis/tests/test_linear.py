@@ -7,8 +7,10 @@ from synthetic import METRIC, grid, write
 
 import fleet_analysis
 from fleet_analysis.cli import main
+from fleet_analysis.figures.accuracy import axis_figure
 from fleet_analysis.figures.fig13_linear import bars_of
 from fleet_analysis.files import ResultsError
+from fleet_analysis.view import View
 
 METHODS = ["average", "git-rebasin", "gl", "joint"]
 RATIOS = {"average": 8.0, "git-rebasin": 1.5, "gl": 1.01, "joint": 1.005}
@@ -76,3 +78,17 @@ def test_the_first_metric_is_the_default(tmp_path: Path, capsys) -> None:
     assert fleet_analysis.load(path).headline == "cost_ratio"
     assert main(["table", str(path)]) == 0
     assert "cost_ratio" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("error")
+def test_ratios_stand_on_a_logarithmic_scale_and_what_has_no_bound_is_said(tmp_path: Path) -> None:
+    path = write_linear(tmp_path / "unstable.h5", tasks=1)
+    with h5py.File(path, "r+") as file:
+        metrics = file["metrics"][:]
+        metrics["value"][(metrics["cell"] < 2) & (metrics["metric"] == b"cost_ratio")] = np.inf
+        file["metrics"][:] = metrics
+    view = View(fleet_analysis.load(path), "cost_ratio", "test")
+    figure = axis_figure(view, "fleet.robots")
+    assert all(axes.get_yscale() == "log" for sub in figure.subfigs for axes in sub.axes)
+    said = " ".join(text.get_text() for text in figure.texts)
+    assert "average: no point where a policy is unstable" in said

@@ -30,6 +30,15 @@ def test_fewer_than_two_seeds_give_no_band(values: list[float]) -> None:
     assert np.isnan(bootstrap(np.array(values))).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_value_without_bound_has_a_mean_but_no_band() -> None:
+    values = np.array([1.0, np.inf, 2.0])
+    assert np.isnan(bootstrap(values)).all()
+    rows = _rows([("m", 1.0, seed, 0, value) for seed, value in enumerate(values)])
+    (row,) = summarise(rows, [METHOD, "x"]).table.itertuples()
+    assert np.isinf(row.mean) and np.isnan([row.std, row.low, row.high]).all()
+
+
 def _rows(records: list[tuple[str, float, int, int, float]]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=[METHOD, "x", "seed", "other", "value"])
 

@@ -2,19 +2,22 @@
 
 #include <Eigen/Dense>
 
+#include "lqg/tall_product.hpp"
+
 namespace fleet {
 
 using Eigen::Index;
 using Eigen::MatrixXd;
 
+ImitationLoss::ImitationLoss(const Demonstrations& data)
+    : data_(data), observations_(data.observations.transpose()), actions_(data.actions.transpose()) {}
+
 double ImitationLoss::loss(const LinearPolicy& policy) {
-  const Index width = data_.trajectories;
-  estimates_.noalias() = policy.b * data_.observations;
-  for (Index t = width; t < data_.steps(); t += width) {
-    estimates_.middleCols(t, width).noalias() += policy.a * estimates_.middleCols(t - width, width);
-  }
-  errors_ = -data_.actions;
-  errors_.noalias() += policy.c * estimates_;
+  estimates_.setZero(data_.steps(), policy.a.rows());
+  add_product(observations_, policy.b.transpose(), estimates_);
+  propagate(policy.a.transpose(), data_.trajectories, InTime::kForward, estimates_);
+  errors_ = -actions_;
+  add_product(estimates_, policy.c.transpose(), errors_);
   return errors_.squaredNorm() / static_cast<double>(data_.steps());
 }
 
@@ -22,16 +25,16 @@ double ImitationLoss::loss_gradient(const LinearPolicy& policy, LinearPolicy& gr
   // With lambda_t = dL / d xhat_t = (2 / steps) C^T e_t + A^T lambda_{t+1}:
   //   dA = sum_t lambda_t xhat_{t-1}^T,  dB = sum_t lambda_t y_t^T,  dC = (2 / steps) sum_t e_t xhat_t^T.
   const double value = loss(policy);
-  const Index width = data_.trajectories;
-  const Index rest = data_.steps() - width;
+  const Index rest = data_.steps() - data_.trajectories;
   errors_ *= 2.0 / static_cast<double>(data_.steps());
-  adjoints_.noalias() = policy.c.transpose() * errors_;
-  for (Index t = rest - width; t >= 0; t -= width) {
-    adjoints_.middleCols(t, width).noalias() += policy.a.transpose() * adjoints_.middleCols(t + width, width);
-  }
-  gradient.a.noalias() = adjoints_.rightCols(rest) * estimates_.leftCols(rest).transpose();
-  gradient.b.noalias() = adjoints_ * data_.observations.transpose();
-  gradient.c.noalias() = errors_ * estimates_.transpose();
+  adjoints_.setZero(data_.steps(), policy.a.rows());
+  add_product(errors_, policy.c, adjoints_);
+  propagate(policy.a, data_.trajectories, InTime::kBackward, adjoints_);
+  slope_.setZero(policy.b.cols(), policy.b.rows());
+  add_product(data_.observations, adjoints_, slope_);
+  gradient.a.noalias() = adjoints_.bottomRows(rest).transpose() * estimates_.topRows(rest);
+  gradient.b = slope_.transpose();
+  gradient.c.noalias() = errors_.transpose() * estimates_;
   return value;
 }
 

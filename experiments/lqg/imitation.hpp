@@ -17,7 +17,7 @@ struct DescentOptions {
 class ImitationLoss {
  public:
   /// Keeps a reference to `data`.
-  explicit ImitationLoss(const Demonstrations& data) : data_(data) {}
+  explicit ImitationLoss(const Demonstrations& data);
   explicit ImitationLoss(Demonstrations&&) = delete;
 
   /// Mean over steps of |u_t - C xhat_t|^2.
@@ -31,9 +31,13 @@ class ImitationLoss {
 
  private:
   const Demonstrations& data_;
-  Eigen::MatrixXd estimates_;  // xhat, n x steps
-  Eigen::MatrixXd errors_;     // C xhat - u, m x steps
-  Eigen::MatrixXd adjoints_;   // d loss / d xhat, n x steps
+  // A row per step, so that products run along the steps.
+  Eigen::MatrixXd observations_;  // y, steps x p
+  Eigen::MatrixXd actions_;       // u, steps x m
+  Eigen::MatrixXd estimates_;     // xhat, steps x n
+  Eigen::MatrixXd errors_;        // C xhat - u, steps x m
+  Eigen::MatrixXd adjoints_;      // d loss / d xhat, steps x n
+  Eigen::MatrixXd slope_;         // d loss / d B^T, p x n
 };
 
 /// argmin_K sum |u - K y|^2, m x p (Algorithm 3, which the paper prints with u and y exchanged); of several the

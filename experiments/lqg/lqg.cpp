@@ -13,7 +13,8 @@ class Lqg final : public World {
     const SymmetrySpec symmetry = policy_symmetry(options.policy, options.system);
     return {.parameters = static_cast<std::int64_t>(symmetry.layout()->size()),
             .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,
-            .symmetry = GroupKind::kGeneralLinear};
+            .symmetry = GroupKind::kGeneralLinear,
+            .layers = false};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& cell) override {

@@ -59,31 +59,28 @@ class MatrixReader {
  public:
   explicit MatrixReader(SettingsReader& settings) : settings_(settings) {}
 
+  [[nodiscard]] bool has_read(std::string_view key) const {
+    return settings_.resolved().find(key) != settings_.resolved().end();
+  }
   [[noreturn]] void complain(std::string_view key, const std::string& complaint) const {
     reject(key, settings_.resolved().find(key)->second, complaint);
   }
 
-  /// rows x columns.
-  MatrixXd read(std::string_view key, Rows rows, Index expected_rows, Index expected_columns) {
+  /// rows x columns; `why` says what follows from what.
+  MatrixXd read(std::string_view key, Rows rows, Index expected_rows, Index expected_columns, std::string_view why) {
     settings_.read(key, rows);
     const MatrixXd matrix = to_matrix(rows);
-    if (matrix.rows() != expected_rows || matrix.cols() != expected_columns) {
-      complain(key, cat("this matrix is ", matrix.rows(), " x ", matrix.cols(), ", but should be ", expected_rows,
-                        " x ", expected_columns));
-    }
+    check_size(key, matrix, expected_rows, expected_columns, why);
     return matrix;
   }
 
   /// size x size and positive semidefinite, or definite; a number stands for that multiple of the identity.
-  MatrixXd read_positive(std::string_view key, Index size, bool strictly) {
+  MatrixXd read_positive(std::string_view key, Index size, std::string_view why, bool strictly) {
     Rows rows{{1.0}};
     settings_.read(key, rows);
     MatrixXd matrix = to_matrix(rows);
     if (matrix.size() == 1) matrix = matrix(0, 0) * MatrixXd::Identity(size, size);
-    if (matrix.rows() != size || matrix.cols() != size) {
-      complain(key, cat("this matrix is ", matrix.rows(), " x ", matrix.cols(), ", but should be ", size, " x ", size,
-                        ", or a number for that multiple of the identity"));
-    }
+    check_size(key, matrix, size, size, cat(why, ", or a number for that multiple of the identity"));
     if (!is_positive(matrix, strictly)) {
       complain(key, cat("this must be symmetric and positive ", strictly ? "definite" : "semidefinite"));
     }
@@ -91,8 +88,16 @@ class MatrixReader {
   }
 
  private:
+  void check_size(std::string_view key, const MatrixXd& matrix, Index rows, Index columns, std::string_view why) const {
+    if (matrix.rows() == rows && matrix.cols() == columns) return;
+    complain(key, cat("this matrix is ", matrix.rows(), " x ", matrix.cols(), ", but should be ", rows, " x ", columns,
+                      ", ", why));
+  }
+
   SettingsReader& settings_;
 };
+
+constexpr std::string_view kPerState = "a row for each state";
 
 /// A and B, given or drawn with the spectral radius asked for.
 void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64_t seed, LinearSystem& system) {
@@ -115,10 +120,10 @@ void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64
   settings.read("system.a", a);
   const auto states = static_cast<Index>(a.size());
   if (states == 0) matrices.complain("system.a", "expected rows of numbers, say [[1, 0], [0, 1]]");
-  system.a = matrices.read("system.a", a, states, states);
+  system.a = matrices.read("system.a", a, states, states, "square");
   Rows b = kBoeingInput;
   settings.read("system.b", b);
-  system.b = matrices.read("system.b", b, states, b.empty() ? 1 : static_cast<Index>(b.front().size()));
+  system.b = matrices.read("system.b", b, states, b.empty() ? 1 : static_cast<Index>(b.front().size()), kPerState);
 }
 
 /// C and the noises.
@@ -133,12 +138,12 @@ void read_observation(SettingsReader& settings, MatrixReader& matrices, std::uin
     RandomStream stream(seed, Purpose::kSystem, 0);
     system.c = gaussian(observations, states, stream);
   } else {
-    system.c = matrices.read("system.c", c, static_cast<Index>(c.size()), states);
+    system.c = matrices.read("system.c", c, static_cast<Index>(c.size()), states, "a column for each state");
   }
-  system.process = matrices.read_positive("noise.process", states, false);
-  system.initial = matrices.read_positive("noise.initial", states, false);
-  system.measurement =
-      matrices.read_positive("noise.measurement", system.observations(), policy == PolicyKind::kDynamic);
+  system.process = matrices.read_positive("noise.process", states, kPerState, false);
+  system.initial = matrices.read_positive("noise.initial", states, kPerState, false);
+  system.measurement = matrices.read_positive("noise.measurement", system.observations(), "a row for each observation",
+                                              policy == PolicyKind::kDynamic);
 }
 
 void check_system(const MatrixReader& matrices, PolicyKind policy, const LinearSystem& system) {
@@ -148,10 +153,10 @@ void check_system(const MatrixReader& matrices, PolicyKind policy, const LinearS
     }
   };
   const MatrixXd dual = system.a.transpose();
-  check("system.a", system.a, system.b, "is not reached by any input, so that no policy stabilises the system");
-  check("system.a", dual, system.c.transpose(),
-        "does not show in the observations, so that no policy stabilises the "
-        "system");
+  check(matrices.has_read("system.b") ? "system.b" : "system.source", system.a, system.b,
+        "is not reached by any input, so that no policy stabilises the system");
+  check("system.c", dual, system.c.transpose(),
+        "does not show in the observations, so that no policy stabilises the system");
   if (policy == PolicyKind::kDynamic) {
     check("noise.process", system.a, square_root(system.process),
           "gets no noise, so that there is no stable filter of least variance");
@@ -168,8 +173,8 @@ std::vector<QuadraticCost> read_tasks(SettingsReader& settings, MatrixReader& ma
   std::vector<double> weights = kWeights;
   settings.read("tasks.weights", weights, above(0));
   if (weights.empty()) matrices.complain("tasks.weights", "there must be a task");
-  const MatrixXd q = matrices.read_positive("tasks.q", system.states(), false);
-  const MatrixXd r = matrices.read_positive("tasks.r", system.inputs(), true);
+  const MatrixXd q = matrices.read_positive("tasks.q", system.states(), kPerState, false);
+  const MatrixXd r = matrices.read_positive("tasks.r", system.inputs(), "a row for each input", true);
   if (const std::optional<double> mode = uncontrollable_mode(system.a.transpose(), square_root(q))) {
     matrices.complain("tasks.q", cat("the cost does not see the system's mode of modulus ", *mode,
                                      ", so that the best policy would not stabilise it"));

@@ -187,11 +187,20 @@ class LqgWorkload final : public Workload {
   const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
   std::int64_t steps_per_epoch(int /*robot*/) const override { return 1; }
 
-  std::unique_ptr<Robot> make_robot(int robot) override { return robot_with(robot, demonstrations(robot)); }
+  std::unique_ptr<Robot> make_robot(int robot) override {
+    return robot_with(robot, demonstrations(robot, draw_tasks(options_, robot)));
+  }
   std::unique_ptr<Robot> make_joint_robot() override {
     std::vector<Demonstrations> sets;
-    for (int i = 0; i < options_.robots; ++i) sets.push_back(demonstrations(i));
+    for (int i = 0; i < options_.robots; ++i) sets.push_back(demonstrations(i, draw_tasks(options_, i)));
     return robot_with(0, pooled(sets));
+  }
+  /// With new trajectories, of every task as many as a robot has in all.
+  std::unique_ptr<Robot> make_finetune_robot() override {
+    std::vector<std::size_t> tasks;
+    for (std::size_t h = 0; h < tasks_.size(); ++h)
+      tasks.insert(tasks.end(), static_cast<std::size_t>(options_.trajectories), h);
+    return robot_with(options_.robots, demonstrations(options_.robots, tasks));
   }
 
   int test_parts() const override { return static_cast<int>(tasks_.size()); }
@@ -220,10 +229,11 @@ class LqgWorkload final : public Workload {
  private:
   [[nodiscard]] const LinearSystem& system() const { return simulator_.system(); }
 
-  [[nodiscard]] Demonstrations demonstrations(int robot) const {
+  /// One trajectory for each of `tasks`.
+  [[nodiscard]] Demonstrations demonstrations(int robot, std::span<const std::size_t> tasks) const {
     std::vector<const LinearPolicy*> experts;
     std::vector<RandomStream> streams;
-    for (const std::size_t task : draw_tasks(options_, robot)) {
+    for (const std::size_t task : tasks) {
       streams.emplace_back(options_.seed, Purpose::kDemonstration, static_cast<std::uint64_t>(robot), experts.size());
       experts.push_back(&tasks_[task].expert);
     }

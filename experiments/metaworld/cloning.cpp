@@ -10,7 +10,9 @@ namespace {
 
 constexpr double kLeastDeviation = 0.02;  // a divisor no smaller: what hardly moves must not be blown up
 constexpr double kConstant = 1e-5;        // a deviation that counts as none
-constexpr float kLargest = 10;            // deviations; what a robot has never seen must not drown the rest
+constexpr const char* kMean = "observation_mean";
+constexpr const char* kFactor = "observation_factor";
+constexpr float kLargest = 10;  // deviations; what a robot has never seen must not drown the rest
 
 }  // namespace
 
@@ -30,7 +32,7 @@ CloningRows rows_of(const DemonstrationSet& set) {
   return rows;
 }
 
-CloningSplit split_rows(const CloningRows& rows, std::span<const int> tasks, double test) {
+CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window) {
   CloningSplit split;
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     const std::string name = cat(task_of(tasks[t]).name, "-v3");
@@ -42,12 +44,14 @@ CloningSplit split_rows(const CloningRows& rows, std::span<const int> tasks, dou
             ", and at least two are needed: one to learn from, one to be tested on");
     const auto size = static_cast<double>(demonstrations.size());
     const auto tested = static_cast<std::size_t>(std::clamp(std::round(test * size), 1.0, size - 1.0));
-    std::vector<std::int32_t>& test_rows = split.test.emplace_back();
+    std::vector<std::int32_t>& test_windows = split.test.emplace_back();
     for (std::size_t i = 0; i < demonstrations.size(); ++i) {
-      const std::size_t next = demonstrations[i] + 1;
-      const auto end = next < rows.starts.size() ? rows.starts[next] : static_cast<std::int32_t>(rows.size());
-      std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_rows;
-      for (std::int32_t row = rows.starts[demonstrations[i]]; row < end; ++row) side.push_back(row);
+      const std::int32_t begin = rows.starts[demonstrations[i]];
+      const std::int32_t end = rows.end_of(demonstrations[i]);
+      require(end - begin >= window, "demonstration ", demonstrations[i], ", of ", name, ", has ", end - begin,
+              " steps, fewer than data.window = ", window);
+      std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_windows;
+      for (std::int32_t row = begin; row < end; row += window) side.push_back(std::min(row, end - window));
     }
     split.labels.resize(split.train.size(), static_cast<std::uint8_t>(t));
   }
@@ -81,6 +85,21 @@ ObservationScaling::ObservationScaling(const ObservationMoments& fleet) {
     mean_[i] = static_cast<float>(mean);
     factor_[i] = deviation < kConstant ? 0 : static_cast<float>(1 / std::max(deviation, kLeastDeviation));
   }
+}
+
+ObservationScaling::ObservationScaling(const Companions& saved) {
+  const auto take = [&](const char* name, std::array<float, kObservationSize>& into) {
+    const auto found = saved.find(name);
+    require(found != saved.end() && found->second.size() == into.size(), "it holds no ", name, " of ", into.size(),
+            " numbers, by which a policy's observations are scaled");
+    std::ranges::copy(found->second, into.begin());
+  };
+  take(kMean, mean_);
+  take(kFactor, factor_);
+}
+
+Companions ObservationScaling::companions() const {
+  return {{kMean, {mean_.begin(), mean_.end()}}, {kFactor, {factor_.begin(), factor_.end()}}};
 }
 
 void ObservationScaling::apply(std::span<const float, kObservationSize> observation,

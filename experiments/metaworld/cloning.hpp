@@ -10,6 +10,7 @@
 
 #include "metaworld/demonstrations.hpp"
 #include "metaworld/task.hpp"
+#include "train/workload.hpp"
 
 namespace fleet::metaworld {
 
@@ -21,18 +22,25 @@ struct CloningRows {
   std::vector<std::string> tasks;    ///< in the order of their first demonstration
   std::vector<std::int32_t> starts;  ///< first row of each demonstration
   [[nodiscard]] std::size_t size() const { return labels.size(); }
+  /// Behind the last row of a demonstration.
+  [[nodiscard]] std::int32_t end_of(std::size_t demonstration) const {
+    const std::size_t next = demonstration + 1;
+    return next < starts.size() ? starts[next] : static_cast<std::int32_t>(size());
+  }
 };
 [[nodiscard]] CloningRows rows_of(const DemonstrationSet& set);
 
-/// Rows to learn from and rows to be tested on, of some of the tasks.
+/// Windows of consecutive rows to learn from and to be tested on, of some of the tasks, known by their first rows.
 struct CloningSplit {
-  std::vector<std::int32_t> train;              ///< indices of rows
+  std::vector<std::int32_t> train;
   std::vector<std::uint8_t> labels;             ///< of `train`: which of the tasks asked for
   std::vector<std::vector<std::int32_t>> test;  ///< [task]
 };
 /// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task the last
-/// `test` of them, at least one. Error for a task (id, as task_of() takes it) with fewer than two.
-[[nodiscard]] CloningSplit split_rows(const CloningRows& rows, std::span<const int> tasks, double test);
+/// `test` of them, at least one. Windows of `window` rows follow each other through a demonstration; where its last row
+/// would be left out, the last window overlaps the one before. Error for a task (id, as task_of() takes it) with fewer
+/// than two demonstrations, and for a demonstration that is shorter than a window.
+[[nodiscard]] CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window);
 
 /// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be
 /// added up in the order of robots.
@@ -52,6 +60,10 @@ class ObservationScaling {
  public:
   /// Error without observations.
   explicit ObservationScaling(const ObservationMoments& fleet);
+  /// As it was saved. Error unless they are what companions() gives.
+  explicit ObservationScaling(const Companions& saved);
+  /// "observation_mean" and "observation_factor", of kObservationSize numbers each.
+  [[nodiscard]] Companions companions() const;
   /// Scales one observation: within +-10; 0 where the fleet has seen no variation.
   void apply(std::span<const float, kObservationSize> observation, std::span<float, kObservationSize> into) const;
 

@@ -8,6 +8,7 @@
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
 #include "metaworld/goals.hpp"
+#include "metaworld/pilot.hpp"
 #include "metaworld/recorder.hpp"
 
 namespace fleet {
@@ -47,8 +48,13 @@ std::vector<Job> rollout_jobs(const std::vector<int>& tasks, int episodes, const
 }
 
 Policy make_policy(const std::string& name) {
-  if (name != "expert") throw ConfigError(cat("--policy ", name, ": expected expert"));
-  return expert_action;
+  if (name == "expert") return expert_action;
+  if (!std::filesystem::exists(name)) {
+    throw ConfigError(cat("--policy ", name,
+                          ": expected expert, or the file of a saved model, which a sweep writes with ",
+                          "--set run.save_models='\"merged\"'"));
+  }
+  return load_policy(name);
 }
 
 /// Runs the jobs here, one after another, with pictures.
@@ -97,7 +103,8 @@ void print_results(const std::vector<int>& tasks, std::span<const EpisodeResult>
 
 int rollout(const Arguments& arguments) {
   po::options_description options("Options");
-  options.add_options()("policy", po::value<std::string>()->default_value("expert"), "who acts: expert");
+  options.add_options()("policy", po::value<std::string>()->default_value("expert"),
+                        "who acts: expert, or a model saved by a sweep, MODEL.h5");
   options.add_options()("episodes", po::value<int>()->default_value(50), "episodes of each task");
   options.add_options()("goals", po::value<std::string>()->default_value("benchmark"),
                         "benchmark: the 50 of MT1 with this seed; random: as many others as there are episodes");

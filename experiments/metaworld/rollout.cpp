@@ -7,6 +7,7 @@ namespace fleet::metaworld {
 EpisodeResult roll_out(Environment& environment, const Policy& policy,
                        const std::function<void(Environment& environment)>& watch, int steps) {
   EpisodeResult result;
+  policy.begin(environment.scene().task());
   while (result.steps < steps && !result.success && !result.diverged) {
     const StepResult step = environment.step(policy(environment.scene().task(), environment.observation()));
     result = {.success = step.success, .diverged = step.diverged, .steps = result.steps + 1};

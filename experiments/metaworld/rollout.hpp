@@ -1,6 +1,7 @@
 // Episodes under a policy: one, or many spread over ranks.
 #pragma once
 
+#include <concepts>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -13,7 +14,27 @@
 
 namespace fleet::metaworld {
 
-using Policy = std::function<Action(const TaskSpec& task, const Observation& observation)>;
+/// What acts in episodes.
+class Policy {
+ public:
+  using Act = std::function<Action(const TaskSpec& task, const Observation& observation)>;
+
+  /// Any function that acts is a policy; one that remembers is told by `begin` when an episode begins.
+  template <std::convertible_to<Act> Function>
+  Policy(Function act, std::function<void(const TaskSpec& task)> begin = {})  // NOLINT(google-explicit-constructor)
+      : act_(std::move(act)), begin_(std::move(begin)) {}
+
+  void begin(const TaskSpec& task) const {
+    if (begin_) begin_(task);
+  }
+  [[nodiscard]] Action operator()(const TaskSpec& task, const Observation& observation) const {
+    return act_(task, observation);
+  }
+
+ private:
+  Act act_;
+  std::function<void(const TaskSpec& task)> begin_;
+};
 
 struct EpisodeResult {
   bool success = false;

@@ -2,47 +2,30 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/error.hpp"
 #include "metaworld/goals.hpp"
-#include "torch/policy.hpp"
+#include "metaworld/pilot.hpp"
 
 namespace fleet::metaworld {
 namespace {
 
 constexpr std::array kHidden = {256, 256, 256};
 
-/// What a network sees of an observation.
-class Sight {
- public:
-  /// Scales by what the robots tell of their shards, in the order of robots.
-  Sight(std::span<const Shard> shards, std::span<const float> observations, std::size_t marks)
-      : scaling_(moments_of(shards, observations)), marks_(marks) {}
-
-  /// `marks` of the tasks, or none, follow the observation in `into`.
-  void see(std::span<const float, kObservationSize> observation, std::size_t task, std::span<float> into) const {
-    scaling_.apply(observation, into.first<kObservationSize>());
-    const auto marks = into.subspan<kObservationSize>();
-    std::ranges::fill(marks, 0.0F);
-    if (marks_ > 0) marks[task] = 1;
-  }
-
- private:
-  static ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations) {
-    ObservationMoments fleet;
-    for (const Shard& shard : shards) {
-      ObservationMoments own;
-      for (const std::int32_t row : shard.train) {
-        own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, kObservationSize));
-      }
-      fleet.add(own);
+/// What the robots tell of the windows in their shards, in the order of robots.
+ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations, int window) {
+  const std::size_t numbers = static_cast<std::size_t>(window) * kObservationSize;
+  ObservationMoments fleet;
+  for (const Shard& shard : shards) {
+    ObservationMoments own;
+    for (const std::int32_t row : shard.train) {
+      own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, numbers));
     }
-    return fleet;
+    fleet.add(own);
   }
-
-  ObservationScaling scaling_;
-  std::size_t marks_;
-};
+  return fleet;
+}
 
 /// Deals every task's test rows to its episodes: part = episode x tasks + task, so that ranks, which take consecutive
 /// parts, have their share of every task.
@@ -73,13 +56,13 @@ std::vector<Job> draw_jobs(const CloningOptions& options) {
 class CloningWorkload final : public Workload {
  public:
   CloningWorkload(const CloningOptions& options, std::shared_ptr<const Sight> sight, std::unique_ptr<Workload> learner,
-                  std::unique_ptr<PolicyRunner> runner, Workshop& workshop)
+                  std::shared_ptr<const Network> network, Workshop& workshop)
       : options_(options),
         sight_(std::move(sight)),
         learner_(std::move(learner)),
-        runner_(std::move(runner)),
-        trials_(draw_jobs(options), workshop),
-        input_(static_cast<std::size_t>(options.network_shape().inputs)) {}
+        pilot_(sight_, std::move(network), options.shape),
+        policy_(pilot_.policy()),
+        trials_(draw_jobs(options), workshop) {}
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
@@ -88,16 +71,14 @@ class CloningWorkload final : public Workload {
   std::unique_ptr<Robot> make_robot(int robot) override { return learner_->make_robot(robot); }
   std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
 
+  Companions companions() const override { return sight_->scaling().companions(); }
+
   int test_parts() const override { return static_cast<int>(trials_.size()); }
   std::vector<std::string> metrics() const override { return {"success", "diverged", "loss"}; }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
-    runner_->use(weights);
-    const auto job = static_cast<std::size_t>(part);
-    const std::size_t task = job % options_.tasks.size();
-    const EpisodeResult episode = trials_.run(
-        job, [&](const TaskSpec&, const Observation& observation) { return act(observation, task); },
-        options_.max_steps);
+    pilot_.use(weights);
+    const EpisodeResult episode = trials_.run(static_cast<std::size_t>(part), policy_, options_.max_steps);
     return {{episode.success ? 1.0 : 0.0, 1.0},
             {episode.diverged ? 1.0 : 0.0, 1.0},
             learner_->test_scores(weights, part).front()};
@@ -120,22 +101,12 @@ class CloningWorkload final : public Workload {
   }
 
  private:
-  Action act(const Observation& observation, std::size_t task) {
-    std::array<float, kObservationSize> single{};
-    std::ranges::transform(observation, single.begin(), [](double value) { return static_cast<float>(value); });
-    sight_->see(single, task, input_);
-    Action action{};
-    runner_->act(input_, action);
-    for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
-    return action;
-  }
-
   CloningOptions options_;
   std::shared_ptr<const Sight> sight_;
   std::unique_ptr<Workload> learner_;
-  std::unique_ptr<PolicyRunner> runner_;
+  Pilot pilot_;
+  Policy policy_;  // of the pilot
   Trials trials_;
-  std::vector<float> input_;
 };
 
 /// Which of the tasks asked for each label of the file is.
@@ -151,34 +122,66 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<cons
 
 }  // namespace
 
-NetworkShape CloningOptions::network_shape() const {
-  return {.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
-          .outputs = static_cast<int>(kActionSize),
-          .hidden = kHidden};
+CloningOptions read_cloning_options(SettingsReader& settings) {
+  CloningOptions options;
+  std::string tasks = "mt10";
+  settings.read("data.tasks", tasks);
+  const auto refuse = [&](const std::string& why) { reject("data.tasks", settings.resolved().at("data.tasks"), why); };
+  try {
+    options.tasks = find_tasks(tasks);
+  } catch (const ConfigError& error) {
+    refuse(error.what());
+  }
+  if (std::set<int>(options.tasks.begin(), options.tasks.end()).size() < options.tasks.size()) {
+    refuse("a task is named twice");
+  }
+  settings.read("data.one_hot", options.one_hot);
+  settings.read("data.test", options.test, between(0.01, 0.9));
+  int window = 16;
+  settings.read("data.window", window, between(1, kEpisodeSteps));
+  options.shape = choose_shape(settings, options.shapes(window));
+  settings.read("evaluate.episodes", options.episodes, at_least(1));
+  settings.read("evaluate.max_steps", options.max_steps, between(1, kEpisodeSteps));
+  options.partition = read_partition_options(settings);
+  options.training = read_training_options(settings);
+  return options;
+}
+
+std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
+  const NetworkShape single{.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
+                            .outputs = static_cast<int>(kActionSize),
+                            .hidden = kHidden};
+  NetworkShape sequence = single;
+  sequence.input = NetworkShape::Input::kSequence;
+  sequence.steps = window;
+  return {single, sequence};
 }
 
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
                                                 std::shared_ptr<const Network> network, Workshop& workshop) {
-  const NetworkShape shape = options.network_shape();
-  CloningSplit split = split_rows(*data.rows, options.tasks, options.test);
+  const NetworkShape& shape = options.shape;
+  CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
   std::vector<Shard> shards = partition(split.labels, classes, options.partition, options.training.seed);
   std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, split.labels, classes);
-  for (Shard& shard : shards) {  // from places in the split to rows of the file
+  for (Shard& shard : shards) {  // from places in the split to first rows in the file
     for (std::vector<std::int32_t>* indices : {&shard.train, &shard.held_out}) {
       for (std::int32_t& index : *indices) index = split.train[static_cast<std::size_t>(index)];
     }
   }
-  auto sight = std::make_shared<const Sight>(shards, data.observations, options.one_hot ? options.tasks.size() : 0);
-  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t sample,
+  const ObservationMoments moments = moments_of(shards, data.observations, std::max(1, shape.steps));
+  auto sight = std::make_shared<const Sight>(ObservationScaling(moments), options.marked());
+  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t index,
                                                                                              std::span<float> into) {
-    const auto row = static_cast<std::size_t>(sample);
+    const auto row = static_cast<std::size_t>(index);
     sight->see(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
                positions[data.rows->labels[row]], into);
   };
-  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{
-      .actions = data.actions, .features = shape.inputs, .dimensions = shape.outputs, .observe = observe});
-  std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, shape.inputs);
+  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{.actions = data.actions,
+                                                                       .features = shape.inputs,
+                                                                       .dimensions = shape.outputs,
+                                                                       .window = shape.steps,
+                                                                       .observe = observe});
   std::unique_ptr<Workload> learner =
       make_supervised_workload({.train = samples,
                                 .test = samples,
@@ -186,9 +189,9 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                 .objective = ObjectiveKind::kSquaredError,
                                 .shards = std::move(shards),
                                 .histograms = std::move(histograms),
-                                .network = std::move(network),
+                                .network = network,
                                 .options = options.training});
-  return std::make_unique<CloningWorkload>(options, std::move(sight), std::move(learner), std::move(runner), workshop);
+  return std::make_unique<CloningWorkload>(options, std::move(sight), std::move(learner), std::move(network), workshop);
 }
 
 }  // namespace fleet::metaworld

@@ -1,6 +1,7 @@
 // A fleet that clones Meta-World's experts: what one cell asks for, and its Workload.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,14 +15,22 @@ namespace fleet::metaworld {
 struct CloningOptions {
   std::vector<int> tasks;  ///< ids
   bool one_hot = false;    ///< which task it is, appended to observations
+  NetworkShape shape;      ///< one that the data can take, see shapes()
   double test = 0.1;       ///< share of each task's demonstrations that imitation is tested on
   int episodes = 20;       ///< of each task that success is tested by
   int max_steps = kEpisodeSteps;
   PartitionOptions partition;
   TrainingOptions training;
 
-  [[nodiscard]] NetworkShape network_shape() const;
+  /// Tasks that observations are marked by.
+  [[nodiscard]] std::vector<int> marked() const { return one_hot ? tasks : std::vector<int>{}; }
+  /// Forms that observations can take: each by itself, or `window` of them at a time.
+  [[nodiscard]] std::array<NetworkShape, 2> shapes(int window) const;
 };
+
+/// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes" and "evaluate.max_steps", and
+/// what partitions and training read; "model.kind" decides the shape.
+[[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings);
 
 /// Demonstrations in memory that outlives the workload.
 struct CloningView {
@@ -33,7 +42,8 @@ struct CloningView {
 /// Robots draw from the tasks' demonstrations as CloningOptions::partition says. Metrics: "success", the share of
 /// episodes that end with the task done; "diverged", the share in which the simulator met something not finite, which
 /// counts as failure; "loss", squared error of actions in demonstrations that no robot has seen. Of success also its
-/// 10th percentile over tasks, "success_task_p10", and every task's own, "success_<task>".
+/// 10th percentile over tasks, "success_task_p10", and every task's own, "success_<task>". A sample, in shards and
+/// histograms, is what CloningOptions::shape says: an observation, or a window of them.
 ///
 /// A part of the test is one episode, with its share of the demonstrations. Episodes depend on the seed alone, so that
 /// all methods face the same.

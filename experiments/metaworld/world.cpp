@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "base/error.hpp"
 #include "comm/shared_array.hpp"
+#include "loaded_data.hpp"
 #include "metaworld/workload.hpp"
 
 namespace fleet {
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   fs::path file = "demos.h5";
-  std::string tasks = "mt10";  ///< as they were named
+  std::string tasks;  ///< as they were named
   CloningOptions cloning;
 };
 
@@ -25,22 +25,8 @@ Options read_options(SettingsReader& settings) {
   std::string file = options.file.string();
   settings.read("data.demos", file);
   options.file = file;
-  settings.read("data.tasks", options.tasks);
-  CloningOptions& cloning = options.cloning;
-  try {
-    cloning.tasks = find_tasks(options.tasks);
-  } catch (const ConfigError& error) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
-  }
-  if (std::set<int>(cloning.tasks.begin(), cloning.tasks.end()).size() < cloning.tasks.size()) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), "a task is named twice");
-  }
-  settings.read("data.one_hot", cloning.one_hot);
-  settings.read("data.test", cloning.test, between(0.01, 0.9));
-  settings.read("evaluate.episodes", cloning.episodes, at_least(1));
-  settings.read("evaluate.max_steps", cloning.max_steps, between(1, kEpisodeSteps));
-  cloning.partition = read_partition_options(settings);
-  cloning.training = read_training_options(settings);
+  options.cloning = read_cloning_options(settings);
+  options.tasks = std::get<std::string>(settings.resolved().at("data.tasks").value.data);
   return options;
 }
 
@@ -79,7 +65,7 @@ class MetaWorld final : public World {
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const CloningRows& index = index_of(options);
-    const std::shared_ptr<const Network> network = make_network(settings, options.cloning.network_shape());
+    const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
     (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
     const auto train = static_cast<double>(split(options, index).train.size());
     return {
@@ -93,27 +79,22 @@ class MetaWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const fs::path file = read_options(settings).file;
-      if (loaded_.contains(file) || damaged_.contains(file)) continue;
-      try {
-        loaded_.try_emplace(file, node, file);
-      } catch (const Error& error) {  // on every rank alike; ends the cells that need it, not the sweep
-        damaged_.emplace(file, error.what());
-      }
+      loaded_.load(file, node, file);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    if (const auto damaged = damaged_.find(options.file); damaged != damaged_.end()) throw Error(damaged->second);
     return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options)),
-                                 make_network(settings, options.cloning.network_shape()), workshop_);
+                                 make_network(settings, options.cloning.shape), workshop_);
   }
 
  private:
   static CloningSplit split(const Options& options, const CloningRows& index) {
     try {
-      return split_rows(index, options.cloning.tasks, options.cloning.test);
+      const CloningOptions& cloning = options.cloning;
+      return split_windows(index, cloning.tasks, cloning.test, std::max(1, cloning.shape.steps));
     } catch (const Error& error) {
       throw ConfigError(cat(options.file.string(), ": ", error.what(), "\n", advice(options)));
     }
@@ -140,8 +121,7 @@ class MetaWorld final : public World {
 
   Workshop workshop_{default_assets()};  // scenes compiled so far, for all cells
   std::map<fs::path, CloningRows> indices_;
-  std::map<fs::path, SharedRows> loaded_;
-  std::map<fs::path, std::string> damaged_;  // why it could not be loaded
+  LoadedData<fs::path, SharedRows> loaded_;
 };
 
 }  // namespace

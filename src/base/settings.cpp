@@ -142,6 +142,7 @@ std::string Range::to_string() const {
     return text;
   };
   if (std::isfinite(high)) return cat(open_low ? "above " : "from ", brief(low), " to ", brief(high));
+  if (std::isinf(low)) return "that is finite";
   return cat(open_low ? "above " : "of at least ", brief(low));
 }
 
@@ -240,6 +241,7 @@ void SettingsReader::read(std::string_view key, Rows& field) {
       }
     }
   }
+  if (field.size() == 1 && field.front().size() == 1) return record(key, field.front().front());
   Value::List rows;
   for (const std::vector<double>& row : field) rows.emplace_back(Value::List(row.begin(), row.end()));
   record(key, std::move(rows));

@@ -13,6 +13,7 @@ using Ints = std::vector<std::int32_t>;
 using Texts = std::vector<std::string>;
 
 constexpr std::int32_t kNoParent = -1;
+constexpr const char* kCompanions = "companions";
 
 Table groups_table(const SymmetrySpec& symmetry) {
   Texts names;
@@ -54,6 +55,16 @@ Table actions_table(const SymmetrySpec& symmetry) {
   table.add("offset", std::move(offsets));
   table.add("dual", std::move(duals));
   return table;
+}
+
+Companions read_companions(const Hdf5Reader& file) {
+  Companions companions;
+  if (!file.has(kCompanions)) return companions;
+  for (const std::string& name : file.names_in(kCompanions)) {
+    std::vector<std::size_t> shape;
+    companions[name] = file.read_floats(kCompanions + ("/" + name), shape);
+  }
+  return companions;
 }
 
 /// The weights as they lie in the file; `values` in the order of the layout.
@@ -165,6 +176,9 @@ void write_model(const std::filesystem::path& path, const SavedModel& model, con
   }
   file.write_table("groups", groups_table(model.symmetry));
   file.write_table("actions", actions_table(model.symmetry));
+  for (const auto& [name, values] : model.companions) {
+    file.write_array(kCompanions + ("/" + name), values, std::vector<std::size_t>{values.size()});
+  }
   file.commit();
 }
 
@@ -186,6 +200,7 @@ SavedModel read_model(const std::filesystem::path& path) {
                      .symmetry = read_symmetry(file, layout),
                      .weights = ParamVector(layout)};
     std::copy(values.begin(), values.end(), model.weights.flat().begin());
+    model.companions = read_companions(file);
     return model;
   } catch (const ConfigError&) {
     throw;  // names the file
@@ -205,6 +220,13 @@ void require_same_network(const std::filesystem::path& path, const SavedModel& m
 void require_same_network(const std::filesystem::path& path, const SavedModel& model,
                           const std::filesystem::path& other_path, const SavedModel& other) {
   require_same_network(path, model, other_path.string(), other.symmetry);
+  for (const Companions* all : {&model.companions, &other.companions}) {
+    for (const auto& [name, values] : *all) {
+      require(model.companions.contains(name) && other.companions.contains(name) &&
+                  model.companions.at(name) == other.companions.at(name),
+              path.string(), " and ", other_path.string(), " prepare their inputs differently: ", name, " differs");
+    }
+  }
 }
 
 }  // namespace fleet

@@ -16,6 +16,7 @@ struct SavedModel {
   int round = 0;
   int epoch = 0;             ///< local epochs done
   std::int64_t samples = 0;  ///< of the robot's training shard; of a merged policy, of all that went into it
+  Companions companions;     ///< what its inputs are prepared with
   SymmetrySpec symmetry;
   ParamVector weights;
 };
@@ -27,7 +28,8 @@ void write_model(const std::filesystem::path& path, const SavedModel& model, con
 /// its symmetry does not fit its tensors.
 [[nodiscard]] SavedModel read_model(const std::filesystem::path& path);
 
-/// Error naming both files and the first difference unless the models are of the same network: tensors and symmetry.
+/// Error naming both files and the first difference unless the models are of the same network (tensors and symmetry)
+/// and have the same companions.
 void require_same_network(const std::filesystem::path& path, const SavedModel& model,
                           const std::filesystem::path& other_path, const SavedModel& other);
 /// The same for what else a symmetry was made from, named by `source`.

@@ -1,6 +1,7 @@
 #include "io/results.hpp"
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -172,11 +173,17 @@ void write_weights(Hdf5Writer& file, const CellRecord& cell) {
     file.write_array("weights/0/" + tensors[t].name, cell.merged->tensor(t), shape);
   }
   if (cell.settings != nullptr) file.write_attribute("weights/0", "settings", to_text(*cell.settings));
-  for (const RobotElement& element : cell.elements) {
-    for (std::size_t g = 0; g < element.element.size(); ++g) {
-      const std::vector<std::size_t> shape{element.element[g].size()};
-      file.write_array(cat("permutations/0/", element.robot, '/', cell.symmetry->groups()[g].name),
-                       std::span<const std::int32_t>(element.element[g]), shape);
+  for (const auto& [robot, element] : cell.elements) {
+    for (std::size_t g = 0; g < element.size(); ++g) {
+      file.write_array(cat("permutations/0/", robot, '/', cell.symmetry->groups()[g].name),
+                       std::span<const std::int32_t>(element[g]), std::array{element[g].size()});
+    }
+  }
+  for (const auto& [robot, bases] : cell.bases) {
+    for (std::size_t g = 0; g < bases.size(); ++g) {
+      const auto n = static_cast<std::size_t>(bases[g].rows());
+      file.write_array(cat("bases/0/", robot, '/', cell.symmetry->groups()[g].name), std::span(bases[g].data(), n * n),
+                       std::array{n, n});
     }
   }
 }
@@ -193,16 +200,21 @@ void copy_arrays(const Hdf5Reader& reader, const std::string& from, const std::s
 }
 
 void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& writer) {
-  copy_arrays(
-      reader, "weights/0", cat("weights/", index), writer,
-      [&](const std::string& name, std::vector<std::size_t>& shape) { return reader.read_floats(name, shape); });
+  const auto floats = [&](const std::string& name, std::vector<std::size_t>& shape) {
+    return reader.read_floats(name, shape);
+  };
+  const auto integers = [&](const std::string& name, std::vector<std::size_t>& shape) {
+    return reader.read_integers(name, shape);
+  };
+  copy_arrays(reader, "weights/0", cat("weights/", index), writer, floats);
   if (reader.has_attribute("weights/0", "settings")) {
     writer.write_attribute(cat("weights/", index), "settings", reader.read_text_attribute("weights/0", "settings"));
   }
   for (const std::string& robot : reader.names_in("permutations/0")) {
-    copy_arrays(
-        reader, "permutations/0/" + robot, cat("permutations/", index, '/', robot), writer,
-        [&](const std::string& name, std::vector<std::size_t>& shape) { return reader.read_integers(name, shape); });
+    copy_arrays(reader, "permutations/0/" + robot, cat("permutations/", index, '/', robot), writer, integers);
+  }
+  for (const std::string& robot : reader.names_in("bases/0")) {
+    copy_arrays(reader, "bases/0/" + robot, cat("bases/", index, '/', robot), writer, floats);
   }
 }
 

@@ -1,7 +1,7 @@
 // The results of cells on disk: one HDF5 file per cell, and many cells joined into one file.
 //
 // Both have the same tables (analysis/README.md says what is where): cells, metrics, shards, rounds, and optionally
-// instruments, weights/<cell>/ and permutations/<cell>/.
+// instruments, weights/<cell>/, permutations/<cell>/ and bases/<cell>/.
 #pragma once
 
 #include <filesystem>
@@ -23,12 +23,6 @@ inline constexpr std::int64_t kResultsSchema = 1;
 /// Text attributes that say where results come from: fleet_version, git_revision, mpi, ...
 using Provenance = std::map<std::string, std::string>;
 
-/// One robot's permutations, for the file.
-struct RobotElement {
-  int robot = 0;
-  GroupElement element;
-};
-
 /// Everything that is stored of one cell.
 struct CellRecord {
   std::string id;
@@ -40,9 +34,10 @@ struct CellRecord {
   double peak_memory_mib = 0.0;
   std::vector<std::vector<std::int64_t>> histograms;  ///< [robot][label]
   const ParamVector* merged = nullptr;                ///< stored when set
-  const SymmetrySpec* symmetry = nullptr;             ///< of `merged` and `elements`
+  const SymmetrySpec* symmetry = nullptr;             ///< of `merged`, `elements` and `bases`
   const Settings* settings = nullptr;                 ///< the cell's, stored beside `merged` when set
-  std::vector<RobotElement> elements;
+  std::map<int, GroupElement> elements;               ///< of robots, where the last merge has left any
+  std::map<int, RelaxedElement> bases;                ///< the same
 };
 
 /// Writes a cell's file, complete or not at all. Error if it cannot be written.

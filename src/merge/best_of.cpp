@@ -1,5 +1,7 @@
 #include "merge/best_of.hpp"
 
+#include <algorithm>
+
 #include "merge/consensus.hpp"
 
 namespace fleet {
@@ -10,6 +12,15 @@ namespace {
 class BestOf final : public Merger {
  public:
   explicit BestOf(std::vector<std::unique_ptr<Merger>> candidates) : candidates_(std::move(candidates)) {}
+
+  MergerNeeds needs() const override {
+    MergerNeeds all{.key = "merge.best-of.candidates"};
+    for (const std::unique_ptr<Merger>& candidate : candidates_) {
+      all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
+      all.layers = all.layers || candidate->needs().layers;
+    }
+    return all;
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome best{.merged = ParamVector(input.symmetry->layout())};

@@ -13,6 +13,10 @@ class Fisher final : public Merger {
  public:
   Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
 
+  MergerNeeds needs() const override {
+    return {.layers = align_ == Alignment::kActivations, .key = "merge.fisher.align"};
+  }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
     outcome.elements = align_fleet(align_, input, comm);

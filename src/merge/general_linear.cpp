@@ -45,7 +45,7 @@ class BasisAlternation {
     double curvature = 0.0;
     for (std::size_t i = 0; i < input.rows.size(); ++i) {
       if (!input.rows[i].participates) continue;
-      Row row{.own = view.blocks(*input.rows[i].weights), .weight = counts[i]};
+      Row row{.index = i, .own = view.blocks(*input.rows[i].weights), .weight = counts[i]};
       row.basis = MatrixXd::Identity(row.own.a.rows(), row.own.a.rows());
       row.anchor = input.rows[i].robot == input.participants.front();
       if (row.anchor) append_blocks(row.own, first);
@@ -60,8 +60,8 @@ class BasisAlternation {
     take_blocks(next, reference_);
   }
 
-  /// The merged blocks; appends the objective of every iteration.
-  LinearBlocks run(std::vector<double>& objective) {
+  /// Appends the objective of every iteration.
+  void run(std::vector<double>& objective) {
     for (int iteration = 0; iteration < options_.iterations; ++iteration) {
       for (Row& row : rows_) {
         if (!row.anchor) move_basis(row);
@@ -72,14 +72,23 @@ class BasisAlternation {
       move_reference(sums);
       if (squared_change(before) <= kSettled * kSettled * squared_norm(before)) break;
     }
-    return reference_;
+  }
+
+  [[nodiscard]] const LinearBlocks& merged() const { return reference_; }
+  /// Per row of the input; the identity where it does not take part.
+  [[nodiscard]] std::vector<RowMatrix> bases(std::size_t rows) const {
+    const Eigen::Index n = reference_.a.rows();
+    std::vector<RowMatrix> all(rows, RowMatrix::Identity(n, n));
+    for (const Row& row : rows_) all[row.index] = row.basis.cast<float>();
+    return all;
   }
 
  private:
   struct Row {
+    std::size_t index;  // in the input
     LinearBlocks own;
     double weight = 0.0;
-    MatrixXd basis;       // P_i
+    MatrixXd basis;       // P_i: the state is P_i times that in the common basis
     bool anchor = false;  // P_i = I is held: the objective falls as all P_i shrink together
   };
 
@@ -151,14 +160,21 @@ class GeneralLinear final : public Merger {
  public:
   explicit GeneralLinear(const GeneralLinearOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override { return {.symmetry = GroupKind::kGeneralLinear}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
+    outcome.bases.resize(input.rows.size());
     std::vector<const ParamVector*> vectors;
     for (const MergeRow& row : input.rows) vectors.push_back(row.weights);
     weighted_mean(vectors, row_weights(input, options_.weighted), comm, outcome.merged);  // what no group acts on
     for (std::size_t group = 0; group < input.symmetry->groups().size(); ++group) {
       const LinearView view(*input.symmetry, group);
-      view.assign(BasisAlternation(options_, view, input, comm).run(outcome.objective), outcome.merged);
+      BasisAlternation alternation(options_, view, input, comm);
+      alternation.run(outcome.objective);
+      view.assign(alternation.merged(), outcome.merged);
+      const std::vector<RowMatrix> bases = alternation.bases(input.rows.size());
+      for (std::size_t i = 0; i < bases.size(); ++i) outcome.bases[i].push_back(bases[i]);
     }
     outcome.iterations = static_cast<int>(outcome.objective.size());
     return outcome;

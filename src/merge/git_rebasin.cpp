@@ -14,6 +14,8 @@ class GitRebasin final : public Merger {
  public:
   GitRebasin(bool activations, bool weighted) : activations_(activations), weighted_(weighted) {}
 
+  MergerNeeds needs() const override { return {.layers = activations_, .key = "merge.git-rebasin.match"}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     if (activations_) {
       std::vector<GroupElement> elements = match_activations(input, comm);

@@ -88,12 +88,20 @@ struct MergeInput {
   bool wants_series = false;              ///< MergeOutcome::series are to be recorded
 };
 
+/// What a method must find in the policies that it merges.
+struct MergerNeeds {
+  GroupKind symmetry = GroupKind::kPermutation;  ///< what it must be allowed to do to their units
+  bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
+  std::string_view key = "merge.method";  ///< the setting that makes it so
+};
+
 /// Named values over the epochs of an alignment, its start first.
 using AlignmentSeries = std::map<std::string, std::vector<double>>;
 
 struct MergeOutcome {
   ParamVector merged;                  ///< on every rank
   std::vector<GroupElement> elements;  ///< per row, what brought it into the common basis; may be empty
+  std::vector<RelaxedElement> bases;   ///< the same of methods that fit invertible matrices (LinearBlocks)
   int iterations = 0;
   std::vector<double> objective;  ///< the method's own measure of progress, one per iteration
   AlignmentSeries series;         ///< how the alignment went, of methods that align step by step; if wanted
@@ -109,6 +117,7 @@ class Merger {
   /// Collective. Error on every rank if any rank's part fails. A merge that is interrupted is begun again after a
   /// resume: whatever it has changed in memory by then must not change the outcome.
   [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
+  [[nodiscard]] virtual MergerNeeds needs() const { return {}; }
 
   /// What is remembered of `robot`, on the rank that carries it; for kWholeFleet, what every rank remembers alike. A
   /// method that remembers nothing has nothing to save.
@@ -130,8 +139,6 @@ struct MergerEntry {
   Regime regime = Regime::kMerge;
   /// Reads its options from "merge.<name>.*"; nullptr where nothing is ever merged.
   std::unique_ptr<Merger> (*make)(SettingsReader& settings);
-  /// What it must be allowed to do to the units of a network.
-  GroupKind needs = GroupKind::kPermutation;
 };
 
 /// Every method, in the order they are listed to users.

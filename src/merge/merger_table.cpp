@@ -34,7 +34,7 @@ constexpr std::array kMergers = {
     MergerEntry{"regression", "ours: layer regression on the merged network's features, with a solved head",
                 Regime::kMerge, make_regression},
     MergerEntry{"gl", "linear policies: fit an invertible basis to each, then average (Appendix G)", Regime::kMerge,
-                make_general_linear, GroupKind::kGeneralLinear},
+                make_general_linear},
     MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
                 make_best_of},
     MergerEntry{"local", "reference line: every robot on its own, never merged", Regime::kLocal, no_merger},

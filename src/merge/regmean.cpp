@@ -17,6 +17,8 @@ class RegMean final : public Merger {
   RegMean(Alignment align, double off_diagonal, double ridge)
       : align_(align), off_diagonal_(off_diagonal), ridge_(ridge) {}
 
+  MergerNeeds needs() const override { return {.layers = true}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "RegMean: this network does not say what its layers are");
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};

@@ -233,6 +233,8 @@ class Regression final : public Merger {
  public:
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override { return {.layers = true}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
     return RegressionMerge(options_, input, memory_, comm).run();

@@ -49,7 +49,7 @@ double RateSchedule::factor(std::int64_t step, std::int64_t total) const {
   if (kind == Kind::kConstant) return 1.0;
   const auto span = static_cast<double>(std::max<std::int64_t>(1, total - warmup_steps));
   const double done = std::min(1.0, static_cast<double>(step - warmup_steps) / span);
-  return 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+  return floor + (1.0 - floor) * 0.5 * (1.0 + std::cos(std::numbers::pi * done));
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::size_t size) : options_(options) {

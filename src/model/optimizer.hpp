@@ -26,9 +26,10 @@ struct RateSchedule {
   enum class Kind { kConstant, kCosine };
   Kind kind = Kind::kConstant;
   std::int64_t warmup_steps = 0;
+  double floor = 0.0;  ///< what a cosine comes down to
 
   /// At step `step` (from 0) of `total`: (step + 1) / warmup_steps while it warms up, then 1, or from 1 down along half
-  /// a cosine that would end at 0 after the last step (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5).
+  /// a cosine that would be at `floor` after the last step (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5).
   [[nodiscard]] double factor(std::int64_t step, std::int64_t total) const;
 };
 

@@ -44,6 +44,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
   settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
   settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
   settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments));
+  settings.read("evaluate.every_rounds", options.test_every, at_least(0));
   settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests));
   return options;
 }
@@ -133,6 +134,29 @@ Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t
   return chosen;
 }
 
+bool meets(const CellFacts& facts, const MergerNeeds& needs) {
+  return facts.symmetry >= needs.symmetry && (facts.layers || !needs.layers);
+}
+
+/// Rejects the setting by which a method needs what the policies of this cell do not have.
+void check_needs(const Cell& cell, const MergerNeeds& needs) {
+  if (meets(cell.facts, needs)) return;
+  std::string suited;
+  const Settings none;
+  for (const MergerEntry& entry : merger_table()) {
+    SettingsReader defaults(none);
+    const std::unique_ptr<Merger> other = entry.make(defaults);
+    if (other != nullptr && meets(cell.facts, other->needs())) suited += cat(suited.empty() ? "" : ", ", entry.name);
+  }
+  const std::string policies = cat("the policies of workload \"", cell.workload, '"');
+  reject(needs.key, cell.settings.find(needs.key)->second,
+         cat(cell.facts.symmetry < needs.symmetry
+                 ? cat("this needs policies that any change of basis leaves unchanged, but the units of ", policies,
+                       " can only be permuted")
+                 : cat("this works layer by layer, but ", policies, " are no layered networks"),
+             "; methods for them are ", suited));
+}
+
 void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
   SettingsReader reader(chosen);
   cell.fleet = read_fleet_options(reader);
@@ -142,9 +166,9 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
   cell.method = "fleet-merge";
   reader.read("merge.method", cell.method, methods);
-  const MergerEntry& merger = find_merger(cell.method);
-  merger.make(reader);
-  if (merger.regime == Regime::kJoint) {
+  const MergerEntry& method = find_merger(cell.method);
+  const std::unique_ptr<Merger> merger = method.make(reader);
+  if (method.regime == Regime::kJoint) {
     reader.read("merge.joint.steps", cell.fleet.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps));
   }
 
@@ -158,11 +182,7 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   if (world == worlds.end()) world = worlds.emplace(cell.workload, entry->make()).first;
   cell.facts = world->second->describe(reader);
   cell.settings = reader.resolved();
-  if (merger.needs > cell.facts.symmetry) {
-    reject("merge.method", cell.settings.at("merge.method"),
-           cat("this method needs policies that any change of basis leaves unchanged, but the units of workload \"",
-               cell.workload, "\" can only be permuted"));
-  }
+  if (merger != nullptr) check_needs(cell, merger->needs());
 
   Settings outcome = cell.settings;  // what decides it: not where the data lies or how the cell is run
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });

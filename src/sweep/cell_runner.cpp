@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
@@ -13,6 +14,32 @@
 #include "sweep/model_saver.hpp"
 
 namespace fleet {
+namespace {
+
+/// What each robot of a cell has for each group of its symmetry (permutations or matrices), on every rank. `own` is of
+/// this rank's `robots`, or empty; `shape` is one robot's. Collective.
+template <class Part>
+std::map<int, std::vector<Part>> gather_parts(const std::vector<int>& robots, const std::vector<std::vector<Part>>& own,
+                                              const std::vector<Part>& shape, const Comm& comm) {
+  std::vector<double> flat;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    flat.push_back(robots[i]);
+    for (const Part& part : own[i]) flat.insert(flat.end(), part.data(), part.data() + part.size());
+  }
+  const std::vector<double> all = comm.all_gather(flat);
+  std::map<int, std::vector<Part>> gathered;
+  for (const double* next = all.data(); next != all.data() + all.size();) {
+    const int robot = static_cast<int>(*next++);
+    for (Part& part : gathered.emplace(robot, shape).first->second) {
+      using Scalar = std::remove_reference_t<decltype(*part.data())>;
+      std::transform(next, next + part.size(), part.data(), [](double value) { return static_cast<Scalar>(value); });
+      next += part.size();
+    }
+  }
+  return gathered;
+}
+
+}  // namespace
 
 /// The file that says who runs a cell and how far it is, for the life of the object; one that outlives a killed process
 /// tells which that was.
@@ -80,7 +107,8 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
   if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
   if (sweep_.run.save_models != SavedModels::kNone) {
     observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
-                                                     cell_.settings, provenance_, regime == Regime::kJoint));
+                                                     cell_.settings, workload.companions(), provenance_,
+                                                     regime == Regime::kJoint));
   }
   return observers;
 }
@@ -106,25 +134,13 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
                   {.when = sweep_.run.checkpoint, .store = &checkpoints}, looking);
 }
 
-/// Brings the permutations of all ranks to the root.
 void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {
   if (result.merged) record.merged = &*result.merged;
   record.settings = &cell_.settings;
   record.symmetry = &workload.symmetry();
-  std::vector<double> flat;
-  for (std::size_t i = 0; i < result.elements.size(); ++i) {
-    flat.push_back(result.element_robots[i]);
-    for (const Permutation& permutation : result.elements[i])
-      flat.insert(flat.end(), permutation.begin(), permutation.end());
-  }
-  const std::vector<double> all = group_.all_gather(flat);
-  for (auto next = all.begin(); next != all.end();) {
-    RobotElement element{static_cast<int>(*next++), workload.symmetry().identity()};
-    for (Permutation& permutation : element.element) {
-      for (int& unit : permutation) unit = static_cast<int>(*next++);
-    }
-    record.elements.push_back(std::move(element));
-  }
+  const GroupElement identity = workload.symmetry().identity();
+  record.elements = gather_parts(result.robots, result.elements, identity, group_);
+  record.bases = gather_parts(result.robots, result.bases, to_matrices(identity), group_);
 }
 
 }  // namespace fleet

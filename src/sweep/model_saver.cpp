@@ -20,6 +20,7 @@ std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& 
                  .round = view.round,
                  .epoch = view.epoch,
                  .samples = static_cast<std::int64_t>(count),
+                 .companions = companions_,
                  .symmetry = *view.robots.symmetry,
                  .weights = weights},
                 provenance_);

@@ -17,10 +17,12 @@ enum class SavedModels {
 class ModelSaver final : public RoundObserver {
  public:
   /// Writes merged.h5, robot-0.h5, robot-1.h5, ... (io/model_file.hpp) to `directory`.
-  ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, Provenance provenance, bool joint)
+  ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, Companions companions,
+             Provenance provenance, bool joint)
       : which_(which),
         directory_(std::move(directory)),
         settings_(std::move(settings)),
+        companions_(std::move(companions)),
         provenance_(std::move(provenance)),
         joint_(joint) {}
 
@@ -30,6 +32,7 @@ class ModelSaver final : public RoundObserver {
   SavedModels which_;
   std::filesystem::path directory_;
   Settings settings_;
+  Companions companions_;
   Provenance provenance_;
   bool joint_;  // its one robot is no member of the fleet
 };

@@ -18,6 +18,7 @@ struct CellFacts {
   std::int64_t train_samples = 0;                ///< over all robots
   std::int64_t dataset_bytes = 0;                ///< once per node
   GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
+  bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
 };
 
 class World {

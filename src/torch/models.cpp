@@ -14,15 +14,15 @@ namespace {
 using Input = NetworkShape::Input;
 constexpr std::array kFlat = {Input::kFeatures, Input::kImage};
 constexpr std::array kImages = {Input::kImage};
-constexpr std::array kTexts = {Input::kText};
+constexpr std::array kSteps = {Input::kText, Input::kSequence};
 
 constexpr std::array kModels = {
     ModelEntry{"mlp", "multilayer perceptron of any depth and width", kFlat, make_mlp},
     ModelEntry{"cnn", "convolutions with pooling, then a perceptron", kImages, make_cnn},
-    ModelEntry{"lstm", "long short-term memory", kTexts, make_recurrent},
-    ModelEntry{"gru", "gated recurrent units", kTexts, make_recurrent},
-    ModelEntry{"rnn", "Elman's recurrent network", kTexts, make_recurrent},
-    ModelEntry{"transformer", "causal attention blocks", kTexts, make_transformer},
+    ModelEntry{"lstm", "long short-term memory", kSteps, make_recurrent},
+    ModelEntry{"gru", "gated recurrent units", kSteps, make_recurrent},
+    ModelEntry{"rnn", "Elman's recurrent network", kSteps, make_recurrent},
+    ModelEntry{"transformer", "causal attention blocks", kSteps, make_transformer},
 };
 
 constexpr std::string_view name_of(Input input) {
@@ -33,6 +33,8 @@ constexpr std::string_view name_of(Input input) {
       return "images";
     case Input::kText:
       return "text";
+    case Input::kSequence:
+      return "sequences of vectors";
   }
   return "";
 }
@@ -65,6 +67,17 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
            cat("the data are ", name_of(shape.input), ", which these take: ", fitting));
   }
   return model->make(settings, shape);
+}
+
+NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes) {
+  std::string kind;
+  settings.read("model.kind", kind);
+  for (const NetworkShape& shape : shapes) {
+    for (const ModelEntry& model : kModels) {
+      if (model.name == kind && takes(model, shape.input)) return shape;
+    }
+  }
+  return shapes.front();
 }
 
 std::size_t parameter_count(const Network& network) {

@@ -17,8 +17,9 @@ struct NetworkShape {
     kFeatures,  ///< a vector
     kImage,     ///< channels x height x width
     kText,      ///< a sequence of symbols; one output row a step
+    kSequence,  ///< a sequence of vectors; one output row a step
   };
-  int inputs = 0;   ///< features of one sample, or symbols of the vocabulary
+  int inputs = 0;   ///< features of one sample or of one step, or symbols of the vocabulary
   int outputs = 0;  ///< classes, or dimensions of an action
   Input input = Input::kFeatures;
   int channels = 1;  ///< of an image
@@ -42,6 +43,9 @@ struct ModelEntry {
 
 /// The network that "model.kind" names; by default the first that takes such data. ConfigError if it does not.
 [[nodiscard]] std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape);
+/// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
+/// of all if it names none that fits.
+[[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);
 /// Number of weights of a network.
 [[nodiscard]] std::size_t parameter_count(const Network& network);
 

@@ -5,23 +5,27 @@
 #include <memory>
 #include <span>
 
-#include "model/param_layout.hpp"
+#include "torch/models.hpp"
 
 namespace fleet {
 
-class Network;
+class ParamVector;
 
 class PolicyRunner {
  public:
   virtual ~PolicyRunner() = default;
-  /// Acts by these weights, of the network's layout, from now on; they are not copied and must outlive that.
+  /// Acts by these weights from now on; they are not copied and must outlive that. Error unless they are laid out as
+  /// the network's.
   virtual void use(const ParamVector& weights) = 0;
-  /// `inputs` (rows x features) -> `outputs` (rows x dimensions). A row's outputs may differ in their last bits with
-  /// the number of rows beside it.
-  virtual void act(std::span<const float> inputs, std::span<float> outputs) = 0;
+  /// What has been seen so far is forgotten: an episode begins.
+  virtual void begin() = 0;
+  /// `input` (features) -> `output` (dimensions), in the light of what has been seen since begin().
+  virtual void act(std::span<const float> input, std::span<float> output) = 0;
 };
 
-/// Of a network that takes vectors of `features` numbers, each by itself.
-[[nodiscard]] std::unique_ptr<PolicyRunner> make_policy_runner(std::shared_ptr<const Network> network, int features);
+/// Of a network made for `shape`. One that takes vectors sees each by itself; of those that take sequences of vectors,
+/// a recurrent one carries its state through the episode, any other sees the last `shape.steps` inputs.
+[[nodiscard]] std::unique_ptr<PolicyRunner> make_policy_runner(std::shared_ptr<const Network> network,
+                                                               const NetworkShape& shape);
 
 }  // namespace fleet

@@ -14,14 +14,15 @@ int gates_of(Cell cell) {
 
 struct RecurrentShape {
   Cell cell = Cell::kTanh;
-  int symbols = 0;
-  int embedding = 0;  // 0: one-hot
+  int inputs = 0;     // symbols, or features of a step
+  int embedding = 0;  // of symbols; 0: one-hot
   std::vector<int> hidden;
   int outputs = 0;
 };
 
-/// Stacked recurrent layers between an embedding and a linear layer. One bias a gate suffices, but for a GRU, whose
-/// reset gate scales what the state contributes, bias and all: it has one for the inputs and one for the state.
+/// Stacked recurrent layers, behind an embedding if they are for symbols, before a linear layer. One bias a gate
+/// suffices, but for a GRU, whose reset gate scales what the state contributes, bias and all: it has one for the inputs
+/// and one for the state.
 class Recurrent final : public Network {
  public:
   explicit Recurrent(const RecurrentShape& shape) : Network(blueprint_of(shape)), shape_(shape) {}
@@ -35,11 +36,11 @@ class Recurrent final : public Network {
     std::size_t map = 0;
     std::size_t tensor = 0;
     if (shape_.embedding > 0) {
-      if (pass.stop_before == map && pass.ends_at(map, one_hot(inputs).flatten(0, 1))) return {};
+      if (pass.stop_before == map && pass.ends_at(map, vectors(inputs).flatten(0, 1))) return {};
       x = parameters[tensor++].t().index_select(0, inputs.flatten()).view({inputs.size(0), inputs.size(1), -1});
       ++map;
     } else {
-      x = one_hot(inputs);
+      x = vectors(inputs);
     }
     std::vector<torch::Tensor> unused;
     std::vector<torch::Tensor>& state = pass.state != nullptr ? *pass.state : unused;
@@ -67,8 +68,8 @@ class Recurrent final : public Network {
   }
 
  private:
-  torch::Tensor one_hot(const torch::Tensor& symbols) const {
-    return torch::one_hot(symbols, shape_.symbols).to(torch::kFloat32);
+  torch::Tensor vectors(const torch::Tensor& inputs) const {
+    return inputs.is_floating_point() ? inputs : torch::one_hot(inputs, shape_.inputs).to(torch::kFloat32);
   }
 
   std::vector<torch::Tensor> zero_state(std::int64_t lanes) const {
@@ -114,10 +115,10 @@ class Recurrent final : public Network {
   /// (W -> P W P^T, FLEET-MERGE eq. 3.3); so are the dimensions of the embedding.
   static Blueprint blueprint_of(const RecurrentShape& shape) {
     Blueprint blueprint;
-    Features from{.size = shape.symbols, .group = std::nullopt};
+    Features from{.size = shape.inputs, .group = std::nullopt};
     if (shape.embedding > 0) {
       from = {.size = shape.embedding, .group = blueprint.add_group("embedding", shape.embedding)};
-      const std::size_t table = blueprint.add("embedding.weight", {shape.embedding, shape.symbols}, Fill::normal(1.0));
+      const std::size_t table = blueprint.add("embedding.weight", {shape.embedding, shape.inputs}, Fill::normal(1.0));
       blueprint.act(table, 0, from);
       blueprint.maps.push_back({.name = "embedding", .weights = {table}, .sees_data = true});
     }
@@ -162,9 +163,10 @@ constexpr std::array<std::pair<std::string_view, Cell>, 2> kActivations{{{"tanh"
 }  // namespace
 
 std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const NetworkShape& data) {
-  RecurrentShape shape{.symbols = data.inputs, .embedding = 8, .hidden = {128}, .outputs = data.outputs};
+  const bool symbols = data.input == NetworkShape::Input::kText;
+  RecurrentShape shape{.inputs = data.inputs, .embedding = symbols ? 8 : 0, .hidden = {128}, .outputs = data.outputs};
   const std::string kind = std::get<std::string>(settings.resolved().at("model.kind").value.data);
-  settings.read("model.embedding", shape.embedding, at_least(0));
+  if (symbols) settings.read("model.embedding", shape.embedding, at_least(0));
   settings.read("model.hidden", shape.hidden, at_least(1));
   if (shape.hidden.empty()) {
     reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");

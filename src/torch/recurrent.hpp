@@ -6,7 +6,8 @@
 namespace fleet {
 
 /// The one that "model.kind" names ("rnn", "lstm", "gru"): "model.hidden" (widths of the layers, default [128]),
-/// "model.embedding" (width, default 8; 0 for one-hot symbols) and, for "rnn", "model.activation" ("tanh" or "relu").
+/// "model.embedding" (of symbols: width, default 8; 0 for one-hot) and, for "rnn", "model.activation" ("tanh" or
+/// "relu").
 [[nodiscard]] std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const NetworkShape& shape);
 
 }  // namespace fleet

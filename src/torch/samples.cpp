@@ -77,21 +77,26 @@ class DemonstrationSamples final : public Samples {
   explicit DemonstrationSamples(Demonstrations source) : source_(std::move(source)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(source_.actions.size()) / source_.dimensions; }
+  std::int64_t rows_per_sample() const override { return std::max(1, source_.window); }
 
   void load(std::span<const std::int32_t> samples) override {
     const auto count = static_cast<std::int64_t>(samples.size());
+    const std::int64_t rows = rows_per_sample();
     if (!inputs_.defined() || inputs_.size(0) != count) {
-      inputs_ = torch::empty({count, source_.features}, torch::kFloat32);
-      targets_ = torch::empty({count, source_.dimensions}, torch::kFloat32);
+      inputs_ = source_.window > 0 ? torch::empty({count, rows, source_.features}, torch::kFloat32)
+                                   : torch::empty({count, source_.features}, torch::kFloat32);
+      targets_ = torch::empty({count * rows, source_.dimensions}, torch::kFloat32);
     }
     const auto features = static_cast<std::size_t>(source_.features);
     auto* input = inputs_.data_ptr<float>();
     auto* target = targets_.data_ptr<float>();
     for (const std::int32_t sample : samples) {
-      source_.observe(sample, {input, features});
-      input += features;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        source_.observe(sample + static_cast<std::int32_t>(row), {input, features});
+        input += features;
+      }
       target = std::copy_n(source_.actions.data() + static_cast<std::ptrdiff_t>(sample) * source_.dimensions,
-                           source_.dimensions, target);
+                           rows * source_.dimensions, target);
     }
   }
 

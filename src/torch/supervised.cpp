@@ -96,6 +96,7 @@ TrainingOptions read_training_options(SettingsReader& settings) {
   settings.read("train.learning_rate", optimizer.learning_rate, above(0));
   settings.read("train.schedule", options.schedule.kind, Names<RateSchedule::Kind>(kSchedules));
   settings.read("train.warmup_steps", options.schedule.warmup_steps, at_least(0));
+  settings.read("train.rate_floor", options.schedule.floor, between(0, 1));
   settings.read("train.weight_decay", optimizer.weight_decay, at_least(0));
   settings.read("train.momentum", optimizer.momentum, between(0, 1));
   settings.read("train.beta1", optimizer.beta1, between(0, 0.999999));

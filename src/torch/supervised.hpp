@@ -35,13 +35,14 @@ struct TextWindows {
 };
 [[nodiscard]] std::shared_ptr<Samples> make_samples(TextWindows text);
 
-/// Observations with the action that an expert took, one a sample.
+/// Observations with the action that an expert took. A sample is known by its first row.
 struct Demonstrations {
-  std::span<const float> actions;  ///< samples x dimensions
+  std::span<const float> actions;  ///< rows x dimensions
   int features = 0;                ///< of the network's input
   int dimensions = 0;
-  /// Writes what the network is to see of a sample's observation, `features` numbers.
-  std::function<void(std::int32_t sample, std::span<float> into)> observe;
+  int window = 0;  ///< consecutive rows that make a sample of a sequence; 0: a sample is a row by itself
+  /// Writes what the network is to see of a row's observation, `features` numbers.
+  std::function<void(std::int32_t row, std::span<float> into)> observe;
 };
 [[nodiscard]] std::shared_ptr<Samples> make_samples(Demonstrations demonstrations);
 
@@ -83,9 +84,8 @@ struct SupervisedProblem {
   TrainingOptions options;
 };
 
-/// With groups the first metric has two more values, its mean and 10th percentile over them: "<metric>_<group>_mean"
-/// and
-/// "<metric>_<group>_p10".
+/// With groups there are two more values, the first metric's mean and 10th percentile over them:
+/// "<metric>_<group>_mean" and "<metric>_<group>_p10".
 [[nodiscard]] std::unique_ptr<Workload> make_supervised_workload(SupervisedProblem problem);
 
 }  // namespace fleet

@@ -10,7 +10,8 @@ namespace fleet {
 namespace {
 
 struct TransformerShape {
-  int symbols = 0;
+  int inputs = 0;       // symbols, or features of a step
+  bool symbols = true;  // else vectors
   int outputs = 0;
   int steps = 0;
   int layers = 2;
@@ -20,7 +21,7 @@ struct TransformerShape {
 };
 
 /// Blocks of causal self-attention and a perceptron, each normalised before it (Xiong et al., 2020), between an
-/// embedding of symbols and positions and a linear layer.
+/// embedding of symbols (or vectors) and positions and a linear layer.
 class Transformer final : public Network {
  public:
   explicit Transformer(const TransformerShape& shape) : Network(blueprint_of(shape)), shape_(shape) {}
@@ -32,10 +33,12 @@ class Transformer final : public Network {
     Reader next{maps(), parameters, pass};
     const std::int64_t samples = inputs.size(0);
     const std::int64_t steps = inputs.size(1);
-    if (pass.stop_before == std::size_t{0} && pass.ends_at(0, symbols_and_positions(inputs))) return {};
+    if (pass.stop_before == std::size_t{0} && pass.ends_at(0, with_positions(inputs))) return {};
     const AffineMap& embedding = maps()[next.map++];
-    torch::Tensor x = parameters[embedding.weights[0]].t().index_select(0, inputs.flatten()) +
-                      parameters[embedding.weights[1]].t().narrow(0, 0, steps).repeat({samples, 1});
+    const torch::Tensor& table = parameters[embedding.weights[0]];
+    torch::Tensor x =
+        (shape_.symbols ? table.t().index_select(0, inputs.flatten()) : torch::linear(inputs.flatten(0, 1), table)) +
+        parameters[embedding.weights[1]].t().narrow(0, 0, steps).repeat({samples, 1});
     const torch::Tensor mask = torch::full({steps, steps}, -std::numeric_limits<float>::infinity()).triu_(1);
     for (int layer = 0; layer < shape_.layers; ++layer) {
       torch::Tensor y = normalised(x, parameters, next.norm_before());
@@ -74,10 +77,10 @@ class Transformer final : public Network {
     }
   };
 
-  torch::Tensor symbols_and_positions(const torch::Tensor& inputs) const {
-    const torch::Tensor symbols = torch::one_hot(inputs, shape_.symbols).to(torch::kFloat32);
+  torch::Tensor with_positions(const torch::Tensor& inputs) const {
+    const torch::Tensor vectors = shape_.symbols ? torch::one_hot(inputs, shape_.inputs).to(torch::kFloat32) : inputs;
     const torch::Tensor positions = torch::eye(shape_.steps).narrow(0, 0, inputs.size(1));
-    return torch::cat({symbols, positions.expand({inputs.size(0), -1, -1})}, 2).flatten(0, 1);
+    return torch::cat({vectors, positions.expand({inputs.size(0), -1, -1})}, 2).flatten(0, 1);
   }
 
   static torch::Tensor normalised(const torch::Tensor& x, const std::vector<torch::Tensor>& parameters,
@@ -101,10 +104,12 @@ class Transformer final : public Network {
   static Blueprint blueprint_of(const TransformerShape& shape) {
     Blueprint blueprint;
     const Features stream{.size = shape.width, .group = blueprint.add_group("stream", shape.width)};
-    const std::size_t symbols = blueprint.add("embedding.symbols", {shape.width, shape.symbols}, Fill::normal(1.0));
+    const std::size_t table =
+        blueprint.add(shape.symbols ? "embedding.symbols" : "embedding.inputs", {shape.width, shape.inputs},
+                      shape.symbols ? Fill::normal(1.0) : Fill::fan_in(shape.inputs));
     const std::size_t positions = blueprint.add("embedding.positions", {shape.width, shape.steps}, Fill::normal(0.1));
-    for (const std::size_t tensor : {symbols, positions}) blueprint.act(tensor, 0, stream);
-    blueprint.maps.push_back({.name = "embedding", .weights = {symbols, positions}, .sees_data = true});
+    for (const std::size_t tensor : {table, positions}) blueprint.act(tensor, 0, stream);
+    blueprint.maps.push_back({.name = "embedding", .weights = {table, positions}, .sees_data = true});
     for (int layer = 0; layer < shape.layers; ++layer) {
       const std::string name = "blocks." + std::to_string(layer);
       add_attention(blueprint, name + ".attention", shape, stream);
@@ -160,7 +165,10 @@ class Transformer final : public Network {
 }  // namespace
 
 std::shared_ptr<const Network> make_transformer(SettingsReader& settings, const NetworkShape& data) {
-  TransformerShape shape{.symbols = data.inputs, .outputs = data.outputs, .steps = data.steps};
+  TransformerShape shape{.inputs = data.inputs,
+                         .symbols = data.input == NetworkShape::Input::kText,
+                         .outputs = data.outputs,
+                         .steps = data.steps};
   settings.read("model.layers", shape.layers, at_least(1));
   settings.read("model.width", shape.width, at_least(1));
   settings.read("model.heads", shape.heads, at_least(1));

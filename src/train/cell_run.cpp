@@ -110,10 +110,14 @@ void CellRun::train_member(Member& member) {
   require(all.allFinite(), "robot ", member.index, ": its weights are no longer finite");
 }
 
+bool CellRun::is_tested() const {
+  return round_ == options_.rounds() || (options_.test_every > 0 && round_ % options_.test_every == 0);
+}
+
 bool CellRun::tests_locals() const {
   using LocalTests = FleetOptions::LocalTests;
-  if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal;
-  return options_.local_tests == LocalTests::kEvery ||
+  if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal && is_tested();
+  return (options_.local_tests == LocalTests::kEvery && is_tested()) ||
          (options_.local_tests == LocalTests::kLast && round_ == options_.rounds());
 }
 
@@ -194,12 +198,14 @@ void CellRun::merge_robots() {
 }
 
 void CellRun::test_consensus() {
-  std::vector<Metric> merged;
-  for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
-    merged.push_back({kMergedPolicy, "test", value.name, value.value});
+  if (is_tested()) {
+    std::vector<Metric> merged;
+    for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
+      merged.push_back({kMergedPolicy, "test", value.name, value.value});
+    }
+    record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
+    charge(&PhaseSeconds::evaluate);
   }
-  record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
-  charge(&PhaseSeconds::evaluate);
   phase_ = Phase::kObserve;
 }
 
@@ -273,8 +279,11 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
 CellResult CellRun::take_result() {
   CellResult result;
   if (outcome_) {
-    for (std::size_t i = 0; i < outcome_->elements.size(); ++i) result.element_robots.push_back(members_[i].index);
+    if (!outcome_->elements.empty() || !outcome_->bases.empty()) {
+      for (const Member& member : members_) result.robots.push_back(member.index);
+    }
     result.elements = std::move(outcome_->elements);
+    result.bases = std::move(outcome_->bases);
     result.merged = std::move(outcome_->merged);
   }
   return result;

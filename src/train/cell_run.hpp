@@ -45,6 +45,7 @@ class CellRun {
   std::int64_t steps_per_epoch(const Member& member) const;
   void train();
   void train_member(Member& member);
+  [[nodiscard]] bool is_tested() const;  // this round
   [[nodiscard]] bool tests_locals() const;
   void test_locals();
   std::vector<int> draw_participants() const;

@@ -1,89 +1,74 @@
+#include <concepts>
+#include <utility>
+
 #include "base/error.hpp"
 #include "train/cell_run.hpp"
 
 namespace fleet {
 namespace {
 
-void write_measurement(const Measurement& measurement, StateWriter& state) {
-  state.write_text(measurement.instrument);
-  state.write_text(measurement.subject);
-  state.write_text(measurement.split);
-  state.write_text(measurement.metric);
-  state.write(measurement.robot);
-  state.write(measurement.other);
-  state.write(measurement.at);
-  state.write(measurement.value);
+template <class T, class Record>
+concept MaybeConst = std::same_as<std::remove_const_t<T>, Record>;
+
+template <MaybeConst<Metric> T>
+void each_field(T& metric, auto& visit) {
+  visit(metric.robot, metric.split, metric.name, metric.value);
+}
+template <MaybeConst<Measurement> T>
+void each_field(T& m, auto& visit) {
+  visit(m.instrument, m.subject, m.split, m.metric, m.robot, m.other, m.at, m.value);
+}
+template <MaybeConst<RoundRecord> T>
+void each_field(T& round, auto& visit) {
+  visit(round.round, round.epoch, round.participants, round.merge_iterations, round.metrics, round.measurements,
+        round.seconds, round.bytes_moved);
 }
 
-Measurement read_measurement(StateReader& state) {
-  Measurement measurement;
-  measurement.instrument = state.read_text();
-  measurement.subject = state.read_text();
-  measurement.split = state.read_text();
-  measurement.metric = state.read_text();
-  measurement.robot = state.read<int>();
-  measurement.other = state.read<int>();
-  measurement.at = state.read<double>();
-  measurement.value = state.read<double>();
-  return measurement;
+using NamedSeries = std::pair<std::string, std::vector<double>>;  // of AlignmentSeries
+template <MaybeConst<NamedSeries> T>
+void each_field(T& series, auto& visit) {
+  visit(series.first, series.second);
 }
 
-void write_round(const RoundRecord& round, StateWriter& state) {
-  state.write(round.round);
-  state.write(round.epoch);
-  state.write(round.participants);
-  state.write(round.merge_iterations);
-  state.write(static_cast<std::uint64_t>(round.metrics.size()));
-  for (const Metric& metric : round.metrics) {
-    state.write(metric.robot);
-    state.write_text(metric.split);
-    state.write_text(metric.name);
-    state.write(metric.value);
+/// Writes fields one after another.
+class Writing {
+ public:
+  explicit Writing(StateWriter& state) : state_(state) {}
+  void operator()(const auto&... fields) { (put(fields), ...); }
+
+ private:
+  void put(const PlainState auto& value) { state_.write(value); }
+  void put(const std::string& text) { state_.write_text(text); }
+  void put(const std::vector<double>& values) { state_.write_all(std::span(values)); }
+  template <class Record>
+  void put(const std::vector<Record>& records) {
+    state_.write(static_cast<std::uint64_t>(records.size()));
+    for (const Record& record : records) each_field(record, *this);
   }
-  state.write(static_cast<std::uint64_t>(round.measurements.size()));
-  for (const Measurement& measurement : round.measurements) write_measurement(measurement, state);
-  state.write(round.seconds);
-  state.write(round.bytes_moved);
-}
+  StateWriter& state_;
+};
 
-RoundRecord read_round(StateReader& state) {
-  RoundRecord round;
-  round.round = state.read<int>();
-  round.epoch = state.read<int>();
-  round.participants = state.read<int>();
-  round.merge_iterations = state.read<int>();
-  const auto metrics = state.read<std::uint64_t>();
-  for (std::uint64_t i = 0; i < metrics; ++i) {
-    Metric& metric = round.metrics.emplace_back();
-    metric.robot = state.read<int>();
-    metric.split = state.read_text();
-    metric.name = state.read_text();
-    metric.value = state.read<double>();
-  }
-  const auto measurements = state.read<std::uint64_t>();
-  for (std::uint64_t i = 0; i < measurements; ++i) round.measurements.push_back(read_measurement(state));
-  round.seconds = state.read<PhaseSeconds>();
-  round.bytes_moved = state.read<std::uint64_t>();
-  return round;
-}
+/// Reads what Writing has written.
+class Reading {
+ public:
+  explicit Reading(StateReader& state) : state_(state) {}
+  void operator()(auto&... fields) { (get(fields), ...); }
 
-void write_series(const AlignmentSeries& series, StateWriter& state) {
-  state.write(static_cast<std::uint64_t>(series.size()));
-  for (const auto& [name, values] : series) {
-    state.write_text(name);
-    state.write_all(std::span(values));
+ private:
+  template <PlainState T>
+  void get(T& value) {
+    value = state_.read<T>();
   }
-}
-
-AlignmentSeries read_series(StateReader& state) {
-  AlignmentSeries series;
-  const auto count = state.read<std::uint64_t>();
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::string name = state.read_text();
-    series[name] = state.read_all<double>();
+  void get(std::string& text) { text = state_.read_text(); }
+  void get(std::vector<double>& values) { values = state_.read_all<double>(); }
+  template <class Record>
+  void get(std::vector<Record>& records) {
+    records.clear();
+    const auto count = state_.read<std::uint64_t>();
+    for (std::uint64_t i = 0; i < count; ++i) each_field(records.emplace_back(), *this);
   }
-  return series;
-}
+  StateReader& state_;
+};
 
 /// Keeps the first Error of several steps, for a rank that has to go through the motions with the others all the same.
 class FirstError {
@@ -170,15 +155,15 @@ std::string CellRun::cell_state() const {
   state.write(placement_.robots);
   state.write(round_);
   state.write(phase_);
-  write_round(record_, state);
-  state.write(static_cast<std::uint64_t>(history_.size()));
-  for (const RoundRecord& round : history_) write_round(round, state);
+  Writing write(state);
+  each_field(record_, write);
+  write(history_);
   state.write(outcome_.has_value());
   if (outcome_) {
     state.write_all(std::span<const float>(outcome_->merged.flat()));
     state.write(outcome_->iterations);
     state.write_all(std::span<const double>(outcome_->objective));
-    write_series(outcome_->series, state);
+    write(std::vector<NamedSeries>(outcome_->series.begin(), outcome_->series.end()));
   }
   if (merger_ != nullptr) merger_->save(kWholeFleet, state);
   return state.bytes();
@@ -190,15 +175,17 @@ void CellRun::load_cell_state(std::string_view bytes) {
   require(robots == placement_.robots, "the checkpoint is of ", robots, " robots, the cell has ", placement_.robots);
   round_ = state.read<int>();
   phase_ = state.read<Phase>();
-  record_ = read_round(state);
-  history_.resize(static_cast<std::size_t>(state.read<std::uint64_t>()));
-  for (RoundRecord& round : history_) round = read_round(state);
+  Reading read(state);
+  each_field(record_, read);
+  read(history_);
   if (state.read<bool>()) {
     outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
     state.read_into(outcome_->merged.flat());
     outcome_->iterations = state.read<int>();
     outcome_->objective = state.read_all<double>();
-    outcome_->series = read_series(state);
+    std::vector<NamedSeries> series;
+    read(series);
+    outcome_->series = {series.begin(), series.end()};
   }
   if (merger_ != nullptr) merger_->load(kWholeFleet, state);
 }
@@ -209,10 +196,16 @@ std::string CellRun::member_state(const Member& member) const {
   member.robot->save(state);
   if (merger_ != nullptr) merger_->save(member.index, state);
   const auto row = static_cast<std::size_t>(&member - members_.data());
-  const bool moved = outcome_ && row < outcome_->elements.size();
-  state.write(moved);
-  if (moved) {
+  const bool permuted = outcome_ && row < outcome_->elements.size();
+  state.write(permuted);
+  if (permuted) {
     for (const Permutation& permutation : outcome_->elements[row]) state.write_all(std::span(permutation));
+  }
+  const bool fitted = outcome_ && row < outcome_->bases.size();
+  state.write(fitted);
+  if (fitted) {
+    for (const RowMatrix& basis : outcome_->bases[row])
+      state.write_all(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
   }
   return state.bytes();
 }
@@ -226,6 +219,10 @@ void CellRun::load_member_state(std::string_view bytes, std::size_t row) {
   if (state.read<bool>()) {
     GroupElement& element = outcome_->elements.emplace_back(workload_.symmetry().identity());
     for (Permutation& permutation : element) state.read_into(std::span(permutation));
+  }
+  if (state.read<bool>()) {
+    RelaxedElement& bases = outcome_->bases.emplace_back(to_matrices(workload_.symmetry().identity()));
+    for (RowMatrix& basis : bases) state.read_into(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
   }
   require(state.at_end(), "the checkpoint holds more of robot ", member.index, " than is known of it");
 }

@@ -25,9 +25,9 @@ struct FleetOptions {
   HandBack hand_back = HandBack::kAll;  ///< who goes on from the consensus
   enum class Moments { kReset, kKeep, kAverage };
   Moments moments = Moments::kReset;  ///< of the optimiser of those who do
+  int test_every = 1;                 ///< rounds between tests; 0: only the last is tested, which always is
   enum class LocalTests { kNever, kLast, kEvery };
-  LocalTests local_tests =
-      LocalTests::kLast;  ///< rounds in which the robots' own policies are tested, before the merge
+  LocalTests local_tests = LocalTests::kLast;  ///< tests in which the robots' own policies take part, before the merge
   enum class JointSteps { kRobot, kFleet };
   JointSteps joint_steps =
       JointSteps::kRobot;  ///< gradient steps of `joint`: as one robot's, or as all robots' together
@@ -69,8 +69,9 @@ struct RoundRecord {
 
 struct CellResult {
   std::optional<ParamVector> merged;   ///< the last consensus; none for `local`
-  std::vector<int> element_robots;     ///< robots of this rank that have an element
-  std::vector<GroupElement> elements;  ///< of the last merge
+  std::vector<int> robots;             ///< those of this rank, where the last merge has left elements or bases
+  std::vector<GroupElement> elements;  ///< per such robot (MergeOutcome::elements), or none
+  std::vector<RelaxedElement> bases;   ///< the same of MergeOutcome::bases
 };
 
 /// A round as onlookers see it: the robots have trained and merged, but not yet gone on from the consensus.

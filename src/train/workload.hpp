@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +43,9 @@ struct NamedValue {
   double value = 0.0;
 };
 
+/// What a policy needs beside its weights, by name.
+using Companions = std::map<std::string, std::vector<float>>;
+
 class Workload {
  public:
   virtual ~Workload() = default;
@@ -60,6 +64,9 @@ class Workload {
   /// One robot whose training data are those that no robot trains on, to finetune a merged policy. Error, by default
   /// and where no data are held out.
   [[nodiscard]] virtual std::unique_ptr<Robot> make_finetune_robot();
+
+  /// What a policy's inputs are prepared with, so that it can act outside of its sweep. Nothing by default.
+  [[nodiscard]] virtual Companions companions() const { return {}; }
 
   /// The test set comes in a fixed number of parts, so that ranks can share it and still add up the same sums.
   [[nodiscard]] virtual int test_parts() const = 0;

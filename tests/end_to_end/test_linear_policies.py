@@ -49,6 +49,9 @@ def test_outcomes_are_the_same_bits_on_1_2_and_4_ranks(fleet: Fleet) -> None:
     assert len(alone) == len(METHODS)
     assert fleet.cells("on2").outcomes() == alone
     assert fleet.cells("on4").outcomes() == alone
+    fitted = [cell for cell in alone.values() if any(name.startswith("/bases") for name in cell)]
+    assert len(fitted) == 1, "gl alone fits bases"
+    assert sum(name.startswith("/bases") for name in fitted[0]) == 5, "one for every robot"
 
 
 def test_unstable_policies_cost_without_bound_and_end_nothing(fleet: Fleet) -> None:
@@ -83,6 +86,7 @@ REFUSALS = {
     ),
     "a noise that is none": (["noise.process=-1"], ["noise.process", "positive semidefinite"]),
     "a static policy that cannot see": (["policy.kind=static"], ["policy.kind", "whole state"]),
+    "a method for layers": (["merge.method=regression"], ["merge.method", "layer by layer", "gl"]),
 }
 
 
@@ -100,7 +104,7 @@ def test_mistakes_are_named_before_anything_runs(
 def test_bases_are_not_fitted_where_units_can_only_be_permuted(fleet: Fleet) -> None:
     said = fleet("plan", fleet.config(), "--set", "merge.method=gl").expect(2).err
     assert "merge.method" in said and '"gl"' in said
-    assert 'the units of workload "mnist" can only be permuted' in said
+    assert 'the units of the policies of workload "mnist" can only be permuted' in said
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("lq*.toml")), ids=lambda p: p.stem)

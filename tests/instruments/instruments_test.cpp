@@ -68,7 +68,7 @@ TEST(Instruments, see_the_same_bits_on_any_number_of_ranks_whatever_the_method) 
   const Comm world = MpiSession::world();
   const Comm alone = world.split(world.rank());
   for (const MergerEntry& entry : merger_table()) {
-    if (entry.needs != GroupKind::kPermutation) continue;  // the toy's units can only be permuted
+    if (!toy::suits(entry)) continue;
     const std::string method(entry.name);
     const Trace here = run(method, kEverything, world);
     EXPECT_EQ(described(here.measurements), described(run(method, kEverything, alone).measurements)) << method;

@@ -59,6 +59,7 @@ SavedModel model(const SymmetrySpec& symmetry) {
           .round = 2,
           .epoch = 9,
           .samples = 1234,
+          .companions = {{"observation_mean", {0.5F, -2.0F}}},
           .symmetry = symmetry,
           .weights = weights};
 }
@@ -103,6 +104,7 @@ TEST_F(ModelFileTest, what_is_read_is_what_was_written) {
   EXPECT_EQ(read.round, 2);
   EXPECT_EQ(read.epoch, 9);
   EXPECT_EQ(read.samples, 1234);
+  EXPECT_EQ(read.companions, saved.companions);
   EXPECT_NO_THROW(require_same_network("a", read, "b", saved));
 }
 
@@ -155,6 +157,16 @@ TEST_F(ModelFileTest, other_networks_are_refused_naming_both_sides) {
   };
   expect_named(complaint([&] { require_same_network("a.h5", acted_on_by(0), "b.h5", acted_on_by(1)); }),
                {"group head.0 of 3 within block 0 of heads", "head.1 of 3 within block 1 of heads", "offset 3"});
+}
+
+TEST_F(ModelFileTest, models_that_prepare_their_inputs_differently_are_refused) {
+  const SavedModel one = model(network(5));
+  SavedModel other = one;
+  other.companions["observation_mean"][1] = 0.0F;
+  expect_named(complaint([&] { require_same_network("a.h5", one, "b.h5", other); }),
+               {"a.h5", "b.h5", "observation_mean"});
+  other.companions.clear();
+  expect_named(complaint([&] { require_same_network("a.h5", other, "b.h5", one); }), {"observation_mean"});
 }
 
 TEST_F(ModelFileTest, weights_that_are_not_finite_are_refused) {

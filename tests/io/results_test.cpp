@@ -252,7 +252,7 @@ TEST_F(ResultsTest, an_axis_written_in_integers_and_reals_joins_as_reals) {
   EXPECT_EQ(cells.column<double>("temperature"), (Reals{1.0, 0.5, 2.0}));
 }
 
-TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
+TEST_F(ResultsTest, weights_permutations_and_bases_go_with_their_cell) {
   const SymmetrySpec symmetry = small_symmetry();
   ParamVector merged(symmetry.layout());
   for (std::size_t i = 0; i < merged.flat().size(); ++i) merged.flat()[i] = 0.5F * static_cast<float>(i);
@@ -260,6 +260,9 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
   cell.merged = &merged;
   cell.symmetry = &symmetry;
   cell.elements = {{0, {{0, 1, 2}}}, {11, {{2, 0, 1}}}};
+  RowMatrix basis(3, 3);
+  basis << 1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F, 7.0F, 8.0F, 10.0F;
+  cell.bases = {{4, {basis}}};
   join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, kConfig,
                   output_);
 
@@ -274,6 +277,9 @@ TEST_F(ResultsTest, weights_and_permutations_go_with_their_cell) {
   EXPECT_EQ(joined.read_floats("weights/1/layers.0.bias", shape), (std::vector<float>{3.0F, 3.5F, 4.0F}));
   EXPECT_EQ(joined.read_integers("permutations/1/0/hidden", shape), (Ints{0, 1, 2}));
   EXPECT_EQ(joined.read_integers("permutations/1/11/hidden", shape), (Ints{2, 0, 1}));
+  EXPECT_EQ(joined.names_in("bases"), Texts{"1"});
+  EXPECT_EQ(joined.read_floats("bases/1/4/hidden", shape), std::vector<float>(basis.data(), basis.data() + 9));
+  EXPECT_EQ(shape, (Shape{3, 3}));
 }
 
 TEST_F(ResultsTest, what_instruments_measured_goes_with_its_cell_and_takes_no_place_where_none_was_on) {

@@ -5,6 +5,7 @@
 
 #include "linear_fleet.hpp"
 #include "lqg/expected_cost.hpp"
+#include "memory_store.hpp"
 #include "systems.hpp"
 #include "train/round_loop.hpp"
 
@@ -61,11 +62,54 @@ TEST(LqgRobot, training_in_two_goes_also_by_another_robot_is_training_at_once) {
   EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), first->weights().flat()));
 }
 
+TEST(LqgWorkload, finetunes_on_new_trajectories_of_every_task) {
+  const std::unique_ptr<Workload> workload = make_lqg_workload(
+      options_of("fleet.robots = 4\nsystem.observations = 6\ndata.horizon = 15\ndata.trajectories = 2\n"
+                 "tasks.weights = [0.1, 1.0, 10.0]",
+                 3));
+  const std::unique_ptr<Robot> robot = workload->make_finetune_robot();
+  EXPECT_EQ(robot->samples(), 6);
+  const ParamVector& at = robot->weights();
+  const double loss = robot->held_out_loss(at).sum;
+  EXPECT_EQ(workload->make_finetune_robot()->held_out_loss(at).sum, loss);
+  for (int i = 0; i < 4; ++i) EXPECT_NE(workload->make_robot(i)->held_out_loss(at).sum, loss);
+}
+
+TEST(LqgFleet, bases_of_the_last_merge_outlive_an_interruption) {
+  const Comm world = MpiSession::world();
+  Comm alone = world.split(world.rank());
+  const LqgOptions options = options_of("fleet.robots = 3\nsystem.observations = 6\ndata.horizon = 15", 3);
+  const std::unique_ptr<Merger> merger = merger_called("gl");
+  const auto run = [&](int patience, MemoryStore& store) {
+    int asked = 0;
+    alone.set_stop_request([&] { return ++asked > patience; });
+    const std::unique_ptr<Workload> workload = make_lqg_workload(options);
+    CellResult result = run_cell({.robots = 3, .epochs = 4, .seed = 3}, Regime::kMerge, merger.get(), *workload, alone,
+                                 [](const RoundRecord&) {}, {.when = {}, .store = &store});
+    alone.set_stop_request(nullptr);
+    return result;
+  };
+  MemoryStore unused;
+  const CellResult whole = run(1000, unused);
+  ASSERT_EQ(whole.bases.size(), 3U);
+  EXPECT_NE(whole.bases[1], whole.bases[2]);
+  for (int patience = 1;; ++patience) {
+    MemoryStore store;
+    try {
+      (void)run(patience, store);
+      EXPECT_GT(patience, 10) << "nothing was interrupted";
+      break;
+    } catch (const Interrupted&) {
+      EXPECT_EQ(run(1000, store).bases, whole.bases) << "stopped after " << patience;
+    }
+  }
+}
+
 class EveryMethodOnLqg : public testing::TestWithParam<MergerEntry> {};
 
 TEST_P(EveryMethodOnLqg, trains_and_merges_to_the_same_bits_on_any_number_of_ranks) {
   const std::string method(GetParam().name);
-  if (method == "regmean" || method == "regression" || method == "best-of") {
+  if (const std::unique_ptr<Merger> merger = merger_called(method); merger != nullptr && merger->needs().layers) {
     GTEST_SKIP() << "asks for the layers of a network, which a recurrence does not have";
   }
   const Comm world = MpiSession::world();

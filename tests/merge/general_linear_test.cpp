@@ -276,6 +276,28 @@ TEST(GeneralLinear, one_iteration_brings_everybody_to_the_first_participant) {
   EXPECT_TRUE(responses(outcome.merged).isApprox(responses(original), 1e-5));
 }
 
+TEST(GeneralLinear, bases_lead_from_every_robot_to_the_consensus) {
+  const Comm world = MpiSession::world();
+  const std::vector<ParamVector> weights = disguised(random_weights(0), 5, 0.5);
+  LinearFleet fleet(weights, world);
+  const MergeInput input = fleet.input({0, 1, 2, 4});
+  const MergeOutcome outcome = make_general_linear(GeneralLinearOptions{})->merge(input, world);
+  const LinearView view(linear_symmetry(), 0);
+  const LinearBlocks merged = view.blocks(outcome.merged);
+  ASSERT_EQ(outcome.bases.size(), input.rows.size());
+  for (std::size_t i = 0; i < input.rows.size(); ++i) {
+    const MatrixXd p = outcome.bases[i].front().cast<double>();
+    if (input.rows[i].robot == 0 || !input.rows[i].participates) {
+      EXPECT_EQ(p, MatrixXd::Identity(kStates, kStates));
+      continue;
+    }
+    const LinearBlocks own = view.blocks(*input.rows[i].weights);
+    EXPECT_TRUE((own.a * p).isApprox(p * merged.a, 1e-5));
+    EXPECT_TRUE(own.b.isApprox(p * merged.b, 1e-5));
+    EXPECT_TRUE((own.c * p).isApprox(merged.c, 1e-5));
+  }
+}
+
 TEST(GeneralLinear, what_no_basis_touches_is_averaged) {
   const Comm world = MpiSession::world();
   std::vector<ParamVector> weights{random_weights(0), random_weights(1)};

@@ -107,7 +107,7 @@ TEST(CloningRows, are_split_by_whole_demonstrations) {
     episode.rewards.resize(k + 1);
   }
   const CloningRows all = rows_of(set);
-  const CloningSplit split = split_rows(all, tasks, 0.5);
+  const CloningSplit split = split_windows(all, tasks, 0.5, 1);
   ASSERT_EQ(split.test.size(), 2U);
   // Of push, the demonstrations of 1 and 4 rows are learned from, those of 7 and 10 tested on; of reach 2, 5 and 8, 11.
   EXPECT_EQ(split.train.size(), 1U + 4U + 2U + 5U);
@@ -118,8 +118,25 @@ TEST(CloningRows, are_split_by_whole_demonstrations) {
               split.labels[i] == 0 ? "push-v3" : "reach-v3");
   }
   for (const std::int32_t row : split.test[0]) EXPECT_GE(row, all.starts[6]);
-  EXPECT_EQ(split_rows(all, tasks, 0.01).test[0].size(), 10U) << "at least one is tested on";
-  EXPECT_THROW((void)split_rows(all, find_tasks("hammer"), 0.1), Error);
+  EXPECT_EQ(split_windows(all, tasks, 0.01, 1).test[0].size(), 10U) << "at least one is tested on";
+  EXPECT_THROW((void)split_windows(all, find_tasks("hammer"), 0.1, 1), Error);
+}
+
+TEST(CloningRows, every_row_is_in_a_window_of_its_own_demonstration) {
+  constexpr int kWindow = 4;
+  DemonstrationSet set;
+  for (const std::size_t steps : {4U, 9U, 8U, 5U}) {
+    Demonstration& episode = set.episodes.emplace_back();
+    episode.task = "push-v3";
+    episode.observations.resize((steps + 1) * kObservationSize);
+    episode.actions.resize(steps * kActionSize);
+    episode.rewards.resize(steps);
+  }
+  const CloningRows all = rows_of(set);
+  const CloningSplit split = split_windows(all, find_tasks("push"), 0.5, kWindow);
+  EXPECT_EQ(split.train, (std::vector<std::int32_t>{0, 4, 8, 9}));  // the last of the second overlaps the one before
+  EXPECT_EQ(split.test[0], (std::vector<std::int32_t>{13, 17, 21, 22}));
+  EXPECT_THROW((void)split_windows(all, find_tasks("push"), 0.5, 5), Error);
 }
 
 }  // namespace

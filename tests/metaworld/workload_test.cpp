@@ -6,8 +6,11 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "io/model_file.hpp"
 #include "merge/average.hpp"
 #include "metaworld/assets.hpp"
+#include "metaworld/goals.hpp"
+#include "metaworld/pilot.hpp"
 #include "metaworld/recorder.hpp"
 #include "metaworld/world.hpp"
 #include "scratch.hpp"
@@ -99,17 +102,34 @@ class MetaworldFleet : public testing::Test {
   std::unique_ptr<World> metaworld_ = metaworld_world().make();
 };
 
-TEST_F(MetaworldFleet, is_the_same_on_any_number_of_ranks) {
-  const std::unique_ptr<Workload> cloning = workload(cell());
-  EXPECT_EQ(cloning->metrics().front(), "success");
-  const FleetOptions options{.robots = 2, .epochs = 2, .merge_every = 1};
-  const std::vector<Metric> together = run(options, Regime::kMerge, *cloning, world_);
-  const std::vector<Metric> alone = run(options, Regime::kMerge, *cloning, world_.split(world_.rank()));
-  ASSERT_EQ(together.size(), alone.size());
-  for (std::size_t i = 0; i < alone.size(); ++i) {
-    EXPECT_EQ(together[i].name, alone[i].name);
-    EXPECT_EQ(together[i].value, alone[i].value) << together[i].name << " of " << together[i].robot;
+TEST_F(MetaworldFleet, is_the_same_on_any_number_of_ranks_whatever_the_network) {
+  for (const char* kind : {"mlp", "rnn", "transformer"}) {
+    std::vector<std::pair<std::string, Value>> values{{"model.kind", std::string(kind)},
+                                                      {"data.window", std::int64_t{8}},
+                                                      {"evaluate.episodes", std::int64_t{2}},
+                                                      {"evaluate.max_steps", std::int64_t{40}}};
+    if (std::string_view(kind) == "rnn") values.emplace_back("model.hidden", Value::List{Value(std::int64_t{32})});
+    const std::unique_ptr<Workload> cloning = workload(cell(values));
+    EXPECT_EQ(cloning->metrics().front(), "success");
+    const FleetOptions options{.robots = 2, .epochs = 2, .merge_every = 1};
+    const std::vector<Metric> together = run(options, Regime::kMerge, *cloning, world_);
+    const std::vector<Metric> alone = run(options, Regime::kMerge, *cloning, world_.split(world_.rank()));
+    ASSERT_EQ(together.size(), alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(together[i].name, alone[i].name);
+      EXPECT_EQ(together[i].value, alone[i].value) << kind << ", " << together[i].name << " of " << together[i].robot;
+    }
   }
+}
+
+TEST_F(MetaworldFleet, a_policy_with_a_memory_learns_to_reach_and_to_close_a_door) {
+  const std::unique_ptr<Workload> cloning = workload(cell({{"model.kind", std::string("rnn")},
+                                                           {"data.window", std::int64_t{8}},
+                                                           {"train.learning_rate", 3e-3},
+                                                           {"train.batch_size", std::int64_t{16}}}));
+  const std::vector<Metric> schooled =
+      run({.robots = 2, .epochs = 80, .merge_every = 0}, Regime::kJoint, *cloning, world_);
+  EXPECT_GT(merged(schooled, "success"), 0.5);
 }
 
 TEST_F(MetaworldFleet, learns_to_reach_and_to_close_a_door) {
@@ -122,6 +142,38 @@ TEST_F(MetaworldFleet, learns_to_reach_and_to_close_a_door) {
   EXPECT_EQ(merged(schooled, "diverged"), 0.0);
   EXPECT_DOUBLE_EQ(merged(schooled, "success"),
                    (merged(schooled, "success_reach") + merged(schooled, "success_door-close")) / 2);
+}
+
+TEST_F(MetaworldFleet, a_saved_policy_acts_without_the_fleet) {
+  Settings settings = cell();
+  const std::unique_ptr<Workload> cloning = workload(settings);
+  SettingsReader reader(settings);
+  (void)metaworld_->describe(reader);
+  const CellResult trained = run_cell({.robots = 2, .epochs = 60, .merge_every = 0}, Regime::kJoint, nullptr, *cloning,
+                                      world_, [](const RoundRecord&) {});
+  settings["workload"].value = std::string("metaworld");
+  const fs::path file = file_.parent_path() / cat("policy-", world_.rank(), ".h5");
+  write_model(file,
+              {.settings = settings,
+               .companions = cloning->companions(),
+               .symmetry = cloning->symmetry(),
+               .weights = *trained.merged},
+              {});
+  const Policy policy = load_policy(file);
+  Workshop workshop(default_assets());
+  RandomStream stream(1, Purpose::kTest);
+  int successes = 0;
+  for (const int task : find_tasks("reach,door-close")) {
+    for (int episode = 0; episode < 5; ++episode) {
+      Environment& environment = workshop.environment(task);
+      environment.reset(draw_variation(task_of(task), stream));
+      successes += roll_out(environment, policy, {}, 150).success ? 1 : 0;
+    }
+  }
+  EXPECT_GT(successes, 5);
+  Environment& unknown = workshop.environment(find_tasks("push").front());
+  unknown.reset(draw_variation(task_of(find_tasks("push").front()), stream));
+  EXPECT_THROW((void)roll_out(unknown, policy), ConfigError) << "it has no number for push";
 }
 
 TEST_F(MetaworldFleet, counts_an_episode_that_the_simulator_gives_up_as_a_failure) {

@@ -85,6 +85,10 @@ TEST(RateSchedule, warms_up_and_comes_down_along_half_a_cosine) {
   EXPECT_LT(cosine.factor(103, 104), 1e-3);
   for (std::int64_t step = 4; step < 103; ++step) EXPECT_GT(cosine.factor(step, 104), cosine.factor(step + 1, 104));
   EXPECT_GE(cosine.factor(1000, 104), 0.0) << "nor does it come up again";
+  const RateSchedule floored{.kind = RateSchedule::Kind::kCosine, .warmup_steps = 4, .floor = 0.02};
+  EXPECT_EQ(floored.factor(4, 104), 1.0);
+  EXPECT_NEAR(floored.factor(54, 104), 0.51, 1e-12);
+  EXPECT_NEAR(floored.factor(104, 104), 0.02, 1e-12);
 }
 
 TEST(Optimizer, takes_a_factor_as_a_smaller_learning_rate) {

@@ -29,13 +29,13 @@ class ToyWorld : public World {
   std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
 };
 
-/// Another, with a key that the first lacks.
+/// Another, with a key that the first lacks and policies that are linear.
 class QuietWorld : public ToyWorld {
  public:
   CellFacts describe(SettingsReader& settings) override {
     int volume = 3;
     settings.read("quiet.volume", volume);
-    return {};
+    return {.symmetry = GroupKind::kGeneralLinear, .layers = false};
   }
 };
 
@@ -353,6 +353,27 @@ TEST(Expand, a_wrong_choice_is_corrected) {
                    {"a.toml:3:16: merge.method = \"avrage\"", "did you mean \"average\"?"});
   expect_complaint("[sweep.grid]\nworkload = [\"toi\"]\n", {"workload = \"toi\"", "\"toy\", \"quiet\""});
   expect_complaint("merge.hand_back = \"al\"\n", {"\"all\", \"participants\""});
+}
+
+TEST(Expand, a_method_that_needs_other_policies_is_refused_by_the_setting_that_makes_it_so) {
+  expect_complaint("merge.method = \"gl\"\n", {"a.toml:2:16: merge.method = \"gl\"", "\"toy\" can only be permuted",
+                                               "methods for them are average, fleet-merge"});
+  expect_complaint("merge.method = \"best-of\"\nmerge.best-of.candidates = [\"average\", \"gl\"]\n",
+                   {"a.toml:3:28: merge.best-of.candidates", "\"toy\" can only be permuted"});
+  const std::vector<std::pair<std::string, std::string>> in_vain = {
+      {"merge.method = \"regmean\"\n", "a.toml:2:16: merge.method = \"regmean\""},
+      {"merge.method = \"regression\"\n", "merge.method = \"regression\""},
+      {"merge.method = \"best-of\"\n", "merge.best-of.candidates = "},
+      {"merge.method = \"git-rebasin\"\nmerge.git-rebasin.match = \"activations\"\n", "merge.git-rebasin.match = "},
+      {"merge.method = \"fisher\"\nmerge.fisher.align = \"activations\"\n", "merge.fisher.align = "}};
+  for (const auto& [settings, named] : in_vain) {
+    const std::string message = complaint(settings + "[sweep.grid]\nworkload = [\"quiet\"]\n");
+    EXPECT_NE(message.find("no layered networks; methods for them are average"), std::string::npos) << message;
+    EXPECT_NE(message.find(named), std::string::npos) << message;
+  }
+  for (const char* suited : {"gl", "git-rebasin", "fisher", "local", "joint"}) {
+    EXPECT_EQ(complaint(cat("[sweep.grid]\nworkload = [\"quiet\"]\nmerge.method = [\"", suited, "\"]\n")), "accepted");
+  }
 }
 
 TEST(Expand, a_wrong_value_is_found_in_any_cell) {

@@ -13,41 +13,27 @@
 namespace fleet {
 namespace {
 
-/// Images of four classes, or text in which each symbol leaves two to follow.
+/// Images of four classes, text in which each symbol leaves two to follow, or actions that follow from what is seen now
+/// and what was seen before.
 class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
  protected:
   void SetUp() override {
     SettingsReader reader(GetParam().settings);
     const NetworkShape& shape = GetParam().shape;
-    RandomStream stream(5, Purpose::kTest);
-    std::shared_ptr<Samples> samples;
-    if (shape.input == NetworkShape::Input::kText) {
-      symbols_.assign(1, 0);
-      while (symbols_.size() < kSamples * static_cast<std::size_t>(shape.steps) + 1) {
-        const std::uint64_t next = 3U * symbols_.back() + 1U + stream.below(2);
-        symbols_.push_back(static_cast<std::uint8_t>(next % static_cast<std::uint64_t>(shape.inputs)));
-      }
-      TextWindows windows{.symbols = symbols_, .starts = {}, .window = shape.steps};
-      for (std::size_t i = 0; i < kSamples; ++i) windows.starts.push_back(static_cast<std::int64_t>(i) * shape.steps);
-      samples = make_samples(std::move(windows));
-    } else {
-      for (std::size_t i = 0; i < kSamples; ++i) {
-        labels_.push_back(static_cast<std::uint8_t>(i % 4));
-        for (int f = 0; f < shape.inputs; ++f) {
-          pixels_.push_back(static_cast<std::uint8_t>((f % 4 == labels_.back() ? 120 : 0) + stream.below(130)));
-        }
-      }
-      samples = make_samples(LabelledBytes{
-          .values = pixels_, .labels = labels_, .features = shape.inputs, .mean = 0.3F, .deviation = 0.3F});
-    }
+    const bool acts = shape.input == NetworkShape::Input::kSequence;
+    const std::shared_ptr<Samples> samples = acts                                        ? demonstrations()
+                                             : shape.input == NetworkShape::Input::kText ? texts()
+                                                                                         : images();
     Shard all;
-    all.train.resize(kSamples);
-    std::iota(all.train.begin(), all.train.end(), 0);
-    workload_ = make_supervised_workload({.train = samples,
-                                          .test = samples,
-                                          .shards = {all, all},
-                                          .network = make_network(reader, shape),
-                                          .options = {.batch_size = 25, .optimizer = {.learning_rate = 5e-3}}});
+    for (std::size_t i = 0; i < kSamples; ++i) all.train.push_back(static_cast<std::int32_t>(i));
+    workload_ =
+        make_supervised_workload({.train = samples,
+                                  .test = samples,
+                                  .groups = {.name = "all", .samples = {all.train}},
+                                  .objective = acts ? ObjectiveKind::kSquaredError : ObjectiveKind::kCrossEntropy,
+                                  .shards = {all, all},
+                                  .network = make_network(reader, shape),
+                                  .options = {.batch_size = 25, .optimizer = {.learning_rate = 5e-3}}});
     for (int i = 0; i < 2; ++i) robots_.push_back(workload_->make_robot(i));
     robots_[0]->train(100, [] { return false; });
     RandomStream draw(6, Purpose::kTest);
@@ -59,6 +45,44 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
       Robot& robot = *robots_[static_cast<std::size_t>(i)];
       input_.rows.push_back({i, &robot.weights(), static_cast<double>(robot.samples()), true, &robot});
     }
+  }
+  std::shared_ptr<Samples> images() {
+    const NetworkShape& shape = GetParam().shape;
+    for (std::size_t i = 0; i < kSamples; ++i) {
+      labels_.push_back(static_cast<std::uint8_t>(i % 4));
+      for (int f = 0; f < shape.inputs; ++f) {
+        pixels_.push_back(static_cast<std::uint8_t>((f % 4 == labels_.back() ? 120 : 0) + stream_.below(130)));
+      }
+    }
+    return make_samples(
+        LabelledBytes{.values = pixels_, .labels = labels_, .features = shape.inputs, .mean = 0.3F, .deviation = 0.3F});
+  }
+  std::shared_ptr<Samples> texts() {
+    const NetworkShape& shape = GetParam().shape;
+    symbols_.assign(1, 0);
+    while (symbols_.size() < kSamples * static_cast<std::size_t>(shape.steps) + 1) {
+      const std::uint64_t next = 3U * symbols_.back() + 1U + stream_.below(2);
+      symbols_.push_back(static_cast<std::uint8_t>(next % static_cast<std::uint64_t>(shape.inputs)));
+    }
+    TextWindows windows{.symbols = symbols_, .starts = {}, .window = shape.steps};
+    for (std::size_t i = 0; i < kSamples; ++i) windows.starts.push_back(static_cast<std::int64_t>(i) * shape.steps);
+    return make_samples(std::move(windows));
+  }
+  std::shared_ptr<Samples> demonstrations() {
+    const NetworkShape& shape = GetParam().shape;
+    const auto rows = static_cast<Eigen::Index>(kSamples) + shape.steps;
+    seen_ = RowMatrix::NullaryExpr(rows, shape.inputs, [&] { return static_cast<float>(stream_.normal()); });
+    actions_.setZero(rows, shape.outputs);
+    for (Eigen::Index t = 1; t < rows; ++t) {
+      actions_.row(t) = 0.5F * (seen_.row(t) - seen_.row(t - 1)).head(shape.outputs);
+    }
+    return make_samples(Demonstrations{.actions = {actions_.data(), static_cast<std::size_t>(actions_.size())},
+                                       .features = shape.inputs,
+                                       .dimensions = shape.outputs,
+                                       .window = shape.steps,
+                                       .observe = [this](std::int32_t row, std::span<float> into) {
+                                         std::copy_n(&seen_(row, 0), into.size(), into.begin());
+                                       }});
   }
   double loss(const ParamVector& weights) {
     Score total;
@@ -78,6 +102,9 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
   std::vector<std::uint8_t> symbols_;
   std::vector<std::uint8_t> pixels_;
   std::vector<std::uint8_t> labels_;
+  RowMatrix seen_;
+  RowMatrix actions_;
+  RandomStream stream_{5, Purpose::kTest};
   std::unique_ptr<Workload> workload_;
   std::vector<std::unique_ptr<Robot>> robots_;
   GroupElement element_;
@@ -115,15 +142,16 @@ TEST_P(EveryTrainedNetwork, merging_with_a_permuted_copy_gives_back_its_loss) {
 }
 
 TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
-  const bool is_text = GetParam().shape.input == NetworkShape::Input::kText;
+  const int steps = GetParam().shape.steps;
   const ParamVector& weights = robots_[0]->weights();
   for (std::size_t m = 0; m < input_.maps.size(); ++m) {
     const MapMoments first = robots_[0]->map_moments(weights, &weights, m);
     const MapMoments again = robots_[0]->map_moments(weights, &robots_[1]->weights(), m);
     EXPECT_EQ(first.samples, again.samples);
     EXPECT_EQ(first.inputs, again.inputs);
-    if (is_text) EXPECT_EQ(first.samples, static_cast<double>(kSamples) * GetParam().shape.steps);
-    if (input_.maps[m].has_constant()) EXPECT_EQ(first.inputs.diagonal().tail<1>()(0), first.samples);
+    EXPECT_TRUE(steps == 0 || first.samples == static_cast<double>(kSamples) * steps) << first.samples;
+    if (!input_.maps[m].has_constant()) continue;
+    EXPECT_EQ(first.inputs.diagonal().tail<1>()(0), first.samples);
   }
 }
 
@@ -202,6 +230,9 @@ INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, nam
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EveryTrainedNetwork, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentFleet, kRecurrent, name_of);
+INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryTrainedNetwork, kRecurrentPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EveryTrainedNetwork, kTransformerPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryRecurrentFleet, kRecurrentPolicies, name_of);
 
 }  // namespace
 }  // namespace fleet

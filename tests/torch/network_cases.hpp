@@ -58,6 +58,17 @@ inline NetworkCase recurrent(const std::string& kind, const std::string& name, c
           kText};
 }
 
+inline constexpr NetworkShape kVectors{.inputs = 5, .outputs = 4, .input = NetworkShape::Input::kSequence, .steps = 6};
+
+/// The same for a sequence of vectors.
+inline NetworkCase of_vectors(const NetworkCase& of_text) {
+  NetworkCase tested = of_text;
+  tested.name += "_of_vectors";
+  tested.settings.erase("model.embedding");
+  tested.shape = kVectors;
+  return tested;
+}
+
 inline NetworkCase relu_rnn() {
   NetworkCase rnn = recurrent("rnn", "rnn_relu", {9}, 0);
   rnn.settings["model.activation"] = text("relu");
@@ -82,5 +93,9 @@ inline const auto kRecurrent =
                     recurrent("lstm", "lstm_one_hot", {6}, 0), recurrent("gru", "gru", {6, 5}, 3),
                     recurrent("gru", "gru_one_hot", {6}, 0));
 inline const auto kTransformers = testing::Values(transformer());
+inline const auto kRecurrentPolicies =
+    testing::Values(of_vectors(recurrent("rnn", "rnn", {9}, 0)), of_vectors(recurrent("lstm", "lstm", {6, 5}, 0)),
+                    of_vectors(recurrent("gru", "gru", {6, 5}, 0)));
+inline const auto kTransformerPolicies = testing::Values(of_vectors(transformer()));
 
 }  // namespace fleet

@@ -31,13 +31,14 @@ class EveryNetwork : public testing::TestWithParam<NetworkCase> {
     }
     return weights;
   }
-  bool is_text() const { return GetParam().shape.input == Input::kText; }
   torch::Tensor random_inputs(int samples) const {
-    if (is_text()) return torch::randint(0, GetParam().shape.inputs, {samples, GetParam().shape.steps});
-    return torch::randn({samples, GetParam().shape.inputs});
+    const NetworkShape& shape = GetParam().shape;
+    if (shape.input == Input::kText) return torch::randint(0, shape.inputs, {samples, shape.steps});
+    if (shape.input == Input::kSequence) return torch::randn({samples, shape.steps, shape.inputs});
+    return torch::randn({samples, shape.inputs});
   }
   torch::Tensor random_targets(int samples) const {
-    return torch::randint(0, GetParam().shape.outputs, {samples * (is_text() ? GetParam().shape.steps : 1)});
+    return torch::randint(0, GetParam().shape.outputs, {samples * std::max(1, GetParam().shape.steps)});
   }
   torch::Tensor outputs(const ParamVector& weights, const torch::Tensor& inputs) const {
     const torch::NoGradGuard no_grad;
@@ -185,6 +186,11 @@ INSTANTIATE_TEST_SUITE_P(Transformers, EveryNetwork, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EverySequenceNetwork, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EverySequenceNetwork, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentNetwork, kRecurrent, name_of);
+INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryNetwork, kRecurrentPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EveryNetwork, kTransformerPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EverySequenceNetwork, kRecurrentPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EverySequenceNetwork, kTransformerPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryRecurrentNetwork, kRecurrentPolicies, name_of);
 
 TEST(Models, an_unknown_model_is_named_with_those_there_are) {
   const Settings settings{{"model.kind", Setting{Value(std::string("mlpp")), {"a.toml", 1, 1}}}};

@@ -7,6 +7,7 @@
 #include "measurements.hpp"
 #include "memory_store.hpp"
 #include "toy_fleet.hpp"
+#include "train/quick_merger.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
@@ -65,23 +66,17 @@ struct Outcome {
 Outcome run(const FleetOptions& options, const std::string& method, const Comm& comm,
             const Checkpointing& checkpointing = {}) {
   ToyWorkload workload(kSamples);
-  Settings settings;
-  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
-  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
-  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
-  SettingsReader reader(settings);
-  const MergerEntry& entry = find_merger(method);
-  const std::unique_ptr<Merger> merger = entry.make(reader);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
   Onlooker onlooker;
   RoundObserver* const observers[] = {&onlooker};
   Outcome outcome;
   try {
     const CellResult result = run_cell(
-        options, entry.regime, merger.get(), workload, comm,
+        options, find_merger(method).regime, merger.get(), workload, comm,
         [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {
-      outcome.elements.emplace_back(result.element_robots[i], result.elements[i]);
+      outcome.elements.emplace_back(result.robots[i], result.elements[i]);
     }
   } catch (const Interrupted&) {
     outcome.interrupted = true;
@@ -144,7 +139,7 @@ class ResumeTest : public testing::Test {
 
 TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninterrupted) {
   for (const MergerEntry& entry : merger_table()) {
-    if (entry.needs != GroupKind::kPermutation) continue;  // the toy's units can only be permuted
+    if (!toy::suits(entry)) continue;
     const std::string method(entry.name);
     for (const auto moments :
          {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {

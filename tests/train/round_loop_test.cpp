@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "toy_fleet.hpp"
+#include "train/quick_merger.hpp"
 
 namespace fleet {
 namespace {
@@ -19,15 +20,9 @@ struct Trace {
 
 Trace run(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
   ToyWorkload workload(kSamples, learning_rate);
-  Settings settings;
-  settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
-  settings["merge.fleet-merge.steps"].value = std::int64_t{5};
-  settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
-  SettingsReader reader(settings);
-  const MergerEntry& entry = find_merger(method);
-  const std::unique_ptr<Merger> merger = entry.make(reader);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
   Trace trace;
-  const CellResult result = run_cell(options, entry.regime, merger.get(), workload, comm,
+  const CellResult result = run_cell(options, find_merger(method).regime, merger.get(), workload, comm,
                                      [&](const RoundRecord& round) { trace.rounds.push_back(round); });
   if (result.merged) trace.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
   return trace;
@@ -55,7 +50,7 @@ class RoundLoopTest : public testing::Test {
 TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
   const Comm alone = world_.split(world_.rank());
   for (const MergerEntry& entry : merger_table()) {
-    if (entry.needs != GroupKind::kPermutation) continue;  // the toy's units can only be permuted
+    if (!toy::suits(entry)) continue;
     for (const auto moments :
          {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
       for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {
@@ -123,6 +118,26 @@ TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {
   for (const RoundRecord& round : run(options_, "joint", world_).rounds) {
     ASSERT_EQ(round.metrics.size(), 1U);
     EXPECT_EQ(round.metrics[0].robot, kMergedPolicy);
+  }
+}
+
+TEST_F(RoundLoopTest, fewer_tests_change_nothing_else) {
+  options_.local_tests = FleetOptions::LocalTests::kEvery;
+  for (const std::string method : {"average", "local", "joint"}) {
+    const Trace every = run(options_, method, world_);
+    for (const int interval : {0, 2}) {  // rounds 3, or 2 and 3
+      FleetOptions seldom = options_;
+      seldom.test_every = interval;
+      const Trace trace = run(seldom, method, world_);
+      EXPECT_EQ(trace.merged, every.merged);
+      for (std::size_t r = 0; r < 3; ++r) {
+        const bool tested = r == 2 || (interval == 2 && r == 1);
+        ASSERT_EQ(trace.rounds[r].metrics.size(), tested ? every.rounds[r].metrics.size() : 0U) << method;
+        for (std::size_t i = 0; i < trace.rounds[r].metrics.size(); ++i) {
+          EXPECT_EQ(trace.rounds[r].metrics[i].value, every.rounds[r].metrics[i].value);
+        }
+      }
+    }
   }
 }
 

@@ -21,7 +21,8 @@ def draw(view: View) -> dict[str, Figure]:
     figures = {view.name: overview_figure(view)}
     for key in view.axes:
         figures[f"{view.name}-{key}"] = axis_figure(view, key)
-    figures[f"{view.name}-curves"] = curves_figure(view)
+    if _has_curves(view):
+        figures[f"{view.name}-curves"] = curves_figure(view)
     return figures
 
 
@@ -47,9 +48,10 @@ def curves_figure(view: View) -> Figure:
 
 
 def overview_figure(view: View) -> Figure:
-    """Curves above, the final value against the axes below; without axes, beside them by method."""
+    """Curves above, the final value against the axes below; without axes, beside them by method.
+    Where everything merges once, at the end, there are no curves."""
     above, below = view.notes(), Notes()
-    panels, tables = _curves(view, above)
+    panels, tables = _curves(view, above) if _has_curves(view) else ([], [])
     keys = view.axes[:MAX_PANELS] or [METHOD]
     if "workload" in view.axes:
         key = next((axis for axis in view.axes if axis != "workload"), METHOD)
@@ -63,14 +65,22 @@ def overview_figure(view: View) -> Figure:
     ]
     title = f"{view.name}: {view.split} {view.metric}"
     lines, styles = overview_lines(above, below), list(view.styles.values())
-    if view.axes:
+    if not panels:
+        figure, (second,) = page(len(finals), 1, title, lines, styles)
+    elif view.axes:
         figure, (first, second) = page(max(len(panels), len(finals)), 2, title, lines, styles)
     else:
         figure, (row,) = page(2, 1, title, lines, styles)
         first, second = row.subfigures(1, 2, squeeze=False)[0]
-    _curves_row(view, first, panels, tables)
+    if panels:
+        _curves_row(view, first, panels, tables)
     final_row(view, second, finals, final_tables, keys)
     return figure
+
+
+def _has_curves(view: View) -> bool:
+    """A point is no curve."""
+    return bool(view.curves.groupby("cell").epoch.nunique().max() > 1)
 
 
 def _curves(view: View, notes: Notes) -> tuple[list[Panel], list[pd.DataFrame]]:
@@ -84,7 +94,7 @@ def _curves(view: View, notes: Notes) -> tuple[list[Panel], list[pd.DataFrame]]:
     if len(frequencies) > 1 and key == EVERY_EPOCHS:
         once = rows[EVERY_EPOCHS] == ONE_SHOT
         if len(frequencies) > 2 and rows[once].groupby("cell").epoch.nunique().max() == 1:
-            rows = rows[~once]  # a point is no curve
+            rows = rows[~once]
             notes.last.append("no curve for one-shot merging")
     elif len(frequencies) > 1:
         rows = rows[rows[EVERY_EPOCHS] == frequencies[0]]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
+from fleet_analysis.figures.panels import ratio_ticks
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
@@ -53,11 +53,11 @@ def draw(sweeps: Sequence[Results]) -> dict[str, Figure]:
     for axes, results, table in zip(panels, sweeps, tables, strict=False):
         _bars(axes, table)
         seeds = results.done[SEED].nunique()
-        axes.set_title(f"{results.name.replace('_', ' ')} ({seeds} trials)", loc="left")
+        axes.set_title(f"{_title(results.name)} ({seeds} trials)", loc="left")
         axes.set_xlabel("expected cost / optimal cost", loc="left")
     for axes in panels[len(sweeps) :]:
         axes.remove()
-    note = "bar: median over trials; line: from the least to the largest"
+    note = "bar and number: median over trials; line: from the least to the largest"
     figure.supxlabel(note, size=7, color=MUTED, x=0.99, ha="right")
     return {f"{'+'.join(results.name for results in sweeps[:3])}-linear": figure}
 
@@ -107,15 +107,24 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
         axes.barh(place, max(min(row["median"], end), low) - low, 0.66, left=low, color=colour)
         reach = np.clip([row.low, row.high], low, end)
         axes.plot(reach, [place, place], color=INK, linewidth=0.9)
-        axes.text(reach[1], place, f" {_number(row['median'])}", va="center", size=7, color=INK)
+        axes.annotate(
+            _number(row["median"]),
+            (1.0, place),
+            xycoords=axes.get_yaxis_transform(),
+            va="center",
+            ha="right",
+            size=7,
+            color=INK,
+        )
     axes.set_yticks(places, [str(label) for label in table.index])
     axes.grid(visible=False)
     axes.axvline(1.0, color=MUTED, linewidth=1.2)
-    if end < 1000.0:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    ratio_ticks(axes.xaxis, end)
+
+
+def _title(name: str) -> str:
+    words = name.split("_")
+    return " ".join(word.upper() if word in ("lqg", "lqr") else word for word in words)
 
 
 def _number(ratio: float) -> str:

@@ -8,10 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from fleet_analysis.figures.scale import Scale
-from fleet_analysis.schema import METHOD, is_share
+from fleet_analysis.schema import METHOD, is_ratio, is_share
 from fleet_analysis.style import MethodStyle, line_look
 
 MAX_MARKERS = 12
@@ -59,9 +66,13 @@ def draw_final(
 
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
-    """Percent for what is a share, and a handful of ticks."""
+    """Percent for what is a share, a logarithmic scale for ratios, and a handful of ticks."""
     share = is_share(metric)
     axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
+    if is_ratio(metric):
+        axes.set_yscale("log")
+        ratio_ticks(axes.yaxis, axes.get_ylim()[1])
+        return
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     if share:
         percent_axis(axes.yaxis)
@@ -76,6 +87,16 @@ def percent_axis(axis: XAxis | YAxis) -> None:
     axis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(width, "\u2007"))
     )
+
+
+def ratio_ticks(axis: XAxis | YAxis, end: float) -> None:
+    """Of a logarithmic axis from about 1 to `end`: 1, 2, 5, 10, ..., or powers of ten."""
+    if end < 1000.0:
+        few = MaxNLocator(5, steps=[1, 2, 5, 10])
+        axis.set_major_locator(few if end < 4.0 else LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _by_method(
