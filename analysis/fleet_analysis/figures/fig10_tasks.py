@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures.page import page
-from fleet_analysis.figures.panels import percent_axis
+from fleet_analysis.figures.panels import value_axis_below
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
-from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
+from fleet_analysis.schema import METHOD, SEED, higher_is_better
 from fleet_analysis.stats import summarise
 from fleet_analysis.style import GRID, MUTED, MethodStyle, line_look, method_styles
 from fleet_analysis.tasks import on_own_tasks, task_values
@@ -40,9 +40,7 @@ def draw(results: Results, metric: str, split: str) -> dict[str, Figure]:
     axes = row.subplots()
     places = {ALL: 0.0} | {task: i + SEPARATION for i, task in enumerate(order)}
     _rows(axes, table, places, styles)
-    if is_share(metric):
-        percent_axis(axes.xaxis)
-    axes.set_xlabel(f"{split} {metric}{' (%)' if is_share(metric) else ''}", loc="left")
+    value_axis_below(axes, metric, split)
     return {f"{results.name}-tasks": figure}
 
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from fleet_analysis.figures.fig03d_one_shot import merged_once
 from fleet_analysis.figures.page import page, row_of_panels
-from fleet_analysis.figures.panels import percent_axis
+from fleet_analysis.figures.panels import value_axis_below
 from fleet_analysis.load import Results
-from fleet_analysis.schema import METHOD, REFERENCES, is_share
+from fleet_analysis.schema import METHOD, REFERENCES
 from fleet_analysis.stats import summarise
 from fleet_analysis.style import MethodStyle, line_look
 from fleet_analysis.variants import method_of, shared_axes, variants
@@ -47,9 +47,7 @@ def draw(results: Results, metric: str, split: str) -> dict[str, Figure]:
     for each, panel, table in zip(axes, panels, tables, strict=True):
         _panel(each, table, rows, view.styles)
         each.set_title(panel.title, loc="left")
-    if is_share(metric):
-        percent_axis(axes[0].xaxis)
-    axes[0].set_xlabel(f"final {split} {metric}{' (%)' if is_share(metric) else ''}", loc="left")
+    value_axis_below(axes[0], metric, split, prefix="final ")
     return {f"{results.name}-ablations": figure}
 
 

@@ -67,17 +67,26 @@ def draw_final(
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     """Percent for what is a share, a logarithmic scale for ratios, and a handful of ticks."""
-    share = is_share(metric)
-    axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
+    axes.set_ylabel(_words(metric, split, prefix))
     if is_ratio(metric):
         axes.set_yscale("log")
         ratio_ticks(axes.yaxis, axes.get_ylim()[1])
         return
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    if share:
+    if is_share(metric):
         percent_axis(axes.yaxis)
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
+
+
+def value_axis_below(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
+    """The same for values along x."""
+    axes.set_xlabel(_words(metric, split, prefix), loc="left")
+    if is_ratio(metric):
+        axes.set_xscale("log")
+        ratio_ticks(axes.xaxis, axes.get_xlim()[1])
+    elif is_share(metric):
+        percent_axis(axes.xaxis)
 
 
 def percent_axis(axis: XAxis | YAxis) -> None:
@@ -97,6 +106,10 @@ def ratio_ticks(axis: XAxis | YAxis, end: float) -> None:
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def _words(metric: str, split: str, prefix: str) -> str:
+    return f"{prefix}{split} {metric}{' (%)' if is_share(metric) else ''}"
 
 
 def _by_method(
