@@ -38,8 +38,8 @@ run: build data
 
 test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
-	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q analysis tests/end_to_end
-	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge faketime
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 11
 	$(PYTHON) -m ruff check analysis tests
@@ -100,6 +100,7 @@ bench: deps
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
+	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 

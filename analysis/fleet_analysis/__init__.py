@@ -5,6 +5,7 @@
 >>> results.final().groupby("merge.method").value.mean()        # doctest: +SKIP
 """
 
-from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results, load
 
 __all__ = ["Results", "ResultsError", "load"]

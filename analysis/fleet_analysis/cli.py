@@ -1,44 +1,48 @@
-"""The command `fleet-analysis`: figures and tables from results files."""
+"""The command `fleet-analysis`: figures, tables and reports from results files."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from fleet_analysis.figures import accuracy, alignment, finetune, interpolation, linear, norms
-from fleet_analysis.load import Results, ResultsError, load
+from fleet_analysis.compare import Comparison, compare, comparison_tables
+from fleet_analysis.figures import every_figure
+from fleet_analysis.figures.paper import PAPER, paper_figures
+from fleet_analysis.files import ResultsError
+from fleet_analysis.follow import looks
+from fleet_analysis.layout import LAYOUTS
+from fleet_analysis.load import Results, load
+from fleet_analysis.ranking import difference_table, rank_table
+from fleet_analysis.report import write_report
 from fleet_analysis.style import RC
+from fleet_analysis.sweep import is_sweep, sweep_state
 from fleet_analysis.table import final_table
-from fleet_analysis.view import View
+from fleet_analysis.watch import screen
+
+CLEAR = "\x1b[H\x1b[J"  # a terminal: to the top left, and nothing below
+FORMATS = ("png", "pdf", "svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; 0, or 2 with a message on standard error where the results do not serve."""
+    """Runs the command; what it gives, or 2 with a message on standard error where the results do
+    not serve, or 130 where the user has stopped it."""
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "linear":
-            print(write_linear([load(source) for source in options.results], options.output))
-            return 0
-        results = load(options.results)
-        options.metric = options.metric or results.headline
-        if results.repeated:
-            print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
-        if options.command == "table":
-            print(final_table(results, options.by, options.metric, options.split, options.format))
-        else:
-            for path in write_figures(
-                results, options.output, options.metric, options.split, options.format
-            ):
-                print(path)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
     except (ResultsError, OSError) as error:
         print(f"fleet-analysis: {error}", file=sys.stderr)
         return 2
-    return 0
+    except KeyboardInterrupt:
+        return 130
 
 
 def write_figures(
@@ -49,34 +53,114 @@ def write_figures(
     formats: Sequence[str] = ("png",),
 ) -> list[Path]:
     """Draws every figure of the results into a directory, which is made; the files written."""
-    written = []
     with mpl.rc_context(RC):
-        for name, figure in _figures(results, metric, split).items():
-            for extension in formats:
-                directory.mkdir(parents=True, exist_ok=True)
-                path = directory / f"{name.replace('/', '-')}.{extension}"
-                figure.savefig(path)
-                written.append(path)
+        return _saved(every_figure(results, metric, split), directory, formats)
+
+
+def _saved(figures: dict[str, Figure], directory: Path, formats: Sequence[str]) -> list[Path]:
+    written = []
+    for name, figure in figures.items():
+        for extension in formats:
+            directory.mkdir(parents=True, exist_ok=True)
+            path = directory / f"{name.replace('/', '-')}.{extension}"
+            figure.savefig(path)
+            written.append(path)
     return written
 
 
-def write_linear(sweeps: Sequence[Results], path: Path) -> Path:
-    """Draws the experiments with linear policies into one figure, a panel each; its file."""
+def _figures(options: argparse.Namespace) -> int:
+    results, metric = _loaded(options)
+    for path in write_figures(results, options.output, metric, options.split, options.format):
+        print(path)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    results, metric = _loaded(options)
+    if options.ranks:
+        table = rank_table(results, metric, options.split)
+    elif options.against is not None:
+        table = difference_table(results, options.against or None, metric, options.split)
+    else:
+        table = final_table(results, options.by, metric, options.split)
+    print(table.render(options.format))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """1, if asked to check, where the second is significantly worse or fails where the first did
+    not."""
+    first, second = load(options.first), load(options.second)
+    metric = options.metric or first.headline
+    result = compare(first, second, metric, options.split, options.level)
+    print("\n".join(_preface(result, options)))
+    for table in comparison_tables(result, options.all):
+        print(f"\n{table.render(options.format)}")
+    return 1 if options.check and result.worse else 0
+
+
+def _preface(result: Comparison, options: argparse.Namespace) -> list[str]:
+    """What was compared, and what could not be."""
+    lines = [f"first: {options.first} ({result.names[0]})"]
+    lines += [f"second: {options.second} ({result.names[1]})"]
+    for count, which in zip(result.unmatched, ("first", "second"), strict=True):
+        lines += [f"{count} cells only in the {which}"] if count else []
+    lines += [f"failed only in the second: {label}" for label in result.newly_failed]
+    return [*lines, *(f"configuration {line}" for line in result.config)]
+
+
+def _figure(options: argparse.Namespace) -> int:
     with mpl.rc_context(RC):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        linear.draw(sweeps).savefig(path)
-    return path
+        figures = paper_figures(options.name, options.results, options.metric, options.split)
+        named = {f"fig{options.name}-{name}": figure for name, figure in figures.items()}
+        for path in _saved(named, options.output, options.format):
+            print(path)
+    return 0
 
 
-def _figures(results: Results, metric: str, split: str) -> dict[str, Figure]:
-    """Every figure by the name of its file. Saved models that were only measured have no curves of
-    learning."""
-    figures: dict[str, Figure] = {}
-    if len(results.metrics) or results.instruments.empty:
-        figures |= accuracy.draw(View(results, metric, split))
-    for instrument in (interpolation, finetune, norms, alignment):
-        figures |= instrument.draw(results, metric)
-    return figures
+def _report(options: argparse.Namespace) -> int:
+    directory = Path(options.results[0]) if len(options.results) == 1 else None
+    if options.follow is not None:
+        return _follow(options, Path(options.results[0]), len(options.results))
+    results, metric = _loaded(options)
+    state = sweep_state(directory) if directory and is_sweep(directory) else None
+    print(write_report(results, options.output, metric, options.split, state))
+    return 0
+
+
+def _follow(options: argparse.Namespace, directory: Path, count: int) -> int:
+    """The page written anew until the sweep has finished."""
+    if count > 1:
+        raise ResultsError("one sweep's directory at a time can be followed")
+    for results, state in looks(directory, options.follow):
+        ended = len(state.done | state.failed)
+        print(f"{ended} of {state.planned} cells", flush=True)
+        if results is not None:
+            metric = options.metric or results.headline
+            again = None if state.finished else max(1, round(options.follow))
+            print(write_report(results, options.output, metric, options.split, state, again))
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """The sweep's screen again and again; a log, where the output is no terminal."""
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ
+    for results, state in looks(options.directory, options.every):
+        size = shutil.get_terminal_size((100, 40))
+        shown = screen(results, state, options.metric, options.split, size, colour)
+        print(f"{CLEAR if terminal else ''}{shown}", flush=True)
+        if options.once:
+            break
+    return 0
+
+
+def _loaded(options: argparse.Namespace) -> tuple[Results, str]:
+    """The results that a command names, and the metric to look at."""
+    results = load(options.results)
+    if results.repeated:
+        print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
+    return results, options.metric or results.headline
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,47 +170,125 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "results", nargs="+", help="results files, directories of them, or glob patterns"
     )
-    common.add_argument("--metric", help="default: the workload's first")
-    common.add_argument("--split", default="test", help="default: %(default)s")
+    _metric(common)
 
     figures = commands.add_parser("figures", parents=[common], help="draw every figure of a sweep")
+    _output(figures, Path("figures"), "DIR", "where to write them")
     figures.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("figures"),
-        metavar="DIR",
-        help="where to write them (default: %(default)s)",
+        "--format", nargs="+", default=["png"], choices=FORMATS, help="one or more (default: png)"
     )
-    figures.add_argument(
-        "--format",
-        nargs="+",
-        default=["png"],
-        choices=["png", "pdf", "svg"],
-        help="one or more (default: png)",
-    )
+    figures.set_defaults(run=_figures)
+    _add_figure(commands, common)
 
     table = commands.add_parser("table", parents=[common], help="print final values per method")
     table.add_argument(
         "--by", nargs="+", metavar="KEY", help="settings to keep apart (default: all)"
     )
-    table.add_argument(
-        "--format", default="text", choices=["text", "markdown"], help="default: %(default)s"
+    what = table.add_mutually_exclusive_group()
+    what.add_argument("--ranks", action="store_true", help="rank methods over settings and seeds")
+    what.add_argument(
+        "--against",
+        nargs="?",
+        const="",
+        metavar="METHOD",
+        help="paired differences from a method (default: the one that ranks best), with a test",
     )
+    _layout(table)
+    table.set_defaults(run=_table)
 
-    bars = commands.add_parser("linear", help="draw experiments with linear policies (Fig. 13)")
-    bars.add_argument(
-        "results", nargs="+", help="a results file per experiment, drawn in this order"
+    both = commands.add_parser("compare", help="the same cells of two versions side by side")
+    both.add_argument("first", help="results file, directory or pattern")
+    both.add_argument("second", help="the same of the other version")
+    _metric(both)
+    both.add_argument("--level", type=_share, default=0.05, help="significance (default: 0.05)")
+    both.add_argument("--all", action="store_true", help="list settings that are the same, too")
+    both.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if the second is significantly worse, or fails where the first did not",
     )
-    bars.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("figures/linear.png"),
-        metavar="FILE",
-        help="its ending says the format (default: %(default)s)",
+    _layout(both)
+    both.set_defaults(run=_compare)
+
+    report = commands.add_parser(
+        "report", parents=[common], help="write one self-contained HTML page about a sweep"
     )
+    _output(report, Path("report.html"), "FILE", "the page")
+    report.add_argument(
+        "--follow",
+        nargs="?",
+        type=_seconds,
+        const=30.0,
+        metavar="SECONDS",
+        help="of a running sweep's directory: write it anew every so often until all is done",
+    )
+    report.set_defaults(run=_report)
+
+    watch = commands.add_parser("watch", help="a running sweep's curves, in a terminal")
+    watch.add_argument("directory", type=Path, help="the sweep's directory")
+    _metric(watch)
+    watch.add_argument(
+        "--every", type=_seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
+    )
+    watch.add_argument("--once", action="store_true", help="look once, and leave")
+    watch.set_defaults(run=_watch)
+
     return parser
+
+
+def _add_figure(commands: Any, common: argparse.ArgumentParser) -> None:
+    width = max(map(len, PAPER))
+    known = [f"  {name:{width}}  {each.shows}; {each.needs}" for name, each in PAPER.items()]
+    figure = commands.add_parser(
+        "figure",
+        help="draw a figure of the paper, by its number",
+        epilog="figures, and what they need:\n" + "\n".join(known),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    figure.add_argument("name", choices=list(PAPER), metavar="NUMBER", help=", ".join(PAPER))
+    figure.add_argument(
+        "results", nargs="+", help="results files, directories of them, or glob patterns"
+    )
+    _metric(figure)
+    _output(figure, Path("figures"), "DIR", "where to write it")
+    figure.add_argument(
+        "--format", nargs="+", default=["pdf", "png"], choices=FORMATS, help="(default: pdf png)"
+    )
+    figure.set_defaults(run=_figure)
+
+
+def _output(parser: argparse.ArgumentParser, default: Path, what: str, words: str) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, default=default, metavar=what,
+        help=f"{words} (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _metric(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--metric", help="default: the workload's first")
+    parser.add_argument("--split", default="test", help="default: %(default)s")
+
+
+def _layout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", default="text", choices=LAYOUTS, help="default: %(default)s")
+
+
+def _share(text: str) -> float:
+    return _within(text, 1.0, "a share between 0 and 1")
+
+
+def _seconds(text: str) -> float:
+    return _within(text, float("inf"), "a positive number of seconds")
+
+
+def _within(text: str, end: float, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < end:
+        raise argparse.ArgumentTypeError(f"{text} is not {what}")
+    return value
 
 
 if __name__ == "__main__":

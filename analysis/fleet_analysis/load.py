@@ -8,44 +8,39 @@ quick.
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from fleet_analysis import schema
+from fleet_analysis.files import (
+    Columns,
+    ResultsError,
+    ResultsFile,
+    Source,
+    find_files,
+    read_file,
+    text_of,
+)
 from fleet_analysis.schema import METHOD, SEED
 
-Source = str | os.PathLike[str]
-Columns = dict[str, np.ndarray]
 
-
-class ResultsError(Exception):
-    """Results that cannot be read or do not hold what was asked for; the message is for the
-    user."""
-
-
-def load(source: Source | Iterable[Source]) -> Results:
+def load(
+    source: Source | Iterable[Source], read: Callable[[Path], ResultsFile] = read_file
+) -> Results:
     """The results in a file, a directory, a glob pattern, or a list of any of these.
 
-    A directory stands for the *.h5 files in it, or below it when it holds none itself. Files are
-    concatenated in the order given (sorted within a directory or pattern) and their cells
-    renumbered so that each index is unique. A cell found twice, by its id, is kept once: finished
-    rather than failed, then the first. Raises ResultsError.
+    A directory stands for the *.h5 files in it; for the cells of the sweep that it holds; or else
+    for what lies below it, saved models aside. Files are concatenated in the order given (sorted
+    within a directory or pattern) and their cells renumbered so that each index is unique. A cell
+    found twice, by its id, is kept once: finished rather than failed, then the first. `read`: a
+    `Reader`, for one who loads again and again. Raises ResultsError.
     """
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths = list(dict.fromkeys(path for each in sources for path in _paths(each)))
-    if not paths:
-        raise ResultsError("no results files were given")
-    return Results([_read_head(path) for path in paths])
+    return Results([read(path) for path in find_files(source)])
 
 
 class Results:
@@ -56,29 +51,29 @@ class Results:
     plain.
     """
 
-    def __init__(self, heads: Sequence[_Head]) -> None:
-        last = [int(head.cells["cell"].max()) + 1 for head in heads]
-        self._paths = [head.path for head in heads]
+    def __init__(self, files: Sequence[ResultsFile]) -> None:
+        last = [int(file.cells["cell"].max()) + 1 for file in files]
+        self._files = files
         self._offsets = np.concatenate([[0], np.cumsum(last)[:-1]])
         stacked = _stack(
             [
-                {**head.cells, "cell": head.cells["cell"] + offset}
-                for head, offset in zip(heads, self._offsets, strict=True)
+                {**file.cells, "cell": file.cells["cell"] + offset}
+                for file, offset in zip(files, self._offsets, strict=True)
             ]
         )
         cells = _frame(stacked)
         repeated = _repeated(cells)
         self._dropped = cells.cell[repeated].to_numpy()
         self.cells: pd.DataFrame = cells[~repeated].reset_index(drop=True)
-        self.axes: list[str] = list(dict.fromkeys(axis for head in heads for axis in head.axes))
-        names = list(dict.fromkeys(head.name for head in heads))
+        self.axes: list[str] = list(dict.fromkeys(axis for file in files for axis in file.axes))
+        names = list(dict.fromkeys(file.name for file in files))
         self.name: str = "+".join(
             names if len(names) <= 3 else [names[0], f"{len(names) - 1} more"]
         )
-        configs = list(dict.fromkeys(head.config for head in heads))
+        configs = list(dict.fromkeys(file.config for file in files))
         self.config: str = "\n".join(configs)
         self.provenance: pd.DataFrame = pd.DataFrame(
-            [{"file": str(head.path), **head.provenance} for head in heads]
+            [{"file": str(file.path), **file.provenance} for file in files]
         )
 
     @cached_property
@@ -165,109 +160,16 @@ class Results:
 
     def _table(self, name: str) -> pd.DataFrame:
         parts = []
-        for path, offset in zip(self._paths, self._offsets, strict=True):
-            with _open(path) as file:
-                if name in schema.OPTIONAL and name not in file:
-                    continue
-                columns = _read_table(file, path, name)
-            columns["cell"] = columns["cell"] + offset
-            parts.append(columns)
+        for file, offset in zip(self._files, self._offsets, strict=True):
+            columns = file.table(name)
+            if columns is not None:
+                parts.append({**columns, "cell": columns["cell"] + offset})
         if not parts:
             return pd.DataFrame(columns=list(schema.OPTIONAL[name]))
         table = _frame(_stack(parts))
         if len(self._dropped):
             table = table[~table.cell.isin(self._dropped)].reset_index(drop=True)
         return table
-
-
-@dataclass(frozen=True)
-class _Head:
-    """What is read of every file at once."""
-
-    path: Path
-    name: str
-    config: str
-    axes: list[str]
-    provenance: dict[str, str]
-    cells: Columns
-
-
-def _paths(source: Source) -> list[Path]:
-    path = Path(source)
-    if path.is_dir():
-        for pattern in ("*.h5", "**/*.h5"):
-            found = sorted(p for p in path.glob(pattern) if not p.name.startswith("."))
-            if found:
-                return found
-        raise ResultsError(f"{path}: no .h5 files in this directory")
-    if not path.exists() and glob.has_magic(os.fspath(source)):
-        found = sorted(map(Path, glob.glob(os.fspath(source), recursive=True)))  # noqa: PTH207
-        if not found:
-            raise ResultsError(f"{source}: no file matches")
-        return found
-    return [path]
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
-        raise ResultsError(f"{path}: no such file")
-    try:
-        if path.stat().st_size == 0:
-            raise ResultsError(f"{path}: the file is empty")
-        if not h5py.is_hdf5(path):
-            raise ResultsError(f"{path}: not an HDF5 file")
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be opened; is it incomplete? ({error})") from error
-    with file:
-        yield file
-
-
-def _read_head(path: Path) -> _Head:
-    with _open(path) as file:
-        if "schema_version" not in file.attrs:
-            raise ResultsError(f"{path}: not a fleet results file (no attribute schema_version)")
-        version = int(file.attrs["schema_version"])
-        if version > schema.VERSION:
-            raise ResultsError(
-                f"{path}: written in schema version {version}, this fleet-analysis reads up to "
-                f"{schema.VERSION}; a newer one is needed"
-            )
-        missing = [name for name in schema.COLUMNS if name not in file]
-        if missing:
-            raise ResultsError(f"{path}: incomplete results file, lacks {_listed(missing)}")
-        cells = _read_table(file, path, "cells")
-        if not len(cells["cell"]):
-            raise ResultsError(f"{path}: holds no cells")
-        axes = _text(file["cells"].attrs.get("axes", ""))
-        provenance = file["provenance"].attrs if "provenance" in file else {}
-        return _Head(
-            path=path,
-            name=_text(file.attrs.get("name", "")) or path.stem,
-            config=_text(file.attrs.get("config", "")),
-            axes=[axis for axis in axes.split("\n") if axis],
-            provenance={key: _text(value) for key, value in provenance.items()},
-            cells=cells,
-        )
-
-
-def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
-    try:
-        table = file[name]
-        names = table.dtype.names if isinstance(table, h5py.Dataset) else None
-        if names is None or table.ndim != 1:
-            raise ResultsError(f"{path}: /{name} is not a table")
-        wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
-        missing = [column for column in wanted if column not in names]
-        if missing:
-            raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
-        rows = table[:]
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ResultsError(f"{path}: /{name} cannot be read; damaged? ({error})") from error
-    columns = {column: np.ascontiguousarray(rows[column]) for column in names}
-    columns["cell"] = columns["cell"].astype(np.int64)
-    return columns
 
 
 def _stack(parts: Sequence[Columns]) -> Columns:
@@ -295,7 +197,7 @@ def _frame(columns: Columns) -> pd.DataFrame:
             decoded[column] = values
             continue
         codes, distinct = pd.factorize(values.astype(object))
-        labels = [_text(value) for value in distinct]
+        labels = [text_of(value) for value in distinct]
         if column in schema.PLAIN_STRINGS:
             decoded[column] = np.array(labels, dtype=object)[codes]
         else:
@@ -310,11 +212,3 @@ def _repeated(cells: pd.DataFrame) -> pd.Series:
     )
     copies = finished_first.duplicated("id") & (finished_first.id != "")
     return copies.reindex(cells.index)
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -2,10 +2,13 @@
 meaning."""
 
 VERSION = 1
+OLDEST = 1  # that can still be read
 
 METHOD = "merge.method"
 SEED = "seed"
 EVERY_EPOCHS = "merge.every_epochs"
+ALPHA = "fleet.alpha"
+PARTICIPATION = "merge.participation"
 ONE_SHOT = 0  # the value of EVERY_EPOCHS that stands for a single merge, at the end
 
 #: Settings that /cells always holds, swept or not.
@@ -14,17 +17,17 @@ SETTINGS = (
     METHOD,
     SEED,
     "fleet.robots",
-    "fleet.alpha",
+    ALPHA,
     "fleet.partition",
     EVERY_EPOCHS,
-    "merge.participation",
+    PARTICIPATION,
 )
 
 #: Methods that merge nothing and serve as reference lines, with the settings that do not touch them
 #: (a key, or a prefix that ends in a dot). Where such a setting is swept, one run of them serves
 #: all.
 REFERENCES: dict[str, tuple[str, ...]] = {
-    "joint": ("merge.", "fleet.alpha", "fleet.partition"),
+    "joint": ("merge.", ALPHA, "fleet.partition"),
     "local": ("merge.",),
 }
 
@@ -44,5 +47,43 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     ),
 }
 
+#: Of the columns above, those that hold strings; the others hold numbers.
+STRINGS = frozenset(
+    (
+        *("id", "status", "reason", "workload", METHOD, "fleet.partition"),
+        *("split", "metric", "instrument", "subject"),
+    )
+)
+
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")
+
+#: Metrics between 0 and 1, by their first word; others may follow after an underscore.
+SHARES = ("accuracy", "success")
+#: Metrics of which more is better.
+RISING = (*SHARES, "score", "reward")
+
+#: Those of linear policies that are costs over the optimal cost, without bound where unstable.
+RATIOS = ("cost_ratio", "stationary_ratio", "zero_ratio")
+
+#: Where the wall seconds of a cell or a round go, in the order in which they are drawn.
+PHASES = ("train", "merge", "evaluate", "wait", "other")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1 and is shown in percent."""
+    return _begins(metric, SHARES)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more is better; all other metrics are losses or costs."""
+    return _begins(metric, RISING)
+
+
+def is_ratio(metric: str) -> bool:
+    """Whether a metric is a cost over the optimal cost, over all tasks or of one."""
+    return metric.partition(".")[0] in RATIOS
+
+
+def _begins(metric: str, words: tuple[str, ...]) -> bool:
+    return any(metric == word or metric.startswith(f"{word}_") for word in words)

@@ -46,7 +46,7 @@ def summarise(
     """
     rows = rows.dropna(subset="value")
     points = [*keys, along] if along else list(keys)
-    common = [key for key in averaged if not (key.startswith("merge.") and key.count(".") > 1)]
+    common = [key for key in averaged if not is_option(key)]
     cells = _group(rows, [*points, SEED, *common]).value.mean().reset_index()
     grouped = _group(cells, [*points, SEED]).value
     seeds = grouped.mean().reset_index().assign(settings=grouped.size().to_numpy())
@@ -73,6 +73,11 @@ def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     mean = values.mean()
     return (float(min(low, mean)), float(max(high, mean)))
+
+
+def is_option(key: str) -> bool:
+    """Whether a setting is one method's own: merge.NAME.OPTION."""
+    return key.startswith("merge.") and key.count(".") > 1
 
 
 def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:

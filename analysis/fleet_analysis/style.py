@@ -9,11 +9,6 @@ from typing import Any
 
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
 
-#: Metrics between 0 and 1, shown in percent.
-SHARES = ("accuracy", "success")
-#: Those of linear policies that are costs over the optimal cost, without bound where unstable.
-RATIOS = ("cost_ratio", "stationary_ratio", "zero_ratio")
-
 INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
@@ -81,6 +76,15 @@ KNOWN: dict[str, MethodStyle] = {
     "local": MethodStyle("local (no merging)", "#8c8c8c", "", (0, (1, 1.6)), reference=True),
 }
 
+#: What a cell spends its time on.
+PHASE_COLOURS = {
+    "train": "#0072B2",
+    "merge": "#D55E00",
+    "evaluate": "#009E73",
+    "wait": "#b9b9b9",
+    "other": "#CC79A7",
+}
+
 #: For methods not in the table above: colours far from those in it.
 FALLBACK: tuple[tuple[str, str], ...] = (
     ("#332288", "<"),
@@ -112,14 +116,15 @@ def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
 
 def line_look(style: MethodStyle) -> dict[str, Any]:
     """The properties of a method's line, in a panel as in the legend."""
+    stroke = style.marker == "|"  # which is all edge
     return {
         "color": style.colour,
         "linestyle": style.linestyle,
         "linewidth": 1.2 if style.reference else 1.6,
         "marker": style.marker or "none",
-        "markersize": 4.0 if style.marker == "D" else 4.8,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
+        "markersize": 4.0 if style.marker == "D" else 6.0 if stroke else 4.8,
+        "markeredgecolor": style.colour if stroke else "white",
+        "markeredgewidth": 1.4 if stroke else 0.5,
     }
 
 

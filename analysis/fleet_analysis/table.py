@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from fleet_analysis.load import Results, ResultsError
-from fleet_analysis.schema import METHOD, SEED
-from fleet_analysis.style import SHARES, value_label
+from fleet_analysis.files import ResultsError
+from fleet_analysis.layout import Table, with_spread
+from fleet_analysis.load import Results
+from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
+from fleet_analysis.style import value_label
 from fleet_analysis.view import View, values_of
-
-Layout = Literal["text", "markdown"]
 
 
 def final_table(
@@ -21,10 +22,10 @@ def final_table(
     by: Sequence[str] | None = None,
     metric: str = "accuracy",
     split: str = "test",
-    layout: Layout = "text",
-) -> str:
+) -> Table:
     """Mean ± standard deviation over seeds, and n, per method and the settings `by` (default: all
-    that were swept), averaged over the other settings as the figures do. Raises ResultsError."""
+    that were swept), averaged over the other settings as the figures do; the best of each row is
+    strong, references aside. Raises ResultsError."""
     view = View(results, metric, split)
     keys = view.axes if by is None else [key for key in dict.fromkeys(by) if key != METHOD]
     for key in keys:
@@ -34,53 +35,41 @@ def final_table(
     notes = view.notes()
     summary = view.summary(view.final, keys, notes)
     counts = sorted(set(summary["n"]))
-    share = metric in SHARES
+    share = is_share(metric)
     entries: dict[tuple[Any, ...], str] = {}
+    means: dict[tuple[Any, ...], float] = {}
     for row in summary.itertuples(index=False, name=None):
         setting, (mean, std, _, _, n) = row[: len(keys) + 1], row[len(keys) + 1 :]
-        entries[setting] = _entry(mean, std, share) + (f" ({n})" if len(counts) > 1 else "")
-    rows = [
-        [*map(value_label, keys, setting), *(entries.get((m, *setting), "") for m in view.styles)]
+        entries[setting] = with_spread(mean, std, share) + (f" ({n})" if len(counts) > 1 else "")
+        means[setting] = mean
+    methods = list(view.styles)
+    settings = [
+        setting
         for setting in product(*(values_of(view.final, key) for key in keys))
-        if any((method, *setting) in entries for method in view.styles)
+        if any((method, *setting) in entries for method in methods)
     ]
-    unit = " (%)" if share else ""
+    rows = [
+        [*map(value_label, keys, setting), *(entries.get((m, *setting), "") for m in methods)]
+        for setting in settings
+    ]
+    finals = pd.DataFrame(
+        [[means.get((m, *setting), np.nan) for m in methods] for setting in settings],
+        columns=methods,
+    )
     shown = f"n = {counts[0]}" if len(counts) == 1 else "n in brackets"
+    unit = " (%)" if share else ""
     heading = f"final {split} {metric}{unit}, mean ± std over seeds, {shown}"
-    remarks = "; ".join([view.name, heading, *notes.scope(), *notes.remarks()])
-    return "\n".join([remarks, "", *_lines([*keys, *view.styles], rows, len(keys), layout)])
+    caption = "; ".join([view.name, heading, *notes.scope(), *notes.remarks()])
+    strong = _best(finals, metric, first_column=len(keys))
+    return Table(caption, [*keys, *methods], rows, len(keys), strong)
 
 
-def _entry(mean: float, std: float, share: bool) -> str:
-    """Shares in percent with a decimal, others to two digits of the deviation."""
-    if share:
-        mean, std, decimals = 100 * mean, 100 * std, 1
-    else:
-        leading = std if std > 0 else abs(mean) / 100 or 1.0
-        decimals = max(0, 1 - int(np.floor(np.log10(leading))))
-    deviation = "" if np.isnan(std) else f" ± {std:.{decimals}f}"
-    return f"{mean:.{decimals}f}{deviation}"
-
-
-def _lines(
-    header: Sequence[str], rows: Sequence[Sequence[str]], labels: int, layout: Layout
-) -> list[str]:
-    """Columns of one width each: the first `labels` flush left, the others flush right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        parts = [
-            cell.ljust(width) if i < labels else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return f"| {' | '.join(parts)} |" if layout == "markdown" else "  ".join(parts).rstrip()
-
-    if layout == "markdown":
-        rules = [
-            "-" * max(width, 3) if i < labels else "-" * (max(width, 3) - 1) + ":"
-            for i, width in enumerate(widths)
-        ]
-        rule = f"| {' | '.join(rules)} |"
-    else:
-        rule = "  ".join("-" * width for width in widths)
-    return [line(header), rule, *(line(row) for row in rows)]
+def _best(finals: pd.DataFrame, metric: str, first_column: int) -> frozenset[tuple[int, int]]:
+    """Where the best mean of each row stands, of those methods that merge."""
+    merged = [method for method in finals if method not in REFERENCES]
+    if len(merged) < 2:
+        return frozenset()
+    values = finals[merged] if higher_is_better(metric) else -finals[merged]
+    best = values.eq(values.max(axis=1), axis=0)
+    places = {method: first_column + i for i, method in enumerate(finals)}
+    return frozenset((int(row), places[m]) for m in merged for row in np.flatnonzero(best[m]))

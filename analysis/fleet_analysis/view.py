@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fleet_analysis.load import Results, ResultsError
-from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, SEED
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
+from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
 from fleet_analysis.stats import spread_references, summarise
 from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label
 
@@ -119,6 +121,7 @@ class View:
         self.name = results.name
         self.metric = metric
         self.split = split
+        self.shown: list[str] = []
         self.axes = results.swept
         self._results = results
         final = results.final(metric, split)
@@ -136,6 +139,25 @@ class View:
         settings = self._results.done[["cell", *keys]]
         return spread_references(series.merge(settings, on="cell"), self.axes)
 
+    def where(self, chosen: Callable[[pd.DataFrame], pd.Series], shown: str) -> View:
+        """Of the cells that `chosen` says only; `shown` tells the reader. A reference of which none
+        is chosen stays whole. Raises ResultsError where no merging method is left."""
+        part = copy(self)
+        part.__dict__.pop("curves", None)
+        keep = chosen(self.final)
+        for reference in REFERENCES:
+            own = self.final[METHOD] == reference
+            keep = keep | own if not (keep & own).any() else keep
+        part.final = self.final[keep]
+        merged = part.final[~part.final[METHOD].isin(list(REFERENCES))]
+        if merged.empty:
+            raise ResultsError(f"{self.name}: no finished cell with {shown}")
+        present = set(part.final[METHOD])
+        part.styles = {name: style for name, style in self.styles.items() if name in present}
+        part.axes = [key for key in self.axes if merged[key].nunique() > 1]
+        part.shown = [*self.shown, shown]
+        return part
+
     def notes(self) -> Notes:
         """With what holds for every figure of these results."""
         workloads = self.final["workload"].astype(str).unique()
@@ -143,6 +165,7 @@ class View:
             workload=workloads[0] if len(workloads) == 1 else "",
             failed=len(self._results.failed),
             without_value=self._without_value,
+            shown=list(self.shown),
         )
 
     def summary(
@@ -178,9 +201,9 @@ class View:
         if "workload" in others:
             return "workload"
         few = [axis for axis in others if self.final[axis].nunique() <= MAX_PANELS]
-        return max(few or others, key=self._effect, default=None)
+        return max(few or others, key=self.effect, default=None)
 
-    def _effect(self, key: str) -> float:
+    def effect(self, key: str) -> float:
         """How far the methods' means move over the values of an axis."""
         means = self.final.groupby([METHOD, key], observed=True).value.mean().unstack()
         return float((means.max(axis=1) - means.min(axis=1)).mean())

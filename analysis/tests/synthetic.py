@@ -270,3 +270,38 @@ SMALL = grid(
     merge__every_epochs=[1, 2, 0],
     seed=[0, 1, 2],
 )
+
+
+def write_sweep(
+    directory: Path,
+    axes: Mapping[str, Sequence[Any]],
+    *,
+    state: Callable[[int], str] = lambda _: "done",
+    epochs: int = 10,
+) -> Path:
+    """A directory that `fleet run` works in; `state` of each cell by its number in the plan: done,
+    failed, running or pending."""
+    cells = directory / "cells"
+    cells.mkdir(parents=True, exist_ok=True)
+    plan = []
+    for number, cell in enumerate(cells_of(axes)):
+        label = " ".join(f"{key}={cell[key]}" for key in axes)
+        plan.append(f"{_id(cell)}\t{label}\n")
+        settle(directory, axes, number, state(number), epochs)
+    (directory / "cells.tsv").write_text("".join(plan))
+    return directory
+
+
+def settle(
+    directory: Path, axes: Mapping[str, Sequence[Any]], number: int, state: str, epochs: int = 10
+) -> None:
+    """Lets a cell of such a directory run, end or fail."""
+    cell = cells_of(axes)[number]
+    path = directory / "cells" / _id(cell)
+    path.with_suffix(".running").unlink(missing_ok=True)
+    if state == "running":
+        path.with_suffix(".running").write_text("vm, process 7, round 3 of 9, now")
+    elif state in ("done", "failed"):
+        target = path.with_suffix(".h5" if state == "done" else ".failed.h5")
+        ran = [(0, cell)]
+        _write_file(target, ran, list(axes), lambda _: state == "failed", epochs, directory.name, 1)

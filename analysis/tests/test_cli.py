@@ -69,7 +69,26 @@ def test_the_command_needs_no_display(results: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and "out/sweep.png" in done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("arguments", [[], ["figures"], ["draw", "x.h5"]])
-def test_a_wrong_command_line_gives_two(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: command"),
+        (["figures"], "required: results"),
+        (["draw", "x.h5"], "invalid choice: 'draw'"),
+        (["figure", "5", "x.h5"], "invalid choice: '5'"),
+        (["watch", "x", "--every", "0"], "0 is not a positive number of seconds"),
+        (["report", "x", "--follow", "soon"], "soon is not a positive number"),
+        (["compare", "a", "b", "--level", "5"], "5 is not a share"),
+        (["table", "x", "--ranks", "--against"], "not allowed with"),
+    ],
+)
+def test_a_wrong_command_line_gives_two(arguments: list[str], message: str, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_page_can_be_put_into_a_directory(results: Path, tmp_path: Path, capsys) -> None:
+    assert main(["report", str(results), "-o", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "sweep.html")
+    assert (tmp_path / "sweep.html").stat().st_size > 10000

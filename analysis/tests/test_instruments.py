@@ -8,7 +8,10 @@ from synthetic import grid, write
 
 from fleet_analysis import Results, load
 from fleet_analysis.cli import write_figures
-from fleet_analysis.figures import alignment, finetune, interpolation, norms
+from fleet_analysis.figures import alignment
+from fleet_analysis.figures import fig03ab_interpolation as interpolation
+from fleet_analysis.figures import fig03c_finetuning as finetune
+from fleet_analysis.figures import fig08_norms as norms
 
 KINDS = ["interpolation-accuracy", "interpolation-loss", "finetune", "norms", "alignment"]
 MERGED = ["git-rebasin", "fleet-merge"]

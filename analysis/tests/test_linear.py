@@ -8,8 +8,8 @@ from synthetic import METRIC, grid, write
 import fleet_analysis
 from fleet_analysis.cli import main
 from fleet_analysis.figures.accuracy import axis_figure
-from fleet_analysis.figures.linear import bars_of
-from fleet_analysis.load import ResultsError
+from fleet_analysis.figures.fig13_linear import bars_of
+from fleet_analysis.files import ResultsError
 from fleet_analysis.view import View
 
 METHODS = ["average", "git-rebasin", "gl", "joint"]
@@ -60,16 +60,16 @@ def test_unstable_policies_can_be_drawn(tmp_path: Path) -> None:
         metrics = file["metrics"][:]
         metrics["value"][(metrics["cell"] < 3) & (metrics["metric"] == b"cost_ratio")] = np.inf
         file["metrics"][:] = metrics
-    out = tmp_path / "figures" / "bars.png"
-    assert main(["linear", str(path), str(path), str(path), "-o", str(out)]) == 0
-    assert out.stat().st_size > 1000
+    out = tmp_path / "figures"
+    assert main(["figure", "13", str(path), str(path), str(path), "-o", str(out)]) == 0
+    assert all(path.stat().st_size > 1000 for path in out.iterdir())
 
 
 def test_other_results_are_refused(tmp_path: Path, capsys) -> None:
     path = write(tmp_path / "digits.h5", grid(seed=[0]))
     with pytest.raises(ResultsError):
         bars_of(fleet_analysis.load(path))
-    assert main(["linear", str(path), "-o", str(tmp_path / "x.png")]) == 2
+    assert main(["figure", "13", str(path), "-o", str(tmp_path / "x.png")]) == 2
     assert "not linear policies" in capsys.readouterr().err
 
 

@@ -7,8 +7,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 from synthetic import METHOD, SMALL, grid, write, write_parts
 
-import fleet_analysis
 from fleet_analysis import Results, ResultsError, load
+from fleet_analysis.files import Reader
 
 TABLES = ("cells", "metrics", "shards", "rounds")
 
@@ -52,6 +52,16 @@ def test_of_a_cell_found_twice_the_finished_one_is_kept(tmp_path: Path) -> None:
     results = load([failed, finished])
     assert results.cells.status.tolist() == ["done"]
     assert len(results.final()) == 1
+
+
+def test_a_reader_reads_again_only_what_has_changed(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / f"{i}.h5", grid(seed=[i])) for i in range(2))
+    read = Reader()
+    before = [read(first), read(second)]
+    assert load([first, second], read).metrics.equals(load([first, second]).metrics)
+    write(second, grid(seed=[1, 2]))
+    assert read(first) is before[0] and read(second) is not before[1]
+    assert load([first, second], read).metrics.equals(load([first, second]).metrics)
 
 
 def test_files_with_different_axes_can_be_joined(tmp_path: Path) -> None:
@@ -124,65 +134,6 @@ def test_what_differs_is_found_whether_declared_an_axis_or_not(tmp_path: Path) -
 def test_an_unknown_metric_names_those_there_are(small: Results) -> None:
     with pytest.raises(ResultsError, match=r"no test reward.*test accuracy, test loss"):
         small.final("reward")
-
-
-def _without_table(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
-        del file["metrics"]
-
-
-def _without_column(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
-        cells = file["cells"][:]
-        del file["cells"]
-        file["cells"] = cells[[name for name in cells.dtype.names if name != "seed"]].copy()
-
-
-def _group_for_table(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
-        del file["cells"]
-        file.create_group("cells")
-
-
-def _cut_short(path: Path) -> None:
-    content = write(path, grid(seed=range(20))).read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def _foreign(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file["images"] = np.zeros(3)
-
-
-def _no_cells(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
-        cells = file["cells"][:0]
-        del file["cells"]
-        file["cells"] = cells
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda _: None, "no such file"),
-        (lambda path: path.touch(), "empty"),
-        (lambda path: path.write_text("a,b\n1,2\n"), "not an HDF5 file"),
-        (lambda path: path.mkdir(), "no .h5 files"),
-        (_foreign, "not a fleet results file"),
-        (_cut_short, "incomplete"),
-        (_without_table, "lacks metrics"),
-        (_without_column, "/cells lacks the column seed"),
-        (_group_for_table, "/cells is not a table"),
-        (_no_cells, "holds no cells"),
-        (lambda path: write(path, grid(), version=2), "schema version 2"),
-    ],
-)
-def test_what_cannot_be_read_is_named_with_the_reason(make, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "results.h5"
-    make(path)
-    with pytest.raises(ResultsError, match=message) as error:
-        fleet_analysis.load(path)
-    assert str(path) in str(error.value)
 
 
 def test_a_pattern_without_files_and_an_empty_list_are_errors(tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def results(fleet: Fleet) -> Fleet:
     return fleet
 
 
+def test_a_cell_is_not_charged_for_what_earlier_ones_waited(fleet: Fleet) -> None:
+    seeds = fleet.config(f'method = "average"\n[sweep.grid]\nseed = {list(range(16))}\n')
+    fleet.run(seeds, "out", ranks=2).expect(0)
+    cells = table(fleet.directory / "out.h5", "cells")
+    assert (cells.ranks == 2).all(), "one group ran them all, in this order"
+    assert not cells.seconds_wait.is_monotonic_increasing
+
+
 def test_tables_have_the_documented_columns(results: Fleet) -> None:
     joined = results.directory / "out.h5"
     assert types(table(joined, "cells")) == CELLS | {"model.hidden": "str"}

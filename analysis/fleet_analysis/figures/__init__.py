@@ -1,1 +1,37 @@
-"""Figures; one module per kind. Each has a `draw` that gives figures by file name."""
+"""Figures; one module per kind, those of the paper named after it (`paper.py` lists them). Each has
+a `draw` that gives figures by file name."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from fleet_analysis.figures import (
+    accuracy,
+    alignment,
+    fig03ab_interpolation,
+    fig03c_finetuning,
+    fig08_norms,
+    fig10_tasks,
+    fig12_ablations,
+    fig13_linear,
+)
+from fleet_analysis.load import Results
+from fleet_analysis.stats import is_option
+from fleet_analysis.view import View
+
+
+def every_figure(results: Results, metric: str, split: str) -> dict[str, Figure]:
+    """All that the results can feed, by the name of its file; the overview first. Saved models that
+    were only measured have no curves of learning."""
+    figures: dict[str, Figure] = {}
+    if len(results.metrics) or results.instruments.empty:
+        figures |= accuracy.draw(View(results, metric, split))
+        if any(is_option(key) for key in results.swept):
+            figures |= fig12_ablations.draw(results, metric, split)
+        if fig10_tasks.has_tasks(results, metric):
+            figures |= fig10_tasks.draw(results, metric, split)
+        if metric == fig13_linear.METRIC:
+            figures |= fig13_linear.draw([results])
+    for instrument in (fig03ab_interpolation, fig03c_finetuning, fig08_norms, alignment):
+        figures |= instrument.draw(results, metric)
+    return figures

@@ -26,14 +26,14 @@ def draw(view: View) -> dict[str, Figure]:
     return figures
 
 
-def axis_figure(view: View, key: str) -> Figure:
+def axis_figure(view: View, key: str, title: str | None = None) -> Figure:
     """The final value against one axis, a panel per value of the most telling other axis."""
     notes = view.notes()
     panels = view.panels(view.final, view.columns_for(key), notes)
     tables = [view.summary(panel.rows, [key], notes) for panel in panels]
-    title = f"{view.name}: final {view.split} {view.metric} by {axis_name(key)}"
+    title = title or f"{view.name}: final {view.split} {view.metric} by {axis_name(key)}"
     figure, rows = page(len(panels), 1, title, notes.lines(), list(view.styles.values()))
-    _final_row(view, rows[0], panels, tables, [key] * len(panels))
+    final_row(view, rows[0], panels, tables, [key] * len(panels))
     return figure
 
 
@@ -74,7 +74,7 @@ def overview_figure(view: View) -> Figure:
         first, second = row.subfigures(1, 2, squeeze=False)[0]
     if panels:
         _curves_row(view, first, panels, tables)
-    _final_row(view, second, finals, final_tables, keys)
+    final_row(view, second, finals, final_tables, keys)
     return figure
 
 
@@ -115,7 +115,7 @@ def _curves_row(
     axes[0].set_xlabel("local epochs", loc="left")
 
 
-def _final_row(
+def final_row(
     view: View,
     row: SubFigure,
     panels: Sequence[Panel],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +11,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from fleet_analysis.style import MUTED, MethodStyle, line_look
 
 # All in inches, but for the sizes of type, which are in points.
-WIDTHS = {1: 3.6, 2: 5.4, 3: 7.2, 4: 7.2}  # by the number of panels side by side
+# By the number of panels side by side: a column of two, the text of one column, that of two.
+WIDTHS = {1: 3.4, 2: 5.4, 3: 7.0, 4: 7.0}
 ROW_HEIGHT = 2.1
 MARGIN = 0.08
 GAP = 0.06
@@ -25,9 +27,15 @@ SAMPLE, SAMPLE_GAP, ENTRY_GAP = 0.24, 0.06, 0.15  # in the legend: a line, its d
 
 
 def page(
-    columns: int, rows: int, title: str, notes: Iterable[str], styles: Sequence[MethodStyle]
+    columns: int,
+    rows: int,
+    title: str,
+    notes: Iterable[str],
+    styles: Sequence[MethodStyle],
+    row_height: float = ROW_HEIGHT,
 ) -> tuple[Figure, list[SubFigure]]:
-    """A figure with its heading, and a subfigure per row to put panels in."""
+    """A figure with its heading, and a subfigure per row, that many inches high, to put panels
+    in."""
     width = WIDTHS[min(columns, 4)]
     room = width - 2 * MARGIN
     heading = _wrap(title.split(), room, TITLE_SIZE, bold=True)
@@ -35,7 +43,7 @@ def page(
     entries = _legend(styles, room)
     top = MARGIN + TITLE_LINE * len(heading) + NOTE_LINE * len(remarks) + GAP
     head = top + LEGEND_LINE * len(entries) + GAP
-    height = head + ROW_HEIGHT * rows
+    height = head + row_height * rows
     engine = ConstrainedLayoutEngine(
         rect=(0, 0, 1, 1 - head / height), h_pad=0.04, w_pad=0.04, wspace=0.03
     )
@@ -67,10 +75,13 @@ def row_of_panels(row: SubFigure, count: int, share_x: bool) -> list[Axes]:
     return list(np.ravel(made))
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Of a line of type, in inches."""
-    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
+    weight = "bold" if bold else "normal"
+    font = FontProperties(family="DejaVu Sans", weight=weight, size=size)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72
 
 
 def _wrap(words: Sequence[str], room: float, size: float, bold: bool = False) -> list[str]:

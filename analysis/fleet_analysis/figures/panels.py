@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,
@@ -18,8 +18,8 @@ from matplotlib.ticker import (
 )
 
 from fleet_analysis.figures.scale import Scale
-from fleet_analysis.schema import METHOD
-from fleet_analysis.style import RATIOS, SHARES, MethodStyle, line_look
+from fleet_analysis.schema import METHOD, is_ratio, is_share
+from fleet_analysis.style import MethodStyle, line_look
 
 MAX_MARKERS = 12
 
@@ -67,23 +67,38 @@ def draw_final(
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     """Percent for what is a share, a logarithmic scale for ratios, and a handful of ticks."""
-    share = metric in SHARES
-    axes.set_ylabel(f"{prefix}{split} {metric}{' (%)' if share else ''}")
-    if metric.partition(".")[0] in RATIOS:
+    axes.set_ylabel(_words(metric, split, prefix))
+    if is_ratio(metric):
         axes.set_yscale("log")
         ratio_ticks(axes.yaxis, axes.get_ylim()[1])
         return
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    if share:
-        # Padded to the width of "100", so that the panels of two rows begin at one place.
-        axes.yaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(3, "\u2007"))
-        )
+    if is_share(metric):
+        percent_axis(axes.yaxis)
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
-def ratio_ticks(axis: Axis, end: float) -> None:
+def value_axis_below(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
+    """The same for values along x."""
+    axes.set_xlabel(_words(metric, split, prefix), loc="left")
+    if is_ratio(metric):
+        axes.set_xscale("log")
+        ratio_ticks(axes.xaxis, axes.get_xlim()[1])
+    elif is_share(metric):
+        percent_axis(axes.xaxis)
+
+
+def percent_axis(axis: XAxis | YAxis) -> None:
+    """Shares in percent; along y padded to the width of "100", so that the panels of two rows begin
+    at one place."""
+    width = 3 if isinstance(axis, YAxis) else 0
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{100 * value:.4g}".rjust(width, "\u2007"))
+    )
+
+
+def ratio_ticks(axis: XAxis | YAxis, end: float) -> None:
     """Of a logarithmic axis from about 1 to `end`: 1, 2, 5, 10, ..., or powers of ten."""
     if end < 1000.0:
         few = MaxNLocator(5, steps=[1, 2, 5, 10])
@@ -91,6 +106,10 @@ def ratio_ticks(axis: Axis, end: float) -> None:
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def _words(metric: str, split: str, prefix: str) -> str:
+    return f"{prefix}{split} {metric}{' (%)' if is_share(metric) else ''}"
 
 
 def _by_method(

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures.panels import ratio_ticks
-from fleet_analysis.load import Results, ResultsError
+from fleet_analysis.files import ResultsError
+from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
 from fleet_analysis.style import INK, KNOWN, MUTED
+from fleet_analysis.tasks import on_own_tasks, task_values
 
 METRIC = "cost_ratio"  # expected cost over that of the optimal policy, mean over the tasks
-OWN = f"{METRIC}."  # the same on one task, whose number follows
 ZERO = "zero_ratio"  # of the policy that does nothing
 
 #: A bar's label, and the method whose colour it has; from the top.
@@ -36,10 +37,10 @@ MERGED = {
     "GL(n)": "gl",
 }
 
-WIDTH, BAR_HEIGHT, FRAME = 3.6, 0.19, 0.75  # inches: of a panel, of a bar, around the bars
+WIDTH, BAR_HEIGHT, FRAME = 3.5, 0.19, 0.75  # inches: of a panel, of a bar, around the bars
 
 
-def draw(sweeps: Sequence[Results]) -> Figure:
+def draw(sweeps: Sequence[Results]) -> dict[str, Figure]:
     """Bars from the optimum to the median over seeds, with a line from the least to the largest.
     Raises ResultsError where a sweep has no linear policies."""
     tables = [bars_of(results) for results in sweeps]
@@ -58,7 +59,7 @@ def draw(sweeps: Sequence[Results]) -> Figure:
         axes.remove()
     note = "bar and number: median over trials; line: from the least to the largest"
     figure.supxlabel(note, size=7, color=MUTED, x=0.99, ha="right")
-    return figure
+    return {f"{'+'.join(results.name for results in sweeps[:3])}-linear": figure}
 
 
 def bars_of(results: Results) -> pd.DataFrame:
@@ -76,8 +77,8 @@ def bars_of(results: Results) -> pd.DataFrame:
     values["zero policy"] = rows[rows.metric == ZERO].groupby(SEED).value.mean()
     robots = rows[rows.robot >= 0]
     everywhere = robots[robots.metric == METRIC].groupby(SEED).value.mean()
-    own = _on_own_tasks(robots, results.shards)
-    values["task-specific"] = everywhere if own.empty else own
+    own = on_own_tasks(task_values(results, METRIC), results.shards)
+    values["task-specific"] = everywhere if own.empty else _means_by_seed(own, results)
     if not own.empty:
         values["single-task"] = everywhere
     statistics = {
@@ -88,17 +89,11 @@ def bars_of(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(statistics, orient="index", columns=["median", "low", "high"])
 
 
-def _on_own_tasks(robots: pd.DataFrame, shards: pd.DataFrame) -> pd.Series:
-    """Per seed, the mean over robots of the ratio on the tasks that they were trained on; empty
-    where there is but one task."""
-    single = robots[robots.metric.astype(str).str.startswith(OWN)]
-    tasks = single.metric.astype(str).str.removeprefix(OWN).astype(int)
-    held = single.assign(label=tasks).merge(shards, on=["cell", "robot", "label"])
-    held = held[held.samples > 0]
-    weighted = (
-        held.assign(value=held.value * held.samples).groupby(SEED)[["value", "samples"]].sum()
-    )
-    return weighted["value"] / weighted["samples"]
+def _means_by_seed(own: pd.DataFrame, results: Results) -> pd.Series:
+    """Per seed, the mean over robots of the ratio on the tasks that they were trained on."""
+    seeds = own.merge(results.done[["cell", SEED]], on="cell")
+    weighted = seeds.assign(value=seeds.value * seeds.samples).groupby(SEED)
+    return weighted.value.sum() / weighted.samples.sum()
 
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:

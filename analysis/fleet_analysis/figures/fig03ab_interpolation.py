@@ -11,10 +11,10 @@ from matplotlib.ticker import FixedLocator
 
 from fleet_analysis.figures.measured import Measured, measured, present
 from fleet_analysis.figures.page import page, row_of_panels
-from fleet_analysis.figures.panels import draw_curves, value_axis
+from fleet_analysis.figures.panels import draw_curves, percent_axis, value_axis
 from fleet_analysis.load import Results
-from fleet_analysis.schema import METHOD
-from fleet_analysis.style import SHARES, MethodStyle, method_styles
+from fleet_analysis.schema import METHOD, is_share
+from fleet_analysis.style import MethodStyle, method_styles
 
 #: Alignments of pairs, which are the same whatever the merging method.
 PAIRS = {
@@ -59,11 +59,9 @@ def _figure(segment: Measured, metric: str) -> Figure:
     first[0].set_xlabel("λ", loc="left")
     value_axis(first[0], metric, "test")
     value_axis(second[0], f"{metric} barrier", "test")
-    if metric in SHARES:
+    if is_share(metric):
         second[0].set_ylabel(f"test {metric} barrier (points)")
-        second[0].yaxis.set_major_formatter(
-            lambda value, _: f"{100 * value:.4g}".rjust(3, "\u2007")
-        )
+        percent_axis(second[0].yaxis)
     second[0].set_ylim(bottom=0)
     return figure
 

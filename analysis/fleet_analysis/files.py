@@ -1,0 +1,201 @@
+"""Results files (HDF5, schema version 1) one by one: where they are, whether they are ours, and
+their tables as they lie there."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from fleet_analysis import schema
+
+Source = str | os.PathLike[str]
+Columns = dict[str, np.ndarray]
+
+#: What h5py raises where the bytes of a file are not what they should be.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+
+
+class ResultsError(Exception):
+    """Results that cannot be read or do not hold what was asked for; the message is for the
+    user."""
+
+
+@dataclass(frozen=True)
+class ResultsFile:
+    """What is read of every file at once; its other tables when first asked for. `kept` holds those
+    for a next time, where there will be one."""
+
+    path: Path
+    name: str
+    config: str
+    axes: list[str]
+    provenance: dict[str, str]
+    cells: Columns
+    kept: dict[str, Columns] | None = field(default=None, compare=False)
+
+    def table(self, name: str) -> Columns | None:
+        """The columns of a table; None where it may be missing, and is. Raises ResultsError."""
+        if self.kept is not None and name in self.kept:
+            return self.kept[name]
+        with _open(self.path) as file:
+            if name in schema.OPTIONAL and name not in file:
+                return None
+            columns = _read_table(file, self.path, name)
+        if not np.isin(columns["cell"], self.cells["cell"]).all():
+            raise ResultsError(f"{self.path}: /{name} speaks of cells that /cells lacks")
+        if self.kept is not None:
+            self.kept[name] = columns
+        return columns
+
+
+class Reader:
+    """Reads the same files again and again, but from disk only those that are new or have
+    changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, int], ResultsFile]] = {}
+
+    def __call__(self, path: Path) -> ResultsFile:
+        """As `read_file` does."""
+        try:
+            status = path.stat()
+        except OSError:
+            return read_file(path)  # which says what is wrong
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            known = self._read[path] = (stamp, read_file(path, keep=True))
+        return known[1]
+
+
+def find_files(source: Source | Iterable[Source]) -> list[Path]:
+    """The files that `load` means by a source. Raises ResultsError where there are none."""
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    paths = list(dict.fromkeys(path for each in sources for path in _paths(each)))
+    if not paths:
+        raise ResultsError("no results files were given")
+    return paths
+
+
+def read_file(path: Path, keep: bool = False) -> ResultsFile:
+    """Raises ResultsError where the file is not ours, not whole or of another schema."""
+    with _open(path) as file:
+        _check_version(file, path)
+        missing = [name for name in schema.COLUMNS if name not in file]
+        if missing:
+            raise ResultsError(f"{path}: incomplete results file, lacks {_listed(missing)}")
+        cells = _read_table(file, path, "cells")
+        if not len(cells["cell"]):
+            raise ResultsError(f"{path}: holds no cells")
+        axes = text_of(file["cells"].attrs.get("axes", ""))
+        provenance = file["provenance"].attrs if "provenance" in file else {}
+        return ResultsFile(
+            path=path,
+            name=text_of(file.attrs.get("name", "")) or path.stem,
+            config=text_of(file.attrs.get("config", "")),
+            axes=[axis for axis in axes.split("\n") if axis],
+            provenance={key: text_of(value) for key, value in provenance.items()},
+            cells=cells,
+            kept={} if keep else None,
+        )
+
+
+def text_of(value: object) -> str:
+    """A string as HDF5 gives it, decoded; what is no UTF-8 shows as escapes."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _paths(source: Source) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        for pattern in ("*.h5", "cells/*.h5", "**/*.h5"):
+            found = sorted(p for p in path.glob(pattern) if _may_hold_results(p.relative_to(path)))
+            if found:
+                return found
+        raise ResultsError(f"{path}: no .h5 files in this directory")
+    if not path.exists() and glob.has_magic(os.fspath(source)):
+        found = sorted(map(Path, glob.glob(os.fspath(source), recursive=True)))  # noqa: PTH207
+        if not found:
+            raise ResultsError(f"{source}: no file matches")
+        return found
+    return [path]
+
+
+def _may_hold_results(path: Path) -> bool:
+    return not path.name.startswith(".") and "models" not in path.parts[:-1]
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    """The file for reading; whatever HDF5 has against it, then or later, is a ResultsError."""
+    if not path.is_file():
+        raise ResultsError(f"{path}: no such file")
+    try:
+        if path.stat().st_size == 0:
+            raise ResultsError(f"{path}: the file is empty")
+        if not h5py.is_hdf5(path):
+            raise ResultsError(f"{path}: not an HDF5 file")
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be opened; is it incomplete? ({error})") from error
+    try:
+        with file:
+            yield file
+    except DAMAGE as error:
+        raise ResultsError(f"{path}: cannot be read; damaged? ({error})") from error
+
+
+def _check_version(file: h5py.File, path: Path) -> None:
+    """ResultsError, with what to do, where the file is not ours or of another schema."""
+    if "model_version" in file.attrs:
+        raise ResultsError(f"{path}: a saved model, no results; see `fleet merge`, `fleet barrier`")
+    if "schema_version" not in file.attrs:
+        raise ResultsError(f"{path}: not a fleet results file (no attribute schema_version)")
+    try:
+        version = int(file.attrs["schema_version"])
+    except (TypeError, ValueError, OSError) as error:
+        raise ResultsError(f"{path}: its schema_version is no number") from error
+    written = f"{path}: written in schema version {version}, this fleet-analysis reads "
+    if version > schema.VERSION:
+        raise ResultsError(f"{written}up to {schema.VERSION}; a newer one is needed")
+    if version < schema.OLDEST:
+        raise ResultsError(
+            f"{written}from {schema.OLDEST} on; run the sweep again, or read it with the "
+            f"fleet-analysis of the fleet that wrote it (/provenance: git_revision)"
+        )
+
+
+def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
+    table = file[name]
+    names = table.dtype.names if isinstance(table, h5py.Dataset) else None
+    if names is None or table.ndim != 1:
+        raise ResultsError(f"{path}: /{name} is not a table")
+    wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
+    missing = [column for column in wanted if column not in names]
+    if missing:
+        raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
+    rows = table[:]
+    for column in wanted:
+        strings = column in schema.STRINGS
+        if (rows[column].dtype.kind in "SO") != strings or rows[column].ndim != 1:
+            kind = "strings" if strings else "numbers"
+            raise ResultsError(f"{path}: the column {column} of /{name} does not hold {kind}")
+    columns = {column: _native(rows[column]) for column in names}
+    columns["cell"] = columns["cell"].astype(np.int64)
+    return columns
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    """A column by itself, in this machine's byte order."""
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
