@@ -1,7 +1,5 @@
 #include "merge/fleet_moments.hpp"
 
-#include <Eigen/Cholesky>
-
 #include "base/error.hpp"
 
 namespace fleet {
@@ -42,18 +40,27 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   return sum;
 }
 
+RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double samples) {
+  constexpr double kLargest = 1e-2;
+  RidgedMoments ridged;
+  for (double tried = ridge;; tried *= 10.0) {
+    ridged.weight = tried * moments.trace() / static_cast<double>(moments.rows());
+    Eigen::MatrixXd sum = moments;
+    sum.diagonal().array() += ridged.weight;
+    ridged.factor.compute(sum);
+    if (ridged.factor.info() == Eigen::Success) return ridged;
+    require(tried * 10.0 <= kLargest, "least squares: the second moments of ", samples,
+            " samples are not positive definite with a ridge of ", tried, "; a larger one helps");
+  }
+}
+
 RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm) {
   RowMatrix solution(prior.rows(), prior.cols());
   comm.together([&] {
     if (!comm.is_root()) return;
-    Eigen::MatrixXd normal = moments.inputs.cast<double>();
-    const double weight = ridge * normal.trace() / static_cast<double>(normal.rows());
-    normal.diagonal().array() += weight;
-    const Eigen::MatrixXd right = (moments.targets.cast<double>() + weight * prior.cast<double>()).transpose();
-    const Eigen::LLT<Eigen::MatrixXd> factor(normal);
-    require(factor.info() == Eigen::Success, "layer regression: the second moments of ", moments.samples,
-            " samples are not positive definite with a ridge of ", ridge, "; a larger one helps");
-    solution = factor.solve(right).transpose().cast<float>();
+    const RidgedMoments normal = add_ridge(moments.inputs.cast<double>(), ridge, moments.samples);
+    const Eigen::MatrixXd right = (moments.targets.cast<double>() + normal.weight * prior.cast<double>()).transpose();
+    solution = normal.factor.solve(right).transpose().cast<float>();
     require(solution.allFinite(), "layer regression: its solution is not finite");
   });
   comm.broadcast(flat(solution));

@@ -56,6 +56,39 @@ TEST(SolveMap, a_strong_ridge_returns_the_prior) {
   EXPECT_THROW((void)solve_map(moments, 1e-4, prior, world), Error);
 }
 
+/// Second moments that rounding has left with a negative eigenvalue, -2e-4.
+MapMoments rounded_moments() {
+  MapMoments moments{RowMatrix::Ones(2, 2), RowMatrix::Ones(1, 2), 10.0};
+  moments.inputs(0, 1) = moments.inputs(1, 0) = 1.0002F;
+  moments.targets(0, 1) = 0.5F;
+  return moments;
+}
+
+TEST(SolveMap, takes_the_least_ridge_of_ten_times_its_own_that_makes_rounded_moments_definite) {
+  const Comm world = MpiSession::world();
+  MapMoments moments = rounded_moments();
+  const RowMatrix prior = RowMatrix::Zero(1, 2);
+  EXPECT_EQ(solve_map(moments, 1e-6, prior, world), solve_map(moments, 1e-6 * 10 * 10 * 10, prior, world));
+  moments.inputs(0, 1) = moments.inputs(1, 0) = 2.0F;  // no rounding
+  EXPECT_THROW((void)solve_map(moments, 1e-6, prior, world), Error);
+}
+
+TEST(SolveHead, takes_the_same_ridge) {
+  struct Point final : HeadData {
+    void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+      gradient.array() += head.sum() - 1.0F;  // of x = (1, 1) and t = 1
+    }
+    double curvature() const override { return 1.0; }
+  };
+  const Comm world = MpiSession::world();
+  std::vector<std::unique_ptr<HeadData>> parts;
+  parts.push_back(std::make_unique<Point>());
+  const auto solved = [&](double ridge) {
+    return solve_head({.iterations = 3, .ridge = ridge}, parts, rounded_moments(), RowMatrix::Zero(1, 2), world);
+  };
+  EXPECT_EQ(solved(1e-6), solved(1e-6 * 10 * 10 * 10));
+}
+
 TEST(SolveHead, for_a_squared_loss_it_is_the_least_squares_solution) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(5, world);
