@@ -67,17 +67,15 @@ RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& pr
   return solution;
 }
 
-void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm,
-             ParamVector& parameters) {
-  const RowMatrix solution = solve_map(moments, ridge, prior, comm);
-  if (!map.norm) return map.assign(solution, parameters);
+void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters) {
+  if (!map.norm) return map.assign(matrix, parameters);
   // The last input is the constant 1: its moments with W x are the sums of the outputs, with itself their number.
-  const double rows = moments.inputs.bottomRightCorner<1, 1>()(0);
-  const Eigen::MatrixXd product = solution.cast<double>() * moments.inputs.cast<double>();
+  const double rows = inputs.bottomRightCorner<1, 1>()(0);
+  const Eigen::MatrixXd product = matrix.cast<double>() * inputs.cast<double>();
   const Eigen::VectorXd mean = product.rightCols<1>() / rows;
-  const Eigen::VectorXd square = product.cwiseProduct(solution.cast<double>()).rowwise().sum() / rows;
+  const Eigen::VectorXd square = product.cwiseProduct(matrix.cast<double>()).rowwise().sum() / rows;
   const OutputStatistics statistics{mean.cast<float>(), (square - mean.cwiseAbs2()).cwiseMax(0.0).cast<float>()};
-  map.assign(solution, parameters, &statistics);
+  map.assign(matrix, parameters, &statistics);
 }
 
 }  // namespace fleet

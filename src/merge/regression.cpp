@@ -133,7 +133,8 @@ class RegressionMerge {
       const AffineMap& map = input_.maps[m];
       for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
         const bool own_state = map.recurrent && pass == 0;
-        fit_map(map, sum(m, false, regressed, own_state), options_.ridge, map.matrix(mean_), comm_, regressed);
+        const MapMoments sums = sum(m, false, regressed, own_state);
+        write_map(map, solve_map(sums, options_.ridge, map.matrix(mean_), comm_), sums.inputs, regressed);
       }
     }
     if (options_.body == Body::kRegression) return {regressed};
