@@ -82,7 +82,7 @@ class RegressionMerge {
     aligned_ = aligned_rows(input_, outcome.elements);
     average();
     outcome.merged = mean_;
-    if (input_.participants.size() > 1) choose(outcome);  // one robot is its own consensus
+    if (!stands_alone()) choose(outcome);
     remember(outcome.merged);
     return outcome;
   }
@@ -93,6 +93,14 @@ class RegressionMerge {
     const auto found = memory_.find(input_.rows[row].robot);
     const bool stands_in = !input_.rows[row].participates && input_.previous != nullptr && found != memory_.end();
     return stands_in ? &found->second : nullptr;
+  }
+
+  /// One robot that nobody is remembered beside is its own consensus. Collective.
+  bool stands_alone() const {
+    if (input_.participants.size() > 1) return false;
+    std::int64_t beside = 0;
+    for (std::size_t i = 0; i < input_.rows.size(); ++i) beside += remembered(i) != nullptr ? 1 : 0;
+    return comm_.sum(beside) == 0;
   }
 
   /// Robots that are away stand at the previous consensus, where they were last seen.

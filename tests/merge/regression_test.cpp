@@ -170,6 +170,24 @@ TEST(Regression, stands_robots_that_are_away_at_the_previous_consensus) {
   for (const float w : merged.flat()) EXPECT_NEAR(w, (12 * 0.2 + 13 * 0.3 - (10 + 11)) / 46, 1e-5);
 }
 
+TEST(Regression, one_robot_is_merged_with_those_that_it_remembers) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);  // robot i has 10 + i samples
+  const auto merger =
+      make("regression", {{"merge.regression.align", Value("none")}, {"merge.regression.body", Value("average")}});
+  const ParamVector first = merger->merge(fleet.input({0, 1}), world).merged;
+  MergeInput second = fleet.input({2});
+  second.round = 2;
+  second.previous = &first;
+  const ParamVector merged = merger->merge(second, world).merged;
+  ParamVector average = all_participants(second, world).front();
+  for (std::size_t w = 0; w < average.flat().size(); ++w) {
+    average.flat()[w] = (21.0F * first.flat()[w] + 12.0F * average.flat()[w]) / 33.0F;
+  }
+  const MergeInput known = fleet.input({0, 1, 2});
+  EXPECT_LT(fleet_loss(known, merged, world), 0.9 * fleet_loss(known, average, world));
+}
+
 TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(4, world);
