@@ -151,9 +151,15 @@ class RegressionMerge {
     return {mean_, midpoint, regressed};
   }
 
-  static ParamVector halfway(const ParamVector& a, const ParamVector& b) {
+  /// Every map halfway between those of `a` and `b`: of normalised ones the matrices, as each is parametrised anew.
+  ParamVector halfway(const ParamVector& a, const ParamVector& b) const {
     ParamVector between = a;
     for (std::size_t i = 0; i < between.flat().size(); ++i) between.flat()[i] = 0.5F * (a.flat()[i] + b.flat()[i]);
+    for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+      const AffineMap& map = input_.maps[m];
+      if (!map.norm) continue;
+      write_map(map, 0.5F * (map.matrix(a) + map.matrix(b)), sum(m, false, between).inputs, between);
+    }
     return between;
   }
 

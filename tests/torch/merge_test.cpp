@@ -248,6 +248,23 @@ TEST_P(EveryNormalisedFleet, a_normalisation_that_regmean_merges_shifts_to_the_m
   }
 }
 
+TEST_P(EveryNormalisedFleet, every_map_of_the_midpoint_lies_halfway) {
+  robots_[1]->train(40, [] { return false; });  // no longer a copy
+  const auto body = [&](const char* name) {
+    return merge("regression", {{"merge.regression.align", text("none")},
+                                {"merge.regression.body", text(name)},
+                                {"merge.regression.head", text("outputs")}});
+  };
+  const ParamVector average = body("average");
+  const ParamVector regressed = body("regression");
+  const ParamVector midpoint = body("midpoint");
+  for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+    const AffineMap& map = input_.maps[m];
+    const RowMatrix halfway = 0.5F * (map.matrix(average) + map.matrix(regressed));
+    EXPECT_TRUE(map.matrix(midpoint).isApprox(halfway, 1e-4F)) << map.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
