@@ -28,8 +28,8 @@ struct RidgedMoments {
 /// rank; the ridge may grow as in add_ridge(). Collective. Error if the moments are not finite.
 [[nodiscard]] RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm);
 
-/// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data whose
-/// second moments are `inputs`, sum x x^T as it is.
+/// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data
+/// whose second moments are `inputs`, sum x x^T as it is.
 void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters);
 
 }  // namespace fleet

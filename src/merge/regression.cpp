@@ -72,7 +72,7 @@ class RememberedHead final : public HeadData {
 /// One merge.
 class RegressionMerge {
  public:
-  RegressionMerge(const RegressionOptions& options, const MergeInput& input, std::map<int, RobotMemory>& memory,
+  RegressionMerge(const RegressionOptions& options, const MergeInput& input, const std::map<int, RobotMemory>& memory,
                   const Comm& comm)
       : options_(options), input_(input), memory_(memory), comm_(comm), mean_(input.symmetry->layout()) {}
 
@@ -83,7 +83,6 @@ class RegressionMerge {
     average();
     outcome.merged = mean_;
     if (!stands_alone()) choose(outcome);
-    remember(outcome.merged);
     return outcome;
   }
 
@@ -210,28 +209,9 @@ class RegressionMerge {
     return solve_head(options, parts, sums, std::move(head), comm_);
   }
 
-  /// What participants send for the merges that they will miss.
-  void remember(const ParamVector& merged) {
-    std::int64_t away = 0;
-    for (const MergeRow& row : input_.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
-    if (!options_.memory || comm_.sum(away) == 0) return;
-    comm_.together([&] {
-      for (std::size_t i = 0; i < input_.rows.size(); ++i) {
-        const MergeRow& row = input_.rows[i];
-        if (!row.participates) continue;
-        RobotMemory& memory = memory_[row.robot];
-        memory.samples = row.samples;
-        memory.inputs.clear();
-        for (std::size_t map = 0; map < input_.maps.size(); ++map) {
-          memory.inputs.push_back(row.data->map_moments(merged, &merged, map).inputs);
-        }
-      }
-    });
-  }
-
   const RegressionOptions& options_;
   const MergeInput& input_;
-  std::map<int, RobotMemory>& memory_;
+  const std::map<int, RobotMemory>& memory_;
   const Comm& comm_;
   std::vector<ParamVector> aligned_;  // per row
   ParamVector mean_;
@@ -251,8 +231,32 @@ class Regression final : public Merger {
   MergerNeeds needs() const override { return {.layers = true}; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    MergeOutcome outcome = propose(input, comm);
+    remember(input, outcome.merged, comm);
+    return outcome;
+  }
+
+  MergeOutcome propose(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
     return RegressionMerge(options_, input, memory_, comm).run();
+  }
+
+  /// What participants send for the merges that they will miss.
+  void remember(const MergeInput& input, const ParamVector& consensus, const Comm& comm) override {
+    std::int64_t away = 0;
+    for (const MergeRow& row : input.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
+    if (!options_.memory || comm.sum(away) == 0) return;
+    comm.together([&] {
+      for (const MergeRow& row : input.rows) {
+        if (!row.participates) continue;
+        RobotMemory& memory = memory_[row.robot];
+        memory.samples = row.samples;
+        memory.inputs.clear();
+        for (std::size_t map = 0; map < input.maps.size(); ++map) {
+          memory.inputs.push_back(row.data->map_moments(consensus, &consensus, map).inputs);
+        }
+      }
+    });
   }
 
   void save(int robot, StateWriter& state) const override {
