@@ -66,8 +66,10 @@ struct Network {
 class ToyRobot final : public Robot {
  public:
   /// Its points lie around `place`.
-  ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, double learning_rate, int place)
+  ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, double learning_rate, int place,
+           RateSchedule schedule = {})
       : index_(index),
+        schedule_(schedule),
         weights_(layout),
         gradient_(std::move(layout)),
         optimizer_({.learning_rate = learning_rate}, weights_.flat().size()) {
@@ -84,14 +86,17 @@ class ToyRobot final : public Robot {
   Optimizer& optimizer() override { return optimizer_; }
   std::int64_t samples() const override { return static_cast<std::int64_t>(points_.size()); }
 
+  void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
+
   double train(std::int64_t steps, const std::function<bool()>& stop) override {
     double loss = 0.0;
     for (std::int64_t i = 0; i < steps && !stop(); ++i) {
+      const double factor = schedule_.factor(step_, total_steps_);
       const auto& [x, target] = points_[static_cast<std::size_t>(step_++) % points_.size()];
       std::fill(gradient_.flat().begin(), gradient_.flat().end(), 0.0F);
       loss = Network::add_gradient(weights_, x, target, gradient_);
       require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
-      optimizer_.step(weights_.flat(), gradient_.flat());
+      optimizer_.step(weights_.flat(), gradient_.flat(), factor);
     }
     return loss;
   }
@@ -169,15 +174,18 @@ class ToyRobot final : public Robot {
   }
 
   int index_;
+  RateSchedule schedule_;
   ParamVector weights_;
   ParamVector gradient_;
   Optimizer optimizer_;
   std::vector<std::pair<Vector, Vector>> points_;
   std::int64_t step_ = 0;
+  std::int64_t total_steps_ = 0;
 };
 
-/// Robot i has samples[i] points; the test set is a handful of fixed points in several parts.
-class ToyWorkload final : public Workload {
+/// Robot i has samples[i] points; the test set is a handful of fixed points in several parts. The learning rate of who
+/// finetunes comes down along a cosine.
+class ToyWorkload : public Workload {
  public:
   explicit ToyWorkload(std::vector<int> samples, double learning_rate = 0.01)
       : symmetry_(toy::symmetry()), learning_rate_(learning_rate) {
@@ -196,7 +204,8 @@ class ToyWorkload final : public Workload {
     return std::make_unique<ToyRobot>(symmetry_.layout(), 0, 20, learning_rate_, 0);
   }
   std::unique_ptr<Robot> make_finetune_robot() override {
-    return std::make_unique<ToyRobot>(symmetry_.layout(), static_cast<int>(histograms_.size()), 10, learning_rate_, 1);
+    return std::make_unique<ToyRobot>(symmetry_.layout(), static_cast<int>(histograms_.size()), 10, learning_rate_, 1,
+                                      RateSchedule{.kind = RateSchedule::Kind::kCosine});
   }
   int test_parts() const override { return 7; }
   std::vector<std::string> metrics() const override { return {"loss"}; }

@@ -70,6 +70,7 @@ class CloningWorkload final : public Workload {
   std::int64_t steps_per_epoch(int robot) const override { return learner_->steps_per_epoch(robot); }
   std::unique_ptr<Robot> make_robot(int robot) override { return learner_->make_robot(robot); }
   std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
+  std::unique_ptr<Robot> make_finetune_robot() override { return learner_->make_finetune_robot(); }
 
   Companions companions() const override { return sight_->scaling().companions(); }
 

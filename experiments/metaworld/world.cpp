@@ -106,8 +106,8 @@ class MetaWorld final : public World {
     if (known != indices_.end()) return known->second;
     try {
       CloningRows index = rows_of(read_demonstrations(options.file));
-      index.observations = {};
-      index.actions = {};
+      index.observations = std::vector<float>();  // {} would keep the memory
+      index.actions = std::vector<float>();
       return indices_.emplace(options.file, std::move(index)).first->second;
     } catch (const Error& error) {
       throw ConfigError(cat(error.what(), "\n", advice(options)));

@@ -12,6 +12,7 @@ std::vector<Measurement> finetune_curve(Workload& workload, const ParamVector* s
   comm.together([&] {
     if (!comm.is_root()) return;
     robot = workload.make_finetune_robot();
+    robot->expect(steps);
     if (start != nullptr) std::copy(start->flat().begin(), start->flat().end(), robot->weights().flat().begin());
   });
   ParamVector weights(workload.symmetry().layout());

@@ -27,13 +27,14 @@ class BestOf final : public Merger {
     std::vector<double> losses;
     double least = 0.0;
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
-      MergeOutcome outcome = candidate->merge(input, comm);
+      MergeOutcome outcome = candidate->propose(input, comm);
       losses.push_back(fleet_loss(input, outcome.merged, comm));
       if (losses.size() > 1 && !(losses.back() < least)) continue;
       least = losses.back();
       best = std::move(outcome);
     }
     best.objective = std::move(losses);
+    for (const std::unique_ptr<Merger>& candidate : candidates_) candidate->remember(input, best.merged, comm);
     return best;
   }
 

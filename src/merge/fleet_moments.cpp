@@ -1,7 +1,5 @@
 #include "merge/fleet_moments.hpp"
 
-#include <Eigen/Cholesky>
-
 #include "base/error.hpp"
 
 namespace fleet {
@@ -42,35 +40,42 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   return sum;
 }
 
+RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double samples) {
+  constexpr double kLargest = 1e-2;
+  RidgedMoments ridged;
+  for (double tried = ridge;; tried *= 10.0) {
+    ridged.weight = tried * moments.trace() / static_cast<double>(moments.rows());
+    Eigen::MatrixXd sum = moments;
+    sum.diagonal().array() += ridged.weight;
+    ridged.factor.compute(sum);
+    if (ridged.factor.info() == Eigen::Success) return ridged;
+    require(tried * 10.0 <= kLargest, "least squares: the second moments of ", samples,
+            " samples are not positive definite with a ridge of ", tried, "; a larger one helps");
+  }
+}
+
 RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm) {
   RowMatrix solution(prior.rows(), prior.cols());
   comm.together([&] {
     if (!comm.is_root()) return;
-    Eigen::MatrixXd normal = moments.inputs.cast<double>();
-    const double weight = ridge * normal.trace() / static_cast<double>(normal.rows());
-    normal.diagonal().array() += weight;
-    const Eigen::MatrixXd right = (moments.targets.cast<double>() + weight * prior.cast<double>()).transpose();
-    const Eigen::LLT<Eigen::MatrixXd> factor(normal);
-    require(factor.info() == Eigen::Success, "layer regression: the second moments of ", moments.samples,
-            " samples are not positive definite with a ridge of ", ridge, "; a larger one helps");
-    solution = factor.solve(right).transpose().cast<float>();
+    const RidgedMoments normal = add_ridge(moments.inputs.cast<double>(), ridge, moments.samples);
+    const Eigen::MatrixXd right = (moments.targets.cast<double>() + normal.weight * prior.cast<double>()).transpose();
+    solution = normal.factor.solve(right).transpose().cast<float>();
     require(solution.allFinite(), "layer regression: its solution is not finite");
   });
   comm.broadcast(flat(solution));
   return solution;
 }
 
-void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm,
-             ParamVector& parameters) {
-  const RowMatrix solution = solve_map(moments, ridge, prior, comm);
-  if (!map.norm) return map.assign(solution, parameters);
+void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters) {
+  if (!map.norm) return map.assign(matrix, parameters);
   // The last input is the constant 1: its moments with W x are the sums of the outputs, with itself their number.
-  const double rows = moments.inputs.bottomRightCorner<1, 1>()(0);
-  const Eigen::MatrixXd product = solution.cast<double>() * moments.inputs.cast<double>();
+  const double rows = inputs.bottomRightCorner<1, 1>()(0);
+  const Eigen::MatrixXd product = matrix.cast<double>() * inputs.cast<double>();
   const Eigen::VectorXd mean = product.rightCols<1>() / rows;
-  const Eigen::VectorXd square = product.cwiseProduct(solution.cast<double>()).rowwise().sum() / rows;
+  const Eigen::VectorXd square = product.cwiseProduct(matrix.cast<double>()).rowwise().sum() / rows;
   const OutputStatistics statistics{mean.cast<float>(), (square - mean.cwiseAbs2()).cwiseMax(0.0).cast<float>()};
-  map.assign(solution, parameters, &statistics);
+  map.assign(matrix, parameters, &statistics);
 }
 
 }  // namespace fleet

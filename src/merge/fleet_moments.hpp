@@ -2,6 +2,7 @@
 // per affine map is O(inputs (inputs + outputs)), whatever the number of robots and samples.
 #pragma once
 
+#include <Eigen/Cholesky>
 #include <functional>
 #include <optional>
 
@@ -13,13 +14,22 @@ namespace fleet {
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                                      const std::function<std::optional<MapMoments>(std::size_t row)>& ask);
 
+/// G + weight I of second moments G (d x d), which a ridge makes positive definite.
+struct RidgedMoments {
+  Eigen::LLT<Eigen::MatrixXd> factor;
+  double weight = 0.0;  ///< ridge tr(G) / d
+};
+
+/// With `ridge` or, where moments of `samples` samples, summed in single precision, are not positive definite with it,
+/// with the least power of ten times it that will do, to 1e-2. Error beyond.
+[[nodiscard]] RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double samples);
+
 /// argmin_W sum |W x - t|^2 + ridge tr(G) / d |W - prior|^2 with G = sum x x^T (d x d): outputs x inputs, on every
-/// rank. Collective. Error if the moments are not finite.
+/// rank; the ridge may grow as in add_ridge(). Collective. Error if the moments are not finite.
 [[nodiscard]] RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm);
 
-/// Makes `map` of `parameters` that solution; a norm of the map's takes the statistics of its outputs over the fleet's
-/// data. Collective.
-void fit_map(const AffineMap& map, const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm,
-             ParamVector& parameters);
+/// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data
+/// whose second moments are `inputs`, sum x x^T as it is.
+void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters);
 
 }  // namespace fleet

@@ -1,9 +1,9 @@
 #include "merge/head.hpp"
 
-#include <Eigen/Cholesky>
 #include <cmath>
 
 #include "base/error.hpp"
+#include "merge/fleet_moments.hpp"
 
 namespace fleet {
 namespace {
@@ -43,17 +43,10 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
                      const MapMoments& moments, RowMatrix head, const Comm& comm) {
   FleetHead fleet(parts, comm);
   const RowMatrix start = head;
-  // The majoriser's Hessian: c G + r I.
-  const double pull = fleet.curvature() * options.ridge * static_cast<double>(moments.inputs.trace()) /
-                      static_cast<double>(moments.inputs.rows());
-  Eigen::LLT<Eigen::MatrixXd> factor;
+  RidgedMoments hessian;  // the majoriser's: c G + r I; at the root
   comm.together([&] {
     if (!comm.is_root()) return;
-    Eigen::MatrixXd hessian = fleet.curvature() * moments.inputs.cast<double>();
-    hessian.diagonal().array() += pull;
-    factor.compute(hessian);
-    require(factor.info() == Eigen::Success, "solving the last layer: the second moments of ", moments.samples,
-            " samples are not positive definite with a ridge of ", options.ridge, "; a larger one helps");
+    hessian = add_ridge(fleet.curvature() * moments.inputs.cast<double>(), options.ridge, moments.samples);
   });
 
   RowMatrix at = start;  // where the gradient is taken, ahead of the iterate
@@ -63,8 +56,9 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
     fleet.add_up(at, gradient);
     comm.together([&] {
       if (!comm.is_root()) return;
-      const Eigen::MatrixXd slope = (gradient.cast<double>() + pull * (at - start).cast<double>()).transpose();
-      const RowMatrix next = at - RowMatrix(factor.solve(slope).transpose().cast<float>());
+      const Eigen::MatrixXd slope =
+          (gradient.cast<double>() + hessian.weight * (at - start).cast<double>()).transpose();
+      const RowMatrix next = at - RowMatrix(hessian.factor.solve(slope).transpose().cast<float>());
       require(next.allFinite(), "solving the last layer: step ", k, " is not finite");
       const bool uphill = (at - next).cwiseProduct(next - head).sum() > 0.0F;
       const double grown = uphill ? 1.0 : 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * momentum * momentum));

@@ -7,7 +7,7 @@ namespace fleet {
 
 struct HeadOptions {
   int iterations = 0;
-  double ridge = 0.0;  ///< pull towards the head it starts from, in units of tr(G) / d
+  double ridge = 0.0;  ///< pull towards the head it starts from, in units of tr(G) / d; may grow as in add_ridge()
 };
 
 /// Minimises the mean loss of all ranks' `parts` over a network's last affine map, starting from `head`, by accelerated

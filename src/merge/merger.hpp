@@ -119,6 +119,12 @@ class Merger {
   [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
   [[nodiscard]] virtual MergerNeeds needs() const { return {}; }
 
+  /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered
+  /// of the fleet as it goes on from `consensus`, whoever proposed it. Both collective, both of the same input. By
+  /// default nothing is remembered.
+  [[nodiscard]] virtual MergeOutcome propose(const MergeInput& input, const Comm& comm) { return merge(input, comm); }
+  virtual void remember(const MergeInput& /*input*/, const ParamVector& /*consensus*/, const Comm& /*comm*/) {}
+
   /// What is remembered of `robot`, on the rank that carries it; for kWholeFleet, what every rank remembers alike. A
   /// method that remembers nothing has nothing to save.
   virtual void save(int /*robot*/, StateWriter& /*state*/) const {}

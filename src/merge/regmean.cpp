@@ -11,7 +11,7 @@ namespace {
 /// W_l = (sum_i W_i G_i) (sum_i G_i)^-1 with G_i the second moments of what enters layer l in robot i's own network,
 /// their off-diagonal entries scaled (Jin et al., Dataless Knowledge Fusion by Merging Weights of Language Models,
 /// 2023, Section 3). A bias counts as the weight of a constant input; the ridge, which the paper does without, keeps
-/// units that are never active solvable.
+/// units that are never active solvable. What a normalisation is told of its outputs comes of the moments as they are.
 class RegMean final : public Merger {
  public:
   RegMean(Alignment align, double off_diagonal, double ridge)
@@ -27,19 +27,20 @@ class RegMean final : public Merger {
     outcome.iterations = 1;
     if (input.participants.size() == 1) return outcome;
     const std::vector<ParamVector> aligned = aligned_rows(input, outcome.elements);
+    const auto factor = static_cast<float>(off_diagonal_);
     for (std::size_t m = 0; m < input.maps.size(); ++m) {
       const AffineMap& map = input.maps[m];
       const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {
         if (!input.rows[i].participates) return std::nullopt;
         MapMoments own = input.rows[i].data->map_moments(aligned[i], &aligned[i], m);
-        const Eigen::VectorXf diagonal = own.inputs.diagonal();
-        const auto factor = static_cast<float>(off_diagonal_);
-        own.inputs *= factor;
-        own.inputs.diagonal() = diagonal;
-        own.targets = factor * own.targets + (1.0F - factor) * map.matrix(aligned[i]) * diagonal.asDiagonal();
+        own.targets =
+            factor * own.targets + (1.0F - factor) * map.matrix(aligned[i]) * own.inputs.diagonal().asDiagonal();
         return own;
       });
-      fit_map(map, sums, ridge_, map.matrix(outcome.merged), comm, outcome.merged);
+      MapMoments scaled = sums;
+      scaled.inputs *= factor;
+      scaled.inputs.diagonal() = sums.inputs.diagonal();
+      write_map(map, solve_map(scaled, ridge_, map.matrix(outcome.merged), comm), sums.inputs, outcome.merged);
     }
     return outcome;
   }

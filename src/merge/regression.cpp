@@ -72,7 +72,7 @@ class RememberedHead final : public HeadData {
 /// One merge.
 class RegressionMerge {
  public:
-  RegressionMerge(const RegressionOptions& options, const MergeInput& input, std::map<int, RobotMemory>& memory,
+  RegressionMerge(const RegressionOptions& options, const MergeInput& input, const std::map<int, RobotMemory>& memory,
                   const Comm& comm)
       : options_(options), input_(input), memory_(memory), comm_(comm), mean_(input.symmetry->layout()) {}
 
@@ -82,8 +82,7 @@ class RegressionMerge {
     aligned_ = aligned_rows(input_, outcome.elements);
     average();
     outcome.merged = mean_;
-    if (input_.participants.size() > 1) choose(outcome);  // one robot is its own consensus
-    remember(outcome.merged);
+    if (!stands_alone()) choose(outcome);
     return outcome;
   }
 
@@ -93,6 +92,14 @@ class RegressionMerge {
     const auto found = memory_.find(input_.rows[row].robot);
     const bool stands_in = !input_.rows[row].participates && input_.previous != nullptr && found != memory_.end();
     return stands_in ? &found->second : nullptr;
+  }
+
+  /// One robot that nobody is remembered beside is its own consensus. Collective.
+  bool stands_alone() const {
+    if (input_.participants.size() > 1) return false;
+    std::int64_t beside = 0;
+    for (std::size_t i = 0; i < input_.rows.size(); ++i) beside += remembered(i) != nullptr ? 1 : 0;
+    return comm_.sum(beside) == 0;
   }
 
   /// Robots that are away stand at the previous consensus, where they were last seen.
@@ -133,7 +140,8 @@ class RegressionMerge {
       const AffineMap& map = input_.maps[m];
       for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
         const bool own_state = map.recurrent && pass == 0;
-        fit_map(map, sum(m, false, regressed, own_state), options_.ridge, map.matrix(mean_), comm_, regressed);
+        const MapMoments sums = sum(m, false, regressed, own_state);
+        write_map(map, solve_map(sums, options_.ridge, map.matrix(mean_), comm_), sums.inputs, regressed);
       }
     }
     if (options_.body == Body::kRegression) return {regressed};
@@ -142,9 +150,15 @@ class RegressionMerge {
     return {mean_, midpoint, regressed};
   }
 
-  static ParamVector halfway(const ParamVector& a, const ParamVector& b) {
+  /// Every map halfway between those of `a` and `b`: of normalised ones the matrices, as each is parametrised anew.
+  ParamVector halfway(const ParamVector& a, const ParamVector& b) const {
     ParamVector between = a;
     for (std::size_t i = 0; i < between.flat().size(); ++i) between.flat()[i] = 0.5F * (a.flat()[i] + b.flat()[i]);
+    for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+      const AffineMap& map = input_.maps[m];
+      if (!map.norm) continue;
+      write_map(map, 0.5F * (map.matrix(a) + map.matrix(b)), sum(m, false, between).inputs, between);
+    }
     return between;
   }
 
@@ -195,28 +209,9 @@ class RegressionMerge {
     return solve_head(options, parts, sums, std::move(head), comm_);
   }
 
-  /// What participants send for the merges that they will miss.
-  void remember(const ParamVector& merged) {
-    std::int64_t away = 0;
-    for (const MergeRow& row : input_.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
-    if (!options_.memory || comm_.sum(away) == 0) return;
-    comm_.together([&] {
-      for (std::size_t i = 0; i < input_.rows.size(); ++i) {
-        const MergeRow& row = input_.rows[i];
-        if (!row.participates) continue;
-        RobotMemory& memory = memory_[row.robot];
-        memory.samples = row.samples;
-        memory.inputs.clear();
-        for (std::size_t map = 0; map < input_.maps.size(); ++map) {
-          memory.inputs.push_back(row.data->map_moments(merged, &merged, map).inputs);
-        }
-      }
-    });
-  }
-
   const RegressionOptions& options_;
   const MergeInput& input_;
-  std::map<int, RobotMemory>& memory_;
+  const std::map<int, RobotMemory>& memory_;
   const Comm& comm_;
   std::vector<ParamVector> aligned_;  // per row
   ParamVector mean_;
@@ -236,8 +231,32 @@ class Regression final : public Merger {
   MergerNeeds needs() const override { return {.layers = true}; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    MergeOutcome outcome = propose(input, comm);
+    remember(input, outcome.merged, comm);
+    return outcome;
+  }
+
+  MergeOutcome propose(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
     return RegressionMerge(options_, input, memory_, comm).run();
+  }
+
+  /// What participants send for the merges that they will miss.
+  void remember(const MergeInput& input, const ParamVector& consensus, const Comm& comm) override {
+    std::int64_t away = 0;
+    for (const MergeRow& row : input.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
+    if (!options_.memory || comm.sum(away) == 0) return;
+    comm.together([&] {
+      for (const MergeRow& row : input.rows) {
+        if (!row.participates) continue;
+        RobotMemory& memory = memory_[row.robot];
+        memory.samples = row.samples;
+        memory.inputs.clear();
+        for (std::size_t map = 0; map < input.maps.size(); ++map) {
+          memory.inputs.push_back(row.data->map_moments(consensus, &consensus, map).inputs);
+        }
+      }
+    });
   }
 
   void save(int robot, StateWriter& state) const override {

@@ -1,5 +1,6 @@
 #include "torch/robot.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -31,6 +32,9 @@ Classroom::Classroom(const SupervisedProblem& problem)
       gradient(network->layout()) {
   options.carry_state = options.carry_state && network->carries_state();
   plan = visit_plan(*network, options.carry_state);
+  for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
+    if (network->is_statistic(tensor)) statistics.push_back(tensor);
+  }
 }
 
 SupervisedRobot::SupervisedRobot(Classroom& classroom, int index, Shard shard)
@@ -59,10 +63,25 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
             "; a smaller train.learning_rate may help");
     for (torch::Tensor& tensor : state_) tensor = tensor.detach();  // gradients reach back one window
     if (options.clip_norm > 0.0) clip(classroom_.gradient.flat(), options.clip_norm);
-    optimizer_.step(weights_.flat(), classroom_.gradient.flat(), factor);
+    step_weights(factor);
     total += loss;
   }
   return done > 0 ? total / static_cast<double>(done) : 0.0;
+}
+
+void SupervisedRobot::step_weights(double factor) {
+  std::vector<float> kept;
+  for (const std::size_t tensor : classroom_.statistics) {
+    const std::span<const float> statistic = weights_.tensor(tensor);
+    kept.insert(kept.end(), statistic.begin(), statistic.end());
+  }
+  optimizer_.step(weights_.flat(), classroom_.gradient.flat(), factor);
+  auto from = kept.cbegin();
+  for (const std::size_t tensor : classroom_.statistics) {
+    const std::span<float> statistic = weights_.tensor(tensor);
+    std::copy_n(from, statistic.size(), statistic.begin());
+    from += static_cast<std::ptrdiff_t>(statistic.size());
+  }
 }
 
 void SupervisedRobot::save(StateWriter& state) {

@@ -17,6 +17,7 @@ struct Classroom {
   TrainingOptions options;
   VisitPlan plan;
   ParamVector gradient;
+  std::vector<std::size_t> statistics;  ///< tensors that the forward pass alone changes
 };
 
 class SupervisedRobot final : public Robot {
@@ -42,6 +43,8 @@ class SupervisedRobot final : public Robot {
   /// Loads the batch that the step alone decides: epoch e visits the shard in the order that (seed, robot, e) shuffles
   /// or, with state carried, in lanes from its beginning to its end.
   void load_next_batch();
+  /// Follows the gradient with all weights but running statistics, which decay would shrink.
+  void step_weights(double factor);
   /// A plan that visits about `rows` rows at most.
   VisitPlan plan_for(std::int64_t rows) const;
 

@@ -1,13 +1,17 @@
 #include "train/evaluation.hpp"
 
+#include "base/error.hpp"
 #include "comm/placement.hpp"
 
 namespace fleet {
 namespace {
 
-/// Appends (sum, samples) per part and metric, parts in order.
-void append_scores(Workload& workload, const ParamVector& weights, int begin, int end, std::vector<double>& flat) {
+/// Appends (sum, samples) per part and metric, parts in order. Interrupted between two parts where a stop is requested:
+/// a part may be an episode in a simulator.
+void append_scores(Workload& workload, const ParamVector& weights, int begin, int end, const Comm& comm,
+                   std::vector<double>& flat) {
   for (int part = begin; part < end; ++part) {
+    if (comm.stop_requested()) throw Interrupted();
     for (const Score& score : workload.test_scores(weights, part)) {
       flat.push_back(score.sum);
       flat.push_back(score.samples);
@@ -28,7 +32,8 @@ std::vector<Score> gather_scores(std::span<const double> flat, const Comm& comm)
 std::vector<NamedValue> test_together(Workload& workload, const ParamVector& weights, const Comm& comm) {
   const Placement parts{.robots = workload.test_parts(), .ranks = comm.size()};
   std::vector<double> flat;
-  comm.together([&] { append_scores(workload, weights, parts.begin(comm.rank()), parts.end(comm.rank()), flat); });
+  comm.together(
+      [&] { append_scores(workload, weights, parts.begin(comm.rank()), parts.end(comm.rank()), comm, flat); });
   return workload.summarize(gather_scores(flat, comm));
 }
 
@@ -36,7 +41,7 @@ std::vector<std::vector<NamedValue>> test_each(Workload& workload, std::span<con
                                                const Comm& comm) {
   std::vector<double> flat;
   comm.together([&] {
-    for (const ParamVector* weights : mine) append_scores(workload, *weights, 0, workload.test_parts(), flat);
+    for (const ParamVector* weights : mine) append_scores(workload, *weights, 0, workload.test_parts(), comm, flat);
   });
   const std::vector<Score> all = gather_scores(flat, comm);
   const std::size_t each = static_cast<std::size_t>(workload.test_parts()) * workload.metrics().size();

@@ -10,7 +10,8 @@
 namespace fleet {
 
 /// What `weights`, the same on every rank, come to on the whole test set (Workload::summarize). The ranks share its
-/// parts; all have the same bits, whatever their number. Collective.
+/// parts; all have the same bits, whatever their number. Interrupted, on all of them, after the part under way if any
+/// is asked to stop. Collective.
 [[nodiscard]] std::vector<NamedValue> test_together(Workload& workload, const ParamVector& weights, const Comm& comm);
 
 /// The same of several models, `mine` of which this rank tests alone: one list per model, those of lower ranks first.

@@ -236,6 +236,7 @@ TEST(Finetune, starts_at_the_scores_of_its_start_and_ends_where_training_does) {
 
   const std::unique_ptr<Robot> robot = workload.make_finetune_robot();
   robot->weights() = start;
+  robot->expect(7);
   robot->train(7, [] { return false; });
   EXPECT_EQ(curve.back().value, test_together(workload, robot->weights(), world)[0].value);
 }

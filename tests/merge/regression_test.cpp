@@ -56,6 +56,39 @@ TEST(SolveMap, a_strong_ridge_returns_the_prior) {
   EXPECT_THROW((void)solve_map(moments, 1e-4, prior, world), Error);
 }
 
+/// Second moments that rounding has left with a negative eigenvalue, -2e-4.
+MapMoments rounded_moments() {
+  MapMoments moments{RowMatrix::Ones(2, 2), RowMatrix::Ones(1, 2), 10.0};
+  moments.inputs(0, 1) = moments.inputs(1, 0) = 1.0002F;
+  moments.targets(0, 1) = 0.5F;
+  return moments;
+}
+
+TEST(SolveMap, takes_the_least_ridge_of_ten_times_its_own_that_makes_rounded_moments_definite) {
+  const Comm world = MpiSession::world();
+  MapMoments moments = rounded_moments();
+  const RowMatrix prior = RowMatrix::Zero(1, 2);
+  EXPECT_EQ(solve_map(moments, 1e-6, prior, world), solve_map(moments, 1e-6 * 10 * 10 * 10, prior, world));
+  moments.inputs(0, 1) = moments.inputs(1, 0) = 2.0F;  // no rounding
+  EXPECT_THROW((void)solve_map(moments, 1e-6, prior, world), Error);
+}
+
+TEST(SolveHead, takes_the_same_ridge) {
+  struct Point final : HeadData {
+    void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+      gradient.array() += head.sum() - 1.0F;  // of x = (1, 1) and t = 1
+    }
+    double curvature() const override { return 1.0; }
+  };
+  const Comm world = MpiSession::world();
+  std::vector<std::unique_ptr<HeadData>> parts;
+  parts.push_back(std::make_unique<Point>());
+  const auto solved = [&](double ridge) {
+    return solve_head({.iterations = 3, .ridge = ridge}, parts, rounded_moments(), RowMatrix::Zero(1, 2), world);
+  };
+  EXPECT_EQ(solved(1e-6), solved(1e-6 * 10 * 10 * 10));
+}
+
 TEST(SolveHead, for_a_squared_loss_it_is_the_least_squares_solution) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(5, world);
@@ -137,6 +170,33 @@ TEST(Regression, stands_robots_that_are_away_at_the_previous_consensus) {
   for (const float w : merged.flat()) EXPECT_NEAR(w, (12 * 0.2 + 13 * 0.3 - (10 + 11)) / 46, 1e-5);
 }
 
+/// Robots with one body, and heads by least squares: what is remembered is all that there is to know.
+TEST(Regression, one_robot_after_the_others_is_merged_as_with_them) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    RandomStream common(9, Purpose::kTest);
+    for (const std::size_t tensor : {std::size_t{0}, std::size_t{1}}) {
+      for (float& w : fleet.weights(row).tensor(tensor)) w = static_cast<float>(common.normal());
+    }
+  }
+  const auto merger = [] {
+    return make("regression", {{"merge.regression.align", Value("none")},
+                               {"merge.regression.body", Value("average")},
+                               {"merge.regression.head", Value("labels")}});
+  };
+  const ParamVector at_once = merger()->merge(fleet.input({0, 1, 2}), world).merged;
+  const auto remembering = merger();
+  const ParamVector first = remembering->merge(fleet.input({0, 1}), world).merged;
+  MergeInput second = fleet.input({2});
+  second.round = 2;
+  second.previous = &first;
+  const ParamVector merged = remembering->merge(second, world).merged;
+  const RowMatrix head = second.maps.back().matrix(merged);
+  EXPECT_TRUE(head.isApprox(second.maps.back().matrix(at_once), 1e-3F));
+  EXPECT_FALSE(head.isApprox(second.maps.back().matrix(first), 1e-1F));
+}
+
 TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(4, world);
@@ -146,6 +206,39 @@ TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
       input, make("best-of", {{"merge.best-of.candidates", Value(names)}})->merge(input, world).merged, world);
   for (const Value& name : names) {
     EXPECT_LE(best, fleet_loss(input, make(std::get<std::string>(name.data), {})->merge(input, world).merged, world));
+  }
+}
+
+/// Robots near a network that knows its task, and a candidate whose last layer knows nothing: the average is kept.
+TEST(BestOf, remembers_the_fleet_at_the_consensus_that_it_kept) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(4, world);
+  toy::ToyRobot trained(fleet.symmetry().layout(), 0, 200, 0.01, 0);
+  trained.train(20000, [] { return false; });
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {
+    RandomStream stream(6, Purpose::kTest, static_cast<std::uint64_t>(fleet.index(row)));
+    fleet.weights(row) = trained.weights();
+    for (float& w : fleet.weights(row).flat()) w += 0.05F * static_cast<float>(stream.normal());
+  }
+  const MergeInput input = fleet.input({0, 1});
+  const auto with_regression = [](const std::string& method) {
+    return make(method, {{"merge.best-of.candidates", Value(Value::List{Value("average"), Value("regression")})},
+                         {"merge.regression.align", Value("none")},
+                         {"merge.regression.body", Value("regression")},
+                         {"merge.regression.head", Value("labels")},
+                         {"merge.regression.head_ridge", Value(1e9)}});
+  };
+  const auto best = with_regression("best-of");
+  const ParamVector merged = best->merge(input, world).merged;
+  ASSERT_TRUE(std::ranges::equal(merged.flat(), make("average", {})->merge(input, world).merged.flat()));
+  const auto told = with_regression("regression");
+  told->remember(input, merged, world);
+  for (const MergeRow& row : input.rows) {
+    StateWriter kept;
+    StateWriter expected;
+    best->save(row.robot, kept);
+    told->save(row.robot, expected);
+    EXPECT_EQ(kept.bytes(), expected.bytes()) << row.robot;
   }
 }
 

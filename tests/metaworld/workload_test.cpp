@@ -190,6 +190,16 @@ TEST_F(MetaworldFleet, counts_an_episode_that_the_simulator_gives_up_as_a_failur
   EXPECT_EQ(summary[1].value, 1.0);
 }
 
+TEST_F(MetaworldFleet, finetunes_on_what_its_robots_hold_back) {
+  const auto samples = [&](double held_out) {
+    const std::unique_ptr<Workload> cloning = workload(cell({{"data.held_out", held_out}}));
+    const std::int64_t back = cloning->make_finetune_robot()->samples();
+    return std::pair(back, back + cloning->make_joint_robot()->samples());
+  };
+  EXPECT_GT(samples(0.4).first, samples(0.2).first);
+  EXPECT_EQ(samples(0.4).second, samples(0.2).second);
+}
+
 TEST_F(MetaworldFleet, says_how_to_get_the_demonstrations_it_lacks) {
   const std::string command = "fleet metaworld demos --tasks reach,door-close";
   EXPECT_NE(complaint(cell({{"data.demos", std::string("/nonexistent.h5")}})).find(command), std::string::npos);

@@ -225,6 +225,46 @@ TEST_P(EveryRecurrentFleet, each_pass_goes_along_the_states_of_the_last) {
   EXPECT_GT((second - first).norm(), 3e-2F * first.norm());
 }
 
+using EveryNormalisedFleet = EveryTrainedNetwork;
+
+/// RegMean scales moments to solve for a map, but not what the map's normalisation is told of its outputs.
+TEST_P(EveryNormalisedFleet, a_normalisation_that_regmean_merges_shifts_to_the_mean_of_its_outputs) {
+  const ParamVector merged = merge("regmean", {{"merge.regmean.align", text("activations")}});
+  const ParamVector& original = robots_[0]->weights();
+  for (std::size_t m = 0; m < input_.maps.size(); ++m) {
+    const AffineMap& map = input_.maps[m];
+    if (!map.norm) continue;
+    const RowMatrix inputs = robots_[0]->map_moments(original, &original, m).inputs;
+    const RowMatrix matrix = map.matrix(merged);
+    const float rows = inputs.bottomRightCorner<1, 1>()(0);
+    const Eigen::VectorXf mean = (matrix * inputs).rightCols<1>() / rows;
+    const Eigen::VectorXf square = (matrix * inputs).cwiseProduct(matrix).rowwise().sum() / rows;
+    for (Eigen::Index unit = 0; unit < mean.size(); ++unit) {
+      const auto place = static_cast<std::size_t>(unit);
+      const float variance = square(unit) - mean(unit) * mean(unit);
+      EXPECT_NEAR(merged.tensor(map.norm->shift)[place], mean(unit), 1e-3F * std::sqrt(square(unit))) << map.name;
+      EXPECT_NEAR(merged.tensor(map.norm->variance)[place], variance, 1e-3F * square(unit)) << map.name;
+    }
+  }
+}
+
+TEST_P(EveryNormalisedFleet, every_map_of_the_midpoint_lies_halfway) {
+  robots_[1]->train(40, [] { return false; });  // no longer a copy
+  const auto body = [&](const char* name) {
+    return merge("regression", {{"merge.regression.align", text("none")},
+                                {"merge.regression.body", text(name)},
+                                {"merge.regression.head", text("outputs")}});
+  };
+  const ParamVector average = body("average");
+  const ParamVector regressed = body("regression");
+  const ParamVector midpoint = body("midpoint");
+  for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+    const AffineMap& map = input_.maps[m];
+    const RowMatrix halfway = 0.5F * (map.matrix(average) + map.matrix(regressed));
+    EXPECT_TRUE(map.matrix(midpoint).isApprox(halfway, 1e-4F)) << map.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
@@ -233,6 +273,10 @@ INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentFleet, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryTrainedNetwork, kRecurrentPolicies, name_of);
 INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EveryTrainedNetwork, kTransformerPolicies, name_of);
 INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryRecurrentFleet, kRecurrentPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(Normalised, EveryNormalisedFleet,
+                         testing::Values(mlp("mlp_batch_norm", {8, 6}, "relu", "batch"),
+                                         cnn("cnn_batch_norm", {5}, "batch")),
+                         name_of);
 
 }  // namespace
 }  // namespace fleet

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -33,8 +34,9 @@ struct Blobs {
 
 class SupervisedTest : public testing::Test {
  protected:
-  std::unique_ptr<Workload> workload(TrainingOptions options = {.batch_size = 10}) {
-    const Settings settings{{"model.hidden", Setting{Value(Value::List{Value(std::int64_t{8})}), {}}}};
+  std::unique_ptr<Workload> workload(TrainingOptions options = {.batch_size = 10}, const std::string& norm = "none") {
+    const Settings settings{{"model.hidden", Setting{Value(Value::List{Value(std::int64_t{8})}), {}}},
+                            {"model.norm", Setting{Value(norm), {}}}};
     SettingsReader reader(settings);
     Shard all;
     all.train.resize(95);
@@ -159,6 +161,25 @@ TEST_F(SupervisedTest, adam_agrees_with_torch) {
   const std::vector<torch::Tensor> ours = Network::views(robot->weights());
   for (std::size_t i = 0; i < ours.size(); ++i) {
     EXPECT_LT((ours[i] - parameters[i].detach()).abs().max().item<float>(), 2e-5F);
+  }
+}
+
+/// One step from the same weights: the forward pass alone moves running statistics.
+TEST_F(SupervisedTest, weight_decay_leaves_running_statistics_alone) {
+  for (const auto kind : {OptimizerOptions::Kind::kAdam, OptimizerOptions::Kind::kSgd}) {
+    const auto step = [&](double decay) {
+      const OptimizerOptions optimizer{.kind = kind, .learning_rate = 0.1, .weight_decay = decay};
+      const auto w = workload({.batch_size = 10, .optimizer = optimizer}, "batch");
+      const auto robot = w->make_robot(0);
+      robot->train(1, never);
+      return std::pair(robot->weights(), *w->maps().front().norm);
+    };
+    const auto [plain, norm] = step(0.0);
+    const auto [decayed, same] = step(0.5);
+    for (const std::size_t tensor : {norm.mean, norm.variance}) {
+      EXPECT_TRUE(std::ranges::equal(decayed.tensor(tensor), plain.tensor(tensor)));
+    }
+    EXPECT_FALSE(std::ranges::equal(decayed.tensor(norm.scale), plain.tensor(norm.scale)));
   }
 }
 

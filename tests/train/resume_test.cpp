@@ -1,12 +1,14 @@
 // Interrupted anywhere and resumed on any number of ranks equals uninterrupted, bit for bit.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <numeric>
 
 #include "base/error.hpp"
 #include "measurements.hpp"
 #include "memory_store.hpp"
 #include "toy_fleet.hpp"
+#include "train/evaluation.hpp"
 #include "train/quick_merger.hpp"
 #include "train/round_loop.hpp"
 
@@ -172,6 +174,29 @@ TEST_F(ResumeTest, permutations_of_the_last_merge_outlive_an_interruption) {
       EXPECT_EQ(rest.elements[static_cast<std::size_t>(robot)].second, element) << "stopped after " << patience;
     }
     store.records.clear();
+  }
+}
+
+TEST_F(ResumeTest, tests_stop_after_the_part_under_way) {
+  struct Counting final : ToyWorkload {
+    Counting() : ToyWorkload(kSamples) {}
+    std::vector<Score> test_scores(const ParamVector& weights, int part) override {
+      ++tested;
+      return ToyWorkload::test_scores(weights, part);
+    }
+    int tested = 0;
+  };
+  for (Comm* comm : comms_) {
+    Counting workload;
+    const ParamVector weights(workload.symmetry().layout());
+    const std::array<const ParamVector*, 1> mine = {&weights};
+    comm->set_stop_request([&] { return workload.tested > 0; });
+    EXPECT_THROW((void)test_together(workload, weights, *comm), Interrupted);
+    EXPECT_LE(workload.tested, 1);
+    workload.tested = 0;
+    EXPECT_THROW((void)test_each(workload, mine, *comm), Interrupted);
+    EXPECT_EQ(workload.tested, 1);
+    comm->set_stop_request(nullptr);
   }
 }
 
