@@ -53,10 +53,10 @@ class Slurm:
             assert time.monotonic() < end, f"{what} did not happen\n{self.logs()}"
             time.sleep(0.1)
 
-    def wait_for_end(self, job: str) -> None:
+    def wait_for_end(self, job: str, state: str = "COMPLETED") -> None:
         over = {"COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "CANCELLED"}
         self.wait(lambda: self.state(job) <= over, f"the end of job {job}")
-        assert self.state(job) == {"COMPLETED"}, self.logs()
+        assert self.state(job) == {state}, self.logs()
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in self.fleet.directory.glob("fleet-*.log"))
@@ -156,7 +156,8 @@ def test_some_tasks_of_an_array_are_submitted_again_only_if_it_is_said_of_how_ma
     slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]
 ) -> None:
     slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=0", "--ntasks=2"), FLEET_SHARDS="2"))
-    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2")))
+    refused = slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"))
+    slurm.wait_for_end(refused, "FAILED")
     assert "say of how many they are" in slurm.logs()
     assert 0 < len(slurm.fleet.cells("out").done()) < len(undisturbed)
     slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"), FLEET_SHARDS="2"))
