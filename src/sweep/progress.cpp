@@ -41,18 +41,24 @@ void Progress::advance(double cost, const std::string& label) {
 }
 
 void Progress::cell_finished(double cost, const std::string& label, const std::string& failure) {
-  ++cells_done_;
+  cells_ended_ = std::max(cells_ended_, ++cells_done_);
   cost_of_finished_ += cost;
   cost_of_present_ = 0.0;
   if (!failure.empty()) {
     out_ << (watched_ ? "\r\033[K" : "") << "fleet: failed: " << label << ": " << failure << '\n';
     drawn_at_ = -1e9;
   }
-  if (watched_ || cells_done_ == total_cells_) draw(label);
+  if (watched_ || cells_ended_ == total_cells_) draw(label);
+}
+
+void Progress::tell(int cells_ended) {
+  const bool last = cells_ended_ < total_cells_ && cells_ended >= total_cells_;
+  cells_ended_ = std::max(cells_ended_, cells_ended);
+  if (last) draw("");
 }
 
 void Progress::draw(const std::string& label) {
-  const double share = total_cells_ > 0 && cells_done_ == total_cells_
+  const double share = total_cells_ > 0 && cells_ended_ == total_cells_
                            ? 1.0
                            : std::clamp((cost_of_finished_ + cost_of_present_) / total_cost_, 0.0, 1.0);
   const double elapsed = since_start_.seconds();
@@ -66,11 +72,12 @@ void Progress::draw(const std::string& label) {
   } else {
     line << "fleet: ";
   }
-  line << std::setw(3) << static_cast<int>(share * 100) << " %  " << cells_done_ << '/' << total_cells_ << " cells";
-  if (elapsed > 1.0) line << "  " << std::fixed << std::setprecision(1) << cells_done_ / elapsed * 60.0 << " cells/min";
+  line << std::setw(3) << static_cast<int>(share * 100) << " %  " << cells_ended_ << '/' << total_cells_ << " cells";
+  if (elapsed > 1.0)
+    line << "  " << std::fixed << std::setprecision(1) << cells_ended_ / elapsed * 60.0 << " cells/min";
   if (share > 0.0 && share < 1.0) line << "  " << duration_text(elapsed * (1.0 - share) / share) << " left";
   constexpr std::size_t kLabel = 48;
-  line << "  " << (watched_ ? shortened(label, kLabel) : label);
+  if (!label.empty()) line << "  " << (watched_ ? shortened(label, kLabel) : label);
   if (!watched_) line << '\n';
   out_ << line.str() << std::flush;
 }

@@ -18,6 +18,8 @@ class Progress {
   void advance(double cost, const std::string& label);
   /// The present cell, of `cost` in all, has ended; `failure` says why if before it was done.
   void cell_finished(double cost, const std::string& label, const std::string& failure);
+  /// How many cells have ended in all, where others work on them too.
+  void tell(int cells_ended);
   /// Ends the bar's line.
   void close();
 
@@ -30,7 +32,8 @@ class Progress {
   bool watched_;
   double cost_of_finished_ = 0.0;
   double cost_of_present_ = 0.0;
-  int cells_done_ = 0;
+  int cells_done_ = 0;   // reported here
+  int cells_ended_ = 0;  // these and others
   Stopwatch since_start_;
   double drawn_at_ = -1e9;
 };

@@ -53,6 +53,10 @@ std::optional<CellQueue::Task> CellQueue::take_failed() const {
   return std::nullopt;
 }
 
+int CellQueue::settled() const {
+  return static_cast<int>(counters_.read(kSettled));
+}
+
 bool CellQueue::finish(const Task& task, bool failed) const {
   const bool again = failed && retries_ && !task.second_attempt;
   if (again) {

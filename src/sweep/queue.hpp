@@ -26,6 +26,8 @@ class CellQueue {
   /// The next cell for this group; none when there will be no more. Throws Interrupted where it waits for a cell that
   /// may yet fail elsewhere when `stop` says so.
   [[nodiscard]] std::optional<Task> take(const std::function<bool()>& stop) const;
+  /// Cells that no group will take any more.
+  [[nodiscard]] int settled() const;
   /// The task is over. A cell that failed may be handed out once more: true, then.
   bool finish(const Task& task, bool failed) const;
 

@@ -100,6 +100,7 @@ class GroupRunner {
         finish(*task, false);
         skipped_.push_back(task->cell);
       }
+      if (progress_ != nullptr) progress_->tell(queue_->settled());
     }
     run_skipped();
   }
@@ -272,10 +273,13 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   } catch (const Interrupted&) {
     interrupted = true;
   }
-  if (progress) progress->close();
   // Every group arrives here, finished or interrupted: a stop that reached one group ends the run for all, also one
   // that reaches a group which waits here.
   run.see_through([] {});
+  if (progress) {
+    progress->tell(queue->settled());
+    progress->close();
+  }
   interrupted = run.sum(interrupted ? 1 : 0) > 0;
   add_up(runner, group, run, watch.seconds(), summary);
   run.see_through([&] {

@@ -52,6 +52,19 @@ TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
   for (std::string line; std::getline(lines, line);) EXPECT_EQ(line.find("fleet: "), 0U) << line;
 }
 
+TEST(Progress, cells_that_others_have_ended_count) {
+  std::ostringstream out;
+  Progress progress(out, 2.0, 4, false);
+  progress.cell_finished(1.0, "cell", "");
+  progress.tell(3);
+  EXPECT_EQ(out.str(), "");
+  progress.cell_finished(1.0, "cell", "");
+  progress.tell(4);
+  EXPECT_TRUE(contains(out.str(), "100 %  4/4 cells")) << out.str();
+  progress.tell(4);
+  EXPECT_EQ(count(out.str(), "4/4"), 1U);
+}
+
 TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) {
   std::ostringstream out;
   Progress progress(out, 1000.0, 10, false);
