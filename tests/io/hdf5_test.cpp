@@ -72,6 +72,15 @@ class Hdf5Test : public testing::Test {
   fs::path path_;
 };
 
+TEST_F(Hdf5Test, a_text_attribute_is_as_long_as_is_said_and_no_longer) {
+  const std::string text(kLongestText, 'x');
+  Hdf5Writer writer(path_);
+  writer.write_attribute("/", "config", text);
+  EXPECT_THROW(writer.write_attribute("/", "longer", text + "x"), Error);
+  writer.commit();
+  EXPECT_EQ(Hdf5Reader(path_).read_text_attribute("/", "config"), text);
+}
+
 Table every_type() {
   Table table;
   table.add("small", Ints{1, -2, std::numeric_limits<std::int32_t>::min()});

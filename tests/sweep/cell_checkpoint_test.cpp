@@ -45,6 +45,21 @@ TEST_F(CellCheckpointTest, refuses_a_damaged_one_with_its_reason_and_takes_the_o
   EXPECT_NE(log_.str().find("truncated"), std::string::npos) << log_.str();
 }
 
+TEST_F(CellCheckpointTest, a_damaged_one_never_takes_the_place_of_a_good_one) {
+  save("one");
+  save("two");
+  Scratch::write(file_, Scratch::read(file_).substr(0, 10));
+  {
+    CellCheckpoint resumed = checkpoint();
+    ASSERT_TRUE(resumed.open());
+  }
+  save("three");
+  Scratch::write(file_, "cut short");
+  CellCheckpoint reader = checkpoint();
+  ASSERT_TRUE(reader.open());
+  EXPECT_EQ(reader.next(), "one");
+}
+
 TEST_F(CellCheckpointTest, refuses_that_of_another_program) {
   save("one");
   EXPECT_FALSE(checkpoint("cell 1 of fleet 2").open());

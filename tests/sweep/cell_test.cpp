@@ -431,5 +431,11 @@ TEST(Expand, zipped_keys_in_a_table_of_their_own_are_refused) {
   expect_complaint("[sweep.zip]\nany.seed = [0, 1]\n", {"a.toml:3:12: sweep.zip.any.seed"});
 }
 
+TEST(Expand, a_configuration_that_results_cannot_hold_is_refused_before_anything_runs) {
+  std::string seeds;
+  for (int seed = 10'000; seed < 20'000; ++seed) seeds += std::to_string(seed) + ", ";
+  expect_complaint("[sweep.grid]\nseed = [" + seeds + "]\n", {"characters", "several sweeps"});
+}
+
 }  // namespace
 }  // namespace fleet
