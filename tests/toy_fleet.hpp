@@ -140,12 +140,12 @@ class ToyRobot final : public Robot {
   MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override {
     const int inputs = map == 0 ? kInputs + 1 : kHidden;
     const int outputs = map == 0 ? kHidden : kOutputs;
-    MapMoments moments{RowMatrix::Zero(inputs, inputs), RowMatrix::Zero(outputs, inputs)};
+    MapMoments moments{DoubleMatrix::Zero(inputs, inputs), DoubleMatrix::Zero(outputs, inputs)};
     for (const auto& [x, target] : points_) {
       const Vector h = entering(features, x, map);
       const Vector t = targets == nullptr ? target : maps()[map].matrix(*targets) * entering(*targets, x, map);
-      moments.inputs += h * h.transpose();
-      moments.targets += t * h.transpose();
+      moments.inputs += (h * h.transpose()).cast<double>();
+      moments.targets += (t * h.transpose()).cast<double>();
       moments.samples += 1.0;
     }
     return moments;
@@ -154,10 +154,25 @@ class ToyRobot final : public Robot {
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
     struct Head final : HeadData {
       std::vector<std::pair<Vector, Vector>> points;
+      MapMoments moments() const override {
+        MapMoments sum{DoubleMatrix::Zero(kHidden, kHidden), DoubleMatrix::Zero(kOutputs, kHidden),
+                       static_cast<double>(points.size())};
+        for (const auto& [h, target] : points) {
+          sum.inputs += (h * h.transpose()).cast<double>();
+          sum.targets += (target * h.transpose()).cast<double>();
+        }
+        return sum;
+      }
+      void change_basis(const Eigen::MatrixXd& lower) override {
+        for (auto& [h, target] : points) {
+          h = lower.triangularView<Eigen::Lower>().solve(h.cast<double>()).cast<float>();
+        }
+      }
       void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
         for (const auto& [h, target] : points) gradient += (head * h - target) * h.transpose();
       }
       double curvature() const override { return 1.0; }
+      bool is_quadratic() const override { return true; }
     };
     auto head = std::make_unique<Head>();
     for (const auto& [x, target] : points_) head->points.emplace_back(Network::hidden(body, x), target);

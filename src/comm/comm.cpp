@@ -152,22 +152,34 @@ std::int64_t Comm::sum(std::int64_t value) const {
   return value;
 }
 
-void Comm::ordered_sum(std::span<const Term> terms, std::span<float> result, double scale) const {
+template <typename Real>
+void Comm::sum_in_order(std::span<const WeightedRow<Real>> terms, std::span<Real> result, double scale) const {
   constexpr std::size_t kBlock = std::size_t{1} << 13U;  // 64 KiB of doubles, the size of a message
-  for (const Term& term : terms) {
+  for (const auto& term : terms) {
     require(term.row.size() == result.size(), "ordered_sum: a row of ", term.row.size(), " numbers where ",
             result.size(), " were expected");
   }
-  TreeSum tree(*this, terms);
+  TreeSum tree(*this, terms.size(), [&](std::size_t term, std::size_t begin, std::span<double> sum) {
+    const Real* row = terms[term].row.data() + begin;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = terms[term].weight * static_cast<double>(row[i]);
+  });
   std::vector<double> block(std::min(kBlock, result.size()));
   for (std::size_t begin = 0; begin < result.size(); begin += kBlock) {
     const std::span<double> sum = std::span(block).first(std::min(kBlock, result.size() - begin));
     tree.add_up(begin, sum);
     if (rank_ != tree.root()) continue;
-    for (std::size_t i = 0; i < sum.size(); ++i) result[begin + i] = static_cast<float>(sum[i] * scale);
+    for (std::size_t i = 0; i < sum.size(); ++i) result[begin + i] = static_cast<Real>(sum[i] * scale);
   }
   bytes_moved_ += tree.bytes_sent();
   broadcast(result, tree.root());
+}
+
+void Comm::ordered_sum(std::span<const Term> terms, std::span<float> result, double scale) const {
+  sum_in_order(terms, result, scale);
+}
+
+void Comm::ordered_sum(std::span<const DoubleTerm> terms, std::span<double> result, double scale) const {
+  sum_in_order(terms, result, scale);
 }
 
 void Comm::relay(std::string& bytes, int from, int to) const {

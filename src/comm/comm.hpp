@@ -54,11 +54,15 @@ class Comm {
   /// result = scale * sum over rows of weight * row, in double precision, by a tree over the rows in the order of
   /// ranks, then rows (TreeSum): the same bits however the rows are spread over ranks in that order. On every rank;
   /// none holds more than its own rows and a few blocks.
-  struct Term {
-    std::span<const float> row;
+  template <typename Real>
+  struct WeightedRow {
+    std::span<const Real> row;
     double weight;
   };
+  using Term = WeightedRow<float>;
+  using DoubleTerm = WeightedRow<double>;
   void ordered_sum(std::span<const Term> terms, std::span<float> result, double scale = 1.0) const;
+  void ordered_sum(std::span<const DoubleTerm> terms, std::span<double> result, double scale = 1.0) const;
 
   /// Takes `bytes` from rank `from` to rank `to`; others, and a rank that is both, do nothing.
   void relay(std::string& bytes, int from, int to) const;
@@ -82,6 +86,8 @@ class Comm {
  private:
   Comm(MPI_Comm owned, std::function<bool()> stop_requested);
   void agree_on(int verdict, const std::string& message) const;
+  template <typename Real>
+  void sum_in_order(std::span<const WeightedRow<Real>> terms, std::span<Real> result, double scale) const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
   int rank_ = 0;

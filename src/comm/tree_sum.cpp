@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace fleet {
 namespace {
@@ -15,8 +16,8 @@ int levels_over(std::int64_t terms) {
 
 }  // namespace
 
-TreeSum::TreeSum(const Comm& comm, std::span<const Comm::Term> terms) : comm_(comm), terms_(terms) {
-  const auto mine = static_cast<std::int64_t>(terms.size());
+TreeSum::TreeSum(const Comm& comm, std::size_t terms, Term term) : comm_(comm), term_(std::move(term)) {
+  const auto mine = static_cast<std::int64_t>(terms);
   starts_.resize(static_cast<std::size_t>(comm.size()) + 1, 0);
   check_mpi(MPI_Allgather(&mine, 1, MPI_INT64_T, starts_.data() + 1, 1, MPI_INT64_T, comm.handle()), "MPI_Allgather");
   for (std::size_t rank = 1; rank < starts_.size(); ++rank) starts_[rank] += starts_[rank - 1];
@@ -55,9 +56,7 @@ void TreeSum::add_up(std::size_t begin, std::span<double> sum) {
 
 void TreeSum::add_up_subtree(std::int64_t first, int level, std::size_t begin, std::span<double> sum) {
   if (level == 0) {
-    const Comm::Term& term = terms_[static_cast<std::size_t>(first - starts_[static_cast<std::size_t>(comm_.rank())])];
-    const float* row = term.row.data() + begin;
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = term.weight * static_cast<double>(row[i]);
+    term_(static_cast<std::size_t>(first - starts_[static_cast<std::size_t>(comm_.rank())]), begin, sum);
     return;
   }
   add_up_subtree(first, level - 1, begin, sum);

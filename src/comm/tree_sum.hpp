@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -16,13 +17,16 @@ namespace fleet {
 /// Independent Reproducible Reduce, KIT 2022.)
 class TreeSum {
  public:
-  /// Ranks hold consecutive terms. Collective.
-  TreeSum(const Comm& comm, std::span<const Comm::Term> terms);
+  /// Writes elements begin ... begin + sum.size() - 1 of the `term`th of this rank's terms, weighted.
+  using Term = std::function<void(std::size_t term, std::size_t begin, std::span<double> sum)>;
+
+  /// Ranks hold consecutive terms, this one `terms` of them. Collective.
+  TreeSum(const Comm& comm, std::size_t terms, Term term);
 
   /// The first rank that has a term; 0 where nobody has.
   [[nodiscard]] int root() const;
-  /// At the root() writes to `sum` the sum of weight * row[begin], weight * row[begin + 1] ... over all terms, in
-  /// double precision; elsewhere `sum` is scratch. Collective; `sum` is equally long on every rank.
+  /// At the root() writes to `sum` elements begin, begin + 1 ... of the sum of all terms; elsewhere `sum` is scratch.
+  /// Collective; `sum` is equally long on every rank.
   void add_up(std::size_t begin, std::span<double> sum);
   /// By this rank, so far.
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
@@ -33,7 +37,7 @@ class TreeSum {
   [[nodiscard]] int owner(std::int64_t term) const;
 
   const Comm& comm_;
-  std::span<const Comm::Term> terms_;
+  Term term_;
   std::vector<std::int64_t> starts_;           // first term of each rank; the last entry is the number of terms
   std::vector<std::vector<double>> partials_;  // a block per level of the tree
   std::uint64_t bytes_sent_ = 0;

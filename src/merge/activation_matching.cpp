@@ -14,7 +14,7 @@ struct OutputMoments {
   OutputMoments(const MapMoments& moments, const RowMatrix& map, bool has_constant)
       : mean(Eigen::VectorXd::Zero(map.rows())) {
     const Eigen::MatrixXd matrix = map.cast<double>();
-    const Eigen::MatrixXd product = matrix * moments.inputs.cast<double>() / moments.samples;
+    const Eigen::MatrixXd product = matrix * moments.inputs / moments.samples;
     if (has_constant) mean = product.rightCols<1>();
     deviation = (product.cwiseProduct(matrix).rowwise().sum() - mean.cwiseAbs2()).cwiseMax(0.0).cwiseSqrt();
   }
@@ -31,8 +31,8 @@ RowMatrix correlate(const AffineMap& map, std::size_t index, const ParamVector& 
   const MapMoments cross = data.map_moments(reference, &own, index);
   const OutputMoments a(cross, reference_map, map.has_constant());
   const OutputMoments b(data.map_moments(own, &own, index), own_map, map.has_constant());
-  Eigen::MatrixXd covariance = reference_map.cast<double>() * cross.targets.cast<double>().transpose() / cross.samples -
-                               a.mean * b.mean.transpose();
+  Eigen::MatrixXd covariance =
+      reference_map.cast<double>() * cross.targets.transpose() / cross.samples - a.mean * b.mean.transpose();
   const auto inverse = [](double deviation) { return deviation > 1e-12 ? 1.0 / deviation : 0.0; };
   covariance = a.deviation.unaryExpr(inverse).asDiagonal() * covariance * b.deviation.unaryExpr(inverse).asDiagonal();
   return covariance.cast<float>();

@@ -5,11 +5,9 @@
 namespace fleet {
 namespace {
 
-std::span<float> flat(RowMatrix& matrix) {
-  return {matrix.data(), static_cast<std::size_t>(matrix.size())};
-}
-std::span<const float> flat(const RowMatrix& matrix) {
-  return {matrix.data(), static_cast<std::size_t>(matrix.size())};
+template <typename Matrix>
+auto flat(Matrix& matrix) {
+  return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
 }
 
 }  // namespace
@@ -27,9 +25,10 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
     }
   });
   const ParamLayout& layout = *input.symmetry->layout();
-  MapMoments sum{RowMatrix(map.inputs(layout), map.inputs(layout)), RowMatrix(map.outputs(layout), map.inputs(layout))};
-  std::vector<Comm::Term> inputs;
-  std::vector<Comm::Term> targets;
+  MapMoments sum{DoubleMatrix(map.inputs(layout), map.inputs(layout)),
+                 DoubleMatrix(map.outputs(layout), map.inputs(layout))};
+  std::vector<Comm::DoubleTerm> inputs;
+  std::vector<Comm::DoubleTerm> targets;
   for (const MapMoments& moments : local) {
     inputs.push_back({flat(moments.inputs), 1.0});
     targets.push_back({flat(moments.targets), 1.0});
@@ -58,8 +57,8 @@ RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& pr
   RowMatrix solution(prior.rows(), prior.cols());
   comm.together([&] {
     if (!comm.is_root()) return;
-    const RidgedMoments normal = add_ridge(moments.inputs.cast<double>(), ridge, moments.samples);
-    const Eigen::MatrixXd right = (moments.targets.cast<double>() + normal.weight * prior.cast<double>()).transpose();
+    const RidgedMoments normal = add_ridge(moments.inputs, ridge, moments.samples);
+    const Eigen::MatrixXd right = (moments.targets + normal.weight * prior.cast<double>()).transpose();
     solution = normal.factor.solve(right).transpose().cast<float>();
     require(solution.allFinite(), "layer regression: its solution is not finite");
   });
@@ -67,11 +66,11 @@ RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& pr
   return solution;
 }
 
-void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters) {
+void write_map(const AffineMap& map, const RowMatrix& matrix, const DoubleMatrix& inputs, ParamVector& parameters) {
   if (!map.norm) return map.assign(matrix, parameters);
   // The last input is the constant 1: its moments with W x are the sums of the outputs, with itself their number.
   const double rows = inputs.bottomRightCorner<1, 1>()(0);
-  const Eigen::MatrixXd product = matrix.cast<double>() * inputs.cast<double>();
+  const Eigen::MatrixXd product = matrix.cast<double>() * inputs;
   const Eigen::VectorXd mean = product.rightCols<1>() / rows;
   const Eigen::VectorXd square = product.cwiseProduct(matrix.cast<double>()).rowwise().sum() / rows;
   const OutputStatistics statistics{mean.cast<float>(), (square - mean.cwiseAbs2()).cwiseMax(0.0).cast<float>()};

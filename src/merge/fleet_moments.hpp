@@ -30,6 +30,6 @@ struct RidgedMoments {
 
 /// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data
 /// whose second moments are `inputs`, sum x x^T as it is.
-void write_map(const AffineMap& map, const RowMatrix& matrix, const RowMatrix& inputs, ParamVector& parameters);
+void write_map(const AffineMap& map, const RowMatrix& matrix, const DoubleMatrix& inputs, ParamVector& parameters);
 
 }  // namespace fleet

@@ -8,6 +8,13 @@
 namespace fleet {
 namespace {
 
+constexpr double kConverged = 1e-6;  ///< a step that moves the head by less is the last
+
+template <typename Matrix>
+auto flat(Matrix& matrix) {
+  return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
+}
+
 /// The fleet's summed loss and its gradient, head after head.
 class FleetHead {
  public:
@@ -18,6 +25,12 @@ class FleetHead {
 
   [[nodiscard]] double curvature() const { return curvature_; }
 
+  void change_basis(const Eigen::MatrixXd& lower) {
+    comm_.together([&] {
+      for (const auto& part : parts_) part->change_basis(lower);
+    });
+  }
+
   /// Overwrites `gradient` with that of the summed loss at `head`.
   void add_up(const RowMatrix& head, RowMatrix& gradient) {
     std::vector<RowMatrix> gradients;
@@ -27,8 +40,8 @@ class FleetHead {
       }
     });
     std::vector<Comm::Term> terms;
-    for (const RowMatrix& g : gradients) terms.push_back({{g.data(), static_cast<std::size_t>(g.size())}, 1.0});
-    comm_.ordered_sum(terms, {gradient.data(), static_cast<std::size_t>(gradient.size())});
+    for (const RowMatrix& g : gradients) terms.push_back({flat(g), 1.0});
+    comm_.ordered_sum(terms, flat(gradient));
   }
 
  private:
@@ -40,37 +53,49 @@ class FleetHead {
 }  // namespace
 
 RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
-                     const MapMoments& moments, RowMatrix head, const Comm& comm) {
+                     const MapMoments& moments, const RowMatrix& head, const Comm& comm) {
   FleetHead fleet(parts, comm);
-  const RowMatrix start = head;
-  RidgedMoments hessian;  // the majoriser's: c G + r I; at the root
+  Eigen::MatrixXd lower = Eigen::MatrixXd::Zero(head.cols(), head.cols());  // L L^T = c G + r I
+  Eigen::MatrixXd pull;                                                     // r L^-1 L^-T, at the root
   comm.together([&] {
     if (!comm.is_root()) return;
-    hessian = add_ridge(fleet.curvature() * moments.inputs.cast<double>(), options.ridge, moments.samples);
+    const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, options.ridge, moments.samples);
+    lower = hessian.factor.matrixL();
+    const Eigen::MatrixXd inverse =
+        hessian.factor.matrixL().solve(Eigen::MatrixXd::Identity(lower.rows(), lower.cols()));
+    pull = hessian.weight * inverse * inverse.transpose();
   });
+  comm.broadcast(flat(lower));
+  fleet.change_basis(lower);
 
+  // Of a head W, in the new basis W L.
+  const RowMatrix start = (head.cast<double>() * lower.triangularView<Eigen::Lower>()).cast<float>();
+  RowMatrix best = start;
   RowMatrix at = start;  // where the gradient is taken, ahead of the iterate
   RowMatrix gradient(start.rows(), start.cols());
   double momentum = 1.0;
-  for (int k = 0; k < options.iterations; ++k) {
+  double step = 1.0;  // relative to the head
+  for (int k = 0; k < options.iterations && step > kConverged; ++k) {
     fleet.add_up(at, gradient);
     comm.together([&] {
       if (!comm.is_root()) return;
-      const Eigen::MatrixXd slope =
-          (gradient.cast<double>() + hessian.weight * (at - start).cast<double>()).transpose();
-      const RowMatrix next = at - RowMatrix(hessian.factor.solve(slope).transpose().cast<float>());
+      const RowMatrix next = at - gradient - ((at - start).cast<double>() * pull).cast<float>();
       require(next.allFinite(), "solving the last layer: step ", k, " is not finite");
-      const bool uphill = (at - next).cwiseProduct(next - head).sum() > 0.0F;
+      const bool uphill = (at - next).cwiseProduct(next - best).sum() > 0.0F;
       const double grown = uphill ? 1.0 : 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * momentum * momentum));
       const double ahead = uphill ? 0.0 : (momentum - 1.0) / grown;
-      at = next + static_cast<float>(ahead) * (next - head);
-      head = next;
+      at = next + static_cast<float>(ahead) * (next - best);
+      step = (next - best).norm() / next.norm();
+      best = next;
       momentum = grown;
     });
-    comm.broadcast(std::span<float>(at.data(), static_cast<std::size_t>(at.size())));
+    comm.broadcast(flat(at));
+    comm.broadcast(std::span(&step, 1));
   }
-  comm.broadcast(std::span<float>(head.data(), static_cast<std::size_t>(head.size())));
-  return head;
+  RowMatrix solved =
+      lower.triangularView<Eigen::Lower>().transpose().solve(best.cast<double>().transpose()).transpose().cast<float>();
+  comm.broadcast(flat(solved));
+  return solved;
 }
 
 }  // namespace fleet

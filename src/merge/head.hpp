@@ -12,10 +12,12 @@ struct HeadOptions {
 
 /// Minimises the mean loss of all ranks' `parts` over a network's last affine map, starting from `head`, by accelerated
 /// majorisation: the loss lies below the quadratic with curvature c G, G the second moments of the head's inputs and c
-/// HeadData::curvature() (Boehning, 1992, for softmax), so that every step is one solve with the same factor; with
-/// momentum and adaptive restarts (Nesterov, 1983; O'Donoghue and Candes, 2015). Gradients cross the network, outputs x
-/// inputs an iteration. `moments` are the inputs' over the fleet. Returns the head, on every rank. Collective.
+/// HeadData::curvature() (Boehning, 1992, for softmax). `parts` are left in the basis in which that curvature, with the
+/// ridge, is the identity, so that a step is the gradient itself, and its rounding errors do not grow along directions
+/// that the data hardly excite; with momentum and adaptive restarts (Nesterov, 1983; O'Donoghue and Candes, 2015).
+/// Gradients cross the network, outputs x inputs an iteration. `moments` are the inputs' over the fleet. Returns the
+/// head, on every rank. Collective.
 [[nodiscard]] RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
-                                   const MapMoments& moments, RowMatrix head, const Comm& comm);
+                                   const MapMoments& moments, const RowMatrix& head, const Comm& comm);
 
 }  // namespace fleet

@@ -29,10 +29,11 @@ struct Score {
   double samples = 0.0;
 };
 
-/// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares.
+/// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares: in double precision, as
+/// what single precision rounds away is the size of the smallest eigenvalues.
 struct MapMoments {
-  RowMatrix inputs;      ///< sum x x^T
-  RowMatrix targets;     ///< sum t x^T
+  DoubleMatrix inputs;   ///< sum x x^T
+  DoubleMatrix targets;  ///< sum t x^T
   double samples = 0.0;  ///< how many x: of a convolution every patch, of a sequence every step
 };
 
@@ -40,11 +41,17 @@ struct MapMoments {
 class HeadData {
  public:
   virtual ~HeadData() = default;
+  /// Of the samples x that enter the map, towards labels (one-hot) or actions.
+  [[nodiscard]] virtual MapMoments moments() const = 0;
+  /// From now on the map sees L^-1 x of what it has seen so far; L is lower triangular (inputs x inputs).
+  virtual void change_basis(const Eigen::MatrixXd& lower) = 0;
   /// Adds to `gradient` that of the summed loss with `head` (outputs x inputs) as the last map.
   virtual void add_gradient(const RowMatrix& head, RowMatrix& gradient) = 0;
   /// No second derivative of the loss with respect to a sample's outputs exceeds this: 1/2 for the cross-entropy of a
   /// softmax (Boehning, 1992), 1 for half the squared error.
   [[nodiscard]] virtual double curvature() const = 0;
+  /// Whether that is the loss's second derivative everywhere.
+  [[nodiscard]] virtual bool is_quadratic() const = 0;
 };
 
 /// What a method may ask of one robot about the robot's own data, at weights that the method hands it. Only the first

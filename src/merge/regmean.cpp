@@ -27,18 +27,17 @@ class RegMean final : public Merger {
     outcome.iterations = 1;
     if (input.participants.size() == 1) return outcome;
     const std::vector<ParamVector> aligned = aligned_rows(input, outcome.elements);
-    const auto factor = static_cast<float>(off_diagonal_);
     for (std::size_t m = 0; m < input.maps.size(); ++m) {
       const AffineMap& map = input.maps[m];
       const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {
         if (!input.rows[i].participates) return std::nullopt;
         MapMoments own = input.rows[i].data->map_moments(aligned[i], &aligned[i], m);
-        own.targets =
-            factor * own.targets + (1.0F - factor) * map.matrix(aligned[i]) * own.inputs.diagonal().asDiagonal();
+        own.targets = off_diagonal_ * own.targets + (1.0 - off_diagonal_) * map.matrix(aligned[i]).cast<double>() *
+                                                        own.inputs.diagonal().asDiagonal();
         return own;
       });
       MapMoments scaled = sums;
-      scaled.inputs *= factor;
+      scaled.inputs *= off_diagonal_;
       scaled.inputs.diagonal() = sums.inputs.diagonal();
       write_map(map, solve_map(scaled, ridge_, map.matrix(outcome.merged), comm), sums.inputs, outcome.merged);
     }

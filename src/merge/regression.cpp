@@ -27,10 +27,10 @@ struct RegressionOptions {
     kOutputs,  ///< least squares onto the robots' own outputs: no labels are used
   };
   Head head = Head::kLoss;
-  int recurrent_passes =
-      3;                ///< over a recurrent map: first with the robots' own states, then with the merged network's
-  double ridge = 1e-4;  ///< lambda
-  double head_ridge = 1e-6;  ///< the same for the last layer
+  /// Over a recurrent map: first with the robots' own states, then with the merged network's.
+  int recurrent_passes = 3;
+  double ridge = 1e-4;      ///< lambda
+  double head_ridge = 0.0;  ///< the same for the last layer; 0: as the loss wants it, see ridge_of()
   int head_iterations = 100;
   bool memory = true;              ///< robots that are away are represented by what they last sent
   double memory_curvature = 0.01;  ///< of their remembered loss, per output
@@ -47,7 +47,7 @@ constexpr std::array<std::pair<std::string_view, Head>, 3> kHeads{
 
 /// What a robot has sent in the last merge that it took part in, kept on the rank that simulates it.
 struct RobotMemory {
-  std::vector<RowMatrix> inputs;  ///< per map, second moments of what enters it in the consensus of that merge
+  std::vector<DoubleMatrix> inputs;  ///< per map, second moments of what enters it in the consensus of that merge
   double samples = 0.0;
 };
 
@@ -55,17 +55,27 @@ struct RobotMemory {
 /// its features.
 class RememberedHead final : public HeadData {
  public:
-  RememberedHead(const RowMatrix& inputs, RowMatrix consensus, double curvature)
-      : inputs_(inputs), consensus_(std::move(consensus)), curvature_(curvature) {}
+  RememberedHead(const DoubleMatrix& inputs, double samples, const RowMatrix& consensus, double curvature)
+      : inputs_(inputs), samples_(samples), consensus_(consensus.cast<double>()), curvature_(curvature) {}
 
+  MapMoments moments() const override { return {inputs_, consensus_ * inputs_, samples_}; }
+
+  void change_basis(const Eigen::MatrixXd& lower) override {
+    const auto factor = lower.triangularView<Eigen::Lower>();
+    const Eigen::MatrixXd half = factor.solve(Eigen::MatrixXd(inputs_));
+    inputs_ = factor.solve(Eigen::MatrixXd(half.transpose()));
+    consensus_ = consensus_ * factor;
+  }
   void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
-    gradient += static_cast<float>(curvature_) * (head - consensus_) * inputs_;
+    gradient += (curvature_ * (head.cast<double>() - consensus_) * inputs_).cast<float>();
   }
   double curvature() const override { return curvature_; }
+  bool is_quadratic() const override { return true; }
 
  private:
-  const RowMatrix& inputs_;
-  RowMatrix consensus_;
+  DoubleMatrix inputs_;
+  double samples_;
+  DoubleMatrix consensus_;
   double curvature_;
 };
 
@@ -140,7 +150,7 @@ class RegressionMerge {
       const AffineMap& map = input_.maps[m];
       for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
         const bool own_state = map.recurrent && pass == 0;
-        const MapMoments sums = sum(m, false, regressed, own_state);
+        const MapMoments sums = sum(m, regressed, own_state);
         write_map(map, solve_map(sums, options_.ridge, map.matrix(mean_), comm_), sums.inputs, regressed);
       }
     }
@@ -157,21 +167,21 @@ class RegressionMerge {
     for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
       const AffineMap& map = input_.maps[m];
       if (!map.norm) continue;
-      write_map(map, 0.5F * (map.matrix(a) + map.matrix(b)), sum(m, false, between).inputs, between);
+      write_map(map, 0.5F * (map.matrix(a) + map.matrix(b)), sum(m, between).inputs, between);
     }
     return between;
   }
 
-  /// The moments of map `map` behind the maps of `features` before it, towards the robots' own outputs or labels; of a
-  /// recurrent map in the course of states that `features` or, for `own_state`, each robot's own map leads to.
-  MapMoments sum(std::size_t map, bool to_labels, const ParamVector& features, bool own_state = false) const {
+  /// The moments of map `map` behind the maps of `features` before it, towards the robots' own outputs; of a recurrent
+  /// map in the course of states that `features` or, for `own_state`, each robot's own map leads to.
+  MapMoments sum(std::size_t map, const ParamVector& features, bool own_state = false) const {
     return sum_moments(input_, comm_, input_.maps[map], [&](std::size_t i) -> std::optional<MapMoments> {
       if (const RobotMemory* memory = remembered(i)) {
-        const RowMatrix& inputs = memory->inputs[map];
-        return MapMoments{inputs, input_.maps[map].matrix(*input_.previous) * inputs, memory->samples};
+        const DoubleMatrix& inputs = memory->inputs[map];
+        return MapMoments{inputs, input_.maps[map].matrix(*input_.previous).cast<double>() * inputs, memory->samples};
       }
       if (!input_.rows[i].participates) return std::nullopt;
-      if (!own_state) return input_.rows[i].data->map_moments(features, to_labels ? nullptr : &aligned_[i], map);
+      if (!own_state) return input_.rows[i].data->map_moments(features, &aligned_[i], map);
       ParamVector mixed = features;
       input_.maps[map].assign(input_.maps[map].matrix(aligned_[i]), mixed);
       return input_.rows[i].data->map_moments(mixed, &aligned_[i], map);
@@ -183,31 +193,54 @@ class RegressionMerge {
   void solve_last(ParamVector& merged, int iterations) const {
     const std::size_t last = input_.maps.size() - 1;
     const AffineMap& map = input_.maps[last];
-    const bool to_labels = options_.head != Head::kOutputs;
-    const MapMoments sums = sum(last, to_labels, merged);
     RowMatrix head = map.matrix(mean_);
-    if (to_labels) head.setZero();
-    head = solve_map(sums, options_.head_ridge, head, comm_);
-    if (options_.head == Head::kLoss) head = minimize_loss(sums, merged, std::move(head), iterations);
+    if (options_.head == Head::kOutputs) {
+      return map.assign(solve_map(sum(last, merged), head_ridge_or(kFaint), head, comm_), merged);
+    }
+    head.setZero();
+    std::vector<std::unique_ptr<HeadData>> parts = head_parts(merged);  // of each row; nullptr: it has no part
+    const MapMoments sums = sum_moments(input_, comm_, map, [&](std::size_t i) {
+      return parts[i] != nullptr ? std::optional(parts[i]->moments()) : std::nullopt;
+    });
+    std::erase(parts, nullptr);
+    const double ridge = ridge_of(parts);
+    head = solve_map(sums, ridge, head, comm_);
+    if (options_.head == Head::kLoss) {
+      head = solve_head({.iterations = iterations, .ridge = ridge}, parts, sums, head, comm_);
+    }
     map.assign(head, merged);
   }
 
-  RowMatrix minimize_loss(const MapMoments& sums, const ParamVector& body, RowMatrix head, int iterations) const {
+  double head_ridge_or(double otherwise) const { return options_.head_ridge > 0.0 ? options_.head_ridge : otherwise; }
+
+  /// By default heads that imitate actions are drawn harder than those that classify: their curvature is that of the
+  /// moments, of which a softmax that is sure has but a small part; and what leans on directions that the data hardly
+  /// excite goes astray in closed loop and grows when it is trained on and merged many times. Collective.
+  double ridge_of(std::span<const std::unique_ptr<HeadData>> parts) const {
+    const bool quadratic =
+        std::all_of(parts.begin(), parts.end(), [](const auto& part) { return part->is_quadratic(); });
+    return head_ridge_or(comm_.max(quadratic ? 0.0 : 1.0) > 0.0 ? kFaint : kStrong);
+  }
+
+  std::vector<std::unique_ptr<HeadData>> head_parts(const ParamVector& body) const {
     const std::size_t last = input_.maps.size() - 1;
-    std::vector<std::unique_ptr<HeadData>> parts;
+    std::vector<std::unique_ptr<HeadData>> parts(input_.rows.size());
     comm_.together([&] {
       for (std::size_t i = 0; i < input_.rows.size(); ++i) {
         if (const RobotMemory* memory = remembered(i)) {
-          parts.push_back(std::make_unique<RememberedHead>(
-              memory->inputs[last], input_.maps[last].matrix(*input_.previous), options_.memory_curvature));
+          parts[i] =
+              std::make_unique<RememberedHead>(memory->inputs[last], memory->samples,
+                                               input_.maps[last].matrix(*input_.previous), options_.memory_curvature);
         } else if (input_.rows[i].participates) {
-          parts.push_back(input_.rows[i].data->head_data(body));
+          parts[i] = input_.rows[i].data->head_data(body);
         }
       }
     });
-    const HeadOptions options{.iterations = iterations, .ridge = options_.head_ridge};
-    return solve_head(options, parts, sums, std::move(head), comm_);
+    return parts;
   }
+
+  static constexpr double kFaint = 1e-6;
+  static constexpr double kStrong = 1e-2;
 
   const RegressionOptions& options_;
   const MergeInput& input_;
@@ -265,7 +298,7 @@ class Regression final : public Merger {
     const RobotMemory memory = found != memory_.end() ? found->second : RobotMemory{};
     state.write(memory.samples);
     state.write(static_cast<std::uint64_t>(memory.inputs.size()));
-    for (const RowMatrix& inputs : memory.inputs) {
+    for (const DoubleMatrix& inputs : memory.inputs) {
       state.write(static_cast<std::int64_t>(inputs.rows()));
       state.write_all(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
     }
@@ -277,7 +310,7 @@ class Regression final : public Merger {
     const auto maps = state.read<std::uint64_t>();
     for (std::uint64_t map = 0; map < maps; ++map) {
       const auto size = static_cast<Eigen::Index>(state.read<std::int64_t>());
-      RowMatrix& inputs = memory.inputs.emplace_back(size, size);
+      DoubleMatrix& inputs = memory.inputs.emplace_back(size, size);
       state.read_into(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
     }
     if (!memory.inputs.empty()) memory_.insert_or_assign(robot, std::move(memory));
@@ -297,7 +330,7 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.head", options.head, Names<Head>(kHeads));
   settings.read("merge.regression.recurrent_passes", options.recurrent_passes, at_least(1));
   settings.read("merge.regression.ridge", options.ridge, above(0));
-  settings.read("merge.regression.head_ridge", options.head_ridge, above(0));
+  settings.read("merge.regression.head_ridge", options.head_ridge, at_least(0));
   settings.read("merge.regression.head_iterations", options.head_iterations, at_least(1));
   settings.read("merge.regression.memory", options.memory);
   settings.read("merge.regression.memory_curvature", options.memory_curvature, above(0));

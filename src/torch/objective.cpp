@@ -38,6 +38,7 @@ class CrossEntropy final : public Objective {
   }
 
   double curvature(std::int64_t /*outputs*/) const override { return 0.5; }
+  bool is_quadratic() const override { return false; }
 
  private:
   bool characters_;
@@ -63,6 +64,7 @@ class SquaredError final : public Objective {
   }
 
   double curvature(std::int64_t outputs) const override { return 2.0 / static_cast<double>(outputs); }
+  bool is_quadratic() const override { return true; }
 };
 
 }  // namespace

@@ -26,6 +26,7 @@ class Objective {
   [[nodiscard]] virtual torch::Tensor error(const torch::Tensor& outputs, const torch::Tensor& targets) const = 0;
   /// Of the loss of one row (HeadData::curvature).
   [[nodiscard]] virtual double curvature(std::int64_t outputs) const = 0;
+  [[nodiscard]] virtual bool is_quadratic() const = 0;
 };
 
 /// Cross-entropy of a softmax, against class indices; metrics "accuracy" and "loss" (nats) and, between them for

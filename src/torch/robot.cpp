@@ -144,7 +144,7 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
   const AffineMap& layer = classroom_.network->maps()[map];
   if (!layer.sees_data || targets == nullptr) return gather();
   if (!data_moments_) data_moments_ = gather();
-  return {data_moments_->inputs, layer.matrix(*targets) * data_moments_->inputs, data_moments_->samples};
+  return {data_moments_->inputs, layer.matrix(*targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {

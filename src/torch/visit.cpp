@@ -26,7 +26,7 @@ class MapInputs {
   std::vector<torch::Tensor> state_;
 };
 
-ConstMatrixView matrix_of(const torch::Tensor& contiguous) {
+MatrixView matrix_of(const torch::Tensor& contiguous) {
   return {contiguous.data_ptr<float>(), contiguous.size(0), contiguous.size(1)};
 }
 
@@ -35,6 +35,34 @@ torch::Tensor view_of(const RowMatrix& matrix) {
   return torch::from_blob(const_cast<float*>(matrix.data()), {matrix.rows(), matrix.cols()},  // NOLINT
                           torch::kFloat32);
 }
+
+/// MapMoments of rows that come part by part.
+class MapMomentsSum {
+ public:
+  MapMomentsSum(Eigen::Index inputs, Eigen::Index outputs)
+      : sum_{DoubleMatrix::Zero(inputs, inputs), DoubleMatrix::Zero(outputs, inputs)} {}
+
+  void add(const Eigen::Ref<const RowMatrix>& inputs) {
+    rows_ = inputs.cast<double>();
+    sum_.inputs.selfadjointView<Eigen::Lower>().rankUpdate(rows_.transpose());
+    sum_.samples += static_cast<double>(inputs.rows());
+  }
+  void add(const Eigen::Ref<const RowMatrix>& inputs, const Eigen::Ref<const RowMatrix>& targets) {
+    add(inputs);
+    sum_.targets.noalias() += DoubleMatrix(targets.cast<double>()).transpose() * rows_;
+  }
+
+  /// What they come to if every row stands for `weight` of them.
+  [[nodiscard]] MapMoments scaled(double weight) const {
+    MapMoments moments{weight * sum_.inputs, weight * sum_.targets, weight * sum_.samples};
+    moments.inputs.triangularView<Eigen::StrictlyUpper>() = moments.inputs.transpose();
+    return moments;
+  }
+
+ private:
+  MapMoments sum_;  // of the inputs the lower half
+  DoubleMatrix rows_;
+};
 
 /// A linear head on features that stay fixed.
 class FixedFeatures final : public HeadData {
@@ -47,14 +75,36 @@ class FixedFeatures final : public HeadData {
         weight_(weight),
         outputs_(outputs) {}
 
+  MapMoments moments() const override {
+    const torch::NoGradGuard no_grad;
+    MapMomentsSum sum(features_.size(1), outputs_);
+    for (std::int64_t begin = 0; begin < features_.size(0); begin += kAtOnce) {
+      const std::int64_t rows = std::min(kAtOnce, features_.size(0) - begin);
+      const torch::Tensor wanted = objective_->rows(targets_.narrow(0, begin, rows), outputs_).contiguous();
+      sum.add(matrix_of(features_.narrow(0, begin, rows)), matrix_of(wanted));
+    }
+    return sum.scaled(weight_);
+  }
+
+  void change_basis(const Eigen::MatrixXd& lower) override {
+    for (std::int64_t begin = 0; begin < features_.size(0); begin += kAtOnce) {
+      MatrixView rows = matrix_of(features_.narrow(0, begin, std::min(kAtOnce, features_.size(0) - begin)));
+      const Eigen::MatrixXd columns = rows.transpose().cast<double>();
+      rows = lower.triangularView<Eigen::Lower>().solve(columns).transpose().cast<float>();
+    }
+  }
+
   void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
     const torch::NoGradGuard no_grad;
     const torch::Tensor error = objective_->error(features_.matmul(view_of(head).t()), targets_);
     view_of(gradient).add_(error.t().matmul(features_), weight_);
   }
   double curvature() const override { return objective_->curvature(outputs_); }
+  bool is_quadratic() const override { return objective_->is_quadratic(); }
 
  private:
+  static constexpr std::int64_t kAtOnce = 1024;  // rows in double precision
+
   std::shared_ptr<const Objective> objective_;
   torch::Tensor features_;  // rows x inputs of the head
   torch::Tensor targets_;
@@ -128,36 +178,26 @@ MapMoments gather_moments(const Network& network, const Objective& objective, co
   const AffineMap& layer = network.maps()[map];
   const Eigen::Index inputs = layer.inputs(features.layout());
   const Eigen::Index outputs = layer.outputs(features.layout());
-  Eigen::MatrixXd input_sum = Eigen::MatrixXd::Zero(inputs, inputs);
-  Eigen::MatrixXd target_sum = Eigen::MatrixXd::Zero(outputs, inputs);
-  Eigen::MatrixXf product(inputs, inputs);
+  MapMomentsSum sum(inputs, outputs);
   double visited = 0.0;
-  MapMoments moments;
   MapInputs feature_inputs(network, features, map);
   MapInputs target_inputs(network, targets != nullptr ? *targets : features, map);
   const RowMatrix target_map = targets != nullptr ? layer.matrix(*targets) : RowMatrix();
   visit_samples(samples, source, plan, [&](bool first) {
     const torch::Tensor x = feature_inputs.of(source.inputs(), first);
-    const ConstMatrixView rows = matrix_of(x);
-    product.setZero();
-    product.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
-    input_sum.triangularView<Eigen::Lower>() += product.cast<double>();
     if (targets == nullptr) {
       const torch::Tensor wanted = objective.rows(source.targets(), outputs).contiguous();
-      target_sum += (matrix_of(wanted).transpose() * rows).cast<double>();
-    } else if (targets != &features) {
+      sum.add(matrix_of(x), matrix_of(wanted));
+    } else if (targets == &features) {
+      sum.add(matrix_of(x));
+    } else {
       const RowMatrix leaving = matrix_of(target_inputs.of(source.inputs(), first)) * target_map.transpose();
-      target_sum += (leaving.transpose() * rows).cast<double>();
+      sum.add(matrix_of(x), leaving);
     }
-    moments.samples += static_cast<double>(x.size(0));
     visited += static_cast<double>(source.inputs().size(0));
   });
-  const Eigen::MatrixXd all = input_sum.selfadjointView<Eigen::Lower>();
-  if (targets == &features) target_sum = target_map.cast<double>() * all;
-  const double share = share_of(samples.size(), visited);
-  moments.inputs = (share * all).cast<float>();
-  moments.targets = (share * target_sum).cast<float>();
-  moments.samples *= share;
+  MapMoments moments = sum.scaled(share_of(samples.size(), visited));
+  if (targets == &features) moments.targets = target_map.cast<double>() * moments.inputs;
   return moments;
 }
 

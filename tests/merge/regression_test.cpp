@@ -40,16 +40,16 @@ TEST(SolveMap, its_gradient_is_zero) {
   const RowMatrix prior = RowMatrix::Constant(toy::kOutputs, toy::kHidden, 0.5F);
   for (const double ridge : {1e-3, 1.0, 1e3}) {
     const RowMatrix solution = solve_map(sums, ridge, prior, world);
-    const double weight = ridge * static_cast<double>(sums.inputs.trace()) / toy::kHidden;
-    const Eigen::MatrixXd gradient = solution.cast<double>() * sums.inputs.cast<double>() -
-                                     sums.targets.cast<double>() + weight * (solution - prior).cast<double>();
-    EXPECT_LT(gradient.norm(), 1e-5 * (sums.targets.cast<double>().norm() + weight)) << ridge;
+    const double weight = ridge * sums.inputs.trace() / toy::kHidden;
+    const Eigen::MatrixXd gradient =
+        solution.cast<double>() * sums.inputs - sums.targets + weight * (solution - prior).cast<double>();
+    EXPECT_LT(gradient.norm(), 1e-5 * (sums.targets.norm() + weight)) << ridge;
   }
 }
 
 TEST(SolveMap, a_strong_ridge_returns_the_prior) {
   const Comm world = MpiSession::world();
-  MapMoments moments{RowMatrix::Identity(3, 3), RowMatrix::Ones(2, 3), 10.0};
+  MapMoments moments{DoubleMatrix::Identity(3, 3), DoubleMatrix::Ones(2, 3), 10.0};
   const RowMatrix prior = RowMatrix::Constant(2, 3, -2.0F);
   EXPECT_TRUE(solve_map(moments, 1e9, prior, world).isApprox(prior, 1e-5F));
   moments.inputs(1, 1) = NAN;
@@ -58,8 +58,8 @@ TEST(SolveMap, a_strong_ridge_returns_the_prior) {
 
 /// Second moments that rounding has left with a negative eigenvalue, -2e-4.
 MapMoments rounded_moments() {
-  MapMoments moments{RowMatrix::Ones(2, 2), RowMatrix::Ones(1, 2), 10.0};
-  moments.inputs(0, 1) = moments.inputs(1, 0) = 1.0002F;
+  MapMoments moments{DoubleMatrix::Ones(2, 2), DoubleMatrix::Ones(1, 2), 10.0};
+  moments.inputs(0, 1) = moments.inputs(1, 0) = 1.0002;
   moments.targets(0, 1) = 0.5F;
   return moments;
 }
@@ -75,15 +75,21 @@ TEST(SolveMap, takes_the_least_ridge_of_ten_times_its_own_that_makes_rounded_mom
 
 TEST(SolveHead, takes_the_same_ridge) {
   struct Point final : HeadData {
+    Eigen::RowVector2f x{1.0F, 1.0F};  // and t = 1
+    MapMoments moments() const override { return rounded_moments(); }
+    void change_basis(const Eigen::MatrixXd& lower) override {
+      x = lower.triangularView<Eigen::Lower>().solve(x.transpose().cast<double>()).transpose().cast<float>();
+    }
     void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
-      gradient.array() += head.sum() - 1.0F;  // of x = (1, 1) and t = 1
+      gradient += (head.row(0).dot(x) - 1.0F) * x;
     }
     double curvature() const override { return 1.0; }
+    bool is_quadratic() const override { return true; }
   };
   const Comm world = MpiSession::world();
-  std::vector<std::unique_ptr<HeadData>> parts;
-  parts.push_back(std::make_unique<Point>());
   const auto solved = [&](double ridge) {
+    std::vector<std::unique_ptr<HeadData>> parts;
+    parts.push_back(std::make_unique<Point>());
     return solve_head({.iterations = 3, .ridge = ridge}, parts, rounded_moments(), RowMatrix::Zero(1, 2), world);
   };
   EXPECT_EQ(solved(1e-6), solved(1e-6 * 10 * 10 * 10));
@@ -257,7 +263,7 @@ TEST(RegMean, with_one_set_of_features_for_all_is_their_least_squares) {
   const MapMoments sums = sum_moments(input, world, input.maps[1], [&](std::size_t i) -> std::optional<MapMoments> {
     return input.rows[i].data->map_moments(*input.rows[i].weights, input.rows[i].weights, 1);
   });
-  const RowMatrix product = input.maps[1].matrix(merged) * sums.inputs;
+  const DoubleMatrix product = input.maps[1].matrix(merged).cast<double>() * sums.inputs;
   EXPECT_TRUE(product.isApprox(sums.targets, 1e-2F));
 }
 

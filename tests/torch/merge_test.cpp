@@ -201,8 +201,8 @@ TEST_P(EveryRecurrentFleet, each_pass_goes_along_the_states_of_the_last) {
     Eigen::MatrixXd targets;
     for (std::size_t i = 0; i < 2; ++i) {
       const MapMoments own = robots_[i]->map_moments(features(i), &robots_[i]->weights(), place);
-      inputs = i == 0 ? Eigen::MatrixXd(own.inputs.cast<double>()) : inputs + own.inputs.cast<double>();
-      targets = i == 0 ? Eigen::MatrixXd(own.targets.cast<double>()) : targets + own.targets.cast<double>();
+      inputs = i == 0 ? Eigen::MatrixXd(own.inputs) : inputs + own.inputs;
+      targets = i == 0 ? Eigen::MatrixXd(own.targets) : targets + own.targets;
     }
     const double ridge = kRidge * inputs.trace() / static_cast<double>(inputs.rows());
     const RowMatrix mean = 0.5F * (recurrent->matrix(robots_[0]->weights()) + recurrent->matrix(robots_[1]->weights()));
@@ -234,7 +234,7 @@ TEST_P(EveryNormalisedFleet, a_normalisation_that_regmean_merges_shifts_to_the_m
   for (std::size_t m = 0; m < input_.maps.size(); ++m) {
     const AffineMap& map = input_.maps[m];
     if (!map.norm) continue;
-    const RowMatrix inputs = robots_[0]->map_moments(original, &original, m).inputs;
+    const RowMatrix inputs = robots_[0]->map_moments(original, &original, m).inputs.cast<float>();
     const RowMatrix matrix = map.matrix(merged);
     const float rows = inputs.bottomRightCorner<1, 1>()(0);
     const Eigen::VectorXf mean = (matrix * inputs).rightCols<1>() / rows;
@@ -263,6 +263,44 @@ TEST_P(EveryNormalisedFleet, every_map_of_the_midpoint_lies_halfway) {
     const RowMatrix halfway = 0.5F * (map.matrix(average) + map.matrix(regressed));
     EXPECT_TRUE(map.matrix(midpoint).isApprox(halfway, 1e-4F)) << map.name;
   }
+}
+
+/// Two features that differ by a thousandth, and an action that is their difference: what decides it is a millionth of
+/// the features' second moments, close to what single precision rounds away.
+TEST(Regression, solves_a_head_along_directions_that_the_data_hardly_excite) {
+  constexpr int kRows = 4000;
+  RandomStream stream(9, Purpose::kTest);
+  std::vector<float> actions(kRows);
+  for (float& action : actions) action = static_cast<float>(stream.normal());
+  const auto samples = make_samples(Demonstrations{
+      .actions = actions, .features = 2, .dimensions = 1, .observe = [&](std::int32_t row, std::span<float> into) {
+        into[0] = 1.0F;
+        into[1] = 1.0F + 1e-3F * actions[static_cast<std::size_t>(row)];
+      }});
+  Shard all;
+  all.train.resize(kRows);
+  std::iota(all.train.begin(), all.train.end(), 0);
+  const Settings hidden{{"model.hidden", widths({2})}};
+  SettingsReader reader(hidden);
+  const auto workload = make_supervised_workload({.train = samples,
+                                                  .test = samples,
+                                                  .groups = {.name = "all", .samples = {all.train}},
+                                                  .objective = ObjectiveKind::kSquaredError,
+                                                  .shards = {all, all},
+                                                  .network = make_network(reader, {.inputs = 2, .outputs = 1})});
+  MergeInput input{.symmetry = &workload->symmetry(), .maps = workload->maps(), .participants = {0, 1}};
+  std::vector<std::unique_ptr<Robot>> robots;
+  for (int i = 0; i < 2; ++i) {
+    Robot& robot = *robots.emplace_back(workload->make_robot(i));
+    workload->maps().front().assign(RowMatrix::Identity(2, 3), robot.weights());
+    input.rows.push_back({i, &robot.weights(), static_cast<double>(kRows), true, &robot});
+  }
+  const Settings settings{{"merge.regression.align", text("none")},
+                          {"merge.regression.body", text("average")},
+                          {"merge.regression.head_ridge", {Value(1e-12), {}}}};
+  SettingsReader options(settings);
+  const ParamVector merged = find_merger("regression").make(options)->merge(input, MpiSession::world()).merged;
+  EXPECT_LT(workload->test_scores(merged, 0).back().sum / kRows, 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);

@@ -202,19 +202,19 @@ TEST_F(SupervisedTest, moments_are_sums_of_outer_products_of_what_enters_and_lea
   };
   const MapMoments first = robot->map_moments(features, &targets, 0);
   const RowMatrix first_outputs = images * w->maps()[0].matrix(targets).transpose();
-  EXPECT_TRUE(first.inputs.isApprox(images.transpose() * images, 1e-4F));
-  EXPECT_TRUE(first.targets.isApprox(first_outputs.transpose() * images, 1e-4F));
+  EXPECT_TRUE(first.inputs.cast<float>().isApprox(images.transpose() * images, 1e-4F));
+  EXPECT_TRUE(first.targets.cast<float>().isApprox(first_outputs.transpose() * images, 1e-4F));
   EXPECT_EQ(first.samples, 3.0);
 
   const RowMatrix h = hidden(features);
   const MapMoments last = robot->map_moments(features, &targets, 1);
   const RowMatrix last_outputs = hidden(targets) * w->maps()[1].matrix(targets).transpose();
-  EXPECT_TRUE(last.inputs.isApprox(h.transpose() * h, 1e-4F));
-  EXPECT_TRUE(last.targets.isApprox(last_outputs.transpose() * h, 1e-4F));
+  EXPECT_TRUE(last.inputs.cast<float>().isApprox(h.transpose() * h, 1e-4F));
+  EXPECT_TRUE(last.targets.cast<float>().isApprox(last_outputs.transpose() * h, 1e-4F));
 
   RowMatrix labels = RowMatrix::Zero(3, kClasses);
   for (int i = 0; i < 3; ++i) labels(i, train_.labels[static_cast<std::size_t>(i + 1)]) = 1.0F;
-  EXPECT_TRUE(robot->map_moments(features, nullptr, 1).targets.isApprox(labels.transpose() * h, 1e-4F));
+  EXPECT_TRUE(robot->map_moments(features, nullptr, 1).targets.cast<float>().isApprox(labels.transpose() * h, 1e-4F));
 }
 
 TEST_F(SupervisedTest, the_gradient_of_the_head_alone_is_that_of_the_whole_network) {
