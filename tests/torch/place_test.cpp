@@ -43,6 +43,7 @@ class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
     const bool squared = shape.input == NetworkShape::Input::kSequence;
     return make_supervised_workload({.train = samples(),
                                      .test = samples(),
+                                     .groups = {.name = "", .samples = {shards[0].train, shards[0].held_out}},
                                      .objective = squared ? ObjectiveKind::kSquaredError : ObjectiveKind::kCrossEntropy,
                                      .shards = std::move(shards),
                                      .network = make_network(reader, shape),
