@@ -21,6 +21,7 @@
 #include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/summary.hpp"
+#include "torch/device.hpp"
 #include "torch/models.hpp"
 #include "torch/runtime.hpp"
 #include "version.hpp"
@@ -119,6 +120,17 @@ int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
   return failures > 0 ? kFailed : 0;
 }
 
+/// Gives every rank its GPU if the sweep asks for them, or refuses the run. What ranks compute on, for provenance.
+std::string take_device(const Sweep& sweep, const Comm& world) {
+  if (!sweep.asks_for_gpus()) return "cpu";
+  const Comm node = world.node();
+  std::string gpu;
+  world.together([&] { gpu = take_gpu(node.rank()); });
+  std::string all;
+  for (const std::string& name : world.all_gather(gpu)) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
 int run_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
   Worlds worlds;
   Sweep sweep;
@@ -129,6 +141,7 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
   });
   set_threads(sweep.run.threads);
   request.provenance = provenance_of("run", arguments, world);
+  request.provenance["device"] = take_device(sweep, world);
   try {
     const RunSummary summary = run_sweep(sweep, worlds, request, world);
     int code = 0;

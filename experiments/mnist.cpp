@@ -127,7 +127,9 @@ class Mnist final : public World {
     const std::int64_t used = options.partition.samples > 0 ? options.partition.samples : extent.train;
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = static_cast<std::int64_t>(static_cast<double>(used) * (1.0 - options.partition.held_out)),
-            .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1)};
+            .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1),
+            .held_out = options.partition.held_out > 0.0,
+            .gpu = options.training.device == DeviceKind::kCuda};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {

@@ -8,6 +8,7 @@
 #include "base/hash.hpp"
 #include "base/process.hpp"
 #include "instruments/interpolation.hpp"
+#include "io/subprocess.hpp"
 #include "io/toml.hpp"
 #include "provenance.hpp"
 #include "saved_fleet.hpp"
@@ -172,9 +173,11 @@ void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::v
 void draw(const std::filesystem::path& results) {
   const std::string directory = results.parent_path().string();
   for (const char* program : {"fleet-analysis", ".venv/bin/fleet-analysis"}) {
-    const std::optional<int> code = run_program({program, "figures", results.string(), "-o", directory});
-    if (code == 0) return;
-    if (code) break;  // it is there, and has said what is wrong
+    const Outcome drawing = fleet::run({{program, "figures", results.string(), "-o", directory}});
+    if (!drawing.started) continue;
+    std::cout << drawing.said;
+    if (drawing.succeeded) return;
+    break;
   }
   std::cout << "to draw it: fleet-analysis figures " << results.string() << " -o " << directory << '\n';
 }

@@ -20,6 +20,35 @@ std::string human_bytes(double bytes) {
   return text.str();
 }
 
+/// Which methods of the sweep need what of the fleet's models, for those who must know whether a rank can hold them.
+void print_exchange(std::ostream& out, const Sweep& sweep) {
+  struct Part {
+    Exchange exchange;
+    const char* what;
+  };
+  constexpr std::array kParts = {
+      Part{Exchange::kSums, "sums over robots, as large as one model or its layers' moments"},
+      Part{Exchange::kInTurn, "sums, and models one after another, up to one a robot and sweep"},
+      Part{Exchange::kAllModels, "all models at once on every rank"},
+  };
+  bool first = true;
+  for (const Part& part : kParts) {
+    std::vector<std::string> methods;
+    double bytes = 0.0;
+    for (const Cell& cell : sweep.cells) {
+      if (cell.exchange != part.exchange) continue;
+      if (std::find(methods.begin(), methods.end(), cell.method) == methods.end()) methods.push_back(cell.method);
+      bytes = std::max(bytes, 4.0 * static_cast<double>(cell.facts.parameters) * cell.fleet.robots);
+    }
+    if (methods.empty()) continue;
+    out << (first ? "merging   " : "          ") << part.what;
+    if (part.exchange == Exchange::kAllModels) out << ", " << human_bytes(bytes);
+    for (const std::string& method : methods) out << (method == methods.front() ? ": " : ", ") << method;
+    out << '\n';
+    first = false;
+  }
+}
+
 }  // namespace
 
 void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
@@ -50,11 +79,13 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   }
   out << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
-  out << "robots    up to " << robots << ", " << per_rank << " on a rank\n";
+  out << "robots    up to " << robots << ", " << per_rank << " on a rank"
+      << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
   // Weights, gradient and two moments per robot; the libraries themselves take most of a rank.
   out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank about "
       << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
       << " weights per robot)\n";
+  print_exchange(out, sweep);
   if (list_cells) {
     for (const Cell& cell : sweep.cells) out << cell.id << "  " << cell.label() << '\n';
   }

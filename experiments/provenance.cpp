@@ -16,10 +16,15 @@ Provenance provenance_of(const std::string& command, const Arguments& arguments,
     if (name != last) hosts += (hosts.empty() ? "" : " ") + name;
     last = name;
   }
-  return {{"fleet_version", kVersion}, {"git_revision", kGitRevision},
-          {"mpi", mpi_version()},      {"libtorch", torch_version()},
-          {"hdf5", hdf5_version()},    {"blas", blas_version()},
-          {"command_line", line},      {"hosts", hosts}};
+  return {{"fleet_version", kVersion},
+          {"git_revision", kGitRevision},
+          {"mpi", mpi_version()},
+          {"libtorch", torch_version()},
+          {"hdf5", hdf5_version()},
+          {"blas", blas_version()},
+          {"device", "cpu"},
+          {"command_line", line},
+          {"hosts", hosts}};
 }
 
 }  // namespace fleet

@@ -55,6 +55,7 @@ SavedFleet::SavedFleet(std::vector<std::filesystem::path> paths, const Settings&
   comm.together([&] {
     for (std::filesystem::path& path : paths) {
       SavedModel model = read_model(path);
+      model.settings.erase("run.device");  // where it was trained
       for (const auto& [key, setting] : overrides) model.settings.insert_or_assign(key, setting);
       entries_.push_back({.path = std::move(path), .model = std::move(model)});
       require_same_network(entries_.front().path, entries_.front().model, entries_.back().path, entries_.back().model);

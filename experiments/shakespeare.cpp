@@ -11,6 +11,7 @@
 #include "io/idx.hpp"
 #include "io/role_text.hpp"
 #include "loaded_data.hpp"
+#include "torch/device.hpp"
 
 namespace fleet {
 namespace {
@@ -110,7 +111,11 @@ class TextWorld final : public World {
     for (const TextShard& shard : partition.shards) {
       for (const TextRange& range : shard.train) train += range.size();
     }
-    return {.parameters = learner_.parameters(settings), .train_samples = train, .dataset_bytes = index.characters()};
+    return {.parameters = learner_.parameters(settings),
+            .train_samples = train,
+            .dataset_bytes = index.characters(),
+            .held_out = options.partition.held_out > 0.0,
+            .gpu = read_device(settings) == DeviceKind::kCuda};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {

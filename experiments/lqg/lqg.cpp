@@ -10,6 +10,11 @@ class Lqg final : public World {
  public:
   CellFacts describe(SettingsReader& settings) override {
     const LqgOptions options = read_lqg_options(settings);
+    std::string device = "cpu";
+    settings.read("run.device", device);
+    if (device != "cpu") {
+      reject("run.device", settings.resolved().at("run.device"), "linear policies compute on \"cpu\" alone");
+    }
     const SymmetrySpec symmetry = policy_symmetry(options.policy, options.system);
     return {.parameters = static_cast<std::int64_t>(symmetry.layout()->size()),
             .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,

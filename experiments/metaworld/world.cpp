@@ -68,10 +68,11 @@ class MetaWorld final : public World {
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
     (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
     const auto train = static_cast<double>(split(options, index).train.size());
-    return {
-        .parameters = static_cast<std::int64_t>(parameter_count(*network)),
-        .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
-        .dataset_bytes = static_cast<std::int64_t>(index.size() * (kObservationSize + kActionSize) * sizeof(float))};
+    return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+            .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
+            .dataset_bytes = static_cast<std::int64_t>(index.size() * (kObservationSize + kActionSize) * sizeof(float)),
+            .held_out = options.cloning.partition.held_out > 0.0,
+            .gpu = options.cloning.training.device == DeviceKind::kCuda};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {

@@ -46,6 +46,10 @@ void LockedFile::lock(std::int64_t byte) const {
   (void)set(byte, F_OFD_SETLKW, F_WRLCK);
 }
 
+void LockedFile::share(std::int64_t byte) const {
+  (void)set(byte, F_OFD_SETLKW, F_RDLCK);
+}
+
 void LockedFile::unlock(std::int64_t byte) const {
   (void)set(byte, F_OFD_SETLK, F_UNLCK);
 }

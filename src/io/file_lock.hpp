@@ -19,6 +19,8 @@ class LockedFile {
   [[nodiscard]] bool try_lock(std::int64_t byte) const;
   /// Waits until nobody else holds it.
   void lock(std::int64_t byte) const;
+  /// Holds the byte along with others, who may share it too; waits until nobody holds it alone.
+  void share(std::int64_t byte) const;
   void unlock(std::int64_t byte) const;
 
   [[nodiscard]] int descriptor() const { return descriptor_; }

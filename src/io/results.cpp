@@ -218,8 +218,9 @@ void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& write
   }
 }
 
-const std::vector<std::string> kProvenanceKeys = {
-    "fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "hosts", "command_line", "started", "finished"};
+const std::vector<std::string> kProvenanceKeys = {"fleet_version", "git_revision", "mpi",     "libtorch",
+                                                  "hdf5",          "blas",         "device",  "hosts",
+                                                  "command_line",  "started",      "finished"};
 constexpr std::array kTables = {"cells", "metrics", "shards", "rounds"};
 constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
 
@@ -267,6 +268,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
       tables[name].append(part);
     }
     for (const std::string& key : kProvenanceKeys) {
+      if (key == "device" && !reader.has_attribute("provenance", key)) continue;  // from before there was a choice
       // Cells may come from several runs and versions: every different value is kept, as long as there is room.
       const std::string text = reader.read_text_attribute("provenance", key);
       std::string& all = provenance[key];

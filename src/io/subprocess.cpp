@@ -103,7 +103,7 @@ Outcome run(const std::vector<Command>& pipeline, const fs::path& input) {
     Pipe next;
     const int to = &command == &pipeline.back() ? answer.in.number() : next.in.number();
     const pid_t process = start(command, {from.number(), to, answer.in.number()}, outcome.said);
-    if (process == 0) outcome.succeeded = false;
+    if (process == 0) outcome.started = outcome.succeeded = false;
     if (process != 0) processes.push_back(process);
     from = std::move(next.out);
   }

@@ -1,5 +1,5 @@
 // Other programs at work for this one: run in a pipeline, their answer read, a directory to work in.
-// Hides processes, pipes and descriptors. For what fetches data.
+// Hides processes, pipes and descriptors.
 #pragma once
 
 #include <filesystem>
@@ -13,6 +13,7 @@ using Command = std::vector<std::string>;
 
 /// How programs ended.
 struct Outcome {
+  bool started = true;     ///< every one of them is there, on the PATH unless its name holds a slash
   bool succeeded = false;  ///< every one of them ended with status 0
   std::string said;        ///< standard output of the last, and standard error of all
 };

@@ -16,6 +16,10 @@ enum class Alignment {
 inline constexpr std::array<std::pair<std::string_view, Alignment>, 3> kAlignments{
     {{"none", Alignment::kNone}, {"git-rebasin", Alignment::kGitRebasin}, {"activations", Alignment::kActivations}}};
 
+[[nodiscard]] constexpr Exchange exchange_of(Alignment alignment) {
+  return alignment == Alignment::kGitRebasin ? Exchange::kInTurn : Exchange::kSums;
+}
+
 /// Per row of the input, what brings it into the common basis, which is that of the previous consensus if there is one;
 /// the identity for rows that do not take part. Collective.
 [[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm);

@@ -18,6 +18,7 @@ class BestOf final : public Merger {
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
       all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
       all.layers = all.layers || candidate->needs().layers;
+      all.exchange = std::max(all.exchange, candidate->needs().exchange);
     }
     return all;
   }

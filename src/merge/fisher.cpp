@@ -14,7 +14,7 @@ class Fisher final : public Merger {
   Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
 
   MergerNeeds needs() const override {
-    return {.layers = align_ == Alignment::kActivations, .key = "merge.fisher.align"};
+    return {.layers = align_ == Alignment::kActivations, .key = "merge.fisher.align", .exchange = exchange_of(align_)};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -178,6 +178,12 @@ class FleetMerge final : public Merger {
  public:
   explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override {
+    return {.layers = options_.start == Alignment::kActivations,
+            .key = "merge.fleet-merge.start",
+            .exchange = options_.point == Point::kSimplex ? Exchange::kAllModels : exchange_of(options_.start)};
+  }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     return FleetMergeRun(options_, input, comm).run();
   }

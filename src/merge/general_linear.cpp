@@ -160,7 +160,9 @@ class GeneralLinear final : public Merger {
  public:
   explicit GeneralLinear(const GeneralLinearOptions& options) : options_(options) {}
 
-  MergerNeeds needs() const override { return {.symmetry = GroupKind::kGeneralLinear}; }
+  MergerNeeds needs() const override {
+    return {.symmetry = GroupKind::kGeneralLinear, .exchange = Exchange::kAllModels};
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};

@@ -14,7 +14,11 @@ class GitRebasin final : public Merger {
  public:
   GitRebasin(bool activations, bool weighted) : activations_(activations), weighted_(weighted) {}
 
-  MergerNeeds needs() const override { return {.layers = activations_, .key = "merge.git-rebasin.match"}; }
+  MergerNeeds needs() const override {
+    return {.layers = activations_,
+            .key = "merge.git-rebasin.match",
+            .exchange = activations_ ? Exchange::kSums : Exchange::kInTurn};
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     if (activations_) {

@@ -95,11 +95,19 @@ struct MergeInput {
   bool wants_series = false;              ///< MergeOutcome::series are to be recorded
 };
 
-/// What a method must find in the policies that it merges.
+/// What crosses ranks when a method merges N robots of d weights, and what a rank holds of it besides its own robots.
+enum class Exchange {
+  kSums,       ///< sums over the robots, of weights or of what layers are solved from: O(d) in memory and messages
+  kInTurn,     ///< single robots' weights besides, one after another: O(d) in memory, up to O(N d) in messages a sweep
+  kAllModels,  ///< every participant's weights on every rank: O(N d) in memory and messages
+};
+
+/// What a method must find in the policies that it merges, and takes.
 struct MergerNeeds {
   GroupKind symmetry = GroupKind::kPermutation;  ///< what it must be allowed to do to their units
   bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
   std::string_view key = "merge.method";  ///< the setting that makes it so
+  Exchange exchange = Exchange::kSums;
 };
 
 /// Named values over the epochs of an alignment, its start first.

@@ -261,7 +261,7 @@ class Regression final : public Merger {
  public:
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
-  MergerNeeds needs() const override { return {.layers = true}; }
+  MergerNeeds needs() const override { return {.layers = true, .exchange = exchange_of(options_.align)}; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome = propose(input, comm);

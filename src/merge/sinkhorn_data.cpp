@@ -55,6 +55,8 @@ class SinkhornData final : public Merger {
  public:
   explicit SinkhornData(const SinkhornDataOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override { return {.exchange = Exchange::kAllModels}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     const SymmetrySpec& symmetry = *input.symmetry;
     const auto round = static_cast<std::uint64_t>(input.round);

@@ -10,15 +10,8 @@
 namespace fleet {
 namespace {
 
-struct AdamStep {
-  float beta1, beta2, decay;
-  float rate;        // learning rate / (1 - beta1^t)
-  float root_scale;  // 1 / sqrt(1 - beta2^t)
-  float epsilon;
-};
-
 FLEET_MULTIVERSION
-void adam(const AdamStep s, std::size_t size, float* __restrict w, const float* __restrict gradient,
+void adam(const OptimizerStep s, std::size_t size, float* __restrict w, const float* __restrict gradient,
           float* __restrict m, float* __restrict v) {
   for (std::size_t i = 0; i < size; ++i) {
     const float g = gradient[i] + s.decay * w[i];
@@ -58,25 +51,28 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::size_t size) : option
   moments_.assign(count, Eigen::VectorXf::Zero(static_cast<Eigen::Index>(size)));
 }
 
+OptimizerStep Optimizer::count_step(double factor) {
+  const auto t = static_cast<double>(++steps_);
+  const bool adam = options_.kind == OptimizerOptions::Kind::kAdam;
+  const double rate = options_.learning_rate * factor;
+  return {.kind = options_.kind,
+          .rate = static_cast<float>(adam ? rate / (1.0 - std::pow(options_.beta1, t)) : rate),
+          .decay = static_cast<float>(options_.weight_decay),
+          .beta1 = static_cast<float>(options_.beta1),
+          .beta2 = static_cast<float>(options_.beta2),
+          .root_scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
+          .epsilon = static_cast<float>(options_.epsilon),
+          .momentum = static_cast<float>(options_.momentum)};
+}
+
 void Optimizer::step(std::span<float> weights, std::span<const float> gradient, double factor) {
-  ++steps_;
-  const double learning_rate = options_.learning_rate * factor;
-  const auto rate = static_cast<float>(learning_rate);
-  const auto decay = static_cast<float>(options_.weight_decay);
-  if (options_.kind == OptimizerOptions::Kind::kAdam) {
-    const auto t = static_cast<double>(steps_);
-    const AdamStep s{.beta1 = static_cast<float>(options_.beta1),
-                     .beta2 = static_cast<float>(options_.beta2),
-                     .decay = decay,
-                     .rate = static_cast<float>(learning_rate / (1.0 - std::pow(options_.beta1, t))),
-                     .root_scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
-                     .epsilon = static_cast<float>(options_.epsilon)};
+  const OptimizerStep s = count_step(factor);
+  if (s.kind == OptimizerOptions::Kind::kAdam) {
     adam(s, weights.size(), weights.data(), gradient.data(), moments_[0].data(), moments_[1].data());
   } else if (moments_.empty()) {
-    sgd(rate, decay, weights.size(), weights.data(), gradient.data());
+    sgd(s.rate, s.decay, weights.size(), weights.data(), gradient.data());
   } else {
-    sgd_momentum(rate, decay, static_cast<float>(options_.momentum), weights.size(), weights.data(), gradient.data(),
-                 moments_[0].data());
+    sgd_momentum(s.rate, s.decay, s.momentum, weights.size(), weights.data(), gradient.data(), moments_[0].data());
   }
 }
 

@@ -33,6 +33,19 @@ struct RateSchedule {
   [[nodiscard]] double factor(std::int64_t step, std::int64_t total) const;
 };
 
+/// The numbers of one step, all but the moments: with g = gradient + decay * w, Adam does m = beta1 m + (1 - beta1) g,
+/// v = beta2 v + (1 - beta2) g^2, w -= rate * m / (sqrt(v) * root_scale + epsilon); SGD u = momentum u + g,
+/// w -= rate * u.
+struct OptimizerStep {
+  OptimizerOptions::Kind kind;
+  float rate;  ///< Adam's is divided by 1 - beta1^t
+  float decay;
+  float beta1, beta2;
+  float root_scale;  ///< 1 / sqrt(1 - beta2^t)
+  float epsilon;
+  float momentum;
+};
+
 /// Updates one weight buffer in place and holds its moments. Agrees with torch::optim::Adam and SGD.
 class Optimizer {
  public:
@@ -40,6 +53,8 @@ class Optimizer {
 
   /// One step, at `factor` times the learning rate. `weights` and `gradient` have the size given above.
   void step(std::span<float> weights, std::span<const float> gradient, double factor = 1.0);
+  /// Counts a step at `factor` times the learning rate that is taken elsewhere, on copies of weights and moments().
+  [[nodiscard]] OptimizerStep count_step(double factor);
   /// As new: zero moments, zero steps.
   void reset();
 

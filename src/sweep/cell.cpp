@@ -158,6 +158,15 @@ void check_needs(const Cell& cell, const MergerNeeds& needs) {
              "; methods for them are ", suited));
 }
 
+/// Rejects finetuning of merged policies on data that are not there.
+void check_held_out(const Cell& cell) {
+  if (cell.instruments.finetune_steps == 0 || cell.facts.held_out) return;
+  constexpr std::string_view kKey = "instruments.finetune_steps";
+  reject(kKey, cell.settings.find(kKey)->second,
+         "merged policies are finetuned on data that no robot trains on, and there are none; set data.held_out, say to "
+         "0.1");
+}
+
 void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
   SettingsReader reader(chosen);
   cell.fleet = read_fleet_options(reader);
@@ -183,7 +192,11 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   if (world == worlds.end()) world = worlds.emplace(cell.workload, entry->make()).first;
   cell.facts = world->second->describe(reader);
   cell.settings = reader.resolved();
-  if (merger != nullptr) check_needs(cell, merger->needs());
+  if (merger != nullptr) {
+    check_needs(cell, merger->needs());
+    check_held_out(cell);
+    cell.exchange = merger->needs().exchange;
+  }
 
   Settings outcome = cell.settings;  // what decides it: not where the data lies or how the cell is run
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
@@ -250,6 +263,10 @@ std::vector<std::pair<std::string, Value>> Cell::columns() const {
 
 double Cell::cost() const {
   return static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
+}
+
+bool Sweep::asks_for_gpus() const {
+  return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.facts.gpu; });
 }
 
 std::vector<std::string> Sweep::axis_keys() const {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,7 @@ struct Cell {
   InstrumentOptions instruments;
   std::string workload;
   std::string method;
+  std::optional<Exchange> exchange;  ///< of its method; none where nothing is merged
   CellFacts facts;
 
   /// "merge.method=average fleet.alpha=0.1".
@@ -62,6 +64,8 @@ struct Sweep {
   std::vector<Cell> cells;
   std::string config;  ///< canonical text: base with defaults, then axes
 
+  /// Whether ranks are to compute on their node's GPUs, for any cell.
+  [[nodiscard]] bool asks_for_gpus() const;
   /// The keys of all axes.
   [[nodiscard]] std::vector<std::string> axis_keys() const;
 };

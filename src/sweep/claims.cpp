@@ -6,7 +6,7 @@ namespace fleet {
 namespace {
 
 std::int64_t byte_of(const std::string& id) {
-  return static_cast<std::int64_t>(Hash().add(id).value() >> 2U);  // far below the largest offset
+  return static_cast<std::int64_t>(Hash().add(id).value() >> 2U);  // below kPresenceByte
 }
 
 }  // namespace

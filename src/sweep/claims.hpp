@@ -8,12 +8,17 @@
 
 namespace fleet {
 
+/// A byte of cells.lock that everybody shares who may write in the sweep's directory.
+inline constexpr std::int64_t kPresenceByte = std::int64_t{1} << 62U;
+
 /// Locks of single bytes in the file cells.lock, one byte per cell by its id: none is left behind by a process that
 /// ends.
 class CellClaims {
  public:
-  /// Error if the file cannot be opened.
-  explicit CellClaims(const std::filesystem::path& directory) : file_(directory / "cells.lock") {}
+  /// Is present for its life. Error if the file cannot be opened.
+  explicit CellClaims(const std::filesystem::path& directory) : file_(directory / "cells.lock") {
+    file_.share(kPresenceByte);
+  }
 
   /// False if another process has it. Error where the file system has no locks.
   [[nodiscard]] bool take(const std::string& id) const;

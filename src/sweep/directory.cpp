@@ -14,9 +14,9 @@
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "io/atomic_file.hpp"
-#include "io/file_lock.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
+#include "sweep/claims.hpp"
 
 namespace fleet {
 namespace {
@@ -49,12 +49,12 @@ std::string difference(const std::string& before, const std::string& after) {
 
 }  // namespace
 
-void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
+std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
   std::error_code error;
   std::filesystem::create_directories(path_ / "cells", error);
   require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
-  const LockedFile lock(path_ / "cells.lock");  // jobs that start together prepare one after another
-  lock.lock(0);
+  auto lock = std::make_unique<LockedFile>(path_ / "cells.lock");
+  lock->lock(0);  // jobs that start together prepare one after another
   const std::filesystem::path config = path_ / "sweep.toml";
   if (std::filesystem::exists(config)) {
     const std::string before = read_text(config);
@@ -65,10 +65,25 @@ void SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
               "in both and run the others here (--accept-changes)."));
     }
   }
+  if (lock->try_lock(kPresenceByte)) remove_leftovers();
+  lock->share(kPresenceByte);
   std::string list;
   for (const Cell& cell : sweep.cells) list += cat(cell.id, '\t', cell.label(), '\n');
   write_file_atomically(config, sweep.config);
   write_file_atomically(path_ / "cells.tsv", list);
+  lock->unlock(0);
+  return lock;
+}
+
+void SweepDirectory::remove_leftovers() const {
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
+    const std::filesystem::path& file = entry.path();
+    const bool queue = file.parent_path() == path_ && file.filename().string().starts_with("queue.");
+    if (entry.is_regular_file() && (queue || file.extension() == ".tmp")) leftovers.push_back(file);
+  }
+  std::error_code ignored;
+  for (const std::filesystem::path& file : leftovers) std::filesystem::remove(file, ignored);
 }
 
 std::filesystem::path SweepDirectory::new_queue_file() const {

@@ -8,15 +8,18 @@
 //   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
 //   models/<id>/*.h5        its saved models, where run.save_models asks for them
 //   queue.<run>             which cells a run has handed out, while it lasts
-//   cells.lock              locks of the cells that processes are working on, and, byte 0, of who prepares the rest
+//   cells.lock              locks of the cells that processes are working on, of who prepares the rest (byte 0), and of
+//                           all who work here (kPresenceByte), without whom queue.* and *.tmp are a dead job's
 //   runs.tsv                a line per run: what it did, and how well it used its ranks
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "io/file_lock.hpp"
 #include "sweep/cell.hpp"
 
 namespace fleet {
@@ -53,8 +56,9 @@ class SweepDirectory {
   explicit SweepDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
   /// Makes the directory ready for this sweep. Error, with the difference, if it holds a sweep of another configuration
-  /// and `accept_changes` is false; Error if it cannot be written.
-  void prepare(const Sweep& sweep, bool accept_changes) const;
+  /// and `accept_changes` is false; Error if it cannot be written. What dead jobs have left is removed if nobody else
+  /// is present; the caller is, as long as it keeps what is returned.
+  std::unique_ptr<const LockedFile> prepare(const Sweep& sweep, bool accept_changes) const;
 
   [[nodiscard]] std::filesystem::path done_file(const std::string& id) const { return cell(id, ".h5"); }
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
@@ -84,6 +88,8 @@ class SweepDirectory {
     return path_ / "cells" / (id + suffix);
   }
   [[nodiscard]] std::vector<CellStatus> planned() const;
+  /// Queues and files half written, which are of no use to anybody but those who wrote them.
+  void remove_leftovers() const;
 
   std::filesystem::path path_;
 };

@@ -74,6 +74,7 @@ std::string job_script(const Sweep& sweep, const Proposal& proposal, const std::
   return cat("#!/usr/bin/env bash\n# ", proposal.cells, " cells, ", proposal.groups, " at a time: about ",
              std::round(proposal.rank_hours * 10.0) / 10.0, " rank hours of work.\n#SBATCH --job-name=", sweep.name,
              "\n#SBATCH --nodes=", proposal.nodes, "\n#SBATCH --ntasks=", proposal.tasks,
+             sweep.asks_for_gpus() ? "\n#SBATCH --gpus-per-node=1" : "",
              "\n#SBATCH --cpus-per-task=", sweep.run.threads,
              "\n#SBATCH --mem-per-cpu=", (proposal.memory_per_task_mib + sweep.run.threads - 1) / sweep.run.threads,
              "M\n#SBATCH --time=", clock_text(proposal.hours), "\n#SBATCH --output=", sweep.name,

@@ -44,13 +44,14 @@ std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& 
   return todo;
 }
 
-/// The root decides what there is to do; everybody hears of it.
+/// The root decides what there is to do, and is present from now on; everybody hears of it.
 std::vector<std::size_t> agree_on_cells(const Sweep& sweep, const SweepDirectory& directory, const RunRequest& request,
-                                        const Comm& run, RunSummary& summary) {
+                                        const Comm& run, RunSummary& summary,
+                                        std::unique_ptr<const LockedFile>& presence) {
   std::vector<double> message;
   run.together([&] {
     if (!run.is_root()) return;
-    directory.prepare(sweep, request.accept_changes);
+    presence = directory.prepare(sweep, request.accept_changes);
     const std::vector<std::size_t> todo = cells_to_run(sweep, directory, request, summary);
     message = {static_cast<double>(summary.done_before), static_cast<double>(summary.failed_before)};
     message.insert(message.end(), todo.begin(), todo.end());
@@ -242,7 +243,8 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   const std::string started = utc_time();
   RunSummary summary;
   const SweepDirectory directory(sweep.run.output);
-  const std::vector<std::size_t> todo = agree_on_cells(sweep, directory, request, run, summary);
+  std::unique_ptr<const LockedFile> presence;
+  const std::vector<std::size_t> todo = agree_on_cells(sweep, directory, request, run, summary, presence);
   if (todo.empty()) return summary;
   load_worlds(sweep, todo, worlds, run);
 

@@ -19,6 +19,8 @@ struct CellFacts {
   std::int64_t dataset_bytes = 0;                ///< once per node
   GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
   bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
+  bool held_out = true;                          ///< whether there are data that no robot trains on
+  bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
 };
 
 class World {

@@ -34,7 +34,7 @@ class CrossEntropy final : public Objective {
 
   torch::Tensor error(const torch::Tensor& outputs, const torch::Tensor& targets) const override {
     const torch::Tensor p = torch::softmax(outputs, 1);
-    return p.scatter_add(1, targets.unsqueeze(1), torch::full({targets.size(0), 1}, -1.0F));
+    return p.scatter_add(1, targets.unsqueeze(1), torch::full({targets.size(0), 1}, -1.0F, p.options()));
   }
 
   double curvature(std::int64_t /*outputs*/) const override { return 0.5; }
@@ -77,10 +77,9 @@ std::shared_ptr<const Objective> make_squared_error() {
   return std::make_shared<SquaredError>();
 }
 
-double loss_gradient(const Network& network, const Objective& objective, const ParamVector& weights,
-                     const torch::Tensor& inputs, const torch::Tensor& targets, Pass& pass, ParamVector& gradient) {
-  const std::vector<torch::Tensor> parameters = Network::views(weights);
-  std::vector<torch::Tensor> slopes = Network::views(gradient);
+torch::Tensor backpropagate(const Network& network, const Objective& objective,
+                            const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
+                            const torch::Tensor& targets, Pass& pass, const std::vector<torch::Tensor>& slopes) {
   std::vector<torch::Tensor> trained;
   std::vector<torch::Tensor> trained_slopes;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -95,7 +94,7 @@ double loss_gradient(const Network& network, const Objective& objective, const P
   const torch::Tensor loss = objective.loss(network.forward(parameters, inputs, pass), targets);
   const std::vector<torch::Tensor> gradients = torch::autograd::grad({loss}, trained);
   for (std::size_t i = 0; i < gradients.size(); ++i) trained_slopes[i].copy_(gradients[i]);
-  return loss.item<double>();
+  return loss.detach();
 }
 
 }  // namespace fleet

@@ -35,9 +35,11 @@ class Objective {
 /// Squared error, the mean over the dimensions of an action; metric "loss".
 [[nodiscard]] std::shared_ptr<const Objective> make_squared_error();
 
-/// Mean loss of `network` at `weights` on one batch and its gradient in `gradient` (overwritten; zero for running
-/// statistics in a training pass).
-double loss_gradient(const Network& network, const Objective& objective, const ParamVector& weights,
-                     const torch::Tensor& inputs, const torch::Tensor& targets, Pass& pass, ParamVector& gradient);
+/// Mean loss of `network` at `parameters` on one batch and its gradient in `slopes`, like them in the layout's order
+/// (overwritten; zero for running statistics in a training pass). All at one place, where the loss remains.
+[[nodiscard]] torch::Tensor backpropagate(const Network& network, const Objective& objective,
+                                          const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
+                                          const torch::Tensor& targets, Pass& pass,
+                                          const std::vector<torch::Tensor>& slopes);
 
 }  // namespace fleet

@@ -44,7 +44,7 @@ class Recurrent final : public Network {
     }
     std::vector<torch::Tensor> unused;
     std::vector<torch::Tensor>& state = pass.state != nullptr ? *pass.state : unused;
-    if (state.empty()) state = zero_state(inputs.size(0));
+    if (state.empty()) state = zero_state(inputs.size(0), x.options());
     const std::size_t states = shape_.cell == Cell::kLstm ? 2 : 1;
     for (std::size_t l = 0; l < shape_.hidden.size(); ++l) {
       torch::Tensor* const layer_state = &state[l * states];
@@ -72,11 +72,11 @@ class Recurrent final : public Network {
     return inputs.is_floating_point() ? inputs : torch::one_hot(inputs, shape_.inputs).to(torch::kFloat32);
   }
 
-  std::vector<torch::Tensor> zero_state(std::int64_t lanes) const {
+  std::vector<torch::Tensor> zero_state(std::int64_t lanes, const torch::TensorOptions& options) const {
     std::vector<torch::Tensor> state;
     for (const int width : shape_.hidden) {
-      state.push_back(torch::zeros({lanes, width}));
-      if (shape_.cell == Cell::kLstm) state.push_back(torch::zeros({lanes, width}));
+      state.push_back(torch::zeros({lanes, width}, options));
+      if (shape_.cell == Cell::kLstm) state.push_back(torch::zeros({lanes, width}, options));
     }
     return state;
   }

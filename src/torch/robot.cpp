@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "torch/trainer.hpp"
 
 namespace fleet {
 namespace {
@@ -11,31 +12,11 @@ namespace {
 /// Rows of which moments and heads are made, at most; with more, evenly spaced samples stand for all.
 constexpr std::int64_t kStatisticsRows = 1 << 17;
 
-std::shared_ptr<const Objective> make_objective(ObjectiveKind kind) {
-  if (kind == ObjectiveKind::kSquaredError) return make_squared_error();
-  return make_cross_entropy(kind == ObjectiveKind::kNextCharacter);
-}
-
-void clip(std::span<float> gradient, double bound) {
-  const Eigen::Map<Eigen::VectorXf> all(gradient.data(), static_cast<Eigen::Index>(gradient.size()));
-  const double norm = all.stableNorm();
-  if (norm > bound) Eigen::Map<Eigen::VectorXf>(all) *= static_cast<float>(bound / norm);
-}
+/// Steps between two looks at what the losses have come to. To look is to wait for a device, which could else be given
+/// the next steps meanwhile.
+constexpr std::size_t kLossesAtOnce = 64;
 
 }  // namespace
-
-Classroom::Classroom(const SupervisedProblem& problem)
-    : network(problem.network),
-      objective(make_objective(problem.objective)),
-      samples(problem.train),
-      options(problem.options),
-      gradient(network->layout()) {
-  options.carry_state = options.carry_state && network->carries_state();
-  plan = visit_plan(*network, options.carry_state);
-  for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
-    if (network->is_statistic(tensor)) statistics.push_back(tensor);
-  }
-}
 
 SupervisedRobot::SupervisedRobot(Classroom& classroom, int index, Shard shard)
     : classroom_(classroom),
@@ -50,38 +31,38 @@ SupervisedRobot::SupervisedRobot(Classroom& classroom, int index, Shard shard)
 
 double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& stop) {
   const TrainingOptions& options = classroom_.options;
-  Samples& samples = *classroom_.samples;
+  const Place& place = classroom_.plan.place;
+  Trainer trainer(classroom_, weights_, optimizer_);
+  for (torch::Tensor& tensor : state_) tensor = place.bring(tensor);
+  const std::size_t at_once = place.is_host() ? 1 : kLossesAtOnce;
+  std::vector<torch::Tensor> losses;  // of the last steps, not yet looked at
   double total = 0.0;
   std::int64_t done = 0;
   for (; done < steps && !stop(); ++done) {
     const double factor = options.schedule.factor(step_, total_steps_);
     load_next_batch();
     Pass pass{.training = true, .state = options.carry_state ? &state_ : nullptr};
-    const double loss = fleet::loss_gradient(*classroom_.network, *classroom_.objective, weights_, samples.inputs(),
-                                             samples.targets(), pass, classroom_.gradient);
-    require(std::isfinite(loss), "robot ", index_, ": the training loss became ", loss, " at step ", step_,
-            "; a smaller train.learning_rate may help");
+    losses.push_back(trainer.find_gradient(pass));
+    if (losses.size() == at_once) total += sum_of(losses);
     for (torch::Tensor& tensor : state_) tensor = tensor.detach();  // gradients reach back one window
-    if (options.clip_norm > 0.0) clip(classroom_.gradient.flat(), options.clip_norm);
-    step_weights(factor);
-    total += loss;
+    trainer.follow_gradient(factor);
   }
+  total += sum_of(losses);
+  trainer.finish();
+  for (torch::Tensor& tensor : state_) tensor = place.fetch(tensor);
   return done > 0 ? total / static_cast<double>(done) : 0.0;
 }
 
-void SupervisedRobot::step_weights(double factor) {
-  std::vector<float> kept;
-  for (const std::size_t tensor : classroom_.statistics) {
-    const std::span<const float> statistic = weights_.tensor(tensor);
-    kept.insert(kept.end(), statistic.begin(), statistic.end());
+double SupervisedRobot::sum_of(std::vector<torch::Tensor>& losses) const {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    const auto loss = losses[i].item<double>();
+    require(std::isfinite(loss), "robot ", index_, ": the training loss became ", loss, " at step ",
+            step_ - std::ssize(losses) + static_cast<std::int64_t>(i) + 1, "; a smaller train.learning_rate may help");
+    sum += loss;
   }
-  optimizer_.step(weights_.flat(), classroom_.gradient.flat(), factor);
-  auto from = kept.cbegin();
-  for (const std::size_t tensor : classroom_.statistics) {
-    const std::span<float> statistic = weights_.tensor(tensor);
-    std::copy_n(from, statistic.size(), statistic.begin());
-    from += static_cast<std::ptrdiff_t>(statistic.size());
-  }
+  losses.clear();
+  return sum;
 }
 
 void SupervisedRobot::save(StateWriter& state) {
@@ -116,9 +97,14 @@ double SupervisedRobot::loss_gradient(const ParamVector& at, int batch, RandomSt
   for (std::int32_t& sample : drawn) sample = shard_.train[stream.below(shard_.train.size())];
   Samples& samples = *classroom_.samples;
   samples.load(drawn);
+  const Place& place = classroom_.plan.place;
+  const PlacedVector weights = place.bring(at);
+  const PlacedVector slopes = place.room_for(gradient);
   Pass pass;
-  return fleet::loss_gradient(*classroom_.network, *classroom_.objective, at, samples.inputs(), samples.targets(), pass,
-                              gradient);
+  const torch::Tensor loss = backpropagate(*classroom_.network, *classroom_.objective, weights.tensors,
+                                           samples.inputs(), samples.targets(), pass, slopes.tensors);
+  place.fetch(slopes.flat, gradient.flat());
+  return loss.item<double>();
 }
 
 std::vector<Score> SupervisedRobot::held_out_scores(const ParamVector& at) {

@@ -1,24 +1,9 @@
 // A robot that trains a network on its shard of labelled samples. Seen only inside src/torch.
 #pragma once
 
-#include "torch/objective.hpp"
-#include "torch/supervised.hpp"
-#include "torch/visit.hpp"
+#include "torch/classroom.hpp"
 
 namespace fleet {
-
-/// What a rank's robots share, the buffers of one training step included: only one robot trains at a time.
-struct Classroom {
-  explicit Classroom(const SupervisedProblem& problem);
-
-  std::shared_ptr<const Network> network;
-  std::shared_ptr<const Objective> objective;
-  std::shared_ptr<Samples> samples;
-  TrainingOptions options;
-  VisitPlan plan;
-  ParamVector gradient;
-  std::vector<std::size_t> statistics;  ///< tensors that the forward pass alone changes
-};
 
 class SupervisedRobot final : public Robot {
  public:
@@ -43,8 +28,8 @@ class SupervisedRobot final : public Robot {
   /// Loads the batch that the step alone decides: epoch e visits the shard in the order that (seed, robot, e) shuffles
   /// or, with state carried, in lanes from its beginning to its end.
   void load_next_batch();
-  /// Follows the gradient with all weights but running statistics, which decay would shrink.
-  void step_weights(double factor);
+  /// Of the losses of the last training steps, which are forgotten. Error if one is not finite.
+  double sum_of(std::vector<torch::Tensor>& losses) const;
   /// A plan that visits about `rows` rows at most.
   VisitPlan plan_for(std::int64_t rows) const;
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "torch/classroom.hpp"
 #include "torch/robot.hpp"
 
 namespace fleet {
@@ -12,6 +13,7 @@ namespace {
 class SupervisedWorkload final : public Workload {
  public:
   explicit SupervisedWorkload(SupervisedProblem problem) : problem_(std::move(problem)), classroom_(problem_) {
+    problem_.test = samples_at(classroom_.plan.place, std::move(problem_.test));
     parts_ = std::move(problem_.groups.samples);
     if (!parts_.empty()) return;
     const auto size = static_cast<std::int32_t>(problem_.test->size());
@@ -105,6 +107,7 @@ TrainingOptions read_training_options(SettingsReader& settings) {
   settings.read("train.clip_norm", options.clip_norm, at_least(0));
   settings.read("fleet.initialization", options.common_initialization, Names<bool>(kInitializations));
   settings.read("seed", options.seed);
+  options.device = read_device(settings);
   return options;
 }
 

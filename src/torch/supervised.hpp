@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "torch/device.hpp"
 #include "torch/models.hpp"
 #include "train/partition.hpp"
 #include "train/workload.hpp"
@@ -62,9 +63,11 @@ struct TrainingOptions {
   /// shard in order, along batch_size places at once. Else every window starts from state zero, in random order.
   bool carry_state = false;
   std::uint64_t seed = 0;
+  DeviceKind device = DeviceKind::kCpu;
 };
 
-/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ... and "fleet.initialization".
+/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ..., "fleet.initialization" and
+/// "run.device".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
 
 /// Samples of the test set that are also scored by themselves, e.g. what one role says.

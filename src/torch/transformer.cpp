@@ -39,7 +39,8 @@ class Transformer final : public Network {
     torch::Tensor x =
         (shape_.symbols ? table.t().index_select(0, inputs.flatten()) : torch::linear(inputs.flatten(0, 1), table)) +
         parameters[embedding.weights[1]].t().narrow(0, 0, steps).repeat({samples, 1});
-    const torch::Tensor mask = torch::full({steps, steps}, -std::numeric_limits<float>::infinity()).triu_(1);
+    const torch::Tensor mask =
+        torch::full({steps, steps}, -std::numeric_limits<float>::infinity(), x.options()).triu_(1);
     for (int layer = 0; layer < shape_.layers; ++layer) {
       torch::Tensor y = normalised(x, parameters, next.norm_before());
       torch::Tensor query;
@@ -79,7 +80,7 @@ class Transformer final : public Network {
 
   torch::Tensor with_positions(const torch::Tensor& inputs) const {
     const torch::Tensor vectors = shape_.symbols ? torch::one_hot(inputs, shape_.inputs).to(torch::kFloat32) : inputs;
-    const torch::Tensor positions = torch::eye(shape_.steps).narrow(0, 0, inputs.size(1));
+    const torch::Tensor positions = torch::eye(shape_.steps, vectors.options()).narrow(0, 0, inputs.size(1));
     return torch::cat({vectors, positions.expand({inputs.size(0), -1, -1})}, 2).flatten(0, 1);
   }
 

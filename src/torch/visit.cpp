@@ -6,22 +6,24 @@ namespace {
 /// What enters a map while samples are visited, sequences with their state.
 class MapInputs {
  public:
-  MapInputs(const Network& network, const ParamVector& weights, std::size_t map)
-      : network_(network), parameters_(Network::views(weights)), map_(map) {}
+  MapInputs(const Network& network, const ParamVector& weights, std::size_t map, const Place& place)
+      : network_(network), place_(place), parameters_(place.bring(weights)), map_(map) {}
 
-  /// Rows x inputs of the map as its matrix multiplies them: with a one for the constant.
+  /// Rows x inputs of the map as its matrix multiplies them: with a one for the constant. In the host's memory.
   torch::Tensor of(const torch::Tensor& inputs, bool first) {
     if (first) state_.clear();
     keep_lanes(state_, inputs.size(0));
     Pass pass{.state = &state_, .stop_before = map_};
-    (void)network_.forward(parameters_, inputs, pass);
-    if (!network_.maps()[map_].has_constant()) return pass.entering.contiguous();
-    return torch::cat({pass.entering, torch::ones({pass.entering.size(0), 1})}, 1);
+    (void)network_.forward(parameters_.tensors, inputs, pass);
+    if (!network_.maps()[map_].has_constant()) return place_.fetch(pass.entering.contiguous());
+    const torch::Tensor ones = torch::ones({pass.entering.size(0), 1}, pass.entering.options());
+    return place_.fetch(torch::cat({pass.entering, ones}, 1));
   }
 
  private:
   const Network& network_;
-  std::vector<torch::Tensor> parameters_;
+  const Place& place_;
+  PlacedVector parameters_;
   std::size_t map_;
   std::vector<torch::Tensor> state_;
 };
@@ -125,8 +127,8 @@ void keep_lanes(std::vector<torch::Tensor>& state, std::int64_t lanes) {
   }
 }
 
-VisitPlan visit_plan(const Network& network, bool carry_state) {
-  return {.at_once = network.samples_at_once(), .run = carry_state ? kCarriedWindows : 1};
+VisitPlan visit_plan(const Network& network, bool carry_state, const Place& place) {
+  return {.at_once = network.samples_at_once(), .run = carry_state ? kCarriedWindows : 1, .place = place};
 }
 
 void visit_samples(std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan,
@@ -154,7 +156,7 @@ void visit_samples(std::span<const std::int32_t> samples, Samples& source, const
 std::vector<Score> score_samples(const Network& network, const Objective& objective, const ParamVector& weights,
                                  std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan) {
   const torch::NoGradGuard no_grad;
-  const std::vector<torch::Tensor> parameters = Network::views(weights);
+  const PlacedVector parameters = plan.place.bring(weights);
   std::vector<Score> total(objective.metrics().size());
   std::vector<torch::Tensor> state;
   visit_samples(samples, source, plan, [&](bool first) {
@@ -162,7 +164,7 @@ std::vector<Score> score_samples(const Network& network, const Objective& object
     keep_lanes(state, source.inputs().size(0));
     Pass pass{.state = &state};
     const std::vector<Score> scores =
-        objective.scores(network.forward(parameters, source.inputs(), pass), source.targets());
+        objective.scores(network.forward(parameters.tensors, source.inputs(), pass), source.targets());
     for (std::size_t i = 0; i < total.size(); ++i) {
       total[i].sum += scores[i].sum;
       total[i].samples += scores[i].samples;
@@ -180,13 +182,13 @@ MapMoments gather_moments(const Network& network, const Objective& objective, co
   const Eigen::Index outputs = layer.outputs(features.layout());
   MapMomentsSum sum(inputs, outputs);
   double visited = 0.0;
-  MapInputs feature_inputs(network, features, map);
-  MapInputs target_inputs(network, targets != nullptr ? *targets : features, map);
+  MapInputs feature_inputs(network, features, map, plan.place);
+  MapInputs target_inputs(network, targets != nullptr ? *targets : features, map, plan.place);
   const RowMatrix target_map = targets != nullptr ? layer.matrix(*targets) : RowMatrix();
   visit_samples(samples, source, plan, [&](bool first) {
     const torch::Tensor x = feature_inputs.of(source.inputs(), first);
     if (targets == nullptr) {
-      const torch::Tensor wanted = objective.rows(source.targets(), outputs).contiguous();
+      const torch::Tensor wanted = objective.rows(plan.place.fetch(source.targets()), outputs).contiguous();
       sum.add(matrix_of(x), matrix_of(wanted));
     } else if (targets == &features) {
       sum.add(matrix_of(x));
@@ -209,10 +211,10 @@ std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<co
   std::vector<torch::Tensor> features;
   std::vector<torch::Tensor> targets;
   double visited = 0.0;
-  MapInputs inputs(network, body, last);
+  MapInputs inputs(network, body, last, plan.place);
   visit_samples(samples, source, plan, [&](bool first) {
     features.push_back(inputs.of(source.inputs(), first));
-    targets.push_back(source.targets().clone());
+    targets.push_back(plan.place.fetch(source.targets()).clone());
     visited += static_cast<double>(source.inputs().size(0));
   });
   return std::make_unique<FixedFeatures>(std::move(objective), torch::cat(features), torch::cat(targets),

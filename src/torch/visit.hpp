@@ -9,6 +9,7 @@
 
 #include "merge/merger.hpp"
 #include "torch/objective.hpp"
+#include "torch/place.hpp"
 #include "torch/samples.hpp"
 
 namespace fleet {
@@ -38,10 +39,11 @@ struct VisitPlan {
   int at_once = 1000;     ///< samples in one pass
   std::size_t run = 1;    ///< consecutive samples through which state is carried; 1 carries none
   std::size_t every = 1;  ///< visit one of so many runs
+  Place place;            ///< where the network computes, and samples are loaded to
 };
 /// Windows through which evaluation carries state, where training does.
 inline constexpr std::size_t kCarriedWindows = 20;
-[[nodiscard]] VisitPlan visit_plan(const Network& network, bool carry_state);
+[[nodiscard]] VisitPlan visit_plan(const Network& network, bool carry_state, const Place& place);
 
 /// Loads the samples part by part and calls `visit` for each; `first` where state starts from zero.
 void visit_samples(std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan,

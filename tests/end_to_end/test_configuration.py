@@ -170,6 +170,32 @@ def test_plan_counts_cells_and_touches_nothing(fleet: Fleet) -> None:
     assert fleet.everything() == before
 
 
+def test_plan_says_which_methods_need_all_models_at_once(fleet: Fleet) -> None:
+    config = fleet.config('[sweep.grid]\nmerge.method = ["average", "git-rebasin", "local"]\n')
+    said = fleet("plan", config).expect(0).out
+    assert re.search(r"^merging   sums over robots, .*: average$", said, re.MULTILINE), said
+    assert re.search(r"^          sums, and models one after another, .*: git-rebasin$", said, re.M)
+    said = fleet("plan", config, "--set", "merge.method=sinkhorn-data").expect(0).out
+    assert re.search(
+        r"^merging   all models at once on every rank, .*B: sinkhorn-data$", said, re.M
+    )
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_runs(fleet: Fleet) -> None:
+    config = fleet.config()
+    before = fleet.everything()
+    device = ["--set", "run.device=cuda"]
+    planned = fleet("plan", config, *device)
+    if planned.code == 0:  # a LibTorch for CUDA plans for GPUs also where there are none
+        if Path("/dev/nvidiactl").exists():
+            pytest.skip("there is a GPU")
+        planned = fleet.run(config, "out", *device).expect(1)
+    for word in ("run.device", "LibTorch", "0 devices", '"cpu"'):
+        assert word in planned.err
+    assert fleet.run(config, "out", *device, ranks=2).code == planned.code
+    assert fleet.everything() == before
+
+
 def test_plan_and_run_agree_on_the_cells(fleet: Fleet) -> None:
     config = fleet.config(GRID)
     planned = listing(fleet("plan", config, "--cells", "-o", "out").expect(0).out)

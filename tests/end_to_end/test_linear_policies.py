@@ -86,6 +86,7 @@ REFUSALS = {
     ),
     "a noise that is none": (["noise.process=-1"], ["noise.process", "positive semidefinite"]),
     "a static policy that cannot see": (["policy.kind=static"], ["policy.kind", "whole state"]),
+    "a GPU": (["run.device=cuda"], ["run.device", '"cpu"']),
     "a method for layers": (["merge.method=regression"], ["merge.method", "layer by layer", "gl"]),
 }
 

@@ -48,7 +48,7 @@ ROUNDS = {
     "merge_iterations": "int32",
 }
 PROVENANCE = (
-    *("fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas"),
+    *("fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "device"),
     *("hosts", "command_line", "started", "finished"),
 )
 AXES = """

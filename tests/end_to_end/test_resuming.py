@@ -195,6 +195,8 @@ def test_what_was_done_survives_a_kill(
     assert {name: cells.stamps()[name] for name in kept} == kept
     assert cells.outcomes() == uninterrupted
     assert cells.files("*.running") == []
+    assert cells.files("*.tmp") == []
+    assert list(cells.directory.glob("queue.*")) == []
 
 
 def test_groups_stop_together(fleet: Fleet) -> None:

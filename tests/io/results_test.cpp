@@ -43,6 +43,7 @@ Provenance provenance(const std::string& hosts) {
           {"libtorch", "2.0"},
           {"hdf5", "1.10"},
           {"blas", "OpenBLAS"},
+          {"device", "cpu"},
           {"hosts", hosts},
           {"command_line", "run"},
           {"started", "2030-01-02 " + hosts},

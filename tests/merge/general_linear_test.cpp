@@ -245,6 +245,23 @@ TEST_P(EverySolver, gives_the_same_bits_on_any_number_of_ranks) {
   EXPECT_EQ(apart.objective, whole.objective);
 }
 
+TEST_P(EverySolver, brings_every_policy_to_every_rank_as_it_says) {
+  if (world_.size() == 1) GTEST_SKIP() << "nothing crosses ranks";
+  GeneralLinearOptions once = options();
+  once.iterations = 1;
+  const std::unique_ptr<Merger> merger = make_general_linear(once);
+  const auto bytes = [&](int robots) {
+    std::vector<ParamVector> weights;
+    for (int i = 0; i < robots; ++i) weights.push_back(random_weights(static_cast<std::uint64_t>(i)));
+    LinearFleet fleet(weights, world_);
+    const std::uint64_t before = world_.bytes_moved();
+    (void)merger->merge(fleet.input(everyone(robots)), world_);
+    return static_cast<double>(world_.bytes_moved() - before);
+  };
+  EXPECT_EQ(merger->needs().exchange, Exchange::kAllModels);
+  EXPECT_GE((bytes(48) - bytes(16)) / 32.0, 4.0 * static_cast<double>(linear_symmetry().layout()->size()));
+}
+
 TEST_P(EverySolver, one_robot_merges_to_itself) {
   LinearFleet fleet({random_weights(4)}, world_);
   EXPECT_EQ(values(make_general_linear(options())->merge(fleet.input({0}), world_).merged), values(random_weights(4)));

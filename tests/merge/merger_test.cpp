@@ -33,6 +33,8 @@ std::unique_ptr<Merger> make(const MergerEntry& entry) {
   settings["merge.fleet-merge.epochs"].value = std::int64_t{3};
   settings["merge.fleet-merge.steps"].value = std::int64_t{15};
   settings["merge.fleet-merge.batch_size"].value = std::int64_t{8};
+  settings["merge.sinkhorn-data.sweeps"].value = std::int64_t{1};
+  settings["merge.sinkhorn-data.steps"].value = std::int64_t{8};
   SettingsReader reader(settings);
   return entry.make(reader);
 }
@@ -91,6 +93,26 @@ TEST_P(EveryMerger, those_who_do_not_take_part_do_not_matter) {
     if (fleet.index(row) % 2 == 0) std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(), NAN);
   }
   EXPECT_EQ(values(merger_->merge(fleet.input({1, 3}), world_).merged), before);
+}
+
+TEST_P(EveryMerger, moves_no_more_than_it_says) {
+  if (world_.size() == 1) GTEST_SKIP() << "nothing crosses ranks";
+  // Bytes through the busiest rank that a robot more brings along. Numbers a robot sends beside models are few: scores
+  // and sums of squares.
+  const auto bytes = [&](int robots) {
+    ToyFleet fleet(robots, world_);
+    const std::uint64_t before = world_.bytes_moved();
+    (void)make(GetParam())->merge(fleet.input(everyone(robots)), world_);
+    return world_.max(static_cast<double>(world_.bytes_moved() - before));
+  };
+  const double a_robot_more = (bytes(48) - bytes(16)) / 32.0;
+  const double model = 4.0 * static_cast<double>(toy::symmetry().layout()->size());
+  const Exchange said = merger_->needs().exchange;
+  if (said == Exchange::kSums) {
+    EXPECT_LT(a_robot_more, model);
+  } else if (said == Exchange::kAllModels) {
+    EXPECT_GE(a_robot_more, model);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryMerger, testing::ValuesIn(merger_table().begin(), merger_table().end()),

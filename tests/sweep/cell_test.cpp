@@ -18,12 +18,14 @@ class ToyWorld : public World {
     int size = 10;
     double noise = 0.5;
     double alpha = 1.0;
+    double held_out = 0.1;
     std::vector<int> hidden{4};
+    settings.read("data.held_out", held_out, between(0, 0.9));
     settings.read("toy.size", size, at_least(1));
     settings.read("toy.noise", noise, at_least(0));
     settings.read("fleet.alpha", alpha, above(0));
     settings.read("model.hidden", hidden, at_least(1));
-    return {.parameters = hidden.front(), .train_samples = size};
+    return {.parameters = hidden.front(), .train_samples = size, .held_out = held_out > 0.0};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
@@ -435,6 +437,24 @@ TEST(Expand, a_configuration_that_results_cannot_hold_is_refused_before_anything
   std::string seeds;
   for (int seed = 10'000; seed < 20'000; ++seed) seeds += std::to_string(seed) + ", ";
   expect_complaint("[sweep.grid]\nseed = [" + seeds + "]\n", {"characters", "several sweeps"});
+}
+
+TEST(Expand, finetuning_on_data_that_are_not_held_out_is_refused_before_anything_runs) {
+  const std::string text = "instruments.finetune_steps = 5\ndata.held_out = 0.0\n";
+  expect_complaint(text, {"a.toml:2", "instruments.finetune_steps = 5", "data.held_out"});
+  expect_complaint(text + "merge.method = \"local\"\n", {"accepted"});
+  expect_complaint("instruments.finetune_steps = 5\n", {"accepted"});
+}
+
+TEST(Expand, a_cell_knows_what_its_method_moves) {
+  const Sweep sweep = expand_text(
+      "merge.fleet-merge.point = \"simplex\"\nmerge.best-of.candidates = [\"average\", \"sinkhorn-data\"]\n"
+      "merge.regression.align = \"none\"\n[sweep.grid]\nmerge.method = [\"average\", \"git-rebasin\", "
+      "\"fleet-merge\", \"best-of\", \"regression\", \"local\"]\n");
+  std::vector<std::optional<Exchange>> exchanges;
+  for (const Cell& cell : sweep.cells) exchanges.push_back(cell.exchange);
+  EXPECT_EQ(exchanges, (std::vector<std::optional<Exchange>>{Exchange::kSums, Exchange::kInTurn, Exchange::kAllModels,
+                                                             Exchange::kAllModels, Exchange::kSums, std::nullopt}));
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
 #include "base/error.hpp"
 #include "io/results.hpp"
+#include "sweep/claims.hpp"
 
 namespace fleet {
 namespace {
@@ -88,6 +90,67 @@ TEST_F(SweepDirectoryTest, a_prepared_directory_holds_configuration_and_plan_and
             "c0\tmerge.method=\"average\" seed=0\nc1\tmerge.method=\"average\" seed=1\n");
   EXPECT_TRUE(fs::is_empty(directory().path() / "cells"));
   EXPECT_EQ(std::distance(fs::directory_iterator(directory().path()), fs::directory_iterator()), 4);
+}
+
+/// Files of dead jobs, and of those that may yet be wanted.
+class LeftoversTest : public SweepDirectoryTest {
+ protected:
+  void leave() const {
+    directory().prepare(plan(1, "seed = 0\n"), false);
+    fs::create_directories(directory().models("c0"));
+    for (const Texts& files : {gone_, kept_}) {
+      for (const std::string& name : files) std::ofstream(directory().path() / name, std::ios::app);
+    }
+  }
+  Texts left() const {
+    Texts names;
+    for (const auto& entry : fs::recursive_directory_iterator(directory().path())) {
+      if (entry.is_regular_file()) names.push_back(fs::relative(entry.path(), directory().path()));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  const Texts gone_{"queue.AbCdEf", "sweep.toml.host.7.tmp", "cells/c0.h5.host.7.tmp", "cells/c0.checkpoint.host.7.tmp",
+                    "models/c0/merged.h5.host.7.tmp"};
+  const Texts kept_{"cells/c0.checkpoint", "cells/c0.checkpoint.old",
+                    "cells/c0.running",    "models/c0/merged.h5",
+                    "cells/queue.c0",      "cells.lock",
+                    "cells.tsv",           "runs.tsv",
+                    "sweep.toml"};
+};
+
+TEST_F(LeftoversTest, are_swept_when_nobody_is_there) {
+  leave();
+  directory().prepare(plan(1, "seed = 0\n"), false);
+  Texts kept = kept_;
+  std::sort(kept.begin(), kept.end());
+  EXPECT_EQ(left(), kept);
+}
+
+TEST_F(LeftoversTest, stay_as_long_as_anybody_is_there_who_may_have_written_them) {
+  leave();
+  const Texts all = left();
+  auto another = directory().prepare(plan(1, "seed = 0\n"), false);
+  leave();
+  {
+    const CellClaims its_group(directory().path());
+    another.reset();  // its first rank has ended, another works on
+    directory().prepare(plan(1, "seed = 0\n"), false);
+    EXPECT_EQ(left(), all);
+  }
+  const auto third = directory().prepare(plan(1, "seed = 0\n"), false);
+  EXPECT_LT(left().size(), all.size());
+  leave();
+  directory().prepare(plan(1, "seed = 0\n"), false);
+  EXPECT_EQ(left(), all) << "he who has swept is there himself";
+}
+
+TEST_F(LeftoversTest, are_not_touched_by_who_is_refused) {
+  leave();
+  const Texts all = left();
+  EXPECT_THROW((void)directory().prepare(plan(1, "seed = 1\n"), false), ConfigError);
+  EXPECT_EQ(left(), all);
 }
 
 TEST_F(SweepDirectoryTest, cells_go_from_pending_over_running_to_failed_and_done) {

@@ -55,7 +55,9 @@ class EveryNetwork : public testing::TestWithParam<NetworkCase> {
   double gradient_at(const ParamVector& weights, const torch::Tensor& inputs, const torch::Tensor& targets,
                      ParamVector& gradient) const {
     Pass pass;
-    return loss_gradient(*network_, *make_cross_entropy(), weights, inputs, targets, pass, gradient);
+    return backpropagate(*network_, *make_cross_entropy(), Network::views(weights), inputs, targets, pass,
+                         Network::views(gradient))
+        .item<double>();
   }
   std::shared_ptr<const Network> network_;
 };
@@ -143,7 +145,8 @@ TEST_P(EveryNetwork, a_training_pass_changes_nothing_but_running_statistics) {
   const ParamVector before = weights;
   ParamVector gradient(network_->layout());
   Pass pass{.training = true};
-  loss_gradient(*network_, *make_cross_entropy(), weights, random_inputs(8), random_targets(8), pass, gradient);
+  (void)backpropagate(*network_, *make_cross_entropy(), Network::views(weights), random_inputs(8), random_targets(8),
+                      pass, Network::views(gradient));
   for (std::size_t i = 0; i < weights.layout().tensors().size(); ++i) {
     const auto now = std::as_const(weights).tensor(i);
     EXPECT_EQ(std::equal(now.begin(), now.end(), before.tensor(i).begin()), !network_->is_statistic(i));
