@@ -3,6 +3,7 @@
 #include <array>
 
 #include "merge/activation_matching.hpp"
+#include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
 #include "merge/weight_matching.hpp"
 
@@ -17,13 +18,7 @@ class GitRebasin final : public Merger {
   MergerNeeds needs() const override { return {.layers = activations_, .key = "merge.git-rebasin.match"}; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    if (activations_) {
-      std::vector<GroupElement> elements = match_activations(input, comm);
-      MergeOutcome outcome{.merged = aligned_mean(input, elements, weighted_, comm)};
-      outcome.elements = std::move(elements);
-      outcome.iterations = 1;
-      return outcome;
-    }
+    if (activations_) return merge_by_activations(input, comm);
     MatchedFleet matched = match_fleet(input, comm);
     MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, weighted_, comm)};
     outcome.elements = std::move(matched.elements);
@@ -34,6 +29,19 @@ class GitRebasin final : public Merger {
   }
 
  private:
+  MergeOutcome merge_by_activations(const MergeInput& input, const Comm& comm) const {
+    std::vector<GroupElement> elements(input.rows.size(), input.symmetry->identity());
+    AlignmentTrace trace(input, comm);
+    if (trace.wanted()) trace.record(aligned_mean(input, elements, weighted_, comm), elements);
+    elements = match_activations(input, comm);
+    MergeOutcome outcome{.merged = aligned_mean(input, elements, weighted_, comm)};
+    trace.record(outcome.merged, elements);
+    outcome.elements = std::move(elements);
+    outcome.iterations = 1;
+    outcome.series = trace.take();
+    return outcome;
+  }
+
   bool activations_;
   bool weighted_;
 };

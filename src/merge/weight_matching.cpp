@@ -179,6 +179,7 @@ class FleetMatching {
 
 GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weights, const ParamVector& reference,
                            const GroupElement& start, RandomStream& order) {
+  const GroupElement identity = symmetry.identity();
   GroupElement best = start;
   ParamVector moved = symmetry.apply(start, weights);
   double objective = inner_product(moved.flat(), reference.flat());
@@ -189,12 +190,13 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
     improved = false;
     order.shuffle(std::span(groups));
     for (const std::size_t g : groups) {
-      GroupElement step = symmetry.identity();
+      GroupElement step = identity;
       if (symmetry.groups_within(g, 0).empty()) {
         step[g] = maximum_assignment(symmetry.unit_products(g, reference, moved));
       } else {
         match_blocks(symmetry, g, reference, moved, step);
       }
+      if (step == identity) continue;
       ParamVector tried = symmetry.apply(step, moved);
       const double reached = inner_product(tried.flat(), reference.flat());
       if (!improves(reached, objective)) continue;

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-ROUNDS = 3
+ROUNDS = 2
 METHODS = ("git-rebasin", "fleet-merge")
 SETTINGS = {
     "merge.every_epochs": 0,
@@ -20,8 +20,8 @@ SETTINGS = {
     "fleet.robots": 10,
     "fleet.alpha": 1.0,
     "fleet.initialization": "different",
-    "data.samples": 10000,
-    "train.epochs": 1,
+    "data.samples": 20000,
+    "train.epochs": 2,
     "evaluate.local": "never",
 }
 
@@ -49,7 +49,7 @@ def main() -> None:
                     output = Path(folder) / f"{ranks}-{trial}"
                     times.append(merge_seconds(fleet, mpirun, method, ranks, output))
         one, more = min(seconds[1]), min(seconds[several])
-        print(f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s: {one / more:.2f} times as fast")
+        print(f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s: {one / more:.2f} times as fast", flush=True)
 
 
 if __name__ == "__main__":
