@@ -104,6 +104,7 @@ bench: deps
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[bench]'
 	$(PYTHON) tests/benchmarks/assignment.py $(FLEET) build/$(PRESET)/tests/benchmarks/libassignment_library.so "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
 

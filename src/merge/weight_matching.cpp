@@ -11,7 +11,6 @@
 namespace fleet {
 namespace {
 
-constexpr int kMaxSweeps = 100;
 constexpr double kSignificant = 1e-7;  // rounding must not count as a gain
 
 double inner_product(std::span<const float> a, std::span<const float> b) {
@@ -81,13 +80,13 @@ class FleetMatching {
     for (std::size_t i = 0; i < all.size(); i += 2) owner_[static_cast<int>(all[i])] = static_cast<int>(all[i + 1]);
   }
 
-  MatchedFleet run() {
+  MatchedFleet run(int max_sweeps) {
     MatchedFleet result;
     AlignmentTrace trace(input_, comm_);
     result.objective.push_back(add_up());
     follow(trace);
     std::vector<int> order = input_.participants;
-    while (order.size() > 1 && result.sweeps < kMaxSweeps) {
+    while (order.size() > 1 && result.sweeps < max_sweeps) {
       fleet_order_.shuffle(std::span(order));
       propose();
       bool moved = false;
@@ -209,8 +208,8 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
   return best;
 }
 
-MatchedFleet match_fleet(const MergeInput& input, const Comm& comm) {
-  return FleetMatching(input, comm).run();
+MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, int max_sweeps) {
+  return FleetMatching(input, comm).run(max_sweeps);
 }
 
 }  // namespace fleet

@@ -1,5 +1,5 @@
-"""How merges of ten MLPs of four hidden layers of 512 units scale with ranks: git-rebasin whole, and fleet-merge with one
-epoch, its start and its two scores. Runs on one rank and on several take turns; of each the fastest counts.
+"""How merges of ten MLPs of four hidden layers of 512 units scale with ranks: three sweeps of git-rebasin, and fleet-merge
+with one epoch, its start and its two scores. Runs on one rank and on several take turns; of each the fastest counts.
 
 usage: merge_scaling.py FLEET [MPIRUN [RANKS]]
 """
@@ -15,6 +15,7 @@ ROUNDS = 2
 METHODS = ("git-rebasin", "fleet-merge")
 SETTINGS = {
     "merge.every_epochs": 0,
+    "merge.git-rebasin.sweeps": 3,
     "merge.fleet-merge.epochs": 1,
     "model.hidden": "[512, 512, 512, 512]",
     "fleet.robots": 10,
