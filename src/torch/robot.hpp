@@ -45,8 +45,8 @@ class SupervisedRobot final : public Robot {
   void load_next_batch();
   /// Follows the gradient with all weights but running statistics, which decay would shrink.
   void step_weights(double factor);
-  /// A plan that visits about `rows` rows at most.
-  VisitPlan plan_for(std::int64_t rows) const;
+  /// A plan by which about kStatisticsRows rows enter map `map`, at most.
+  VisitPlan plan_for(std::size_t map) const;
 
   Classroom& classroom_;
   int index_;
