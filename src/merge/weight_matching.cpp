@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "merge/alignment_trace.hpp"
+#include "merge/block_matching.hpp"
 #include "merge/linear_assignment.hpp"
 
 namespace fleet {
@@ -23,35 +24,23 @@ bool improves(double reached, double objective) {
   return reached > objective + kSignificant * std::abs(objective);
 }
 
-/// Blocks are matched by how alike they are once their insides are matched as well as can be. Sets, in `step`, group
-/// `parent` and the groups within its blocks.
+/// Sets, in `step`, group `parent` and the groups within its blocks.
 void match_blocks(const SymmetrySpec& symmetry, std::size_t parent, const ParamVector& reference,
                   const ParamVector& moved, GroupElement& step) {
+  BlockMatching matching(symmetry, parent);
   const int blocks = symmetry.groups()[parent].size;
-  RowMatrix likeness = RowMatrix::Zero(blocks, blocks);
-  std::map<std::pair<int, int>, std::vector<Permutation>> insides;  // by block of `reference` and of `moved`
   for (int shift = 0; shift < blocks; ++shift) {
     Permutation turn(static_cast<std::size_t>(blocks));
     for (int i = 0; i < blocks; ++i) turn[static_cast<std::size_t>(i)] = (i + shift) % blocks;
     ParamVector turned = moved;
     symmetry.apply(parent, turn, turned.flat());
     for (int i = 0; i < blocks; ++i) {
-      const int from = turn[static_cast<std::size_t>(i)];
       for (const std::size_t g : symmetry.groups_within(parent, i)) {
-        const RowMatrix products = symmetry.unit_products(g, reference, turned);
-        const Permutation& inside = insides[{i, from}].emplace_back(maximum_assignment(products));
-        for (std::size_t u = 0; u < inside.size(); ++u) {
-          likeness(i, from) += products(static_cast<Eigen::Index>(u), inside[u]);
-        }
+        matching.compare(i, turn[static_cast<std::size_t>(i)], symmetry.unit_products(g, reference, turned));
       }
     }
   }
-  step[parent] = maximum_assignment(likeness);
-  for (int i = 0; i < blocks; ++i) {
-    const int from = step[parent][static_cast<std::size_t>(i)];
-    const std::vector<std::size_t> groups = symmetry.groups_within(parent, from);
-    for (std::size_t k = 0; k < groups.size(); ++k) step[groups[k]] = insides[{i, from}][k];
-  }
+  matching.match(step);
 }
 
 /// The participants of one merge on their way to each other.
