@@ -96,10 +96,15 @@ bench: deps
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	build/$(PRESET)/tests/benchmarks/sequence_benchmark --benchmark_repetitions=5 --benchmark_min_time=0.2 \
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
+	build/$(PRESET)/tests/benchmarks/sinkhorn_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.1 \
+	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[bench]'
+	$(PYTHON) tests/benchmarks/assignment.py $(FLEET) build/$(PRESET)/tests/benchmarks/libassignment_library.so "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
 

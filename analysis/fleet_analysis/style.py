@@ -155,10 +155,13 @@ def axis_name(key: str) -> str:
 
 
 def value_label(key: str, value: object) -> str:
-    """A value of an axis as a tick says it."""
+    """A value of an axis as a tick says it; a list of equal entries by their number."""
     if key == EVERY_EPOCHS and value == ONE_SHOT:
         return "one-shot"
     if isinstance(value, str):
+        entries = value.strip("[]").split(", ")
+        if value.startswith("[") and len(entries) > 1 and len(set(entries)) == 1:
+            return f"{len(entries)} × {entries[0]}"
         return value or "(none)"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}"

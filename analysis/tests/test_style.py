@@ -31,6 +31,9 @@ def test_references_come_last_and_are_broken_lines_in_grey() -> None:
 def test_values_are_worded() -> None:
     assert value_label("merge.every_epochs", 0) == "one-shot"
     assert value_label("fleet.alpha", 0.01) == "0.01"
+    assert value_label("model.hidden", "[128, 128, 128]") == "3 × 128"
+    assert value_label("model.hidden", "[128, 64]") == "[128, 64]"
+    assert value_label("model.hidden", "[128]") == "[128]"
     assert setting_label("merge.every_epochs", 1) == "merge every epoch"
     assert setting_label("merge.every_epochs", 5) == "merge every 5 epochs"
     assert setting_label("merge.every_epochs", 0) == "one-shot merge"

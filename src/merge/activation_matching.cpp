@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "merge/block_matching.hpp"
 #include "merge/consensus.hpp"
 #include "merge/linear_assignment.hpp"
 
@@ -95,28 +96,17 @@ class UnitMatching {
     }
   }
 
-  /// Blocks by how alike they are once their insides are matched.
   void match_blocks(std::size_t parent, GroupElement& element) const {
+    BlockMatching matching(symmetry_, parent);
     const int blocks = symmetry_.groups()[parent].size;
-    RowMatrix alike = RowMatrix::Zero(blocks, blocks);
-    std::map<std::pair<int, int>, std::vector<Permutation>> insides;
     for (int i = 0; i < blocks; ++i) {
       for (int j = 0; j < blocks; ++j) {
         const std::vector<std::size_t> here = symmetry_.groups_within(parent, i);
         const std::vector<std::size_t> there = symmetry_.groups_within(parent, j);
-        for (std::size_t k = 0; k < here.size(); ++k) {
-          const RowMatrix units = likeness(here[k], there[k]);
-          const Permutation& inside = insides[{i, j}].emplace_back(maximum_assignment(units));
-          for (std::size_t u = 0; u < inside.size(); ++u) alike(i, j) += units(static_cast<Eigen::Index>(u), inside[u]);
-        }
+        for (std::size_t k = 0; k < here.size(); ++k) matching.compare(i, j, likeness(here[k], there[k]));
       }
     }
-    element[parent] = maximum_assignment(alike);
-    for (int i = 0; i < blocks; ++i) {
-      const int from = element[parent][static_cast<std::size_t>(i)];
-      const std::vector<std::size_t> groups = symmetry_.groups_within(parent, from);
-      for (std::size_t k = 0; k < groups.size(); ++k) element[groups[k]] = insides[{i, from}][k];
-    }
+    matching.match(element);
   }
 
   const SymmetrySpec& symmetry_;

@@ -3,33 +3,34 @@
 #include <array>
 
 #include "merge/activation_matching.hpp"
+#include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
 #include "merge/weight_matching.hpp"
 
 namespace fleet {
 namespace {
 
+struct GitRebasinOptions {
+  bool activations = false;  ///< units are matched by what they compute, not by weights
+  bool weighted = true;      ///< the mean counts robots by their samples, or equally
+  int sweeps = kMaxSweeps;   ///< of weight matching over the fleet, at most
+};
+
 /// MergeMany by weight matching (Ainsworth et al., 2022, Algorithm 3), or all matched to one by activations.
 class GitRebasin final : public Merger {
  public:
-  GitRebasin(bool activations, bool weighted) : activations_(activations), weighted_(weighted) {}
+  explicit GitRebasin(const GitRebasinOptions& options) : options_(options) {}
 
   MergerNeeds needs() const override {
-    return {.layers = activations_,
+    return {.layers = options_.activations,
             .key = "merge.git-rebasin.match",
-            .exchange = activations_ ? Exchange::kSums : Exchange::kInTurn};
+            .exchange = options_.activations ? Exchange::kSums : Exchange::kInTurn};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    if (activations_) {
-      std::vector<GroupElement> elements = match_activations(input, comm);
-      MergeOutcome outcome{.merged = aligned_mean(input, elements, weighted_, comm)};
-      outcome.elements = std::move(elements);
-      outcome.iterations = 1;
-      return outcome;
-    }
-    MatchedFleet matched = match_fleet(input, comm);
-    MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, weighted_, comm)};
+    if (options_.activations) return merge_by_activations(input, comm);
+    MatchedFleet matched = match_fleet(input, comm, options_.sweeps);
+    MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, options_.weighted, comm)};
     outcome.elements = std::move(matched.elements);
     outcome.iterations = matched.sweeps;
     outcome.objective = std::move(matched.objective);
@@ -38,8 +39,20 @@ class GitRebasin final : public Merger {
   }
 
  private:
-  bool activations_;
-  bool weighted_;
+  MergeOutcome merge_by_activations(const MergeInput& input, const Comm& comm) const {
+    std::vector<GroupElement> elements(input.rows.size(), input.symmetry->identity());
+    AlignmentTrace trace(input, comm);
+    if (trace.wanted()) trace.record(aligned_mean(input, elements, options_.weighted, comm), elements);
+    elements = match_activations(input, comm);
+    MergeOutcome outcome{.merged = aligned_mean(input, elements, options_.weighted, comm)};
+    trace.record(outcome.merged, elements);
+    outcome.elements = std::move(elements);
+    outcome.iterations = 1;
+    outcome.series = trace.take();
+    return outcome;
+  }
+
+  GitRebasinOptions options_;
 };
 
 constexpr std::array<std::pair<std::string_view, bool>, 2> kMatchings{{{"weights", false}, {"activations", true}}};
@@ -47,11 +60,11 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kMatchings{{{"weights
 }  // namespace
 
 std::unique_ptr<Merger> make_git_rebasin(SettingsReader& settings) {
-  bool activations = false;
-  bool weighted = true;
-  settings.read("merge.git-rebasin.match", activations, Names<bool>(kMatchings));
-  settings.read("merge.git-rebasin.weighted", weighted);
-  return std::make_unique<GitRebasin>(activations, weighted);
+  GitRebasinOptions options;
+  settings.read("merge.git-rebasin.match", options.activations, Names<bool>(kMatchings));
+  settings.read("merge.git-rebasin.weighted", options.weighted);
+  settings.read("merge.git-rebasin.sweeps", options.sweeps, at_least(1));
+  return std::make_unique<GitRebasin>(options);
 }
 
 }  // namespace fleet

@@ -5,7 +5,7 @@
 
 namespace fleet {
 
-/// "merge.git-rebasin.weighted": the average counts robots by their samples (default), or equally.
+/// Reads "merge.git-rebasin.*".
 [[nodiscard]] std::unique_ptr<Merger> make_git_rebasin(SettingsReader& settings);
 
 }  // namespace fleet

@@ -1,19 +1,49 @@
 #include "merge/linear_assignment.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/multiversion.hpp"
 
 namespace fleet {
 namespace {
 
 constexpr int kNone = -1;
+constexpr int kBlock = 64;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Minimises over costs c = -score. The duals keep c(i, j) - row_dual(i) - column_dual(j) >= 0, with
-// equality on matched pairs: once every row is matched they prove the matching optimal.
+std::size_t index(int i) {
+  return static_cast<std::size_t>(i);
+}
+
+// nearest[j] = min(nearest[j], offset + cost[j] - dual[j]), before[j] = row where that is news, and the least of every
+// block of columns. In loops that compilers vectorise: minima by halves, since one after another they would not.
+FLEET_MULTIVERSION void relax(const float* __restrict cost, const double* __restrict dual, double offset,
+                              std::int64_t row, std::ptrdiff_t blocks, double* __restrict nearest,
+                              std::int64_t* __restrict before, double* __restrict least) {
+  for (std::ptrdiff_t block = 0; block < blocks; ++block) {
+    for (std::ptrdiff_t j = block * kBlock; j < (block + 1) * kBlock; ++j) {
+      const double reached = offset + static_cast<double>(cost[j]) - dual[j];
+      const bool news = reached < nearest[j];
+      before[j] = news ? row : before[j];
+      nearest[j] = news ? reached : nearest[j];
+    }
+    double low[32];
+    const double* first = nearest + block * kBlock;
+    for (int j = 0; j < 32; ++j) low[j] = first[j] < first[j + 32] ? first[j] : first[j + 32];
+    for (int j = 0; j < 16; ++j) low[j] = low[j] < low[j + 16] ? low[j] : low[j + 16];
+    for (int j = 0; j < 8; ++j) low[j] = low[j] < low[j + 8] ? low[j] : low[j + 8];
+    least[block] = *std::min_element(low, low + 8);
+  }
+}
+
+// Minimises over costs c = -score. The columns' duals v, and u(i) = c(i, j) - v(j) of the column j that row i is
+// matched with, keep c(i, j) - u(i) - v(j) >= 0 for all matched rows: once all are, that proves the matching optimal.
 class Assignment {
  public:
   explicit Assignment(const RowMatrix& score);
@@ -24,109 +54,104 @@ class Assignment {
   [[nodiscard]] const Permutation& columns() const { return column_of_; }
 
  private:
-  struct Path {
-    int end = kNone;  // the free column it leads to
-    double length = 0.0;
+  struct Settled {
+    int column;
+    double dual;
+    double distance;
   };
 
-  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   void reduce_columns();
-  [[nodiscard]] Path shortest_path(int row);
-  [[nodiscard]] int scan(int row, double length);
+  /// Relaxes the edges from `row`, where `offset` is what reached it less its u.
+  void relax_from(int row, double offset);
+  [[nodiscard]] int nearest_column() const;
+  void pair(int row, int column);
 
-  const RowMatrix& score_;
+  RowMatrix cost_;  // columns padded to whole blocks by infinity
   int size_;
   Permutation column_of_;
   std::vector<int> row_of_;
-  std::vector<double> row_dual_;
-  std::vector<double> column_dual_;
-  // Of the search in progress, per column: the least distance found, the row before the column on
-  // that path, and whether both are final.
-  std::vector<double> distance_;
-  std::vector<int> row_before_;
-  std::vector<char> settled_;
+  std::vector<double> dual_;  // v; during a search -infinity for settled columns, which then seem out of reach
+  std::vector<Settled> settled_;
+  // Of the search in progress, per column: the least distance found, infinity once settled, and the row before the
+  // column on that path. Per block, the least distance.
+  std::vector<double> nearest_;
+  std::vector<std::int64_t> before_;
+  std::vector<double> least_;
 };
 
-Assignment::Assignment(const RowMatrix& score)
-    : score_(score),
-      size_(static_cast<int>(score.rows())),
-      column_of_(index(size_), kNone),
-      row_of_(index(size_), kNone),
-      row_dual_(index(size_), 0.0),
-      column_dual_(index(size_)),
-      distance_(index(size_)),
-      row_before_(index(size_)),
-      settled_(index(size_)) {
+Assignment::Assignment(const RowMatrix& score) : size_(static_cast<int>(score.rows())) {
+  const int blocks = (size_ + kBlock - 1) / kBlock;
+  const std::size_t padded = index(blocks * kBlock);
+  cost_ = RowMatrix::Constant(size_, blocks * kBlock, std::numeric_limits<float>::infinity());
+  cost_.leftCols(size_) = -score;
+  column_of_.assign(index(size_), kNone);
+  row_of_.assign(padded, kNone);
+  dual_.assign(padded, 0.0);
+  nearest_.assign(padded, kInfinity);
+  before_.assign(padded, kNone);
+  least_.assign(index(blocks), kInfinity);
   reduce_columns();
 }
 
 // Starts from the columns' minima as duals and the pairs that they match without conflict.
 void Assignment::reduce_columns() {
-  std::vector<int> best_row(index(size_), 0);
-  for (int i = 0; i < size_; ++i) {
-    for (int j = 0; j < size_; ++j) {
-      if (score_(i, j) > score_(best_row[index(j)], j)) best_row[index(j)] = i;
-    }
-  }
+  for (int i = 0; i < size_; ++i) relax_from(i, 0.0);
   for (int j = 0; j < size_; ++j) {
-    const int i = best_row[index(j)];
-    column_dual_[index(j)] = -static_cast<double>(score_(i, j));
-    if (is_matched(i)) continue;
-    column_of_[index(i)] = j;
-    row_of_[index(j)] = i;
+    dual_[index(j)] = nearest_[index(j)];
+    const int i = static_cast<int>(before_[index(j)]);
+    if (!is_matched(i)) pair(i, j);
   }
 }
 
-// Relaxes the edges from `row`, reached at `length`; the nearest column not settled, the lowest of
-// equals, free columns first.
-int Assignment::scan(int row, double length) {
-  const float* score = score_.row(row).data();
-  const double offset = length - row_dual_[index(row)];
+// Dijkstra's algorithm on the reduced costs.
+void Assignment::match(int row) {
+  std::fill(nearest_.begin(), nearest_.end(), kInfinity);
+  settled_.clear();
+  double offset = 0.0;
+  double length = 0.0;
+  int column = kNone;
+  for (int from = row;;) {
+    relax_from(from, offset);
+    column = nearest_column();
+    length = nearest_[index(column)];
+    from = row_of_[index(column)];
+    if (from == kNone) break;
+    settled_.push_back({column, dual_[index(column)], length});
+    offset = length - (static_cast<double>(cost_(from, column)) - dual_[index(column)]);
+    dual_[index(column)] = -kInfinity;
+    nearest_[index(column)] = kInfinity;
+  }
+  for (const Settled& settled : settled_) dual_[index(settled.column)] = settled.dual - (length - settled.distance);
+  for (int i = kNone; i != row;) {
+    i = static_cast<int>(before_[index(column)]);
+    row_of_[index(column)] = i;
+    std::swap(column, column_of_[index(i)]);
+  }
+}
+
+void Assignment::relax_from(int row, double offset) {
+  relax(cost_.row(row).data(), dual_.data(), offset, row, static_cast<std::ptrdiff_t>(least_.size()), nearest_.data(),
+        before_.data(), least_.data());
+}
+
+// The lowest of equals, free columns first.
+int Assignment::nearest_column() const {
+  const double distance = *std::min_element(least_.begin(), least_.end());
   int nearest = kNone;
-  for (int j = 0; j < size_; ++j) {
-    const std::size_t at = index(j);
-    if (settled_[at] != 0) continue;
-    const double reached = offset - static_cast<double>(score[j]) - column_dual_[at];
-    if (reached < distance_[at]) {
-      distance_[at] = reached;
-      row_before_[at] = row;
-    }
-    if (nearest == kNone || distance_[at] < distance_[index(nearest)] ||
-        (distance_[at] == distance_[index(nearest)] && row_of_[at] == kNone && row_of_[index(nearest)] != kNone)) {
-      nearest = j;
+  for (std::size_t block = 0; block < least_.size(); ++block) {
+    if (least_[block] != distance) continue;
+    for (std::size_t j = block * kBlock; j < (block + 1) * kBlock; ++j) {
+      if (nearest_[j] != distance) continue;
+      if (row_of_[j] == kNone && j < index(size_)) return static_cast<int>(j);
+      if (nearest == kNone) nearest = static_cast<int>(j);
     }
   }
   return nearest;
 }
 
-// Dijkstra's algorithm on the reduced costs.
-Assignment::Path Assignment::shortest_path(int row) {
-  distance_.assign(index(size_), std::numeric_limits<double>::infinity());
-  settled_.assign(index(size_), 0);
-  Path path;
-  for (;;) {
-    path.end = scan(row, path.length);
-    path.length = distance_[index(path.end)];
-    if (row_of_[index(path.end)] == kNone) return path;
-    settled_[index(path.end)] = 1;
-    row = row_of_[index(path.end)];
-  }
-}
-
-void Assignment::match(int row) {
-  const Path path = shortest_path(row);
-  row_dual_[index(row)] += path.length;
-  for (std::size_t j = 0; j < settled_.size(); ++j) {
-    if (settled_[j] == 0) continue;
-    row_dual_[index(row_of_[j])] += path.length - distance_[j];
-    column_dual_[j] -= path.length - distance_[j];
-  }
-  int column = path.end;
-  for (int i = kNone; i != row;) {
-    i = row_before_[index(column)];
-    row_of_[index(column)] = i;
-    std::swap(column, column_of_[index(i)]);
-  }
+void Assignment::pair(int row, int column) {
+  column_of_[index(row)] = column;
+  row_of_[index(column)] = row;
 }
 
 }  // namespace

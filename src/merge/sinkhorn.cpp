@@ -71,6 +71,28 @@ FLEET_MULTIVERSION void exponentials(const float* __restrict score, Index size, 
   }
 }
 
+// sum_j a_j b_j, in lanes that vectorise without reordering what is added.
+template <class Real>
+FLEET_MULTIVERSION Real dot(const Real* __restrict a, const Real* __restrict b, Index size) {
+  constexpr Index kLanes = 64;
+  std::array<Real, kLanes> lanes{};
+  const Index blocked = size - size % kLanes;
+  for (Index start = 0; start < blocked; start += kLanes) {
+    for (Index j = 0; j < kLanes; ++j) lanes[static_cast<std::size_t>(j)] += a[start + j] * b[start + j];
+  }
+  for (Index j = blocked; j < size; ++j) lanes[static_cast<std::size_t>(j - blocked)] += a[j] * b[j];
+  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+  }
+  return lanes[0];
+}
+
+// sum_j += factor a_j.
+template <class Real>
+FLEET_MULTIVERSION void add(Real factor, const Real* __restrict a, Index size, Real* __restrict sum) {
+  for (Index j = 0; j < size; ++j) sum[j] += factor * a[j];
+}
+
 // The largest range of a row, and every row's maximum.
 float range_of_rows(const RowMatrix& scores, Eigen::VectorXf& maximum) {
   maximum.resize(scores.rows());
@@ -113,9 +135,10 @@ void Sinkhorn::Scaling<Real>::forward(const RowMatrix& scores, const Eigen::Vect
   for (Index t = 0; t < iterations; ++t) {
     column_terms.setZero();
     for (Index i = 0; i < size; ++i) {
-      const Real u = Real{1} / kernel.row(i).dot(right.row(2 * t));
+      const Real* row = kernel.row(i).data();
+      const Real u = Real{1} / dot(row, right.row(2 * t).data(), size);
       left(i, 2 * t + 1) = u;
-      column_terms += u * kernel.row(i);
+      add(u, row, size, column_terms.data());
     }
     right.row(2 * t + 2) = column_terms.cwiseInverse();
   }
@@ -149,9 +172,10 @@ void Sinkhorn::Scaling<Real>::backward(const RowMatrix& p_gradient, double tempe
     column_terms.setZero();
     for (Index i = 0; i < size; ++i) {
       const Real u = left(i, 2 * t + 1);
-      const Real a = -u * (row_terms[i] + u * kernel.row(i).dot(right.row(2 * t + 1)));
+      const Real* row = kernel.row(i).data();
+      const Real a = -u * (row_terms[i] + u * dot(row, right.row(2 * t + 1).data(), size));
       left(i, 2 * t) = a;
-      column_terms += a * kernel.row(i);
+      add(a, row, size, column_terms.data());
     }
     row_terms.setZero();
   }

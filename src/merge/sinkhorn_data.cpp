@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "merge/alignment_trace.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
 
@@ -45,7 +46,8 @@ class PooledData final : public LocalData {
 
 struct SinkhornDataOptions {
   FleetMergeOptions alignment{.epochs = 3, .steps = 40, .learning_rate = 0.1, .sinkhorn_iterations = 20};
-  double noise = 0.1;  ///< deviation of what is added to the identity where an alignment starts
+  double noise = 0.1;    ///< deviation of what is added to the identity where an alignment starts
+  bool weighted = true;  ///< the merge counts robots by their samples, or equally; alignments count them equally
 };
 
 /// Participants in turn, in random order, are aligned to the mean of the others by gradient descent on relaxed
@@ -72,37 +74,42 @@ class SinkhornData final : public Merger {
     std::vector<std::size_t> order(models.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
 
-    MergeOutcome best{.merged = mean_but(moved, moved.size())};
-    std::vector<GroupElement> best_elements = elements;
+    std::vector<double> relaxed_errors(models.size(), 0.0);
+    AlignmentTrace trace(input, comm);
+    MergeOutcome best{.merged = ParamVector(symmetry.layout())};
     const int sweeps = models.size() > 1 ? options_.alignment.epochs : 0;
-    best.objective.push_back(fleet_score(input, best.merged, comm));
-    double best_score = best.objective.back();
-    for (int sweep = 0; sweep < sweeps; ++sweep) {
+    double best_score = 0.0;
+    for (int sweep = 0;; ++sweep) {
+      const std::vector<GroupElement> mine = by_row(input, elements, symmetry.identity());
+      const ParamVector merged = aligned_mean(input, mine, options_.weighted, comm);
+      trace.record(merged, mine, by_row(input, relaxed_errors, 0.0));
+      best.objective.push_back(fleet_score(input, merged, comm));
+      if (sweep == 0 || best.objective.back() > best_score) {
+        best_score = best.objective.back();
+        best.merged = merged;
+        best.elements = mine;
+      }
+      if (sweep == sweeps) break;
       fleet_stream.shuffle(std::span(order));
       for (const std::size_t i : order) {
         const ParamVector others = mean_but(moved, i);
         Aligner aligner(options_.alignment, symmetry, models[i], near_identity(symmetry, fleet_stream));
         for (int t = 0; t < options_.alignment.steps; ++t) aligner.step(0.5, others, pooled, fleet_stream);
         elements[i] = aligner.project();
+        if (trace.wanted()) relaxed_errors[i] = doubly_stochastic_error(aligner.relaxed());
         moved[i] = symmetry.apply(elements[i], models[i]);
       }
-      const ParamVector merged = mean_but(moved, moved.size());
-      best.objective.push_back(fleet_score(input, merged, comm));
-      if (best.objective.back() <= best_score) continue;
-      best_score = best.objective.back();
-      best.merged = merged;
-      best_elements = elements;
     }
     best.iterations = sweeps;
-    best.elements = by_row(input, best_elements);
+    best.series = trace.take();
     return best;
   }
 
  private:
-  /// The mean of all models but one; of all where there is no such one.
+  /// The mean of all models but one.
   static ParamVector mean_but(std::span<const ParamVector> models, std::size_t but) {
     ParamVector mean(models.front().shared_layout());
-    const auto count = static_cast<float>(models.size() - (but < models.size() ? 1 : 0));
+    const auto count = static_cast<float>(models.size() - 1);
     for (std::size_t i = 0; i < models.size(); ++i) {
       if (i == but) continue;
       for (std::size_t k = 0; k < mean.flat().size(); ++k) mean.flat()[k] += models[i].flat()[k] / count;
@@ -118,12 +125,13 @@ class SinkhornData final : public Merger {
     return start;
   }
 
-  /// The participants' elements for the rows of this rank.
-  static std::vector<GroupElement> by_row(const MergeInput& input, const std::vector<GroupElement>& elements) {
-    std::vector<GroupElement> rows(input.rows.size(), input.symmetry->identity());
+  /// What belongs to the participants, for the rows of this rank; `other` for those that do not take part.
+  template <class Value>
+  static std::vector<Value> by_row(const MergeInput& input, const std::vector<Value>& values, const Value& other) {
+    std::vector<Value> rows(input.rows.size(), other);
     for (std::size_t i = 0; i < input.rows.size(); ++i) {
-      for (std::size_t p = 0; p < elements.size(); ++p) {
-        if (input.participants[p] == input.rows[i].robot) rows[i] = elements[p];
+      for (std::size_t p = 0; p < values.size(); ++p) {
+        if (input.participants[p] == input.rows[i].robot) rows[i] = values[p];
       }
     }
     return rows;
@@ -143,6 +151,7 @@ std::unique_ptr<Merger> make_sinkhorn_data(SettingsReader& settings) {
   settings.read("merge.sinkhorn-data.temperature", options.alignment.temperature, above(0));
   settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, at_least(1));
   settings.read("merge.sinkhorn-data.noise", options.noise, at_least(0));
+  settings.read("merge.sinkhorn-data.weighted", options.weighted);
   return std::make_unique<SinkhornData>(options);
 }
 

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "merge/alignment_trace.hpp"
+#include "merge/block_matching.hpp"
 #include "merge/linear_assignment.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr int kMaxSweeps = 100;
 constexpr double kSignificant = 1e-7;  // rounding must not count as a gain
 
 double inner_product(std::span<const float> a, std::span<const float> b) {
@@ -24,35 +24,23 @@ bool improves(double reached, double objective) {
   return reached > objective + kSignificant * std::abs(objective);
 }
 
-/// Blocks are matched by how alike they are once their insides are matched as well as can be. Sets, in `step`, group
-/// `parent` and the groups within its blocks.
+/// Sets, in `step`, group `parent` and the groups within its blocks.
 void match_blocks(const SymmetrySpec& symmetry, std::size_t parent, const ParamVector& reference,
                   const ParamVector& moved, GroupElement& step) {
+  BlockMatching matching(symmetry, parent);
   const int blocks = symmetry.groups()[parent].size;
-  RowMatrix likeness = RowMatrix::Zero(blocks, blocks);
-  std::map<std::pair<int, int>, std::vector<Permutation>> insides;  // by block of `reference` and of `moved`
   for (int shift = 0; shift < blocks; ++shift) {
     Permutation turn(static_cast<std::size_t>(blocks));
     for (int i = 0; i < blocks; ++i) turn[static_cast<std::size_t>(i)] = (i + shift) % blocks;
     ParamVector turned = moved;
     symmetry.apply(parent, turn, turned.flat());
     for (int i = 0; i < blocks; ++i) {
-      const int from = turn[static_cast<std::size_t>(i)];
       for (const std::size_t g : symmetry.groups_within(parent, i)) {
-        const RowMatrix products = symmetry.unit_products(g, reference, turned);
-        const Permutation& inside = insides[{i, from}].emplace_back(maximum_assignment(products));
-        for (std::size_t u = 0; u < inside.size(); ++u) {
-          likeness(i, from) += products(static_cast<Eigen::Index>(u), inside[u]);
-        }
+        matching.compare(i, turn[static_cast<std::size_t>(i)], symmetry.unit_products(g, reference, turned));
       }
     }
   }
-  step[parent] = maximum_assignment(likeness);
-  for (int i = 0; i < blocks; ++i) {
-    const int from = step[parent][static_cast<std::size_t>(i)];
-    const std::vector<std::size_t> groups = symmetry.groups_within(parent, from);
-    for (std::size_t k = 0; k < groups.size(); ++k) step[groups[k]] = insides[{i, from}][k];
-  }
+  matching.match(step);
 }
 
 /// The participants of one merge on their way to each other.
@@ -81,13 +69,13 @@ class FleetMatching {
     for (std::size_t i = 0; i < all.size(); i += 2) owner_[static_cast<int>(all[i])] = static_cast<int>(all[i + 1]);
   }
 
-  MatchedFleet run() {
+  MatchedFleet run(int max_sweeps) {
     MatchedFleet result;
     AlignmentTrace trace(input_, comm_);
     result.objective.push_back(add_up());
     follow(trace);
     std::vector<int> order = input_.participants;
-    while (order.size() > 1 && result.sweeps < kMaxSweeps) {
+    while (order.size() > 1 && result.sweeps < max_sweeps) {
       fleet_order_.shuffle(std::span(order));
       propose();
       bool moved = false;
@@ -179,6 +167,7 @@ class FleetMatching {
 
 GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weights, const ParamVector& reference,
                            const GroupElement& start, RandomStream& order) {
+  const GroupElement identity = symmetry.identity();
   GroupElement best = start;
   ParamVector moved = symmetry.apply(start, weights);
   double objective = inner_product(moved.flat(), reference.flat());
@@ -189,12 +178,13 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
     improved = false;
     order.shuffle(std::span(groups));
     for (const std::size_t g : groups) {
-      GroupElement step = symmetry.identity();
+      GroupElement step = identity;
       if (symmetry.groups_within(g, 0).empty()) {
         step[g] = maximum_assignment(symmetry.unit_products(g, reference, moved));
       } else {
         match_blocks(symmetry, g, reference, moved, step);
       }
+      if (step == identity) continue;
       ParamVector tried = symmetry.apply(step, moved);
       const double reached = inner_product(tried.flat(), reference.flat());
       if (!improves(reached, objective)) continue;
@@ -207,8 +197,8 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
   return best;
 }
 
-MatchedFleet match_fleet(const MergeInput& input, const Comm& comm) {
-  return FleetMatching(input, comm).run();
+MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, int max_sweeps) {
+  return FleetMatching(input, comm).run(max_sweeps);
 }
 
 }  // namespace fleet

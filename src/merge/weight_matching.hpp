@@ -5,6 +5,8 @@
 
 namespace fleet {
 
+inline constexpr int kMaxSweeps = 100;  // Ainsworth et al.'s
+
 /// Algorithm 1, two models: coordinate descent from `start` over the groups, in an order drawn anew from `order` each
 /// sweep. The objective <P(weights), reference> is linear in the permutation of one group, or linearised at the present
 /// one where a group acts on both axes of a tensor (recurrent weights), and an assignment problem solves it; a step is
@@ -20,8 +22,9 @@ struct MatchedFleet {
 };
 
 /// Algorithm 3 (MergeMany): each participant in turn, in random order, is matched to the mean of the others, until a
-/// whole sweep improves nothing; at most 100. Ours: all propose at once, in parallel, and in their turn a proposal is
-/// taken up if it still brings the fleet nearer together, so that the time falls with the number of ranks. Collective.
-[[nodiscard]] MatchedFleet match_fleet(const MergeInput& input, const Comm& comm);
+/// whole sweep improves nothing, or for `max_sweeps`. Ours: all propose at once, in parallel, and in their turn a
+/// proposal is taken up if it still brings the fleet nearer together, so that the time falls with the number of ranks.
+/// Collective.
+[[nodiscard]] MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, int max_sweeps = kMaxSweeps);
 
 }  // namespace fleet

@@ -8,6 +8,13 @@
 namespace fleet {
 namespace {
 
+bool is_identity(const Permutation& permutation) {
+  for (std::size_t i = 0; i < permutation.size(); ++i) {
+    if (permutation[i] != static_cast<int>(i)) return false;
+  }
+  return true;
+}
+
 /// A tensor seen by one action: lead x outer slabs of `units` rows of `trail` elements. The slabs of one lead lie side
 /// by side, those of the next `stride` further.
 struct Slabs {
@@ -194,6 +201,7 @@ void SymmetrySpec::apply(const GroupElement& element, std::span<float> weights) 
 }
 
 void SymmetrySpec::apply(std::size_t group, const Permutation& permutation, std::span<float> weights) const {
+  if (is_identity(permutation)) return;
   for (const SymmetryAction& action : actions_) {
     if (action.group != group) continue;
     const TensorSpec& tensor = layout_->tensors()[action.tensor];

@@ -29,7 +29,6 @@ class SamplesElsewhere final : public Samples {
       : place_(place), samples_(std::move(samples)) {}
 
   std::int64_t size() const override { return samples_->size(); }
-  std::int64_t rows_per_sample() const override { return samples_->rows_per_sample(); }
   void load(std::span<const std::int32_t> samples) override {
     samples_->load(samples);
     inputs_ = place_.bring(samples_->inputs());

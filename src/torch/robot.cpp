@@ -125,7 +125,7 @@ Score SupervisedRobot::held_out_loss(const ParamVector& at) {
 MapMoments SupervisedRobot::map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) {
   const auto gather = [&] {
     return gather_moments(*classroom_.network, *classroom_.objective, features, targets, map, shard_.train,
-                          *classroom_.samples, plan_for(kStatisticsRows));
+                          *classroom_.samples, plan_for(map));
   };
   const AffineMap& layer = classroom_.network->maps()[map];
   if (!layer.sees_data || targets == nullptr) return gather();
@@ -135,13 +135,19 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
   return gather_head(*classroom_.network, classroom_.objective, body, shard_.train, *classroom_.samples,
-                     plan_for(kStatisticsRows));
+                     plan_for(classroom_.network->maps().size() - 1));
 }
 
-VisitPlan SupervisedRobot::plan_for(std::int64_t rows) const {
+VisitPlan SupervisedRobot::plan_for(std::size_t map) const {
   VisitPlan plan = classroom_.plan;
-  const std::int64_t available = samples() * classroom_.samples->rows_per_sample();
-  plan.every = static_cast<std::size_t>(std::max<std::int64_t>(1, (available + rows - 1) / rows));
+  if (shard_.train.empty()) return plan;
+  const torch::NoGradGuard no_grad;
+  Samples& samples = *classroom_.samples;
+  samples.load(std::span(shard_.train).first(1));
+  Pass pass{.stop_before = map};
+  (void)classroom_.network->forward(plan.place.bring(weights_).tensors, samples.inputs(), pass);
+  const std::int64_t available = this->samples() * pass.entering.size(0);
+  plan.every = static_cast<std::size_t>((available + kStatisticsRows - 1) / kStatisticsRows);
   return plan;
 }
 

@@ -30,8 +30,8 @@ class SupervisedRobot final : public Robot {
   void load_next_batch();
   /// Of the losses of the last training steps, which are forgotten. Error if one is not finite.
   double sum_of(std::vector<torch::Tensor>& losses) const;
-  /// A plan that visits about `rows` rows at most.
-  VisitPlan plan_for(std::int64_t rows) const;
+  /// A plan by which about kStatisticsRows rows enter map `map`, at most.
+  VisitPlan plan_for(std::size_t map) const;
 
   Classroom& classroom_;
   int index_;

@@ -48,7 +48,6 @@ class TextSamples final : public Samples {
   explicit TextSamples(TextWindows text) : text_(std::move(text)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(text_.starts.size()); }
-  std::int64_t rows_per_sample() const override { return text_.window; }
 
   void load(std::span<const std::int32_t> samples) override {
     const auto count = static_cast<std::int64_t>(samples.size());
@@ -77,11 +76,10 @@ class DemonstrationSamples final : public Samples {
   explicit DemonstrationSamples(Demonstrations source) : source_(std::move(source)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(source_.actions.size()) / source_.dimensions; }
-  std::int64_t rows_per_sample() const override { return std::max(1, source_.window); }
 
   void load(std::span<const std::int32_t> samples) override {
     const auto count = static_cast<std::int64_t>(samples.size());
-    const std::int64_t rows = rows_per_sample();
+    const std::int64_t rows = std::max(1, source_.window);
     if (!inputs_.defined() || inputs_.size(0) != count) {
       inputs_ = source_.window > 0 ? torch::empty({count, rows, source_.features}, torch::kFloat32)
                                    : torch::empty({count, source_.features}, torch::kFloat32);

@@ -12,8 +12,6 @@ class Samples {
  public:
   virtual ~Samples() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;
-  /// Of the network's outputs: a sequence has one a step.
-  [[nodiscard]] virtual std::int64_t rows_per_sample() const { return 1; }
   /// Inputs and targets of `samples`, in tensors that live until the next load().
   virtual void load(std::span<const std::int32_t> samples) = 0;
   /// As Network::forward() takes them.

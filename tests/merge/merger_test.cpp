@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "comm/placement.hpp"
+#include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
 #include "toy_fleet.hpp"
 
@@ -76,6 +77,42 @@ TEST_P(EveryMerger, remembers_the_same_on_any_number_of_ranks) {
     return values(merger->merge(second, comm).merged);
   };
   EXPECT_EQ(merge_twice(spread, world_), merge_twice(together, alone));
+}
+
+TEST_P(EveryMerger, following_an_alignment_changes_nothing_and_gives_a_value_per_epoch) {
+  ToyFleet fleet(4, world_);
+  MergeInput input = fleet.input({0, 1, 3});
+  const MergeOutcome alone = merger_->merge(input, world_);
+  EXPECT_TRUE(alone.series.empty());
+  input.wants_series = true;
+  const MergeOutcome followed = make(GetParam())->merge(input, world_);
+  EXPECT_EQ(values(followed.merged), values(alone.merged));
+  for (const auto& [name, series] : followed.series) {
+    EXPECT_EQ(series.size(), followed.objective.size()) << name;
+    EXPECT_GE(*std::min_element(series.begin(), series.end()), 0.0) << name;
+  }
+}
+
+TEST(EveryAlignment, is_followed) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(4, world);
+  MergeInput input = fleet.input({0, 1, 3});
+  input.wants_series = true;
+  const auto series_of = [&](std::string_view method, std::string_view match) {
+    Settings settings;
+    settings["merge.git-rebasin.match"].value = std::string(match);
+    SettingsReader reader(settings);
+    return find_merger(method).make(reader)->merge(input, world).series;
+  };
+  for (const auto& [method, match, relaxes] :
+       {std::tuple{"git-rebasin", "weights", false}, std::tuple{"git-rebasin", "activations", false},
+        std::tuple{"sinkhorn-data", "weights", true}, std::tuple{"fleet-merge", "weights", true}}) {
+    const AlignmentSeries series = series_of(method, match);
+    ASSERT_TRUE(series.contains("distance") && series.contains("changes")) << method;
+    EXPECT_EQ(series.contains("doubly stochastic"), relaxes) << method;
+    EXPECT_EQ(series.at("changes").front(), 0.0) << method << " starts from the identity";
+    EXPECT_LT(series.at("distance").back(), series.at("distance").front()) << method;
+  }
 }
 
 TEST_P(EveryMerger, one_robot_merges_to_itself) {
@@ -218,21 +255,23 @@ TEST(FleetMerge, keeping_the_best_never_scores_below_the_average_it_starts_from)
   const auto merger = make_fleet_merge({.epochs = 4, .steps = 10, .batch_size = 8});
   const MergeOutcome outcome = merger->merge(fleet.input(everyone(4)), world);
   ASSERT_EQ(outcome.objective.size(), 5U);
-  double kept = 0.0;
-  double samples = 0.0;
-  for (const MergeRow& row : fleet.input(everyone(4)).rows) {
-    const Score score = row.data->held_out_score(outcome.merged);
-    kept += score.sum;
-    samples += score.samples;
-  }
-  const std::vector<double> sums = world.all_gather(std::vector{kept, samples});
-  kept = samples = 0.0;
-  for (std::size_t i = 0; i < sums.size(); i += 2) {
-    kept += sums[i];
-    samples += sums[i + 1];
-  }
-  EXPECT_NEAR(kept / samples, *std::max_element(outcome.objective.begin(), outcome.objective.end()), 1e-9);
-  EXPECT_GE(kept / samples, outcome.objective.front() - 1e-9);
+  const double kept = fleet_score(fleet.input(everyone(4)), outcome.merged, world);
+  EXPECT_NEAR(kept, *std::max_element(outcome.objective.begin(), outcome.objective.end()), 1e-9);
+  EXPECT_GE(kept, outcome.objective.front() - 1e-9);
+}
+
+TEST(FleetMerge, from_git_rebasin_the_first_candidate_is_the_merge_of_git_rebasin) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(5, world);
+  const MergeInput input = fleet.input(everyone(5));
+  Settings none;
+  SettingsReader reader(none);
+  const ParamVector matched = find_merger("git-rebasin").make(reader)->merge(input, world).merged;
+  FleetMergeOptions options{.start = Alignment::kGitRebasin, .epochs = 4, .steps = 10, .batch_size = 8};
+  options.start_scale = 3.0;
+  const MergeOutcome outcome = make_fleet_merge(options)->merge(input, world);
+  EXPECT_EQ(outcome.objective.front(), fleet_score(input, matched, world));
+  EXPECT_GE(fleet_score(input, outcome.merged, world), outcome.objective.front());
 }
 
 TEST(FleetMerge, the_merged_weights_are_the_mean_of_the_permuted_robots) {

@@ -217,6 +217,58 @@ TEST_F(SupervisedTest, moments_are_sums_of_outer_products_of_what_enters_and_lea
   EXPECT_TRUE(robot->map_moments(features, nullptr, 1).targets.cast<float>().isApprox(labels.transpose() * h, 1e-4F));
 }
 
+/// 800 images of 28 x 28 make 627,200 patches, and 131,072 are the most that are looked at: every fifth image stands
+/// for all. Shards of 80 are seen whole, and their sums add up to what the large one is near.
+TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
+  constexpr int kImages = 800;
+  constexpr int kParts = 10;
+  constexpr int kPixels = 28 * 28;
+  RandomStream stream(8, Purpose::kTest);
+  std::vector<std::uint8_t> values;
+  for (int i = 0; i < kImages; ++i) {
+    const std::uint64_t brightness = stream.below(200);
+    for (int p = 0; p < kPixels; ++p) values.push_back(static_cast<std::uint8_t>(brightness + stream.below(50)));
+  }
+  const std::vector<std::uint8_t> labels(kImages, 0);
+  std::vector<Shard> shards(1 + kParts);
+  for (int i = 0; i < kImages; ++i) {
+    shards[0].train.push_back(i);
+    shards[static_cast<std::size_t>(1 + i * kParts / kImages)].train.push_back(i);
+  }
+  const Value two(Value::List{Value(std::int64_t{2})});
+  const Settings settings{{"model.kind", Setting{Value(std::string("cnn")), {}}},
+                          {"model.channels", Setting{two, {}}},
+                          {"model.hidden", Setting{two, {}}}};
+  SettingsReader reader(settings);
+  const NetworkShape shape{
+      .inputs = kPixels, .outputs = 2, .input = NetworkShape::Input::kImage, .height = 28, .width = 28};
+  const std::shared_ptr<Samples> samples =
+      make_samples(LabelledBytes{.values = values, .labels = labels, .features = kPixels});
+  const auto w = make_supervised_workload({.train = samples,
+                                           .test = samples,
+                                           .shards = shards,
+                                           .histograms = histograms_of(shards, labels, 2),
+                                           .network = make_network(reader, shape),
+                                           .options = {.common_initialization = true}});
+  const auto all = w->make_robot(0);
+  const ParamVector& weights = all->weights();
+  for (std::size_t map = 0; map < w->maps().size(); ++map) {
+    const MapMoments found = all->map_moments(weights, &weights, map);
+    DoubleMatrix inputs = DoubleMatrix::Zero(found.inputs.rows(), found.inputs.cols());
+    double rows = 0.0;
+    for (int part = 1; part <= kParts; ++part) {
+      const MapMoments own = w->make_robot(part)->map_moments(weights, &weights, map);
+      inputs += own.inputs;
+      rows += own.samples;
+    }
+    EXPECT_DOUBLE_EQ(found.samples, rows);
+    const double error = (found.inputs - inputs).norm() / inputs.norm();
+    // A mean of squared brightness over 160 images has a standard error of 7 %.
+    EXPECT_LT(error, map == 0 ? 0.21 : 1e-5) << w->maps()[map].name;
+    EXPECT_GT(error, map == 0 ? 1e-4 : -1.0) << "all patches were counted";
+  }
+}
+
 TEST_F(SupervisedTest, the_gradient_of_the_head_alone_is_that_of_the_whole_network) {
   const auto w = workload({.batch_size = 3});
   const auto robot = w->make_robot(1);
