@@ -189,7 +189,8 @@ TEST(Regression, one_robot_after_the_others_is_merged_as_with_them) {
   const auto merger = [] {
     return make("regression", {{"merge.regression.align", Value("none")},
                                {"merge.regression.body", Value("average")},
-                               {"merge.regression.head", Value("labels")}});
+                               {"merge.regression.head", Value("labels")},
+                               {"merge.regression.head_ridge", Value(1e-6)}});
   };
   const ParamVector at_once = merger()->merge(fleet.input({0, 1, 2}), world).merged;
   const auto remembering = merger();

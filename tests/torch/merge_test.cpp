@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Cholesky>
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -153,6 +154,16 @@ TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
     if (!input_.maps[m].has_constant()) continue;
     EXPECT_EQ(first.inputs.diagonal().tail<1>()(0), first.samples);
   }
+}
+
+TEST_P(EveryTrainedNetwork, heads_that_imitate_are_drawn_harder_than_those_that_classify) {
+  const bool acts = GetParam().shape.input == NetworkShape::Input::kSequence;
+  const ParamVector by_default = merge("regression", {});
+  const auto drawn = [&](double ridge) {
+    return merge("regression", {{"merge.regression.head_ridge", {Value(ridge), {}}}});
+  };
+  EXPECT_TRUE(std::ranges::equal(by_default.flat(), drawn(acts ? 1e-2 : 1e-6).flat()));
+  EXPECT_FALSE(std::ranges::equal(by_default.flat(), drawn(1e-4).flat()));
 }
 
 /// A step of training moves running statistics a tenth of the way to the batch's own.
