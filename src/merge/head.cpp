@@ -70,7 +70,7 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
 
   // Of a head W, in the new basis W L.
   const RowMatrix start = (head.cast<double>() * lower.triangularView<Eigen::Lower>()).cast<float>();
-  RowMatrix best = start;
+  RowMatrix iterate = start;
   RowMatrix at = start;  // where the gradient is taken, ahead of the iterate
   RowMatrix gradient(start.rows(), start.cols());
   double momentum = 1.0;
@@ -81,19 +81,22 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
       if (!comm.is_root()) return;
       const RowMatrix next = at - gradient - ((at - start).cast<double>() * pull).cast<float>();
       require(next.allFinite(), "solving the last layer: step ", k, " is not finite");
-      const bool uphill = (at - next).cwiseProduct(next - best).sum() > 0.0F;
+      const bool uphill = (at - next).cwiseProduct(next - iterate).sum() > 0.0F;
       const double grown = uphill ? 1.0 : 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * momentum * momentum));
       const double ahead = uphill ? 0.0 : (momentum - 1.0) / grown;
-      at = next + static_cast<float>(ahead) * (next - best);
-      step = (next - best).norm() / next.norm();
-      best = next;
+      at = next + static_cast<float>(ahead) * (next - iterate);
+      step = (next - iterate).norm() / next.norm();
+      iterate = next;
       momentum = grown;
     });
     comm.broadcast(flat(at));
     comm.broadcast(std::span(&step, 1));
   }
-  RowMatrix solved =
-      lower.triangularView<Eigen::Lower>().transpose().solve(best.cast<double>().transpose()).transpose().cast<float>();
+  RowMatrix solved = lower.triangularView<Eigen::Lower>()
+                         .transpose()
+                         .solve(iterate.cast<double>().transpose())
+                         .transpose()
+                         .cast<float>();
   comm.broadcast(flat(solved));
   return solved;
 }
