@@ -89,7 +89,7 @@ figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
 
 bench: deps
-	@scripts/install-deps.sh libbenchmark-dev
+	@scripts/install-deps.sh libbenchmark-dev python3-torch
 	cmake --preset $(PRESET) -DFLEET_BENCHMARKS=ON
 	cmake --build --preset $(PRESET)
 	build/$(PRESET)/tests/benchmarks/training_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.2 \
@@ -98,6 +98,7 @@ bench: deps
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	build/$(PRESET)/tests/benchmarks/sinkhorn_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.1 \
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
+	/usr/bin/python3 tests/benchmarks/python_lstm.py build/$(PRESET)/tests/benchmarks/sequence_benchmark
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
