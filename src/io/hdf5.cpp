@@ -276,9 +276,10 @@ void Table::fill(const std::string& name, std::int32_t value) {
 void Table::append(const Table& other) {
   const std::size_t before = rows();
   const std::size_t added = other.rows();
-  for (const auto& [name, given] : other.columns_) {
+  for (const auto& column : other.columns_) {
+    const std::string& name = column.first;  // clang before 16 lets no lambda capture a structured binding
     auto mine = std::find_if(columns_.begin(), columns_.end(), [&](const auto& c) { return c.first == name; });
-    Column theirs = given;
+    Column theirs = column.second;
     if (mine != columns_.end()) {  // whole numbers beside reals are reals
       if (std::holds_alternative<std::vector<double>>(theirs)) widen(mine->second);
       if (std::holds_alternative<std::vector<double>>(mine->second)) widen(theirs);
