@@ -3,14 +3,6 @@
 #include "base/error.hpp"
 
 namespace fleet {
-namespace {
-
-template <typename Matrix>
-auto flat(Matrix& matrix) {
-  return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
-}
-
-}  // namespace
 
 MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                        const std::function<std::optional<MapMoments>(std::size_t row)>& ask) {

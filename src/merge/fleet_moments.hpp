@@ -5,10 +5,17 @@
 #include <Eigen/Cholesky>
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "merge/merger.hpp"
 
 namespace fleet {
+
+/// A matrix's numbers, in the order in which it stores them.
+template <typename Matrix>
+auto flat(Matrix& matrix) {
+  return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
+}
 
 /// The sum over the fleet of what `ask` gets for each row of the input, if anything. Collective.
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,

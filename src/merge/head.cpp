@@ -10,11 +10,6 @@ namespace {
 
 constexpr double kConverged = 1e-6;  ///< a step that moves the head by less is the last
 
-template <typename Matrix>
-auto flat(Matrix& matrix) {
-  return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
-}
-
 /// The fleet's summed loss and its gradient, head after head.
 class FleetHead {
  public:

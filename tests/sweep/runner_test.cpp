@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <sstream>
 #include <thread>
 
@@ -65,6 +66,18 @@ class RunTest : public testing::Test {
   }
   RunSummary run(const Sweep& sweep) { return run_sweep(sweep, worlds_, request_, world_); }
 
+  /// What another job that works on that cell holds, on the root.
+  std::unique_ptr<CellClaims> claimed_elsewhere(const Sweep& plan, std::size_t cell) {
+    std::unique_ptr<CellClaims> claims;
+    world_.together([&] {
+      if (!world_.is_root()) return;
+      SweepDirectory(output_).prepare(plan, false);
+      claims = std::make_unique<CellClaims>(output_);
+      EXPECT_TRUE(claims->take(plan.cells[cell].id));
+    });
+    return claims;
+  }
+
   static std::int64_t part_of(const Settings& cell) { return std::get<std::int64_t>(cell.at("toy.part").value.data); }
 
   Comm world_ = MpiSession::world();
@@ -103,13 +116,7 @@ TEST_F(RunTest, finished_cells_leave_no_checkpoints) {
 
 TEST_F(RunTest, a_cell_that_another_job_gives_back_is_run_at_the_end) {
   const Sweep plan = sweep(3);
-  std::optional<CellClaims> another_job;
-  world_.together([&] {
-    if (!world_.is_root()) return;
-    SweepDirectory(output_).prepare(plan, false);
-    another_job.emplace(output_);
-    ASSERT_TRUE(another_job->take(plan.cells[0].id));
-  });
+  std::unique_ptr<CellClaims> another_job = claimed_elsewhere(plan, 0);
   std::vector<std::int64_t> begun;
   on_make = [&](const Settings& cell) {
     begun.push_back(part_of(cell));
@@ -123,13 +130,7 @@ TEST_F(RunTest, a_cell_that_another_job_gives_back_is_run_at_the_end) {
 
 TEST_F(RunTest, a_cell_that_another_job_keeps_is_left_to_it) {
   const Sweep plan = sweep(3);
-  std::optional<CellClaims> another_job;
-  world_.together([&] {
-    if (!world_.is_root()) return;
-    SweepDirectory(output_).prepare(plan, false);
-    another_job.emplace(output_);
-    ASSERT_TRUE(another_job->take(plan.cells[1].id));
-  });
+  std::unique_ptr<CellClaims> another_job = claimed_elsewhere(plan, 1);
   const RunSummary summary = run(plan);
   EXPECT_EQ(summary.ran, 2);
   EXPECT_EQ(summary.elsewhere, 1);
