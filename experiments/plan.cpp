@@ -81,8 +81,9 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
   out << "robots    up to " << robots << ", " << per_rank << " on a rank"
       << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
-  // Weights, gradient and two moments per robot; the libraries themselves take most of a rank.
-  out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank about "
+  // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
+  // themselves take most of a rank.
+  out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank up to "
       << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
       << " weights per robot)\n";
   print_exchange(out, sweep);

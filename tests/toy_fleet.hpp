@@ -63,7 +63,7 @@ struct Network {
   }
 };
 
-class ToyRobot final : public Robot {
+class ToyRobot : public Robot {
  public:
   /// Its points lie around `place`.
   ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, double learning_rate, int place,

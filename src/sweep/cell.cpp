@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
     {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::Trainees>, 2> kTrainees{
+    {{"all", FleetOptions::Trainees::kAll}, {"participants", FleetOptions::Trainees::kParticipants}}};
 constexpr std::array<std::pair<std::string_view, FleetOptions::Moments>, 3> kMoments{
     {{"reset", FleetOptions::Moments::kReset},
      {"keep", FleetOptions::Moments::kKeep},
@@ -41,6 +43,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
   settings.read("seed", options.seed);
   settings.read("fleet.robots", options.robots, at_least(1));
   settings.read("train.epochs", options.epochs, at_least(1));
+  settings.read("train.robots", options.trainees, Names<FleetOptions::Trainees>(kTrainees));
   settings.read("merge.every_epochs", options.merge_every, at_least(0));
   settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
   settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
@@ -262,7 +265,9 @@ std::vector<std::pair<std::string, Value>> Cell::columns() const {
 }
 
 double Cell::cost() const {
-  return static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
+  const bool some = fleet.trainees == FleetOptions::Trainees::kParticipants;
+  const double training = some && find_merger(method).regime == Regime::kMerge ? fleet.participation : 1.0;
+  return training * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
 }
 
 bool Sweep::asks_for_gpus() const {

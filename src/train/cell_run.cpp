@@ -25,8 +25,8 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
   comm.together([&] {
     for (int i = placement_.begin(comm.rank()); i < placement_.end(comm.rank()); ++i) {
       members_.push_back({i, regime == Regime::kJoint ? workload.make_joint_robot() : workload.make_robot(i)});
-      members_.back().robot->expect(steps_per_epoch(members_.back()) * options.epochs);
     }
+    announce_steps();
   });
   charge(&PhaseSeconds::other);
 }
@@ -56,14 +56,42 @@ void CellRun::charge(double PhaseSeconds::*phase) {
 
 void CellRun::begin_round() {
   bytes_before_ = comm_.bytes_moved();
-  const int done = (round_ - 1) * options_.round_epochs();
-  const int epochs = std::min(options_.round_epochs(), options_.epochs - done);
   record_.round = round_;
-  record_.epoch = done + epochs;
+  record_.epoch = (round_ - 1) * options_.round_epochs() + epochs_in(round_);
   comm_.together([&] {
-    for (Member& member : members_) member.steps_left = steps_per_epoch(member) * epochs;
+    for (Member* member : trainees(round_)) member->steps_left = steps_per_epoch(*member) * epochs_in(round_);
   });
   phase_ = Phase::kTrain;
+}
+
+int CellRun::epochs_in(int round) const {
+  return std::min(options_.round_epochs(), options_.epochs - (round - 1) * options_.round_epochs());
+}
+
+bool CellRun::all_train() const {
+  return regime_ != Regime::kMerge || options_.trainees == FleetOptions::Trainees::kAll;
+}
+
+std::vector<CellRun::Member*> CellRun::trainees(int round) {
+  const std::vector<int> participants = all_train() ? std::vector<int>() : draw_participants(round);
+  std::vector<Member*> trainees;
+  for (Member& member : members_) {
+    const bool takes_part = std::binary_search(participants.begin(), participants.end(), member.index);
+    if (all_train() || takes_part) trainees.push_back(&member);
+  }
+  return trainees;
+}
+
+void CellRun::announce_steps() {
+  std::vector<int> epochs(members_.size(), all_train() ? options_.epochs : 0);
+  for (int round = 1; !all_train() && round <= options_.rounds(); ++round) {
+    for (const Member* member : trainees(round)) {
+      epochs[static_cast<std::size_t>(member - members_.data())] += epochs_in(round);
+    }
+  }
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    members_[i].robot->expect(steps_per_epoch(members_[i]) * epochs[i]);
+  }
 }
 
 std::int64_t CellRun::steps_per_epoch(const Member& member) const {
@@ -137,7 +165,7 @@ void CellRun::test_locals() {
   phase_ = Phase::kMerge;
 }
 
-std::vector<int> CellRun::draw_participants() const {
+std::vector<int> CellRun::draw_participants(int round) const {
   if (regime_ == Regime::kJoint) return {0};
   std::vector<int> with_data;
   for (int i = 0; i < options_.robots; ++i) {
@@ -147,7 +175,7 @@ std::vector<int> CellRun::draw_participants() const {
   require(population > 0, "no robot has any training data");
   if (regime_ == Regime::kLocal) return with_data;
   const int count = std::clamp(static_cast<int>(std::lround(options_.participation * population)), 1, population);
-  RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round_));
+  RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round));
   std::vector<int> drawn;
   for (const int i : stream.sample(population, count)) {
     drawn.push_back(with_data[static_cast<std::size_t>(i)]);
@@ -158,7 +186,7 @@ std::vector<int> CellRun::draw_participants() const {
 MergeInput CellRun::look_at_robots() const {
   MergeInput input{.symmetry = &workload_.symmetry(),
                    .maps = workload_.maps(),
-                   .participants = draw_participants(),
+                   .participants = draw_participants(round_),
                    .seed = options_.seed,
                    .round = round_};
   for (const Member& member : members_) {

@@ -43,12 +43,19 @@ class CellRun {
   void begin_round();
   /// Gradient steps that a member takes per local epoch of the fleet.
   std::int64_t steps_per_epoch(const Member& member) const;
+  /// Tells the members how many steps their training will come to.
+  void announce_steps();
+  /// Local epochs in a round: the last may be shorter.
+  [[nodiscard]] int epochs_in(int round) const;
   void train();
   void train_member(Member& member);
   [[nodiscard]] bool is_tested() const;  // this round
   [[nodiscard]] bool tests_locals() const;
   void test_locals();
-  std::vector<int> draw_participants() const;
+  std::vector<int> draw_participants(int round) const;
+  [[nodiscard]] bool all_train() const;  // in every round
+  /// The members that train in a round.
+  std::vector<Member*> trainees(int round);
   /// The robots as they are, with this round's participants.
   [[nodiscard]] MergeInput look_at_robots() const;
   void merge();

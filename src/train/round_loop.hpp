@@ -21,6 +21,8 @@ struct FleetOptions {
   int epochs = 5;              ///< local epochs in all
   int merge_every = 1;         ///< M, epochs between merges; 0 for one merge at the end (one-shot)
   double participation = 1.0;  ///< share of the robots that take part in a merge
+  enum class Trainees { kAll, kParticipants };
+  Trainees trainees = Trainees::kAll;  ///< who trains in a round; the participants of its merge are drawn before it
   enum class HandBack { kAll, kParticipants };
   HandBack hand_back = HandBack::kAll;  ///< who goes on from the consensus
   enum class Moments { kReset, kKeep, kAverage };

@@ -297,9 +297,19 @@ TEST(Expand, cells_have_the_options_of_their_point) {
     EXPECT_EQ(cell.fleet.hand_back, FleetOptions::HandBack::kParticipants);
     EXPECT_EQ(cell.fleet.moments, FleetOptions::Moments::kAverage);
     EXPECT_EQ(cell.fleet.local_tests, FleetOptions::LocalTests::kEvery);
+    EXPECT_EQ(cell.fleet.trainees, FleetOptions::Trainees::kAll);
     EXPECT_EQ(cell.cost(), 10.0 * 6.0 * 3.0);
     EXPECT_EQ(cell.settings.contains("merge.fleet-merge.temperature"), i >= 3);
   }
+}
+
+TEST(Expand, cells_cost_less_in_which_only_participants_train) {
+  const Sweep sweep = expand_text(
+      "train.epochs = 6\ntrain.robots = \"participants\"\nmerge.participation = 0.5\n"
+      "[sweep.grid]\nmerge.method = [\"average\", \"local\", \"joint\"]\n");
+  ASSERT_EQ(sweep.cells.size(), 3U);
+  EXPECT_EQ(sweep.cells[0].cost(), 0.5 * sweep.cells[1].cost());
+  EXPECT_EQ(sweep.cells[1].cost(), sweep.cells[2].cost());  // nobody takes part in merges
 }
 
 TEST(Expand, the_base_may_give_a_value_to_a_key_that_varies) {

@@ -148,6 +148,8 @@ TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninte
       options_.moments = moments;
       options_.hand_back = moments == FleetOptions::Moments::kAverage ? FleetOptions::HandBack::kAll
                                                                       : FleetOptions::HandBack::kParticipants;
+      options_.trainees = moments == FleetOptions::Moments::kKeep ? FleetOptions::Trainees::kParticipants
+                                                                  : FleetOptions::Trainees::kAll;
       const Outcome whole = run(options_, method, alone_);
       for (const int first_leg : {1, 4, 30}) {
         legs_ = 0;

@@ -90,6 +90,61 @@ TEST_F(RoundLoopTest, only_robots_with_data_take_part) {
   EXPECT_EQ(run(options_, "average", world_).rounds[0].participants, 1);
 }
 
+TEST_F(RoundLoopTest, training_that_is_discarded_can_as_well_be_left_out) {
+  // Toy robots go through their data in the same order every epoch: nothing is left of those who do not take part.
+  for (const MergerEntry& entry : merger_table()) {
+    if (!toy::suits(entry) || entry.regime != Regime::kMerge) continue;
+    const std::string method(entry.name);
+    options_.local_tests = FleetOptions::LocalTests::kNever;
+    options_.trainees = FleetOptions::Trainees::kAll;
+    const Trace all = run(options_, method, world_);
+    options_.trainees = FleetOptions::Trainees::kParticipants;
+    expect_same(run(options_, method, world_), all, method);
+  }
+}
+
+TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
+  struct Steps {
+    std::int64_t expected = 0;
+    std::int64_t taken = 0;
+  };
+  struct CountingRobot final : toy::ToyRobot {
+    CountingRobot(const SymmetrySpec& symmetry, int index, int samples, Steps& steps_)
+        : ToyRobot(symmetry.layout(), index, samples, 0.01, index), steps(steps_) {}
+    void expect(std::int64_t total_steps) override { steps.expected = total_steps; }
+    double train(std::int64_t count, const std::function<bool()>& stop) override {
+      steps.taken += count;
+      return ToyRobot::train(count, stop);
+    }
+    Steps& steps;
+  };
+  struct CountingWorkload final : ToyWorkload {
+    CountingWorkload() : ToyWorkload(kSamples), steps(kSamples.size()) {}
+    std::unique_ptr<Robot> make_robot(int robot) override {
+      const auto i = static_cast<std::size_t>(robot);
+      return std::make_unique<CountingRobot>(symmetry(), robot, kSamples[i], steps[i]);
+    }
+    std::vector<Steps> steps;
+  };
+  const Comm alone = world_.split(world_.rank());
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+  for (const auto trainees : {FleetOptions::Trainees::kAll, FleetOptions::Trainees::kParticipants}) {
+    options_.trainees = trainees;
+    CountingWorkload workload;
+    std::int64_t taken = 0;
+    std::vector<int> participants;
+    run_cell(options_, Regime::kMerge, merger.get(), workload, alone,
+             [&](const RoundRecord& round) { participants.push_back(round.participants); });
+    for (std::size_t i = 0; i < kSamples.size(); ++i) {
+      EXPECT_EQ(workload.steps[i].expected, workload.steps[i].taken) << "robot " << i;
+      EXPECT_EQ(workload.steps[i].taken % std::max(kSamples[i], 1), 0) << "robot " << i;
+      if (kSamples[i] > 0) taken += workload.steps[i].taken / kSamples[i];
+    }
+    EXPECT_EQ(participants, (std::vector<int>{3, 3, 3}));  // of five with data, in rounds of two, two and one epoch
+    EXPECT_EQ(taken, trainees == FleetOptions::Trainees::kAll ? 5 * 5 : 3 * (2 + 2 + 1));
+  }
+}
+
 TEST_F(RoundLoopTest, merging_every_robot_alone_is_training_it_without_merging) {
   // One robot: its consensus is itself, so with its moments kept a merge changes nothing.
   FleetOptions one{.robots = 1,
