@@ -7,6 +7,7 @@
 #include <iostream>
 #include <map>
 
+#include "base/blas.hpp"
 #include "command_line.hpp"
 #include "io/fetch.hpp"
 #include "io/plays.hpp"

@@ -2,9 +2,11 @@
 // has something to complain of.
 #include <gtest/gtest.h>
 
+#include "base/blas.hpp"
 #include "comm/comm.hpp"
 
 int main(int argc, char** argv) {
+  fleet::ensure_fast_blas(argv);
   testing::InitGoogleTest(&argc, argv);
   const fleet::MpiSession session(argc, argv);
   const fleet::Comm world = fleet::MpiSession::world();

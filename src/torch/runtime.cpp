@@ -1,43 +1,13 @@
 #include "torch/runtime.hpp"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <cstring>
-
+#include "base/blas.hpp"
 #include "torch/torch_pch.hpp"
 
 namespace fleet {
-namespace {
-
-/// A function of OpenBLAS, if that is the BLAS in use.
-template <class Function>
-Function* openblas(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));  // NOLINT
-}
-
-}  // namespace
 
 void set_threads(int threads) {
   torch::set_num_threads(threads);  // OpenMP's and MKL's too
-  if (auto* set = openblas<void(int)>("openblas_set_num_threads")) set(threads);
-}
-
-void ensure_fast_blas(char** argv) {
-#if defined(__x86_64__)
-  auto* core_name = openblas<char*()>("openblas_get_corename");
-  if (core_name == nullptr || std::getenv("OPENBLAS_CORETYPE") != nullptr) return;
-  const bool fallback = std::strcmp(core_name(), "Prescott") == 0 || std::strcmp(core_name(), "Core2") == 0;
-  const char* better = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") ? "SkylakeX"
-                       : __builtin_cpu_supports("avx2")                                        ? "Haswell"
-                                                                                               : nullptr;
-  if (!fallback || better == nullptr) return;
-  setenv("OPENBLAS_CORETYPE", better, 1);
-  execv("/proc/self/exe", argv);  // only returns if it failed; then the slow kernels have to do
-#else
-  (void)argv;
-#endif
+  set_openblas_threads(threads);
 }
 
 std::string torch_version() {
@@ -45,10 +15,8 @@ std::string torch_version() {
 }
 
 std::string blas_version() {
-  if (auto* config = openblas<char*()>("openblas_get_config")) {
-    auto* core = openblas<char*()>("openblas_get_corename");
-    return std::string(config()) + (core != nullptr ? std::string(" on ") + core() : "");
-  }
+  const std::string openblas = openblas_version();
+  if (!openblas.empty()) return openblas;
   return at::hasMKL() ? "MKL" : "unknown";
 }
 

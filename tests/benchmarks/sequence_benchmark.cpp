@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "base/blas.hpp"
 #include "medians.hpp"
 #include "torch/runtime.hpp"
 #include "torch/supervised.hpp"

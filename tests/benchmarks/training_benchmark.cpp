@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "base/blas.hpp"
 #include "medians.hpp"
 #include "merge/fleet_merge.hpp"
 #include "torch/runtime.hpp"
