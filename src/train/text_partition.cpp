@@ -93,8 +93,7 @@ std::vector<std::size_t> deal(const std::vector<Block>& blocks, const std::vecto
   switch (options.kind) {
     case Kind::kLargest: {
       std::vector<std::size_t> owner(splits.size());
-      const std::vector<std::size_t> order = by_size(splits);
-      for (std::size_t i = 0; i < order.size(); ++i) owner[order[i]] = i;
+      std::iota(owner.begin(), owner.end(), std::size_t{0});
       return follow_roles(blocks, splits, owner);
     }
     case Kind::kGrouped:

@@ -38,7 +38,8 @@ struct TextRole {
 
 struct TextPartitionOptions {
   enum class Kind {
-    kLargest,         ///< robot i is the i-th of the roles that say most (LEAF's natural partition, cut to the fleet)
+    kLargest,         ///< each robot is one of the roles that say most (LEAF's natural partition, cut to the fleet), in
+                      ///< the order of the text, so that neighbours' training takes unlike time
     kGrouped,         ///< every role goes whole to one robot, so that robots have about as much text each
     kDirichletPlays,  ///< play k is split by q_k ~ Dirichlet(alpha 1_N); some robots may get nothing
     kDirichletRoles,  ///< role k is
