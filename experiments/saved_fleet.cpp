@@ -21,7 +21,7 @@ class MissingData final : public LocalData {
   }
   Score held_out_score(const ParamVector& /*at*/) override { throw Error(complaint_); }
   Score held_out_loss(const ParamVector& /*at*/) override { throw Error(complaint_); }
-  MapMoments map_moments(const ParamVector& /*features*/, const ParamVector* /*targets*/,
+  MapMoments map_moments(const ParamVector& /*features*/, const ParamVector& /*targets*/,
                          std::size_t /*map*/) override {
     throw Error(complaint_);
   }

@@ -137,13 +137,13 @@ class ToyRobot : public Robot {
     return {-0.5 * score.sum, score.samples};
   }
 
-  MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override {
+  MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
     const int inputs = map == 0 ? kInputs + 1 : kHidden;
     const int outputs = map == 0 ? kHidden : kOutputs;
     MapMoments moments{DoubleMatrix::Zero(inputs, inputs), DoubleMatrix::Zero(outputs, inputs)};
-    for (const auto& [x, target] : points_) {
+    for (const auto& [x, label] : points_) {
       const Vector h = entering(features, x, map);
-      const Vector t = targets == nullptr ? target : maps()[map].matrix(*targets) * entering(*targets, x, map);
+      const Vector t = maps()[map].matrix(targets) * entering(targets, x, map);
       moments.inputs += (h * h.transpose()).cast<double>();
       moments.targets += (t * h.transpose()).cast<double>();
       moments.samples += 1.0;

@@ -29,9 +29,9 @@ RowMatrix correlate(const AffineMap& map, std::size_t index, const ParamVector& 
                     LocalData& data) {
   const RowMatrix reference_map = map.matrix(reference);
   const RowMatrix own_map = map.matrix(own);
-  const MapMoments cross = data.map_moments(reference, &own, index);
+  const MapMoments cross = data.map_moments(reference, own, index);
   const OutputMoments a(cross, reference_map, map.has_constant());
-  const OutputMoments b(data.map_moments(own, &own, index), own_map, map.has_constant());
+  const OutputMoments b(data.map_moments(own, own, index), own_map, map.has_constant());
   Eigen::MatrixXd covariance =
       reference_map.cast<double>() * cross.targets.transpose() / cross.samples - a.mean * b.mean.transpose();
   const auto inverse = [](double deviation) { return deviation > 1e-12 ? 1.0 / deviation : 0.0; };

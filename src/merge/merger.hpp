@@ -68,9 +68,9 @@ class LocalData {
 
   /// The loss on the held-out data, or on the training data where none is held out.
   virtual Score held_out_loss(const ParamVector& at);
-  /// Over the training shard: x is what enters map `map` of the network with weights `features`; t is what leaves the
-  /// same map of the network `targets` or, for the last map and no `targets`, the label (one-hot) or action.
-  virtual MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map);
+  /// Over the training shard: x is what enters map `map` of the network with weights `features`, t what leaves the same
+  /// map of the network with weights `targets`, which may be the same object.
+  virtual MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map);
   /// The training shard behind the maps of `body` before the last.
   virtual std::unique_ptr<HeadData> head_data(const ParamVector& body);
 };

@@ -51,7 +51,7 @@ Score LocalData::held_out_loss(const ParamVector& /*at*/) {
   not_offered("the loss on held-out data");
 }
 
-MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVector* /*targets*/,
+MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVector& /*targets*/,
                                   std::size_t /*map*/) {
   not_offered("second moments of layer inputs");
 }

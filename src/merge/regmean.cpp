@@ -31,7 +31,7 @@ class RegMean final : public Merger {
       const AffineMap& map = input.maps[m];
       const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {
         if (!input.rows[i].participates) return std::nullopt;
-        MapMoments own = input.rows[i].data->map_moments(aligned[i], &aligned[i], m);
+        MapMoments own = input.rows[i].data->map_moments(aligned[i], aligned[i], m);
         own.targets = off_diagonal_ * own.targets + (1.0 - off_diagonal_) * map.matrix(aligned[i]).cast<double>() *
                                                         own.inputs.diagonal().asDiagonal();
         return own;

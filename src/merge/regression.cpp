@@ -181,10 +181,10 @@ class RegressionMerge {
         return MapMoments{inputs, input_.maps[map].matrix(*input_.previous).cast<double>() * inputs, memory->samples};
       }
       if (!input_.rows[i].participates) return std::nullopt;
-      if (!own_state) return input_.rows[i].data->map_moments(features, &aligned_[i], map);
+      if (!own_state) return input_.rows[i].data->map_moments(features, aligned_[i], map);
       ParamVector mixed = features;
       input_.maps[map].assign(input_.maps[map].matrix(aligned_[i]), mixed);
-      return input_.rows[i].data->map_moments(mixed, &aligned_[i], map);
+      return input_.rows[i].data->map_moments(mixed, aligned_[i], map);
     });
   }
 
@@ -286,7 +286,7 @@ class Regression final : public Merger {
         memory.samples = row.samples;
         memory.inputs.clear();
         for (std::size_t map = 0; map < input.maps.size(); ++map) {
-          memory.inputs.push_back(row.data->map_moments(consensus, &consensus, map).inputs);
+          memory.inputs.push_back(row.data->map_moments(consensus, consensus, map).inputs);
         }
       }
     });

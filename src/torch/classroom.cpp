@@ -1,7 +1,13 @@
 #include "torch/classroom.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace fleet {
 namespace {
+
+/// Rows of which the fleet's moments and heads are made, at most.
+constexpr std::int64_t kStatisticsRows = 1 << 17;
 
 std::shared_ptr<const Objective> make_objective(ObjectiveKind kind) {
   if (kind == ObjectiveKind::kSquaredError) return make_squared_error();
@@ -21,6 +27,25 @@ Classroom::Classroom(const SupervisedProblem& problem)
   for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
     if (network->is_statistic(tensor)) statistics.push_back(tensor);
   }
+  for (const Shard& shard : problem.shards) fleet_samples_ += std::ssize(shard.train);
+}
+
+VisitPlan Classroom::plan_for(std::size_t map) {
+  VisitPlan visit = plan;
+  const std::int64_t rows = std::max<std::int64_t>(1, fleet_samples_ * rows_per_sample(map));
+  visit.every = static_cast<std::size_t>((rows + kStatisticsRows - 1) / kStatisticsRows);
+  return visit;
+}
+
+std::int64_t Classroom::rows_per_sample(std::size_t map) {
+  const auto known = map_rows_.find(map);
+  if (known != map_rows_.end()) return known->second;
+  const torch::NoGradGuard no_grad;
+  constexpr std::array<std::int32_t, 1> kAny = {0};
+  samples->load(kAny);
+  Pass pass{.stop_before = map};
+  (void)network->forward(plan.place.bring(gradient).tensors, samples->inputs(), pass);
+  return map_rows_[map] = pass.entering.size(0);
 }
 
 }  // namespace fleet

@@ -1,6 +1,8 @@
 // What the robots of one rank share. Seen only inside src/torch.
 #pragma once
 
+#include <map>
+
 #include "torch/supervised.hpp"
 #include "torch/visit.hpp"
 
@@ -10,6 +12,10 @@ namespace fleet {
 struct Classroom {
   explicit Classroom(const SupervisedProblem& problem);
 
+  /// A plan by which, over the whole fleet, about kStatisticsRows rows enter map `map`, at most: evenly spaced samples
+  /// of every robot stand for all, the same share of each.
+  [[nodiscard]] VisitPlan plan_for(std::size_t map);
+
   std::shared_ptr<const Network> network;
   std::shared_ptr<const Objective> objective;
   TrainingOptions options;
@@ -17,6 +23,12 @@ struct Classroom {
   std::shared_ptr<Samples> samples;
   ParamVector gradient;
   std::vector<std::size_t> statistics;  ///< tensors that the forward pass alone changes
+
+ private:
+  std::int64_t rows_per_sample(std::size_t map);
+
+  std::int64_t fleet_samples_ = 0;                // in training shards
+  std::map<std::size_t, std::int64_t> map_rows_;  // per sample, of maps asked for before
 };
 
 }  // namespace fleet

@@ -9,9 +9,6 @@
 namespace fleet {
 namespace {
 
-/// Rows of which moments and heads are made, at most; with more, evenly spaced samples stand for all.
-constexpr std::int64_t kStatisticsRows = 1 << 17;
-
 /// Steps between two looks at what the losses have come to. To look is to wait for a device, which could else be given
 /// the next steps meanwhile.
 constexpr std::size_t kLossesAtOnce = 64;
@@ -122,33 +119,20 @@ Score SupervisedRobot::held_out_loss(const ParamVector& at) {
   return held_out_scores(at).back();
 }
 
-MapMoments SupervisedRobot::map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) {
+MapMoments SupervisedRobot::map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) {
   const auto gather = [&] {
-    return gather_moments(*classroom_.network, *classroom_.objective, features, targets, map, shard_.train,
-                          *classroom_.samples, plan_for(map));
+    return gather_moments(*classroom_.network, features, targets, map, shard_.train, *classroom_.samples,
+                          classroom_.plan_for(map));
   };
   const AffineMap& layer = classroom_.network->maps()[map];
-  if (!layer.sees_data || targets == nullptr) return gather();
+  if (!layer.sees_data) return gather();
   if (!data_moments_) data_moments_ = gather();
-  return {data_moments_->inputs, layer.matrix(*targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
+  return {data_moments_->inputs, layer.matrix(targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
   return gather_head(*classroom_.network, classroom_.objective, body, shard_.train, *classroom_.samples,
-                     plan_for(classroom_.network->maps().size() - 1));
-}
-
-VisitPlan SupervisedRobot::plan_for(std::size_t map) const {
-  VisitPlan plan = classroom_.plan;
-  if (shard_.train.empty()) return plan;
-  const torch::NoGradGuard no_grad;
-  Samples& samples = *classroom_.samples;
-  samples.load(std::span(shard_.train).first(1));
-  Pass pass{.stop_before = map};
-  (void)classroom_.network->forward(plan.place.bring(weights_).tensors, samples.inputs(), pass);
-  const std::int64_t available = this->samples() * pass.entering.size(0);
-  plan.every = static_cast<std::size_t>((available + kStatisticsRows - 1) / kStatisticsRows);
-  return plan;
+                     classroom_.plan_for(classroom_.network->maps().size() - 1));
 }
 
 void SupervisedRobot::load_next_batch() {

@@ -20,7 +20,7 @@ class SupervisedRobot final : public Robot {
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override;
   Score held_out_score(const ParamVector& at) override;
   Score held_out_loss(const ParamVector& at) override;
-  MapMoments map_moments(const ParamVector& features, const ParamVector* targets, std::size_t map) override;
+  MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
 
  private:
@@ -30,8 +30,6 @@ class SupervisedRobot final : public Robot {
   void load_next_batch();
   /// Of the losses of the last training steps, which are forgotten. Error if one is not finite.
   double sum_of(std::vector<torch::Tensor>& losses) const;
-  /// A plan by which about kStatisticsRows rows enter map `map`, at most.
-  VisitPlan plan_for(std::size_t map) const;
 
   Classroom& classroom_;
   int index_;

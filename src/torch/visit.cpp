@@ -173,9 +173,9 @@ std::vector<Score> score_samples(const Network& network, const Objective& object
   return total;
 }
 
-MapMoments gather_moments(const Network& network, const Objective& objective, const ParamVector& features,
-                          const ParamVector* targets, std::size_t map, std::span<const std::int32_t> samples,
-                          Samples& source, const VisitPlan& plan) {
+MapMoments gather_moments(const Network& network, const ParamVector& features, const ParamVector& targets,
+                          std::size_t map, std::span<const std::int32_t> samples, Samples& source,
+                          const VisitPlan& plan) {
   const torch::NoGradGuard no_grad;
   const AffineMap& layer = network.maps()[map];
   const Eigen::Index inputs = layer.inputs(features.layout());
@@ -183,14 +183,12 @@ MapMoments gather_moments(const Network& network, const Objective& objective, co
   MapMomentsSum sum(inputs, outputs);
   double visited = 0.0;
   MapInputs feature_inputs(network, features, map, plan.place);
-  MapInputs target_inputs(network, targets != nullptr ? *targets : features, map, plan.place);
-  const RowMatrix target_map = targets != nullptr ? layer.matrix(*targets) : RowMatrix();
+  MapInputs target_inputs(network, targets, map, plan.place);
+  const RowMatrix target_map = layer.matrix(targets);
+  const bool same = &targets == &features;
   visit_samples(samples, source, plan, [&](bool first) {
     const torch::Tensor x = feature_inputs.of(source.inputs(), first);
-    if (targets == nullptr) {
-      const torch::Tensor wanted = objective.rows(plan.place.fetch(source.targets()), outputs).contiguous();
-      sum.add(matrix_of(x), matrix_of(wanted));
-    } else if (targets == &features) {
+    if (same) {
       sum.add(matrix_of(x));
     } else {
       const RowMatrix leaving = matrix_of(target_inputs.of(source.inputs(), first)) * target_map.transpose();
@@ -199,7 +197,7 @@ MapMoments gather_moments(const Network& network, const Objective& objective, co
     visited += static_cast<double>(source.inputs().size(0));
   });
   MapMoments moments = sum.scaled(share_of(samples.size(), visited));
-  if (targets == &features) moments.targets = target_map.cast<double>() * moments.inputs;
+  if (same) moments.targets = target_map.cast<double>() * moments.inputs;
   return moments;
 }
 

@@ -55,9 +55,9 @@ void visit_samples(std::span<const std::int32_t> samples, Samples& source, const
                                                Samples& source, const VisitPlan& plan);
 
 /// MapMoments of `samples` (LocalData::map_moments), scaled up for the samples that the plan leaves out.
-[[nodiscard]] MapMoments gather_moments(const Network& network, const Objective& objective, const ParamVector& features,
-                                        const ParamVector* targets, std::size_t map,
-                                        std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan);
+[[nodiscard]] MapMoments gather_moments(const Network& network, const ParamVector& features, const ParamVector& targets,
+                                        std::size_t map, std::span<const std::int32_t> samples, Samples& source,
+                                        const VisitPlan& plan);
 
 /// What enters the last map of `body`, with the targets.
 [[nodiscard]] std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<const Objective> objective,

@@ -58,6 +58,7 @@ class Workload {
 
   /// Gradient steps in one local epoch of robot i; 0 without data.
   [[nodiscard]] virtual std::int64_t steps_per_epoch(int robot) const = 0;
+  /// Robots may not outlive their workload.
   [[nodiscard]] virtual std::unique_ptr<Robot> make_robot(int robot) = 0;
   /// One robot with every robot's training data, for the reference line `joint`.
   [[nodiscard]] virtual std::unique_ptr<Robot> make_joint_robot() = 0;

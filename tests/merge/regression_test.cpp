@@ -25,7 +25,7 @@ std::unique_ptr<Merger> make(const std::string& method,
 /// The fleet's moments of the toy's last map behind the weights `features`, towards the targets.
 MapMoments label_moments(const MergeInput& input, const ParamVector& features, const Comm& comm) {
   return sum_moments(input, comm, input.maps.back(), [&](std::size_t i) -> std::optional<MapMoments> {
-    return input.rows[i].data->map_moments(features, nullptr, 1);
+    return input.rows[i].data->head_data(features)->moments();
   });
 }
 
@@ -262,7 +262,7 @@ TEST(RegMean, with_one_set_of_features_for_all_is_their_least_squares) {
   const MergeInput input = fleet.input({0, 1, 2});
   const ParamVector merged = make("regmean", {{"merge.regmean.off_diagonal", Value(1.0)}})->merge(input, world).merged;
   const MapMoments sums = sum_moments(input, world, input.maps[1], [&](std::size_t i) -> std::optional<MapMoments> {
-    return input.rows[i].data->map_moments(*input.rows[i].weights, input.rows[i].weights, 1);
+    return input.rows[i].data->map_moments(*input.rows[i].weights, *input.rows[i].weights, 1);
   });
   const DoubleMatrix product = input.maps[1].matrix(merged).cast<double>() * sums.inputs;
   EXPECT_TRUE(product.isApprox(sums.targets, 1e-2F));

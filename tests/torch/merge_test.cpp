@@ -146,8 +146,8 @@ TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
   const int steps = GetParam().shape.steps;
   const ParamVector& weights = robots_[0]->weights();
   for (std::size_t m = 0; m < input_.maps.size(); ++m) {
-    const MapMoments first = robots_[0]->map_moments(weights, &weights, m);
-    const MapMoments again = robots_[0]->map_moments(weights, &robots_[1]->weights(), m);
+    const MapMoments first = robots_[0]->map_moments(weights, weights, m);
+    const MapMoments again = robots_[0]->map_moments(weights, robots_[1]->weights(), m);
     EXPECT_EQ(first.samples, again.samples);
     EXPECT_EQ(first.inputs, again.inputs);
     EXPECT_TRUE(steps == 0 || first.samples == static_cast<double>(kSamples) * steps) << first.samples;
@@ -211,7 +211,7 @@ TEST_P(EveryRecurrentFleet, each_pass_goes_along_the_states_of_the_last) {
     Eigen::MatrixXd inputs = Eigen::MatrixXd::Zero(0, 0);
     Eigen::MatrixXd targets;
     for (std::size_t i = 0; i < 2; ++i) {
-      const MapMoments own = robots_[i]->map_moments(features(i), &robots_[i]->weights(), place);
+      const MapMoments own = robots_[i]->map_moments(features(i), robots_[i]->weights(), place);
       inputs = i == 0 ? Eigen::MatrixXd(own.inputs) : inputs + own.inputs;
       targets = i == 0 ? Eigen::MatrixXd(own.targets) : targets + own.targets;
     }
@@ -245,7 +245,7 @@ TEST_P(EveryNormalisedFleet, a_normalisation_that_regmean_merges_shifts_to_the_m
   for (std::size_t m = 0; m < input_.maps.size(); ++m) {
     const AffineMap& map = input_.maps[m];
     if (!map.norm) continue;
-    const RowMatrix inputs = robots_[0]->map_moments(original, &original, m).inputs.cast<float>();
+    const RowMatrix inputs = robots_[0]->map_moments(original, original, m).inputs.cast<float>();
     const RowMatrix matrix = map.matrix(merged);
     const float rows = inputs.bottomRightCorner<1, 1>()(0);
     const Eigen::VectorXf mean = (matrix * inputs).rightCols<1>() / rows;

@@ -200,25 +200,27 @@ TEST_F(SupervisedTest, moments_are_sums_of_outer_products_of_what_enters_and_lea
     h.leftCols(8) = (images * w->maps()[0].matrix(at).transpose()).cwiseMax(0.0F);
     return h;
   };
-  const MapMoments first = robot->map_moments(features, &targets, 0);
+  const MapMoments first = robot->map_moments(features, targets, 0);
   const RowMatrix first_outputs = images * w->maps()[0].matrix(targets).transpose();
   EXPECT_TRUE(first.inputs.cast<float>().isApprox(images.transpose() * images, 1e-4F));
   EXPECT_TRUE(first.targets.cast<float>().isApprox(first_outputs.transpose() * images, 1e-4F));
   EXPECT_EQ(first.samples, 3.0);
 
   const RowMatrix h = hidden(features);
-  const MapMoments last = robot->map_moments(features, &targets, 1);
+  const MapMoments last = robot->map_moments(features, targets, 1);
   const RowMatrix last_outputs = hidden(targets) * w->maps()[1].matrix(targets).transpose();
   EXPECT_TRUE(last.inputs.cast<float>().isApprox(h.transpose() * h, 1e-4F));
   EXPECT_TRUE(last.targets.cast<float>().isApprox(last_outputs.transpose() * h, 1e-4F));
 
   RowMatrix labels = RowMatrix::Zero(3, kClasses);
   for (int i = 0; i < 3; ++i) labels(i, train_.labels[static_cast<std::size_t>(i + 1)]) = 1.0F;
-  EXPECT_TRUE(robot->map_moments(features, nullptr, 1).targets.cast<float>().isApprox(labels.transpose() * h, 1e-4F));
+  const MapMoments head = robot->head_data(features)->moments();
+  EXPECT_TRUE(head.inputs.cast<float>().isApprox(h.transpose() * h, 1e-4F));
+  EXPECT_TRUE(head.targets.cast<float>().isApprox(labels.transpose() * h, 1e-4F));
 }
 
-/// 800 images of 28 x 28 make 627,200 patches, and 131,072 are the most that are looked at: every fifth image stands
-/// for all. Shards of 80 are seen whole, and their sums add up to what the large one is near.
+/// 800 images of 28 x 28 make 627,200 patches, and 131,072 are the most that a fleet looks at: every fifth image stands
+/// for all, whoever holds it. Of a fleet with 80 images all are seen.
 TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
   constexpr int kImages = 800;
   constexpr int kParts = 10;
@@ -230,41 +232,51 @@ TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
     for (int p = 0; p < kPixels; ++p) values.push_back(static_cast<std::uint8_t>(brightness + stream.below(50)));
   }
   const std::vector<std::uint8_t> labels(kImages, 0);
-  std::vector<Shard> shards(1 + kParts);
-  for (int i = 0; i < kImages; ++i) {
-    shards[0].train.push_back(i);
-    shards[static_cast<std::size_t>(1 + i * kParts / kImages)].train.push_back(i);
-  }
   const Value two(Value::List{Value(std::int64_t{2})});
   const Settings settings{{"model.kind", Setting{Value(std::string("cnn")), {}}},
                           {"model.channels", Setting{two, {}}},
                           {"model.hidden", Setting{two, {}}}};
-  SettingsReader reader(settings);
   const NetworkShape shape{
       .inputs = kPixels, .outputs = 2, .input = NetworkShape::Input::kImage, .height = 28, .width = 28};
   const std::shared_ptr<Samples> samples =
       make_samples(LabelledBytes{.values = values, .labels = labels, .features = kPixels});
-  const auto w = make_supervised_workload({.train = samples,
-                                           .test = samples,
-                                           .shards = shards,
-                                           .histograms = histograms_of(shards, labels, 2),
-                                           .network = make_network(reader, shape),
-                                           .options = {.common_initialization = true}});
-  const auto all = w->make_robot(0);
-  const ParamVector& weights = all->weights();
-  for (std::size_t map = 0; map < w->maps().size(); ++map) {
-    const MapMoments found = all->map_moments(weights, &weights, map);
-    DoubleMatrix inputs = DoubleMatrix::Zero(found.inputs.rows(), found.inputs.cols());
-    double rows = 0.0;
-    for (int part = 1; part <= kParts; ++part) {
-      const MapMoments own = w->make_robot(part)->map_moments(weights, &weights, map);
-      inputs += own.inputs;
-      rows += own.samples;
+  const auto workload = [&](const std::vector<Shard>& shards) {
+    SettingsReader reader(settings);
+    return make_supervised_workload({.train = samples,
+                                     .test = samples,
+                                     .shards = shards,
+                                     .histograms = histograms_of(shards, labels, 2),
+                                     .network = make_network(reader, shape),
+                                     .options = {.common_initialization = true}});
+  };
+  Shard all;
+  std::vector<Shard> parts(kParts);
+  for (int i = 0; i < kImages; ++i) {
+    all.train.push_back(i);
+    parts[static_cast<std::size_t>(i * kParts / kImages)].train.push_back(i);
+  }
+  const auto alone = workload({all});
+  const auto fleet = workload(parts);
+  const ParamVector weights = alone->make_robot(0)->weights();
+  for (std::size_t map = 0; map < alone->maps().size(); ++map) {
+    const MapMoments found = alone->make_robot(0)->map_moments(weights, weights, map);
+    MapMoments shared{DoubleMatrix::Zero(found.inputs.rows(), found.inputs.cols()), {}};
+    MapMoments whole = shared;
+    for (int part = 0; part < kParts; ++part) {
+      const MapMoments own = fleet->make_robot(part)->map_moments(weights, weights, map);
+      shared.inputs += own.inputs;
+      shared.samples += own.samples;
+      const auto small = workload({parts[static_cast<std::size_t>(part)]});
+      const MapMoments seen = small->make_robot(0)->map_moments(weights, weights, map);
+      whole.inputs += seen.inputs;
+      whole.samples += seen.samples;
     }
-    EXPECT_DOUBLE_EQ(found.samples, rows);
-    const double error = (found.inputs - inputs).norm() / inputs.norm();
+    EXPECT_DOUBLE_EQ(found.samples, whole.samples);
+    EXPECT_DOUBLE_EQ(shared.samples, whole.samples);
+    EXPECT_LT((shared.inputs - found.inputs).norm() / found.inputs.norm(), 1e-6) << alone->maps()[map].name;
+    const double error = (found.inputs - whole.inputs).norm() / whole.inputs.norm();
     // A mean of squared brightness over 160 images has a standard error of 7 %.
-    EXPECT_LT(error, map == 0 ? 0.21 : 1e-5) << w->maps()[map].name;
+    EXPECT_LT(error, map == 0 ? 0.21 : 1e-5) << alone->maps()[map].name;
     EXPECT_GT(error, map == 0 ? 1e-4 : -1.0) << "all patches were counted";
   }
 }
