@@ -276,8 +276,8 @@ TEST_P(EveryNormalisedFleet, every_map_of_the_midpoint_lies_halfway) {
   }
 }
 
-/// Two features that differ by a thousandth, and an action that is their difference: what decides it is a millionth of
-/// the features' second moments, close to what single precision rounds away.
+/// Two features that differ by a ten-thousandth, and an action that is their difference: what decides it is a hundred
+/// millionth of the features' second moments, which single precision rounds away.
 TEST(Regression, solves_a_head_along_directions_that_the_data_hardly_excite) {
   constexpr int kRows = 4000;
   RandomStream stream(9, Purpose::kTest);
@@ -286,7 +286,7 @@ TEST(Regression, solves_a_head_along_directions_that_the_data_hardly_excite) {
   const auto samples = make_samples(Demonstrations{
       .actions = actions, .features = 2, .dimensions = 1, .observe = [&](std::int32_t row, std::span<float> into) {
         into[0] = 1.0F;
-        into[1] = 1.0F + 1e-3F * actions[static_cast<std::size_t>(row)];
+        into[1] = 1.0F + 1e-4F * actions[static_cast<std::size_t>(row)];
       }});
   Shard all;
   all.train.resize(kRows);
