@@ -246,7 +246,7 @@ TEST(FleetMerge, from_the_identity_data_alone_may_find_the_permutation) {
     EXPECT_LE(losses.merged, (1.0 + 1e-6) * losses.averaged) << network;
     found += losses.furthest < 1e-5 ? 1 : 0;
   }
-  EXPECT_GE(found, 2);  // of 16, by a gradient in float: some four, whatever the kernels; by chance none
+  EXPECT_GE(found, 4);  // of 16: 6, 4 and 4 with OpenBLAS's kernels for Prescott, Haswell, SkylakeX; by chance none
 }
 
 TEST(FleetMerge, keeping_the_best_never_scores_below_the_average_it_starts_from) {
