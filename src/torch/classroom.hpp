@@ -12,8 +12,8 @@ namespace fleet {
 struct Classroom {
   explicit Classroom(const SupervisedProblem& problem);
 
-  /// A plan by which, over the whole fleet, about kStatisticsRows rows enter map `map`, at most: evenly spaced samples
-  /// of every robot stand for all, the same share of each.
+  /// A plan by which some kStatisticsRows rows enter map `map` over the whole fleet, where there are more: evenly
+  /// spaced samples stand for all, the same share of each robot's, but never none.
   [[nodiscard]] VisitPlan plan_for(std::size_t map);
 
   std::shared_ptr<const Network> network;
