@@ -19,7 +19,8 @@ namespace fleet {
 struct Pass {
   /// Batch normalisation by the batch itself; its running statistics, in the weights, are updated.
   bool training = false;
-  /// Per recurrent layer, its state after the inputs; empty before the first pass of a sequence (state zero).
+  /// Per recurrent layer, its state after the inputs, which no gradient reaches; empty before the first pass of a
+  /// sequence (state zero).
   std::vector<torch::Tensor>* state = nullptr;
   /// Stop where data enters this affine map; forward() then returns nothing.
   std::optional<std::size_t> stop_before;

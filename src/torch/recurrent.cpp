@@ -2,15 +2,10 @@
 
 #include "base/error.hpp"
 #include "torch/network.hpp"
+#include "torch/unrolled.hpp"
 
 namespace fleet {
 namespace {
-
-enum class Cell { kTanh, kRelu, kLstm, kGru };
-
-int gates_of(Cell cell) {
-  return cell == Cell::kLstm ? 4 : cell == Cell::kGru ? 3 : 1;
-}
 
 struct RecurrentShape {
   Cell cell = Cell::kTanh;
@@ -21,14 +16,13 @@ struct RecurrentShape {
 };
 
 /// Stacked recurrent layers, behind an embedding if they are for symbols, before a linear layer. One bias a gate
-/// suffices, but for a GRU, whose reset gate scales what the state contributes, bias and all: it has one for the inputs
-/// and one for the state.
+/// suffices, but for a GRU, which has one for the inputs and one for the state (CellWeights).
 class Recurrent final : public Network {
  public:
   explicit Recurrent(const RecurrentShape& shape) : Network(blueprint_of(shape)), shape_(shape) {}
 
   bool carries_state() const override { return true; }
-  int samples_at_once() const override { return 400; }
+  int samples_at_once() const override { return 100; }
 
   torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
                         Pass& pass) const override {
@@ -45,19 +39,23 @@ class Recurrent final : public Network {
     std::vector<torch::Tensor> unused;
     std::vector<torch::Tensor>& state = pass.state != nullptr ? *pass.state : unused;
     if (state.empty()) state = zero_state(inputs.size(0), x.options());
-    const std::size_t states = shape_.cell == Cell::kLstm ? 2 : 1;
+    const bool gru = shape_.cell == Cell::kGru;
+    torch::Tensor* layer_state = state.data();
     for (std::size_t l = 0; l < shape_.hidden.size(); ++l) {
-      torch::Tensor* const layer_state = &state[l * states];
-      const torch::Tensor before = layer_state[0];
-      const bool gru = shape_.cell == Cell::kGru;
+      const torch::Tensor before = *layer_state;
       if (gru && pass.stop_before == map && pass.ends_at(map, x.flatten(0, 1))) return {};
       map += gru ? 1 : 0;
-      torch::Tensor y = run(parameters, tensor, x, layer_state);
+      const CellWeights weights{.input = parameters[tensor],
+                                .recurrent = parameters[tensor + 1],
+                                .bias = parameters[tensor + 2],
+                                .state_bias = gru ? c10::make_optional(parameters[tensor + 3]) : c10::nullopt};
+      torch::Tensor y = unroll(shape_.cell, weights, x, layer_state);
       if (pass.stop_before == map) {
         const torch::Tensor earlier = torch::cat({before.unsqueeze(1), y.narrow(1, 0, y.size(1) - 1)}, 1);
         (void)pass.ends_at(map, (gru ? earlier : torch::cat({x, earlier}, 2)).flatten(0, 1));
         return {};
       }
+      layer_state += states_of(shape_.cell);
       tensor += gru ? 4 : 3;
       ++map;
       x = std::move(y);
@@ -75,40 +73,9 @@ class Recurrent final : public Network {
   std::vector<torch::Tensor> zero_state(std::int64_t lanes, const torch::TensorOptions& options) const {
     std::vector<torch::Tensor> state;
     for (const int width : shape_.hidden) {
-      state.push_back(torch::zeros({lanes, width}, options));
-      if (shape_.cell == Cell::kLstm) state.push_back(torch::zeros({lanes, width}, options));
+      for (int i = 0; i < states_of(shape_.cell); ++i) state.push_back(torch::zeros({lanes, width}, options));
     }
     return state;
-  }
-
-  /// One layer over all steps of x (lanes x steps x features); moves its state on.
-  torch::Tensor run(const std::vector<torch::Tensor>& parameters, std::size_t first, const torch::Tensor& x,
-                    torch::Tensor* state) const {
-    const torch::Tensor& bias = parameters[first + 2];
-    const torch::Tensor state_bias = shape_.cell == Cell::kGru ? parameters[first + 3] : torch::zeros_like(bias);
-    const std::vector<torch::Tensor> weights{parameters[first], parameters[first + 1], bias, state_bias};
-    const torch::Tensor h = state[0].unsqueeze(0);
-    torch::Tensor y;
-    torch::Tensor last;
-    switch (shape_.cell) {
-      case Cell::kLstm: {
-        torch::Tensor cell;
-        std::tie(y, last, cell) = torch::lstm(x, {h, state[1].unsqueeze(0)}, weights, true, 1, 0.0, false, false, true);
-        state[1] = cell.squeeze(0);
-        break;
-      }
-      case Cell::kGru:
-        std::tie(y, last) = torch::gru(x, h, weights, true, 1, 0.0, false, false, true);
-        break;
-      case Cell::kTanh:
-        std::tie(y, last) = torch::rnn_tanh(x, h, weights, true, 1, 0.0, false, false, true);
-        break;
-      case Cell::kRelu:
-        std::tie(y, last) = torch::rnn_relu(x, h, weights, true, 1, 0.0, false, false, true);
-        break;
-    }
-    state[0] = last.squeeze(0);
-    return y;
   }
 
   /// A layer's units are a group that acts on its recurrent weights from both sides, gate by gate

@@ -41,7 +41,6 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
     Pass pass{.training = true, .state = options.carry_state ? &state_ : nullptr};
     losses.push_back(trainer.find_gradient(pass));
     if (losses.size() == at_once) total += sum_of(losses);
-    for (torch::Tensor& tensor : state_) tensor = tensor.detach();  // gradients reach back one window
     trainer.follow_gradient(factor);
   }
   total += sum_of(losses);

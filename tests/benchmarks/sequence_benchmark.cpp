@@ -22,7 +22,8 @@ constexpr int kLayers = 2;
 constexpr int kWindows = 400;
 constexpr double kClipNorm = 5.0;
 
-const std::map<std::string, int> kBatches = {{"lstm_2x256_batch_10", 10}, {"lstm_2x256_batch_50", 50}};
+const std::map<std::string, int> kBatches = {
+    {"lstm_2x256_batch_4", 4}, {"lstm_2x256_batch_10", 10}, {"lstm_2x256_batch_50", 50}};
 
 /// Random symbols: the cost of a step does not depend on what they say.
 std::vector<std::uint8_t> random_text() {
