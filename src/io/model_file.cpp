@@ -17,11 +17,12 @@ constexpr const char* kCompanions = "companions";
 
 Table groups_table(const SymmetrySpec& symmetry) {
   Texts names;
-  Ints sizes, linear, parents, blocks;
+  Ints sizes, linear, negatable, parents, blocks;
   for (const SymmetryGroup& group : symmetry.groups()) {
     names.push_back(group.name);
     sizes.push_back(group.size);
     linear.push_back(group.kind == GroupKind::kGeneralLinear ? 1 : 0);
+    negatable.push_back(group.kind == GroupKind::kSigned ? 1 : 0);
     parents.push_back(group.parent ? static_cast<std::int32_t>(*group.parent) : kNoParent);
     blocks.push_back(group.block);
   }
@@ -29,6 +30,7 @@ Table groups_table(const SymmetrySpec& symmetry) {
   table.add("name", std::move(names));
   table.add("size", std::move(sizes));
   table.add("linear", std::move(linear));
+  table.add("signed", std::move(negatable));
   table.add("parent", std::move(parents));
   table.add("block", std::move(blocks));
   return table;
@@ -90,12 +92,16 @@ SymmetrySpec read_symmetry(const Hdf5Reader& file, const std::shared_ptr<const P
   const auto integer = [](const Table& table, const char* column, std::size_t row) {
     return table.column<std::int32_t>(column)[row];
   };
+  const bool tells_signed =  // not before there were any
+      std::any_of(groups.columns().begin(), groups.columns().end(),
+                  [](const auto& column) { return column.first == "signed"; });
   std::vector<SymmetryGroup> made;
   for (std::size_t g = 0; g < groups.rows(); ++g) {
     SymmetryGroup& group = made.emplace_back();
     group.name = groups.column<std::string>("name")[g];
     group.size = integer(groups, "size", g);
     if (integer(groups, "linear", g) != 0) group.kind = GroupKind::kGeneralLinear;
+    if (tells_signed && integer(groups, "signed", g) != 0) group.kind = GroupKind::kSigned;
     const std::int32_t parent = integer(groups, "parent", g);
     if (parent != kNoParent) group.parent = static_cast<std::size_t>(parent);
     group.block = integer(groups, "block", g);

@@ -58,7 +58,7 @@ class UnitMatching {
     for (std::size_t g = 0; g < element.size(); ++g) {
       if (symmetry_.groups()[g].parent) continue;  // along with its parent
       if (symmetry_.groups_within(g, 0).empty()) {
-        element[g] = maximum_assignment(likeness(g, g));
+        element[g] = match_units(symmetry_.groups()[g].kind, likeness(g, g));
       } else {
         match_blocks(g, element);
       }

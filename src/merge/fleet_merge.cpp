@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.hpp"
 #include "merge/alignment_trace.hpp"
@@ -83,22 +84,30 @@ class FleetMergeRun {
 
   MergeOutcome run() {
     MergeOutcome best{.merged = ParamVector(input_.symmetry->layout())};
-    hard_ = align_fleet(options_.start, input_, comm_);  // line 3
-    moved_ = aligned_rows(input_, hard_);
-    for (const GroupElement& element : hard_) soft_.push_back(to_matrices(element));
+    const std::vector<GroupElement> start = align_fleet(options_.start, input_, comm_);  // line 3
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      SignedParts parts = parts_of(start[i]);
+      if (parts.negations != input_.symmetry->identity()) {
+        negated_.emplace(i, input_.symmetry->apply(parts.negations, *input_.rows[i].weights));
+      }
+      moved_.push_back(input_.symmetry->apply(parts.permutations, model(i)));
+      soft_.push_back(to_matrices(parts.permutations));
+      negations_.push_back(std::move(parts.negations));
+      hard_.push_back(std::move(parts.permutations));
+    }
 
     const int epochs = input_.participants.size() > 1 ? options_.epochs : 0;  // one robot is its own reference
     double best_score = 0.0;
     AlignmentTrace trace(input_, comm_);
     for (int epoch = 0;; ++epoch) {
       const ParamVector reference = mean();  // line 5; line 13 after the last epoch
-      trace.record(reference, hard_, relaxed_errors_);
+      trace.record(reference, elements(), relaxed_errors_);
       const bool last = epoch == epochs;
       const double score = options_.keep_best || last ? fleet_score(input_, reference, comm_) : 0.0;
       if (epoch == 0 || (options_.keep_best ? score > best_score : last)) {
         best_score = score;
         best.merged = reference;
-        best.elements = hard_;
+        best.elements = elements();
       }
       best.objective.push_back(score);
       if (last) break;
@@ -110,6 +119,19 @@ class FleetMergeRun {
   }
 
  private:
+  /// A row's weights, units negated as its start has them: relaxed permutations have no signs.
+  const ParamVector& model(std::size_t row) const {
+    const auto negated = negated_.find(row);
+    return negated == negated_.end() ? *input_.rows[row].weights : negated->second;
+  }
+
+  /// What brings the rows' own weights into the common basis.
+  std::vector<GroupElement> elements() const {
+    std::vector<GroupElement> all;
+    for (std::size_t i = 0; i < hard_.size(); ++i) all.push_back(input_.symmetry->compose(hard_[i], negations_[i]));
+    return all;
+  }
+
   ParamVector mean() const {
     std::vector<const ParamVector*> vectors;
     for (const ParamVector& row : moved_) vectors.push_back(&row);
@@ -134,7 +156,7 @@ class FleetMergeRun {
   }
 
   void align(std::size_t row, LossPoint point) {
-    const ParamVector& weights = *input_.rows[row].weights;
+    const ParamVector& weights = model(row);
     Aligner aligner(options_, *input_.symmetry, weights, soft_[row]);
     for (int t = 0; t < options_.steps; ++t) {  // line 8
       const double lambda = point.draw(streams_[row]);
@@ -165,12 +187,14 @@ class FleetMergeRun {
   const MergeInput& input_;
   const Comm& comm_;
   RandomStream fleet_stream_;
-  std::vector<RandomStream> streams_;  // per row, as are the next five
+  std::vector<RandomStream> streams_;  // per row, as are the next six
   std::vector<double> weights_;
+  std::vector<GroupElement> negations_;
   std::vector<GroupElement> hard_;
   std::vector<RelaxedElement> soft_;
   std::vector<ParamVector> moved_;
-  std::vector<double> relaxed_errors_;  // of P before it is projected
+  std::vector<double> relaxed_errors_;          // of P before it is projected
+  std::map<std::size_t, ParamVector> negated_;  // weights of the rows whose start negates any units
   double total_ = 0.0;
 };
 

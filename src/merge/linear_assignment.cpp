@@ -167,4 +167,13 @@ Permutation maximum_assignment(const RowMatrix& score) {
   return assignment.columns();
 }
 
+Permutation match_units(GroupKind kind, const RowMatrix& likeness) {
+  if (kind != GroupKind::kSigned) return maximum_assignment(likeness);
+  Permutation units = maximum_assignment(likeness.cwiseAbs());
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (likeness(static_cast<Eigen::Index>(i), units[i]) < 0.0F) units[i] = ~units[i];
+  }
+  return units;
+}
+
 }  // namespace fleet

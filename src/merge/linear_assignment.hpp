@@ -12,4 +12,8 @@ namespace fleet {
 /// the same way in every run.
 [[nodiscard]] Permutation maximum_assignment(const RowMatrix& score);
 
+/// The element of a group of kind `kind` that maximises the sum of what `likeness` (new place, old place) says of the
+/// units brought together: maximum_assignment(), or where they may be negated that of absolute values.
+[[nodiscard]] Permutation match_units(GroupKind kind, const RowMatrix& likeness);
+
 }  // namespace fleet

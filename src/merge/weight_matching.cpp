@@ -180,7 +180,7 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
     for (const std::size_t g : groups) {
       GroupElement step = identity;
       if (symmetry.groups_within(g, 0).empty()) {
-        step[g] = maximum_assignment(symmetry.unit_products(g, reference, moved));
+        step[g] = match_units(symmetry.groups()[g].kind, symmetry.unit_products(g, reference, moved));
       } else {
         match_blocks(symmetry, g, reference, moved, step);
       }

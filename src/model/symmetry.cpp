@@ -1,6 +1,7 @@
 #include "model/symmetry.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -94,18 +95,42 @@ void permute(const Permutation& permutation, const Slabs& slabs, std::span<float
   for (Eigen::Index i = 0; i < slabs.count(); ++i) {
     float* to = tensor.data() + slabs.begin(i);
     const float* from = before.data() + slabs.begin(i);
-    for (const int unit : permutation) to = std::copy_n(from + unit * slabs.trail, slabs.trail, to);
+    for (const int unit : permutation) {
+      const float* const first = from + place_of(unit) * slabs.trail;
+      to = is_negated(unit) ? std::transform(first, first + slabs.trail, to, std::negate<>())
+                            : std::copy_n(first, slabs.trail, to);
+    }
   }
 }
 
+/// `unit`, negated if `by` is.
+int with_sign_of(int by, int unit) {
+  return is_negated(by) ? ~unit : unit;
+}
+
 }  // namespace
+
+SignedParts parts_of(const GroupElement& element) {
+  SignedParts parts{element, element};
+  for (std::size_t g = 0; g < element.size(); ++g) {
+    for (std::size_t i = 0; i < element[g].size(); ++i) {
+      const int place = place_of(element[g][i]);
+      parts.negations[g][static_cast<std::size_t>(place)] = with_sign_of(element[g][i], place);
+      parts.permutations[g][i] = place;
+    }
+  }
+  return parts;
+}
 
 RelaxedElement to_matrices(const GroupElement& element) {
   RelaxedElement matrices;
   for (const Permutation& permutation : element) {
     const auto n = static_cast<Eigen::Index>(permutation.size());
     RowMatrix& p = matrices.emplace_back(RowMatrix::Zero(n, n));
-    for (Eigen::Index i = 0; i < n; ++i) p(i, permutation[static_cast<std::size_t>(i)]) = 1.0F;
+    for (Eigen::Index i = 0; i < n; ++i) {
+      const int unit = permutation[static_cast<std::size_t>(i)];
+      p(i, place_of(unit)) = is_negated(unit) ? -1.0F : 1.0F;
+    }
   }
   return matrices;
 }
@@ -145,7 +170,11 @@ GroupElement SymmetrySpec::identity() const {
 
 GroupElement SymmetrySpec::random(RandomStream& stream) const {
   GroupElement element = identity();
-  for (Permutation& permutation : element) stream.shuffle(std::span(permutation));
+  for (std::size_t g = 0; g < element.size(); ++g) {
+    stream.shuffle(std::span(element[g]));
+    if (groups_[g].kind != GroupKind::kSigned) continue;
+    for (int& unit : element[g]) unit = stream.below(2) == 0 ? unit : ~unit;
+  }
   return element;
 }
 
@@ -155,7 +184,8 @@ GroupElement SymmetrySpec::inverse(const GroupElement& element) const {
     // What is undone within a block is undone where the block has gone.
     const Permutation& permutation = element[source_of(g, element)];
     for (std::size_t i = 0; i < permutation.size(); ++i) {
-      inverted[g][static_cast<std::size_t>(permutation[i])] = static_cast<int>(i);
+      inverted[g][static_cast<std::size_t>(place_of(permutation[i]))] =
+          with_sign_of(permutation[i], static_cast<int>(i));
     }
   }
   return inverted;
@@ -167,7 +197,7 @@ GroupElement SymmetrySpec::compose(const GroupElement& second, const GroupElemen
     // `second` acts within a block where `first` has put it.
     const std::size_t from = source_of(g, first);
     for (std::size_t i = 0; i < second[g].size(); ++i) {
-      both[from][i] = first[from][static_cast<std::size_t>(second[g][i])];
+      both[from][i] = with_sign_of(second[g][i], first[from][static_cast<std::size_t>(place_of(second[g][i]))]);
     }
   }
   return both;

@@ -19,6 +19,7 @@ namespace fleet {
 /// What may be done to units without changing the function. Each kind contains those before it.
 enum class GroupKind {
   kPermutation,    ///< put them in another order
+  kSigned,         ///< and negate some: units of an odd activation, tanh
   kGeneralLinear,  ///< any invertible change of basis: the state of a linear policy (eq. G.9)
 };
 
@@ -46,10 +47,23 @@ struct SymmetryAction {
   bool dual = false;  ///< by the inverse transposed, for axes that read the units; of a permutation that is itself
 };
 
-/// Per group, perm[new position] = old position: row i of P W is row perm[i] of W.
+/// Per group, perm[new position] = old position: row i of P W is row perm[i] of W. Where a unit is negated as well, the
+/// bits of its old position are: ~old, below zero.
 using Permutation = std::vector<int>;
 using GroupElement = std::vector<Permutation>;
-/// Per group a square matrix; a permutation's has P(i, perm[i]) = 1.
+[[nodiscard]] constexpr bool is_negated(int unit) {
+  return unit < 0;
+}
+[[nodiscard]] constexpr int place_of(int unit) {
+  return is_negated(unit) ? ~unit : unit;
+}
+/// An element as negations of units where they are, followed by permutations.
+struct SignedParts {
+  GroupElement negations;
+  GroupElement permutations;
+};
+[[nodiscard]] SignedParts parts_of(const GroupElement& element);
+/// Per group a square matrix; a permutation's has P(i, perm[i]) = 1, or -1 where the unit is negated.
 using RelaxedElement = std::vector<RowMatrix>;
 [[nodiscard]] RelaxedElement to_matrices(const GroupElement& element);
 
@@ -73,7 +87,8 @@ class SymmetrySpec {
 
   /// The weights of the permuted network, which computes the same function.
   [[nodiscard]] ParamVector apply(const GroupElement& element, const ParamVector& weights) const;
-  /// The same in place, on anything laid out as the weights are (an optimiser's moments, say).
+  /// The same in place, on anything laid out as the weights are (an optimiser's moments, say; of squares, without
+  /// their signs).
   void apply(const GroupElement& element, std::span<float> weights) const;
   /// One group's part of it.
   void apply(std::size_t group, const Permutation& permutation, std::span<float> weights) const;

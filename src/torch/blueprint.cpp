@@ -14,8 +14,8 @@ std::size_t Blueprint::add(std::string name, std::vector<std::int64_t> shape, Fi
   return fills.size() - 1;
 }
 
-std::size_t Blueprint::add_group(std::string name, std::int64_t size) {
-  groups.push_back({.name = std::move(name), .size = static_cast<int>(size)});
+std::size_t Blueprint::add_group(std::string name, std::int64_t size, GroupKind kind) {
+  groups.push_back({.name = std::move(name), .size = static_cast<int>(size), .kind = kind});
   return groups.size() - 1;
 }
 

@@ -41,7 +41,7 @@ struct Blueprint {
   std::vector<AffineMap> maps;
 
   std::size_t add(std::string name, std::vector<std::int64_t> shape, Fill fill);
-  std::size_t add_group(std::string name, std::int64_t size);
+  std::size_t add_group(std::string name, std::int64_t size, GroupKind kind = GroupKind::kPermutation);
   /// Nothing if `features` have no group. `outer` blocks of them lie on the axis.
   void act(std::size_t tensor, std::size_t axis, const Features& features, int outer = 1);
 

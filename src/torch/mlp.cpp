@@ -15,8 +15,8 @@ constexpr std::array<std::pair<std::string_view, Activation>, 2> kActivations{
 /// asked.
 class Mlp final : public Network {
  public:
-  Mlp(const std::vector<int>& widths, Activation activation, NormKind norm)
-      : Network(blueprint_of(widths, norm)), activation_(activation), norm_(norm) {}
+  Mlp(const std::vector<int>& widths, Activation activation, NormKind norm, GroupKind units)
+      : Network(blueprint_of(widths, norm, units)), activation_(activation), norm_(norm) {}
 
   torch::Tensor forward(const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
                         Pass& pass) const override {
@@ -35,14 +35,14 @@ class Mlp final : public Network {
   }
 
  private:
-  /// Each hidden layer is a group: it permutes the rows of its own weight and bias, the columns of the next weight.
-  static Blueprint blueprint_of(const std::vector<int>& widths, NormKind norm) {
+  /// Each hidden layer is a group: it acts on the rows of its own weight and bias, the columns of the next weight.
+  static Blueprint blueprint_of(const std::vector<int>& widths, NormKind norm, GroupKind units) {
     Blueprint blueprint;
     Features from{.size = widths.front(), .group = std::nullopt};
     for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
       const bool last = l + 2 == widths.size();
       Features to{.size = widths[l + 1], .group = std::nullopt};
-      if (!last) to.group = blueprint.add_group("hidden." + std::to_string(l), to.size);
+      if (!last) to.group = blueprint.add_group("hidden." + std::to_string(l), to.size, units);
       blueprint.add_layer("layers." + std::to_string(l), from, to, last ? NormKind::kNone : norm);
       from = to;
     }
@@ -63,10 +63,12 @@ std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkS
   settings.read("model.hidden", hidden, at_least(1));
   settings.read("model.activation", activation, Names<Activation>(kActivations));
   settings.read("model.norm", norm, Names<NormKind>(kNorms));
+  GroupKind units = GroupKind::kPermutation;
+  if (activation == Activation::kTanh && norm == NormKind::kNone) units = read_sign_flips(settings);
   std::vector<int> widths{shape.inputs};
   widths.insert(widths.end(), hidden.begin(), hidden.end());
   widths.push_back(shape.outputs);
-  return std::make_shared<Mlp>(widths, activation, norm);
+  return std::make_shared<Mlp>(widths, activation, norm, units);
 }
 
 }  // namespace fleet

@@ -69,6 +69,12 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
   return model->make(settings, shape);
 }
 
+GroupKind read_sign_flips(SettingsReader& settings) {
+  bool flips = false;
+  settings.read("model.sign_flips", flips);
+  return flips ? GroupKind::kSigned : GroupKind::kPermutation;
+}
+
 NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes) {
   std::string kind;
   settings.read("model.kind", kind);

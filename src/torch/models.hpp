@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/settings.hpp"
+#include "model/symmetry.hpp"
 
 namespace fleet {
 
@@ -43,6 +44,9 @@ struct ModelEntry {
 
 /// The network that "model.kind" names; by default the first that takes such data. ConfigError if it does not.
 [[nodiscard]] std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape);
+/// What may be done to the units of a network whose activations are odd (tanh): permutations, or with
+/// "model.sign_flips" (default false) signed ones.
+[[nodiscard]] GroupKind read_sign_flips(SettingsReader& settings);
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
 /// of all if it names none that fits.
 [[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);

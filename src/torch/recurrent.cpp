@@ -13,6 +13,7 @@ struct RecurrentShape {
   int embedding = 0;  // of symbols; 0: one-hot
   std::vector<int> hidden;
   int outputs = 0;
+  GroupKind units = GroupKind::kPermutation;  // what may be done to those of a layer, and to embedded dimensions
 };
 
 /// Stacked recurrent layers, behind an embedding if they are for symbols, before a linear layer. One bias a gate
@@ -84,14 +85,14 @@ class Recurrent final : public Network {
     Blueprint blueprint;
     Features from{.size = shape.inputs, .group = std::nullopt};
     if (shape.embedding > 0) {
-      from = {.size = shape.embedding, .group = blueprint.add_group("embedding", shape.embedding)};
+      from = {.size = shape.embedding, .group = blueprint.add_group("embedding", shape.embedding, shape.units)};
       const std::size_t table = blueprint.add("embedding.weight", {shape.embedding, shape.inputs}, Fill::normal(1.0));
       blueprint.act(table, 0, from);
       blueprint.maps.push_back({.name = "embedding", .weights = {table}, .sees_data = true});
     }
     for (std::size_t l = 0; l < shape.hidden.size(); ++l) {
       const std::string name = "layers." + std::to_string(l);
-      const Features to{.size = shape.hidden[l], .group = blueprint.add_group(name, shape.hidden[l])};
+      const Features to{.size = shape.hidden[l], .group = blueprint.add_group(name, shape.hidden[l], shape.units)};
       add_cell(blueprint, name, shape.cell, from, to);
       from = to;
     }
@@ -139,6 +140,7 @@ std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const Ne
     reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");
   }
   if (kind == "rnn") settings.read("model.activation", shape.cell, Names<Cell>(kActivations));
+  if (shape.cell == Cell::kTanh && kind == "rnn") shape.units = read_sign_flips(settings);
   if (kind == "lstm") shape.cell = Cell::kLstm;
   if (kind == "gru") shape.cell = Cell::kGru;
   return std::make_shared<Recurrent>(shape);

@@ -8,8 +8,8 @@ namespace fleet {
 namespace {
 
 /// A spec that uses everything: a feed-forward group, a recurrent weight acted on twice by one group, gates stacked
-/// (outer = 3), a flattened convolution (inner = 2), two attention heads of three dimensions, and a tensor that nothing
-/// acts on.
+/// (outer = 3), units that may be negated, a flattened convolution (inner = 2), two attention heads of three
+/// dimensions, and a tensor that nothing acts on.
 SymmetrySpec rich_spec() {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("in.weight", {5, 3});
@@ -23,7 +23,7 @@ SymmetrySpec rich_spec() {
   layout->add("query.bias", {2 * 3});
   layout->add("attention.out", {4, 2 * 3});
   return {layout,
-          {{"hidden", 5},
+          {{.name = "hidden", .size = 5, .kind = GroupKind::kSigned},
            {"out", 6},
            {.name = "head.0", .size = 3, .parent = 4, .block = 0},
            {.name = "head.1", .size = 3, .parent = 4, .block = 1},
@@ -106,6 +106,30 @@ TEST_F(SymmetryTest, the_relaxed_action_of_a_permutation_is_the_hard_one) {
   const RelaxedElement relaxed = to_matrices(element);
   RelaxedAction action(spec_, weights);
   EXPECT_EQ(values(action.apply(relaxed)), values(spec_.apply(element, weights)));
+}
+
+TEST_F(SymmetryTest, negations_then_permutations_are_the_whole) {
+  const ParamVector weights = random_weights(spec_, 7);
+  int negated = 0;
+  for (int draw = 0; draw < 10; ++draw) {
+    const GroupElement element = spec_.random(stream_);
+    const SignedParts parts = parts_of(element);
+    EXPECT_EQ(spec_.compose(parts.permutations, parts.negations), element);
+    EXPECT_EQ(values(spec_.apply(parts.permutations, spec_.apply(parts.negations, weights))),
+              values(spec_.apply(element, weights)));
+    ParamVector squares = weights;
+    for (float& w : squares.flat()) w *= w;
+    ParamVector moved = spec_.apply(element, weights);
+    for (float& w : moved.flat()) w *= w;
+    EXPECT_EQ(values(spec_.apply(parts.permutations, squares)), values(moved));
+    for (std::size_t g = 0; g < element.size(); ++g) {
+      const auto count = std::ranges::count_if(element[g], is_negated);
+      EXPECT_TRUE(count == 0 || spec_.groups()[g].kind == GroupKind::kSigned);
+      negated += static_cast<int>(count);
+    }
+  }
+  EXPECT_GT(negated, 10);
+  EXPECT_LT(negated, 40);  // of 50
 }
 
 TEST_F(SymmetryTest, a_recurrent_weight_transforms_as_p_w_p_transposed) {

@@ -94,9 +94,12 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
     }
     return total.sum / total.samples;
   }
-  ParamVector merge(const std::string& method, const Settings& settings) {
+  MergeOutcome merge_outcome(const std::string& method, const Settings& settings) {
     SettingsReader reader(settings);
-    return find_merger(method).make(reader)->merge(input_, MpiSession::world()).merged;
+    return find_merger(method).make(reader)->merge(input_, MpiSession::world());
+  }
+  ParamVector merge(const std::string& method, const Settings& settings) {
+    return merge_outcome(method, settings).merged;
   }
 
   static constexpr std::size_t kSamples = 300;
@@ -189,6 +192,31 @@ TEST_P(EveryTrainedNetwork, weight_matching_is_at_least_as_near_as_averaging) {
   const Comm world = MpiSession::world();
   const MatchedFleet matched = match_fleet(input_, world);
   EXPECT_LE(matched.objective.back(), matched.objective.front());
+}
+
+TEST_P(EveryTrainedNetwork, weight_matching_undoes_negations) {
+  const ParamVector& original = robots_[0]->weights();
+  robots_[1]->weights() = workload_->symmetry().apply(parts_of(element_).negations, original);
+  const MatchedFleet matched = match_fleet(input_, MpiSession::world());
+  double square = 0.0;
+  for (const float w : original.flat()) square += static_cast<double>(w) * static_cast<double>(w);
+  EXPECT_LT(matched.objective.back(), 1e-6 * square);
+}
+
+TEST_P(EveryTrainedNetwork, fleet_merge_averages_what_its_elements_make_of_the_robots) {
+  robots_[1]->train(20, [] { return false; });  // no longer a copy
+  const MergeOutcome outcome = merge_outcome("fleet-merge", {{"merge.fleet-merge.start", text("git-rebasin")},
+                                                             {"merge.fleet-merge.epochs", number(2)},
+                                                             {"merge.fleet-merge.steps", number(3)}});
+  ASSERT_EQ(outcome.elements.size(), 2U);
+  ParamVector mean(workload_->symmetry().layout());
+  for (std::size_t i = 0; i < 2; ++i) {
+    const ParamVector moved = workload_->symmetry().apply(outcome.elements[i], robots_[i]->weights());
+    for (std::size_t w = 0; w < mean.flat().size(); ++w) mean.flat()[w] += 0.5F * moved.flat()[w];
+  }
+  for (std::size_t w = 0; w < mean.flat().size(); ++w) {
+    EXPECT_NEAR(outcome.merged.flat()[w], mean.flat()[w], 1e-6F * (1.0F + std::abs(mean.flat()[w])));
+  }
 }
 
 using EveryRecurrentFleet = EveryTrainedNetwork;

@@ -75,6 +75,13 @@ inline NetworkCase relu_rnn() {
   return rnn;
 }
 
+/// The same, where alignments may negate units of tanh as well.
+inline NetworkCase signed_units(NetworkCase tested) {
+  tested.name += "_signed";
+  tested.settings["model.sign_flips"] = {Value(true), {}};
+  return tested;
+}
+
 inline NetworkCase transformer() {
   return {"transformer",
           {{"model.kind", text("transformer")}, {"model.width", number(12)}, {"model.heads", number(3)}},
@@ -83,15 +90,15 @@ inline NetworkCase transformer() {
 
 inline const auto kPerceptrons =
     testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"), mlp("deep", {9, 7, 5, 3}, "relu"),
-                    mlp("tanh", {16, 16}, "tanh"), mlp("mlp_batch_norm", {8, 6}, "relu", "batch"),
-                    mlp("mlp_layer_norm", {8, 6}, "tanh", "layer"));
+                    mlp("tanh", {16, 16}, "tanh"), signed_units(mlp("tanh", {16, 16}, "tanh")),
+                    mlp("mlp_batch_norm", {8, 6}, "relu", "batch"), mlp("mlp_layer_norm", {8, 6}, "tanh", "layer"));
 inline const auto kConvolutional =
     testing::Values(cnn("cnn", {5}, "none"), cnn("cnn_flat", {}, "none"), cnn("cnn_batch_norm", {5}, "batch"),
                     cnn("cnn_layer_norm", {5}, "layer"));
 inline const auto kRecurrent =
-    testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), relu_rnn(), recurrent("lstm", "lstm", {6, 5}, 3),
-                    recurrent("lstm", "lstm_one_hot", {6}, 0), recurrent("gru", "gru", {6, 5}, 3),
-                    recurrent("gru", "gru_one_hot", {6}, 0));
+    testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), signed_units(recurrent("rnn", "rnn_tanh", {9}, 3)),
+                    relu_rnn(), recurrent("lstm", "lstm", {6, 5}, 3), recurrent("lstm", "lstm_one_hot", {6}, 0),
+                    recurrent("gru", "gru", {6, 5}, 3), recurrent("gru", "gru_one_hot", {6}, 0));
 inline const auto kTransformers = testing::Values(transformer());
 inline const auto kRecurrentPolicies =
     testing::Values(of_vectors(recurrent("rnn", "rnn", {9}, 0)), of_vectors(recurrent("lstm", "lstm", {6, 5}, 0)),
