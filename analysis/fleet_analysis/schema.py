@@ -9,6 +9,7 @@ SEED = "seed"
 EVERY_EPOCHS = "merge.every_epochs"
 ALPHA = "fleet.alpha"
 PARTICIPATION = "merge.participation"
+KIND = "model.kind"
 ONE_SHOT = 0  # the value of EVERY_EPOCHS that stands for a single merge, at the end
 
 #: Settings that /cells always holds, swept or not.

@@ -83,6 +83,14 @@ def test_lines_are_alignments_and_pass_through_the_means(watched: Results) -> No
     assert tops == pytest.approx([1.0, 1.0, 1.1, 1.9]), "three heights of barriers, two methods"
 
 
+def test_architectures_have_panels_of_their_own_whatever_goes_along(tmp_path: Path) -> None:
+    axes = grid(merge__method=MERGED, fleet__alpha=[0.1, 1.0], model__kind=["mlp", "rnn"])
+    results = load(write(tmp_path / "kinds.h5", axes, instruments=True))
+    figure = interpolation.draw(results, "loss")["kinds-interpolation-loss"]
+    titles = [axes.get_title(loc="left") for axes in _axes(figure)]
+    assert [title for title in titles if title] == ["kind = mlp", "kind = rnn"]
+
+
 def test_pairs_that_every_method_shares_count_once(watched: Results) -> None:
     figure = interpolation.draw(watched, "accuracy")["watched-interpolation-accuracy"]
     panel = _axes(figure)[2]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from fleet_analysis.load import Results
-from fleet_analysis.schema import METHOD, SEED
+from fleet_analysis.schema import KIND, METHOD, SEED
 from fleet_analysis.stats import summarise
 from fleet_analysis.style import MethodStyle, setting_label
-from fleet_analysis.view import MAX_PANELS, Notes, Panel, evenly, values_of
+from fleet_analysis.view import MAX_PANELS, Notes, Panel, evenly, first_of, values_of
 
 
 @dataclass
@@ -25,8 +25,8 @@ class Measured:
     notes: Notes = field(default_factory=Notes)
 
     def panels(self) -> list[Panel]:
-        """One per value of the first swept axis that differs, at most four."""
-        key = next((axis for axis in self.axes if self.rows[axis].nunique() > 1), None)
+        """One per architecture, or value of the first swept axis that differs, at most four."""
+        key = first_of((axis for axis in self.axes if self.rows[axis].nunique() > 1), KIND)
         if key is None:
             return [Panel("", self.rows)]
         shown = evenly(values_of(self.rows, key), MAX_PANELS)

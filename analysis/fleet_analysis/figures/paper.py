@@ -94,6 +94,12 @@ PAPER: dict[str, PaperFigure] = {
         "instruments.norms = true, as in configs/barriers.toml",
         _measured(fig08_norms.draw, "norms = true"),
     ),
+    "9": PaperFigure(
+        "as 3a, architecture by architecture",
+        "instruments.interpolation = true and model.kind swept, as in "
+        "configs/metaworld_connectivity.toml",
+        _measured(fig03ab_interpolation.draw, "interpolation = true"),
+    ),
     "10": PaperFigure(
         "joint, task-specific and merged policies, task by task",
         'workload = "metaworld", for task-specific ones method "local" and evaluate.local = "last"',
