@@ -15,6 +15,7 @@ enum class Cell : std::uint8_t { kTanh, kRelu, kLstm, kGru };
 /// Tensors of a layer's state, lanes x width each: its output, and of an LSTM its cell.
 [[nodiscard]] int states_of(Cell cell);
 
+/// Contiguous tensors.
 struct CellWeights {
   torch::Tensor input;      // gates * width x features
   torch::Tensor recurrent;  // gates * width x width

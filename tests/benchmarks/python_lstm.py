@@ -15,7 +15,7 @@ import tempfile
 import time
 
 SYMBOLS, WINDOW, EMBEDDING, HIDDEN, LAYERS = 80, 80, 8, 256, 2
-BATCHES = (10, 50)
+BATCHES = (4, 10, 50)
 SECONDS = 1.0
 CLIP_NORM = 5.0
 
