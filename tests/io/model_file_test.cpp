@@ -39,7 +39,7 @@ SymmetrySpec attention() {
     actions.push_back({.tensor = tensor, .axis = axis, .group = 2, .inner = 3});
   }
   return {layout,
-          {{.name = "head.0", .size = 3, .parent = 2, .block = 0},
+          {{.name = "head.0", .size = 3, .kind = GroupKind::kSigned, .parent = 2, .block = 0},
            {.name = "head.1", .size = 3, .parent = 2, .block = 1},
            {"heads", 2}},
           actions};
