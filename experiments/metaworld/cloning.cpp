@@ -52,6 +52,7 @@ CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, 
               " steps, fewer than data.window = ", window);
       std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_windows;
       for (std::int32_t row = begin; row < end; row += window) side.push_back(std::min(row, end - window));
+      split.demonstrations.resize(split.train.size(), static_cast<std::int32_t>(demonstrations[i]));
     }
     split.labels.resize(split.train.size(), static_cast<std::uint8_t>(t));
   }

@@ -34,6 +34,7 @@ struct CloningRows {
 struct CloningSplit {
   std::vector<std::int32_t> train;
   std::vector<std::uint8_t> labels;             ///< of `train`: which of the tasks asked for
+  std::vector<std::int32_t> demonstrations;     ///< of `train`: from which
   std::vector<std::vector<std::int32_t>> test;  ///< [task]
 };
 /// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task the last

@@ -163,7 +163,8 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
   const NetworkShape& shape = options.shape;
   CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
-  std::vector<Shard> shards = partition(split.labels, classes, options.partition, options.training.seed);
+  std::vector<Shard> shards =
+      partition(split.labels, classes, options.partition, options.training.seed, split.demonstrations);
   std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, split.labels, classes);
   for (Shard& shard : shards) {  // from places in the split to first rows in the file
     for (std::vector<std::int32_t>* indices : {&shard.train, &shard.held_out}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -111,6 +112,28 @@ std::vector<Indices> split_off(std::vector<Indices>& by_class, double share) {
   return taken;
 }
 
+/// Takes `share` of every class's episodes away, drawn by the order of its samples.
+std::vector<Indices> split_off_whole(std::vector<Indices>& by_class, double share,
+                                     std::span<const std::int32_t> episodes) {
+  const auto episode_of = [&](std::int32_t sample) { return episodes[static_cast<std::size_t>(sample)]; };
+  std::vector<Indices> taken;
+  for (Indices& members : by_class) {
+    Indices order;  // of the first sample of each
+    std::set<std::int32_t> met;
+    for (const std::int32_t sample : members) {
+      if (met.insert(episode_of(sample)).second) order.push_back(episode_of(sample));
+    }
+    const auto all = static_cast<double>(order.size());
+    const double count = share > 0 && all >= 2 ? std::clamp(std::round(share * all), 1.0, all - 1) : 0;
+    const std::set<std::int32_t> chosen(order.end() - static_cast<std::ptrdiff_t>(count), order.end());
+    const auto from = std::stable_partition(members.begin(), members.end(),
+                                            [&](std::int32_t sample) { return !chosen.contains(episode_of(sample)); });
+    taken.emplace_back(from, members.end());
+    members.erase(from, members.end());
+  }
+  return taken;
+}
+
 }  // namespace
 
 PartitionOptions read_partition_options(SettingsReader& settings) {
@@ -143,11 +166,14 @@ std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_
 }
 
 std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
-                             std::uint64_t seed) {
+                             std::uint64_t seed, std::span<const std::int32_t> episodes) {
   RandomStream stream(seed, Purpose::kPartition);
   const auto robots = static_cast<std::size_t>(options.robots);
   std::vector<Indices> train = draw_by_class(labels, classes, options.samples, stream);
-  const std::vector<Indices> held_out = split_off(train, options.held_out);
+  require(episodes.empty() || episodes.size() == labels.size(), "there are ", episodes.size(), " episodes for ",
+          labels.size(), " samples");
+  const std::vector<Indices> held_out =
+      episodes.empty() ? split_off(train, options.held_out) : split_off_whole(train, options.held_out, episodes);
 
   std::vector<std::vector<double>> weights;  // per robot over classes, or per class over robots
   const bool mixed = options.kind == PartitionOptions::Kind::kMixture;

@@ -116,6 +116,8 @@ TEST(CloningRows, are_split_by_whole_demonstrations) {
   for (std::size_t i = 0; i < split.train.size(); ++i) {
     EXPECT_EQ(all.tasks[all.labels[static_cast<std::size_t>(split.train[i])]],
               split.labels[i] == 0 ? "push-v3" : "reach-v3");
+    const auto from = static_cast<std::size_t>(split.demonstrations[i]);
+    EXPECT_TRUE(split.train[i] >= all.starts[from] && split.train[i] < all.end_of(from));
   }
   for (const std::int32_t row : split.test[0]) EXPECT_GE(row, all.starts[6]);
   EXPECT_EQ(split_windows(all, tasks, 0.01, 1).test[0].size(), 10U) << "at least one is tested on";

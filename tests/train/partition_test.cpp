@@ -61,6 +61,24 @@ TEST_P(PartitionTest, no_robot_trains_on_what_any_robot_holds_out) {
   EXPECT_FALSE(held_out.empty());
 }
 
+TEST_P(PartitionTest, episodes_are_held_out_whole_of_every_class) {
+  const std::vector<std::uint8_t> labels = even_labels(100);
+  std::vector<std::int32_t> episodes;  // ten of each class
+  for (int i = 0; i < 100 * kClasses; ++i) episodes.push_back(i % (10 * kClasses));
+  for (const auto& [share, count] : {std::pair(0.0, 0), std::pair(0.01, 1), std::pair(0.3, 3), std::pair(0.9, 9)}) {
+    const PartitionOptions options{.kind = GetParam(), .robots = 5, .alpha = 1e9, .held_out = share};
+    std::set<std::int32_t> trained;
+    std::set<std::int32_t> held_out;
+    for (const Shard& shard : partition(labels, kClasses, options, 1, episodes)) {
+      for (const std::int32_t sample : shard.train) trained.insert(episodes[static_cast<std::size_t>(sample)]);
+      for (const std::int32_t sample : shard.held_out) held_out.insert(episodes[static_cast<std::size_t>(sample)]);
+    }
+    EXPECT_EQ(held_out.size(), static_cast<std::size_t>(count * kClasses)) << share;
+    EXPECT_EQ(trained.size(), static_cast<std::size_t>((10 - count) * kClasses)) << share;
+    for (const std::int32_t episode : held_out) EXPECT_FALSE(trained.contains(episode));
+  }
+}
+
 TEST_P(PartitionTest, the_seed_decides_everything) {
   const std::vector<std::uint8_t> labels = even_labels(100);
   const PartitionOptions options{.kind = GetParam(), .robots = 4, .alpha = 0.5};
@@ -145,6 +163,7 @@ TEST(Partition, a_label_out_of_range_and_too_many_samples_are_errors) {
   EXPECT_THROW((void)partition(labels, kClasses, {}, 1), Error);
   labels.assign(100, 1);
   EXPECT_THROW((void)partition(labels, kClasses, {.samples = 101}, 1), Error);
+  EXPECT_THROW((void)partition(labels, kClasses, {}, 1, std::vector<std::int32_t>(99)), Error);
   EXPECT_EQ(partition(labels, kClasses, {.robots = 1, .held_out = 0.0, .samples = 40}, 1)[0].train.size(), 40U);
 }
 
