@@ -162,7 +162,7 @@ void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::v
   Hash id;
   id.add(to_text(cell.settings));
   for (std::size_t i = 0; i < fleet.size(); ++i) id.add(std::filesystem::absolute(fleet.path(i)).string());
-  CellRecord record{.id = id.hex(), .columns = cell.columns(), .axes = "", .ranks = ranks};
+  CellRecord record{.id = id.hex(), .columns = cell.columns(), .settings = cell.settings, .ranks = ranks};
   record.rounds.push_back({.round = 1, .epoch = fleet.model(0).epoch, .measurements = std::move(measured)});
   provenance["started"] = provenance["finished"] = utc_time();
   std::filesystem::create_directories(path.parent_path());

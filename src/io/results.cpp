@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
+#include <set>
 
 #include "base/error.hpp"
+#include "io/toml.hpp"
 
 namespace fleet {
 namespace {
@@ -172,7 +173,7 @@ void write_weights(Hdf5Writer& file, const CellRecord& cell) {
     const std::vector<std::size_t> shape(tensors[t].shape.begin(), tensors[t].shape.end());
     file.write_array("weights/0/" + tensors[t].name, cell.merged->tensor(t), shape);
   }
-  if (cell.settings != nullptr) file.write_attribute("weights/0", "settings", to_text(*cell.settings));
+  file.write_attribute("weights/0", "settings", to_text(cell.settings));
   for (const auto& [robot, element] : cell.elements) {
     for (std::size_t g = 0; g < element.size(); ++g) {
       file.write_array(cat("permutations/0/", robot, '/', cell.symmetry->groups()[g].name),
@@ -221,8 +222,37 @@ void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& write
 const std::vector<std::string> kProvenanceKeys = {"fleet_version", "git_revision", "mpi",     "libtorch",
                                                   "hdf5",          "blas",         "device",  "hosts",
                                                   "command_line",  "started",      "finished"};
-constexpr std::array kTables = {"cells", "metrics", "shards", "rounds"};
+constexpr const char* kCells = "cells";
+constexpr std::array kTables = {kCells, "metrics", "shards", "rounds"};
 constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
+constexpr const char* kSettings = "settings";        // attribute of the cells of a cell's file
+
+std::string lines_of(const std::vector<std::string>& texts) {
+  std::string lines;
+  for (const std::string& text : texts) lines += (lines.empty() ? "" : "\n") + text;
+  return lines;
+}
+
+/// Gives each of the `cells`, from the file of the same place, the columns of settings that others have, and the axes.
+void fill_columns(std::span<const std::filesystem::path> files, const std::vector<std::string>& axes,
+                  std::vector<Table>& cells) {
+  std::set<std::string> all(axes.begin(), axes.end());
+  for (const Table& cell : cells) {
+    for (const auto& [name, column] : cell.columns()) all.insert(name);
+  }
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    std::set<std::string> lacking = all;
+    for (const auto& [name, column] : cells[i].columns()) lacking.erase(name);
+    if (lacking.empty()) continue;
+    const Hdf5Reader reader(files[i]);
+    if (!reader.has_attribute(kCells, kSettings)) continue;  // written by an earlier version
+    const Settings settings = parse_toml(reader.read_text_attribute(kCells, kSettings), files[i].string());
+    for (const std::string& name : lacking) {
+      const auto setting = settings.find(name);
+      if (setting != settings.end()) cells[i].add(name, column_of(setting->second.value));
+    }
+  }
+}
 
 }  // namespace
 
@@ -233,8 +263,9 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
   file.write_attribute("/", "name", sweep_name);
   file.write_attribute("/", "config", config);
   for (const auto& [key, text] : provenance) file.write_attribute("provenance", key, text);
-  file.write_table("cells", cells_table(cell));
-  file.write_attribute("cells", "axes", cell.axes);
+  file.write_table(kCells, cells_table(cell));
+  file.write_attribute(kCells, "axes", lines_of(cell.axes));
+  file.write_attribute(kCells, kSettings, to_text(cell.settings));
   file.write_table("metrics", metrics_table(cell));
   file.write_table("shards", shards_table(cell));
   file.write_table("rounds", rounds_table(cell));
@@ -245,10 +276,11 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
 }
 
 void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
-                     const std::filesystem::path& output) {
+                     const std::vector<std::string>& axes, const std::filesystem::path& output) {
   require(!files.empty(), "there are no finished cells to collect");
   Hdf5Writer writer(output);
   std::map<std::string, Table> tables;
+  std::vector<Table> cells;
   Provenance provenance;
   for (std::size_t index = 0; index < files.size(); ++index) {
     const Hdf5Reader reader(files[index]);
@@ -265,7 +297,11 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
     for (const char* name : present) {
       Table part = reader.read_table(name);
       part.fill("cell", static_cast<std::int32_t>(index));
-      tables[name].append(part);
+      if (std::string_view(name) == kCells) {
+        cells.push_back(std::move(part));
+      } else {
+        tables[name].append(part);
+      }
     }
     for (const std::string& key : kProvenanceKeys) {
       if (key == "device" && !reader.has_attribute("provenance", key)) continue;  // from before there was a choice
@@ -285,8 +321,10 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
     copy_weights(reader, index, writer);
   }
   for (const auto& [key, text] : provenance) writer.write_attribute("provenance", key, text);
+  fill_columns(files, axes, cells);
+  for (const Table& part : cells) tables[kCells].append(part);
   for (const auto& [name, table] : tables) writer.write_table(name, table);
-  writer.write_attribute("cells", "axes", Hdf5Reader(files.front()).read_text_attribute("cells", "axes"));
+  writer.write_attribute(kCells, "axes", lines_of(axes));
   writer.commit();
 }
 

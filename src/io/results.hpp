@@ -28,14 +28,14 @@ struct CellRecord {
   std::string id;
   std::string reason;                                  ///< why it failed; empty when it is done
   std::vector<std::pair<std::string, Value>> columns;  ///< axes first, then what else describes the cell
-  std::string axes;                                    ///< the keys of the axes, one a line
+  std::vector<std::string> axes;                       ///< the keys of the axes
+  Settings settings;                                   ///< every key that applies to it
   int ranks = 0;
   std::vector<RoundRecord> rounds;
   double peak_memory_mib = 0.0;
   std::vector<std::vector<std::int64_t>> histograms;  ///< [robot][label]
   const ParamVector* merged = nullptr;                ///< stored when set
   const SymmetrySpec* symmetry = nullptr;             ///< of `merged`, `elements` and `bases`
-  const Settings* settings = nullptr;                 ///< the cell's, stored beside `merged` when set
   std::map<int, GroupElement> elements;               ///< of robots, where the last merge has left any
   std::map<int, RelaxedElement> bases;                ///< the same
 };
@@ -44,9 +44,10 @@ struct CellRecord {
 void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
                      const CellRecord& cell, const Provenance& provenance);
 
-/// Joins cell files of the sweep with configuration `config`, in the order given, into one. Error names a file that is
-/// damaged or of another schema.
+/// Joins cell files of the sweep with configuration `config` and these axes, in the order given, into one. Columns that
+/// some of the cells lack, as they were run before the sweep had these axes, are filled from their settings. Error
+/// names a file that is damaged or of another schema.
 void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
-                     const std::filesystem::path& output);
+                     const std::vector<std::string>& axes, const std::filesystem::path& output);
 
 }  // namespace fleet

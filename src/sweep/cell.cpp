@@ -205,9 +205,26 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
   Hash id;
   id.add(to_text(outcome));
-  const std::map<std::string, Value> axes(cell.axes.begin(), cell.axes.end());  // in whatever order they were written
-  for (const auto& [key, value] : axes) id.add(key).add(value.to_string());
+  // Axes are in whatever order they were written. Those that the cell reads are among its settings, where they count no
+  // more than if they were no axes: a sweep that gets another axis keeps the cells that it has.
+  const std::map<std::string, Value> axes(cell.axes.begin(), cell.axes.end());
+  for (const auto& [key, value] : axes) {
+    if (!cell.settings.contains(key)) id.add(key).add(value.to_string());
+  }
   cell.id = id.hex();
+}
+
+/// Rejects the value by which `cell` is `other` once more, spelt in another way.
+void reject_twin(std::span<const Axis> axes, const Cell& other, const Cell& cell) {
+  std::size_t place = 0;
+  for (const Axis& axis : axes) {
+    for (std::size_t k = 0; k < axis.keys.size(); ++k, ++place) {
+      const auto& [key, value] = cell.axes[place];
+      if (value == other.axes[place].second) continue;
+      reject(key, Setting{value, axis.sources[k]},
+             cat("that is ", other.axes[place].second.to_string(), ", which stands on the axis already"));
+    }
+  }
 }
 
 /// Every key that some method reads, chosen or not: a table of options may stand ready beside a sweep of methods.
@@ -274,10 +291,14 @@ bool Sweep::asks_for_gpus() const {
   return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.facts.gpu; });
 }
 
-std::vector<std::string> Sweep::axis_keys() const {
+std::vector<std::string> axis_keys(std::span<const Axis> axes) {
   std::vector<std::string> keys;
   for (const Axis& axis : axes) keys.insert(keys.end(), axis.keys.begin(), axis.keys.end());
   return keys;
+}
+
+std::vector<std::string> axis_keys(const Settings& configuration) {
+  return axis_keys(read_axes(configuration));
 }
 
 bool is_axis_of(std::string_view setting, std::string_view key) {
@@ -315,12 +336,15 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
       }
     }
   }
-  Settings applied;  // what the cells read; of keys that vary, the first cell's value
+  Settings applied;                           // what the cells read; of keys that vary, the first cell's value
+  std::map<std::string, std::size_t> places;  // by id
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
     const Settings chosen = choose(base, sweep.axes, i, cell);
     read_cell(chosen, table, worlds, cell);
     applied.insert(cell.settings.begin(), cell.settings.end());
+    const auto [twin, is_new] = places.emplace(cell.id, i);
+    if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
   }
   Settings known = general.resolved();

@@ -2,7 +2,7 @@
 //
 // A configuration is a base and axes: every key under [sweep.grid] takes each of its values in turn, the keys of a
 // [[sweep.zip]] table advance together. A cell is one choice for all axes; it is named by a hash of everything
-// that decides its outcome.
+// that decides its outcome, be it on an axis or not.
 #pragma once
 
 #include <map>
@@ -66,13 +66,15 @@ struct Sweep {
 
   /// Whether ranks are to compute on their node's GPUs, for any cell.
   [[nodiscard]] bool asks_for_gpus() const;
-  /// The keys of all axes.
-  [[nodiscard]] std::vector<std::string> axis_keys() const;
 };
 
 /// The worlds in use, by name, kept from planning to running.
 using Worlds = std::map<std::string, std::unique_ptr<World>, std::less<>>;
 
+/// The keys of all axes, in the order in which results list them.
+[[nodiscard]] std::vector<std::string> axis_keys(std::span<const Axis> axes);
+/// The same, of a configuration; ConfigError for axes that cannot be read.
+[[nodiscard]] std::vector<std::string> axis_keys(const Settings& configuration);
 /// Whether `setting` ("sweep.grid.seed", "sweep.zip.0.seed") puts `key` on an axis.
 [[nodiscard]] bool is_axis_of(std::string_view setting, std::string_view key);
 /// A directory's name as its joined file extends it: "out/" is "out".

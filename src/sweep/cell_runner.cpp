@@ -71,8 +71,11 @@ std::string CellRunner::run(World& world) {
       directory_.checkpoint_file(cell_.id),
       cat("cell ", cell_.id, " of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")"),
       cell_.label(), std::cerr);
-  CellRecord record{.id = cell_.id, .columns = cell_.columns(), .ranks = group_.size()};
-  for (const std::string& key : sweep_.axis_keys()) record.axes += (record.axes.empty() ? "" : "\n") + key;
+  CellRecord record{.id = cell_.id,
+                    .columns = cell_.columns(),
+                    .axes = axis_keys(sweep_.axes),
+                    .settings = cell_.settings,
+                    .ranks = group_.size()};
   const std::string started = utc_time();
   std::unique_ptr<Workload> workload;
   CellResult result;
@@ -137,7 +140,6 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
 
 void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {
   if (result.merged) record.merged = &*result.merged;
-  record.settings = &cell_.settings;
   record.symmetry = &workload.symmetry();
   const GroupElement identity = workload.symmetry().identity();
   record.elements = gather_parts(result.robots, result.elements, identity, group_);

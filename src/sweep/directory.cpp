@@ -16,6 +16,7 @@
 #include "io/atomic_file.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
+#include "io/toml.hpp"
 #include "sweep/claims.hpp"
 
 namespace fleet {
@@ -199,7 +200,8 @@ std::vector<std::pair<std::string, std::string>> SweepDirectory::last_run() cons
 void SweepDirectory::collect(const std::filesystem::path& output) const {
   const std::vector<std::filesystem::path> files = cell_files();
   require(!files.empty(), path_.string(), " has no finished cells yet");
-  join_cell_files(files, read_text(path_ / "sweep.toml"), output);
+  const std::string config = read_text(path_ / "sweep.toml");
+  join_cell_files(files, config, axis_keys(parse_toml(config, (path_ / "sweep.toml").string())), output);
 }
 
 }  // namespace fleet

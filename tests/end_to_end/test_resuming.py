@@ -70,6 +70,23 @@ def test_accepting_changes_runs_only_the_new_cells(fleet: Fleet) -> None:
         assert file.attrs["config"].decode() == (cells.directory / "sweep.toml").read_text()
 
 
+def test_another_axis_runs_only_the_new_cells(fleet: Fleet) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out").expect(0)
+    first = fleet.cells("out").stamps()
+    more = fleet.config(SEEDS + "train.batch_size = [16, 32]\n")
+    outcome = fleet.run(more, "out", "--accept-changes").expect(0)
+    assert "8 cells done (4 of them before)" in outcome.out
+    now = fleet.cells("out").stamps()
+    assert {name: now[name] for name in first} == first
+    whole = fleet.run(more, "whole").expect(0)
+    assert whole.out.split("results:")[0] == outcome.out.split("results:")[0]
+    joined = fleet.directory / "out.h5"
+    assert list(table(joined, "cells")["train.batch_size"]) == [16, 32] * 4
+    with h5py.File(joined) as parts, h5py.File(fleet.directory / "whole.h5") as at_once:
+        assert parts["cells"].attrs["axes"] == at_once["cells"].attrs["axes"]
+
+
 def test_how_a_sweep_is_run_is_no_change(fleet: Fleet, digits: Path) -> None:
     config = fleet.config(SEEDS)
     fleet.run(config, "out").expect(0)

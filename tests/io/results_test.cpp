@@ -13,6 +13,7 @@ namespace fleet {
 namespace {
 
 const std::string kConfig = "name = \"sweep\"\n";
+const std::vector<std::string> kAxes = {"merge.method", "seed"};
 
 namespace fs = std::filesystem;
 
@@ -67,7 +68,7 @@ CellRecord done_cell(const std::string& id, int rounds) {
                               {"fleet.alpha", Value(0.1)},
                               {"model.hidden", Value(Value::List{Value(std::int64_t{8}), Value(std::int64_t{4})})},
                               {"merge.average.weighted", Value(true)}},
-                  .axes = "merge.method\nseed",
+                  .axes = kAxes,
                   .ranks = 2,
                   .peak_memory_mib = 12.5,
                   .histograms = {{3, 0, 1}, {}, {0, 7, 2}}};
@@ -78,7 +79,7 @@ CellRecord done_cell(const std::string& id, int rounds) {
 CellRecord failed_cell(const std::string& id) {
   CellRecord cell{.id = id, .reason = "robot 3, round 2: the loss is no longer finite"};
   cell.columns = {{"merge.method", Value(std::string("fleet-merge"))}};
-  cell.axes = "merge.method\nseed";
+  cell.axes = kAxes;
   return cell;
 }
 
@@ -137,7 +138,7 @@ std::set<std::string> names_of(const Table& table) {
 
 TEST_F(ResultsTest, joined_tables_are_the_parts_with_their_cells_renumbered) {
   const std::vector<fs::path> files{write(done_cell("b", 3)), write(done_cell("a", 1)), write(done_cell("c", 2))};
-  join_cell_files(files, kConfig, output_);
+  join_cell_files(files, kConfig, kAxes, output_);
   const Hdf5Reader joined(output_);
   for (const char* name : kTables) {
     const Table whole = joined.read_table(name);
@@ -155,7 +156,7 @@ TEST_F(ResultsTest, joined_tables_are_the_parts_with_their_cells_renumbered) {
 
 TEST_F(ResultsTest, a_join_of_one_file_has_its_tables_and_attributes) {
   const fs::path file = write(done_cell("a", 2));
-  join_cell_files(std::vector{file}, kConfig, output_);
+  join_cell_files(std::vector{file}, kConfig, kAxes, output_);
   const Hdf5Reader part(file);
   const Hdf5Reader joined(output_);
   for (const char* name : kTables) EXPECT_EQ(joined.read_table(name).columns(), part.read_table(name).columns());
@@ -206,7 +207,7 @@ TEST_F(ResultsTest, failed_cells_join_done_ones) {
   for (const bool failed_first : {false, true}) {
     std::vector<fs::path> files{write(done_cell("a", 2)), write(failed_cell("b"))};
     if (failed_first) std::swap(files[0], files[1]);
-    join_cell_files(files, kConfig, output_);
+    join_cell_files(files, kConfig, kAxes, output_);
     const Hdf5Reader joined(output_);
     const Table cells = joined.read_table("cells");
     const std::size_t failed = failed_first ? 0 : 1;
@@ -220,7 +221,7 @@ TEST_F(ResultsTest, failed_cells_join_done_ones) {
 
 TEST_F(ResultsTest, failed_cells_alone_join) {
   const std::vector<fs::path> files{write(failed_cell("a")), write(failed_cell("b"))};
-  join_cell_files(files, kConfig, output_);
+  join_cell_files(files, kConfig, kAxes, output_);
   EXPECT_EQ(Hdf5Reader(output_).read_table("cells").column<std::string>("status"), (Texts{"failed", "failed"}));
   EXPECT_EQ(Hdf5Reader(output_).read_table("metrics").rows(), 0U);
 }
@@ -230,13 +231,27 @@ TEST_F(ResultsTest, columns_that_only_some_cells_have_are_filled_for_the_others)
   left.columns = {{"both", Value(std::string("l"))}, {"temperature", Value(0.5)}, {"kind", Value(std::string("k"))}};
   CellRecord right = done_cell("right", 1);
   right.columns = {{"steps", Value(std::int64_t{7})}, {"both", Value(std::string("r"))}};
-  join_cell_files(std::vector{write(left), write(right)}, kConfig, output_);
+  join_cell_files(std::vector{write(left), write(right)}, kConfig, kAxes, output_);
   const Table cells = Hdf5Reader(output_).read_table("cells");
   EXPECT_EQ(cells.column<std::string>("both"), (Texts{"l", "r"}));
   EXPECT_EQ(cells.column<double>("temperature")[0], 0.5);
   EXPECT_TRUE(std::isnan(cells.column<double>("temperature")[1]));
   EXPECT_EQ(cells.column<std::string>("kind"), (Texts{"k", ""}));
   EXPECT_EQ(cells.column<std::int64_t>("steps"), (Longs{0, 7}));
+}
+
+TEST_F(ResultsTest, an_axis_that_came_later_is_filled_from_the_settings_of_earlier_cells) {
+  CellRecord early = done_cell("early", 1);
+  early.settings["train.batch_size"].value = std::int64_t{32};
+  CellRecord late = done_cell("late", 2);
+  late.columns.insert(late.columns.begin(), {"train.batch_size", Value(std::int64_t{64})});
+  join_cell_files(std::vector{write(early), write(late)}, kConfig, {"train.batch_size", "merge.method"}, output_);
+  const Hdf5Reader joined(output_);
+  EXPECT_EQ(joined.read_table("cells").column<std::int64_t>("train.batch_size"), (Longs{32, 64}));
+  EXPECT_EQ(joined.read_text_attribute("cells", "axes"), "train.batch_size\nmerge.method");
+  // All cells may be from before.
+  join_cell_files(std::vector{write(early)}, kConfig, {"train.batch_size"}, output_);
+  EXPECT_EQ(Hdf5Reader(output_).read_table("cells").column<std::int64_t>("train.batch_size"), (Longs{32}));
 }
 
 // An axis [1, 0.5] over a number that only some methods read comes to the others as it is written.
@@ -248,7 +263,7 @@ TEST_F(ResultsTest, an_axis_written_in_integers_and_reals_joins_as_reals) {
     cell.columns = {{"temperature", written[i]}};
     files.push_back(write(cell));
   }
-  ASSERT_EQ(complaint([&] { join_cell_files(files, kConfig, output_); }), "accepted");
+  ASSERT_EQ(complaint([&] { join_cell_files(files, kConfig, kAxes, output_); }), "accepted");
   const Table cells = Hdf5Reader(output_).read_table("cells");
   EXPECT_EQ(cells.column<double>("temperature"), (Reals{1.0, 0.5, 2.0}));
 }
@@ -265,7 +280,7 @@ TEST_F(ResultsTest, weights_permutations_and_bases_go_with_their_cell) {
   basis << 1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F, 7.0F, 8.0F, 10.0F;
   cell.bases = {{4, {basis}}};
   join_cell_files(std::vector{write(done_cell("without", 1)), write(cell), write(failed_cell("failed"))}, kConfig,
-                  output_);
+                  kAxes, output_);
 
   const Hdf5Reader joined(output_);
   EXPECT_EQ(joined.names_in("weights"), Texts{"1"});
@@ -296,7 +311,7 @@ TEST_F(ResultsTest, what_instruments_measured_goes_with_its_cell_and_takes_no_pl
       {.instrument = "finetune", .subject = "merged", .metric = "accuracy", .at = 20, .value = 0.5}};
   const fs::path without = write(done_cell("without", 1));
   EXPECT_FALSE(Hdf5Reader(without).has("instruments"));
-  join_cell_files(std::vector{without, write(cell)}, kConfig, output_);
+  join_cell_files(std::vector{without, write(cell)}, kConfig, kAxes, output_);
   const Table table = Hdf5Reader(output_).read_table("instruments");
   EXPECT_EQ(table.column<std::int32_t>("cell"), (Ints{1, 1}));
   EXPECT_EQ(table.column<std::int32_t>("round"), (Ints{1, 2}));
@@ -314,7 +329,7 @@ TEST_F(ResultsTest, what_instruments_measured_goes_with_its_cell_and_takes_no_pl
 TEST_F(ResultsTest, provenance_keeps_every_different_value_and_the_span_of_time) {
   const std::vector<fs::path> files{write(done_cell("a", 1), "node2"), write(done_cell("b", 1), "node1"),
                                     write(done_cell("c", 1), "node2"), write(done_cell("d", 1), "node")};
-  join_cell_files(files, kConfig, output_);
+  join_cell_files(files, kConfig, kAxes, output_);
   const Hdf5Reader joined(output_);
   EXPECT_EQ(joined.read_text_attribute("provenance", "hosts"), "node2\nnode1\nnode");
   EXPECT_EQ(joined.read_text_attribute("provenance", "mpi"), "MPI 4");
@@ -341,7 +356,7 @@ TEST_F(ResultsTest, another_schema_is_refused_by_file_and_version_and_nothing_is
     writer.commit();
   }
   const std::vector<fs::path> files{write(done_cell("a", 1)), other};
-  const std::string message = complaint([&] { join_cell_files(files, kConfig, output_); });
+  const std::string message = complaint([&] { join_cell_files(files, kConfig, kAxes, output_); });
   EXPECT_NE(message.find(other.string()), std::string::npos) << message;
   EXPECT_NE(message.find(cat("schema version ", kResultsSchema + 1)), std::string::npos) << message;
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 2);
@@ -351,7 +366,7 @@ TEST_F(ResultsTest, a_file_that_is_damaged_foreign_or_missing_is_named_and_nothi
   const fs::path good = write(done_cell("a", 1));
   const fs::path bad = directory_ / "bad.h5";
   const auto expect_named = [&] {
-    const std::string message = complaint([&] { join_cell_files(std::vector{good, bad}, kConfig, output_); });
+    const std::string message = complaint([&] { join_cell_files(std::vector{good, bad}, kConfig, kAxes, output_); });
     EXPECT_NE(message.find(bad.string()), std::string::npos) << message;
     EXPECT_FALSE(fs::exists(output_));
   };
@@ -370,7 +385,8 @@ TEST_F(ResultsTest, a_file_that_is_damaged_foreign_or_missing_is_named_and_nothi
 }
 
 TEST_F(ResultsTest, a_join_of_nothing_is_refused) {
-  EXPECT_NE(complaint([&] { join_cell_files({}, kConfig, output_); }).find("no finished cells"), std::string::npos);
+  EXPECT_NE(complaint([&] { join_cell_files({}, kConfig, kAxes, output_); }).find("no finished cells"),
+            std::string::npos);
   EXPECT_FALSE(fs::exists(output_));
 }
 

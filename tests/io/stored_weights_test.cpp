@@ -29,11 +29,8 @@ class StoredWeightsTest : public testing::Test {
     const Settings settings{{"model.hidden", {Value(Value::List{Value(std::int64_t{3})}), {}}},
                             {"run.data", {Value(std::string("a \"quoted\"\\path")), {}}},
                             {"seed", {Value(static_cast<std::int64_t>(first)), {}}}};
-    CellRecord cell{.id = id};
-    if (with_weights) {
-      cell.merged = &weights;
-      cell.settings = &settings;
-    }
+    CellRecord cell{.id = id, .settings = settings};
+    if (with_weights) cell.merged = &weights;
     const fs::path file = scratch_.path() / (id + ".h5");
     const Provenance provenance{{"fleet_version", ""}, {"git_revision", ""}, {"mpi", ""},   {"libtorch", ""},
                                 {"hdf5", ""},          {"blas", ""},         {"hosts", ""}, {"command_line", ""},
@@ -42,7 +39,7 @@ class StoredWeightsTest : public testing::Test {
     return file;
   }
   fs::path join(const std::vector<fs::path>& files) const {
-    join_cell_files(files, "", scratch_.path() / "joined.h5");
+    join_cell_files(files, "", {}, scratch_.path() / "joined.h5");
     return scratch_.path() / "joined.h5";
   }
   template <class Act>

@@ -180,6 +180,20 @@ TEST(Expand, the_same_cell_twice_on_zipped_axes_is_refused) {
   expect_complaint("[[sweep.zip]]\nseed = [1, 1]\n", {"a.toml:3:", "seed", "twice"});
 }
 
+TEST(Expand, the_same_cell_by_two_spellings_of_a_value_is_refused) {
+  expect_complaint("[sweep.grid]\nfleet.alpha = [1, 1.0]\n", {"a.toml:3:", "fleet.alpha", "1.0", "already"});
+}
+
+TEST(Expand, a_sweep_that_gets_another_axis_keeps_its_cells) {
+  const std::set<std::string> before = id_set(expand_text(kGrid));
+  for (const char* axis : {"toy.noise = [0.25, 0.5]\n", "fleet.alpha = [0.1, 1.0]\n"}) {  // with the defaults
+    const std::set<std::string> after = id_set(expand_text(kGrid + axis));
+    EXPECT_EQ(after.size(), 2 * before.size());
+    EXPECT_TRUE(std::ranges::includes(after, before)) << axis;
+    EXPECT_EQ(axis_keys(parse_toml(expand_text(kGrid + axis).config, "sweep.toml")).size(), 3U);
+  }
+}
+
 TEST(Expand, identities_do_not_depend_on_the_order_of_keys) {
   const Sweep one = expand_text(
       "seed = 1\n[toy]\nnoise = 0.25\nsize = 5\n[fleet]\nrobots = 3\n[sweep.grid]\nmerge.method = [\"average\", "
@@ -245,7 +259,7 @@ TEST(Expand, without_axes_there_is_one_cell) {
   const Sweep sweep = expand_text("");
   ASSERT_EQ(sweep.cells.size(), 1U);
   EXPECT_EQ(sweep.cells[0].label(), "the only cell");
-  EXPECT_TRUE(sweep.axis_keys().empty());
+  EXPECT_TRUE(axis_keys(sweep.axes).empty());
   EXPECT_EQ(sweep.name, "default-name");
   EXPECT_EQ(sweep.run.output, "results/default-name");
   EXPECT_EQ(expand_text("name = \"mine\"\n").run.output, "results/mine");
@@ -253,7 +267,7 @@ TEST(Expand, without_axes_there_is_one_cell) {
 
 TEST(Expand, a_grid_goes_through_its_axes_as_written_the_last_fastest) {
   const Sweep sweep = expand_text("[sweep.grid]\nseed = [7, 3]\nmerge.method = [\"local\", \"average\"]\n");
-  EXPECT_EQ(sweep.axis_keys(), (std::vector<std::string>{"seed", "merge.method"}));
+  EXPECT_EQ(axis_keys(sweep.axes), (std::vector<std::string>{"seed", "merge.method"}));
   EXPECT_EQ(labels(sweep),
             (std::vector<std::string>{"seed=7 merge.method=\"local\"", "seed=7 merge.method=\"average\"",
                                       "seed=3 merge.method=\"local\"", "seed=3 merge.method=\"average\""}));
