@@ -81,6 +81,14 @@ void Optimizer::reset() {
   steps_ = 0;
 }
 
+void Optimizer::transform(const SymmetrySpec& symmetry, const GroupElement& element) {
+  const GroupElement of_squares = parts_of(element).permutations;  // which have no signs
+  for (std::size_t m = 0; m < moments_.size(); ++m) {
+    const std::span<float> moment(moments_[m].data(), static_cast<std::size_t>(moments_[m].size()));
+    symmetry.apply(m == 0 ? element : of_squares, moment);
+  }
+}
+
 void Optimizer::save(StateWriter& state) const {
   state.write(steps_);
   state.write(static_cast<std::uint64_t>(moments_.size()));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/state.hpp"
+#include "model/symmetry.hpp"
 
 namespace fleet {
 
@@ -57,6 +58,8 @@ class Optimizer {
   [[nodiscard]] OptimizerStep count_step(double factor);
   /// As new: zero moments, zero steps.
   void reset();
+  /// Goes on as if it had always trained the weights that `element` makes of those it has trained.
+  void transform(const SymmetrySpec& symmetry, const GroupElement& element);
 
   /// Adam's first and second moment, SGD's velocity, or nothing; each laid out as the weights are.
   [[nodiscard]] std::span<Eigen::VectorXf> moments() { return moments_; }

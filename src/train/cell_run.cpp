@@ -278,11 +278,7 @@ void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vecto
   // A robot's moments belong to the basis of its own weights: carry them into that of the consensus.
   const auto as_span = [](Eigen::VectorXf& v) { return std::span(v.data(), static_cast<std::size_t>(v.size())); };
   for (std::size_t i = 0; i < outcome_->elements.size(); ++i) {
-    const std::span<Eigen::VectorXf> moments = members_[i].robot->optimizer().moments();
-    for (std::size_t m = 0; m < moments.size(); ++m) {  // the second is of squares
-      const GroupElement& element = outcome_->elements[i];
-      workload_.symmetry().apply(m == 0 ? element : parts_of(element).permutations, as_span(moments[m]));
-    }
+    members_[i].robot->optimizer().transform(workload_.symmetry(), outcome_->elements[i]);
   }
   if (options_.moments == FleetOptions::Moments::kKeep) return;
 

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "base/random.hpp"
 
@@ -71,6 +73,42 @@ TEST(Optimizer, reset_makes_it_new) {
   used.step(a, random_vector(4, 8));
   fresh.step(b, random_vector(4, 8));
   EXPECT_EQ(a, b);
+}
+
+TEST(Optimizer, training_a_transformed_network_is_transforming_a_trained_one) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("in", {6, 3});
+  layout->add("recurrent", {6, 6});
+  layout->add("out", {2, 6});
+  const SymmetrySpec symmetry(layout, {{.name = "units", .size = 6, .kind = GroupKind::kSigned}},
+                              {{.tensor = 0, .axis = 0, .group = 0},
+                               {.tensor = 1, .axis = 0, .group = 0},
+                               {.tensor = 1, .axis = 1, .group = 0},
+                               {.tensor = 2, .axis = 1, .group = 0}});
+  RandomStream stream(5, Purpose::kTest);
+  const GroupElement element = symmetry.random(stream);
+  ASSERT_TRUE(std::ranges::any_of(element[0], is_negated));
+  for (const double momentum : {0.0, 0.9}) {
+    for (const auto kind : {OptimizerOptions::Kind::kAdam, OptimizerOptions::Kind::kSgd}) {
+      const OptimizerOptions options{.kind = kind, .learning_rate = 0.1, .weight_decay = 0.01, .momentum = momentum};
+      std::vector<float> plain = random_vector(1, layout->size());
+      std::vector<float> moved = plain;
+      Optimizer one(options, plain.size());
+      Optimizer other(options, plain.size());
+      for (std::uint64_t step = 0; step < 6; ++step) {
+        if (step == 3) {  // the other goes over, with what it has learnt of the first three
+          other.transform(symmetry, element);
+          symmetry.apply(element, moved);
+        }
+        std::vector<float> gradient = random_vector(10 + step, plain.size());
+        one.step(plain, gradient);
+        if (step >= 3) symmetry.apply(element, gradient);
+        other.step(moved, gradient);
+      }
+      symmetry.apply(element, plain);
+      EXPECT_EQ(plain, moved);
+    }
+  }
 }
 
 TEST(RateSchedule, warms_up_and_comes_down_along_half_a_cosine) {
