@@ -300,12 +300,14 @@ void SettingsReader::read(std::string_view key, std::vector<int>& field, Range r
   record(key, std::move(list));
 }
 
-void reject_unknown_keys(const Settings& written, const Settings& known) {
+void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out) {
   const auto leaf = [](std::string_view key) { return key.substr(key.rfind('.') + 1); };
   std::vector<std::string> names;
   for (const auto& [key, setting] : known) names.push_back(key);
   for (const auto& [key, setting] : written) {
     if (known.contains(key)) continue;
+    const auto reason = ruled_out.find(key);
+    if (reason != ruled_out.end()) reject(key, setting, reason->second);
     std::optional<std::string> meant = nearest(key, names);
     if (!meant) {  // the right name in the wrong table is the other common slip
       std::size_t best = std::numeric_limits<std::size_t>::max();
@@ -315,7 +317,7 @@ void reject_unknown_keys(const Settings& written, const Settings& known) {
         meant = name;
       }
     }
-    reject(key, setting, meant ? cat("unknown key; did you mean ", *meant, "?") : "unknown key");
+    reject(key, setting, meant ? cat("unknown key; did you mean ", *meant, "?") : "unknown key: nothing here reads it");
   }
 }
 

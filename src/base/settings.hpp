@@ -86,6 +86,9 @@ using Rows = std::vector<std::vector<double>>;
 template <class Enum>
 using Names = std::span<const std::pair<std::string_view, Enum>>;
 
+/// Of keys: why they are of no use.
+using Reasons = std::map<std::string, std::string, std::less<>>;
+
 class SettingsReader {
  public:
   explicit SettingsReader(const Settings& settings) : settings_(&settings) {}
@@ -108,8 +111,12 @@ class SettingsReader {
   template <class Enum>
   void read(std::string_view key, Enum& field, Names<Enum> names);
 
+  /// What to tell who has set `key` where nothing reads it: why it is of no use there.
+  void rule_out(std::string_view key, std::string_view why) { ruled_out_.emplace(key, why); }
+
   /// Every key read so far with its value, defaults included.
   [[nodiscard]] const Settings& resolved() const { return resolved_; }
+  [[nodiscard]] const Reasons& ruled_out() const { return ruled_out_; }
 
  private:
   [[nodiscard]] const Setting* find(std::string_view key) const;
@@ -117,13 +124,15 @@ class SettingsReader {
 
   const Settings* settings_;
   Settings resolved_;
+  Reasons ruled_out_;
 };
 
 /// The candidate nearest in edit distance, if near enough to be a slip of the fingers.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
-/// Throws ConfigError for the first key written that is not known, with the known key that was probably meant.
-void reject_unknown_keys(const Settings& written, const Settings& known);
+/// Throws ConfigError for the first key written that is not known, with the reason if there is one why it is of no use,
+/// else with the known key that was probably meant.
+void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out = {});
 
 /// ConfigError "file:line:column: key = value: complaint".
 [[noreturn]] void reject(std::string_view key, const Setting& setting, std::string_view complaint);

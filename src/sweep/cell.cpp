@@ -170,7 +170,9 @@ void check_held_out(const Cell& cell) {
          "0.1");
 }
 
-void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell) {
+/// Adds to `ruled_out` what the cell has to say of keys that it does not read.
+void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds& worlds, Cell& cell,
+               Reasons& ruled_out) {
   SettingsReader reader(chosen);
   cell.fleet = read_fleet_options(reader);
   cell.instruments = read_instrument_options(reader);
@@ -195,6 +197,7 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   if (world == worlds.end()) world = worlds.emplace(cell.workload, entry->make()).first;
   cell.facts = world->second->describe(reader);
   cell.settings = reader.resolved();
+  ruled_out.insert(reader.ruled_out().begin(), reader.ruled_out().end());
   if (merger != nullptr) {
     check_needs(cell, merger->needs());
     check_held_out(cell);
@@ -338,10 +341,11 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
   }
   Settings applied;                           // what the cells read; of keys that vary, the first cell's value
   std::map<std::string, std::size_t> places;  // by id
+  Reasons ruled_out;
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
     const Settings chosen = choose(base, sweep.axes, i, cell);
-    read_cell(chosen, table, worlds, cell);
+    read_cell(chosen, table, worlds, cell, ruled_out);
     applied.insert(cell.settings.begin(), cell.settings.end());
     const auto [twin, is_new] = places.emplace(cell.id, i);
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
@@ -356,7 +360,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
       written.insert_or_assign(axis.keys[k], Setting{axis.points.front()[k], axis.sources[k]});
     }
   }
-  reject_unknown_keys(written, known);
+  reject_unknown_keys(written, known, ruled_out);
   sweep.config = canonical_text(sweep.name, applied, sweep.axes);
   if (sweep.config.size() > kLongestText) {
     throw ConfigError(cat("the configuration has ", sweep.config.size(),

@@ -66,6 +66,10 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
     reject("model.kind", settings.resolved().at("model.kind"),
            cat("the data are ", name_of(shape.input), ", which these take: ", fitting));
   }
+  settings.rule_out(
+      "model.sign_flips",
+      "units can be negated where their activation is odd: in rnn, and in mlp without normalisation, with "
+      "model.activation = \"tanh\"");
   return model->make(settings, shape);
 }
 

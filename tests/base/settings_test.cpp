@@ -157,8 +157,12 @@ TEST(Settings, an_unknown_key_is_named_with_the_nearest_known_one) {
   EXPECT_EQ(complaint([&] { reject_unknown_keys(one("merge.epochs", std::int64_t{1}), known); }),
             "a.toml:3:5: merge.epochs = 1: unknown key; did you mean train.epochs?");
   EXPECT_EQ(complaint([&] { reject_unknown_keys(one("zzzzzzz", 1.0), known); }),
-            "a.toml:3:5: zzzzzzz = 1.0: unknown key");
+            "a.toml:3:5: zzzzzzz = 1.0: unknown key: nothing here reads it");
   EXPECT_EQ(complaint([&] { reject_unknown_keys(one("train.epochs", 1.0), known); }), "");
+  const Reasons ruled_out{{"zzzzzzz", "it is late"}, {"train.epochs", "another reads it"}};
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("zzzzzzz", 1.0), known, ruled_out); }),
+            "a.toml:3:5: zzzzzzz = 1.0: it is late");
+  EXPECT_EQ(complaint([&] { reject_unknown_keys(one("train.epochs", 1.0), known, ruled_out); }), "");
 }
 
 TEST(Value, numbers_are_written_so_that_they_read_back_the_same) {

@@ -25,6 +25,11 @@ MISTAKES = {
         "sweep.toml:15:1",
         ["train.batchsize", "did you mean train.batch_size?"],
     ),
+    "not for this network": (
+        change("hidden = [12, 8]", "hidden = [12, 8]\nsign_flips = true"),
+        "sweep.toml:12:14",
+        ["model.sign_flips", "odd", '"tanh"'],
+    ),
     "wrong table": (
         change("held_out = 0.1", "learning_rate = 0.1"),
         "sweep.toml:4:",
