@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "comm/shared_array.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
@@ -89,6 +90,7 @@ struct Extent {
   std::int64_t test = 0;
   int height = 0;
   int width = 0;
+  std::string digest;  ///< of the training labels, by which one data set is told from another
 
   [[nodiscard]] int features() const { return height * width; }
   [[nodiscard]] NetworkShape network_shape() const {
@@ -111,7 +113,9 @@ Extent read_extent(const std::filesystem::path& directory) {
   require(shape("train-labels-idx1-ubyte") == std::vector{train[0]} &&
               shape("t10k-labels-idx1-ubyte") == std::vector{test[0]},
           where, ": there are not as many labels as images");
-  return {train[0], test[0], static_cast<int>(train[1]), static_cast<int>(train[2])};
+  std::string labels(static_cast<std::size_t>(train[0]), '\0');
+  read_idx(find_idx(directory, "train-labels-idx1-ubyte"), std::as_writable_bytes(std::span(labels)));
+  return {train[0], test[0], static_cast<int>(train[1]), static_cast<int>(train[2]), Hash().add(labels).hex()};
 }
 
 class Mnist final : public World {
@@ -129,7 +133,8 @@ class Mnist final : public World {
             .train_samples = static_cast<std::int64_t>(static_cast<double>(used) * (1.0 - options.partition.held_out)),
             .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1),
             .held_out = options.partition.held_out > 0.0,
-            .gpu = options.training.device == DeviceKind::kCuda};
+            .gpu = options.training.device == DeviceKind::kCuda,
+            .data = extent.digest};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {

@@ -55,10 +55,12 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
   std::int64_t parameters = 0;
   std::int64_t dataset = 0;
+  double rank_bytes = 0;
   int robots = 1;
   for (const Cell& cell : sweep.cells) {
     parameters = std::max(parameters, cell.facts.parameters);
     dataset = std::max(dataset, cell.facts.dataset_bytes);
+    rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
     robots = std::max(robots, cell.fleet.robots);
   }
   const int smallest = groups.size(groups.count - 1);
@@ -84,7 +86,7 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
   // themselves take most of a rank.
   out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank up to "
-      << human_bytes(250e6 + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
+      << human_bytes(250e6 + rank_bytes + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
       << " weights per robot)\n";
   print_exchange(out, sweep);
   if (list_cells) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "comm/shared_array.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
@@ -71,6 +72,7 @@ fs::path locate_text(const Options& options) {
 struct Index {
   std::vector<std::string> plays;
   std::vector<TextRole> roles;
+  std::string digest;  ///< of the text
   [[nodiscard]] std::int64_t characters() const { return roles.back().text.end; }
 };
 
@@ -115,7 +117,8 @@ class TextWorld final : public World {
             .train_samples = train,
             .dataset_bytes = index.characters(),
             .held_out = options.partition.held_out > 0.0,
-            .gpu = read_device(settings) == DeviceKind::kCuda};
+            .gpu = read_device(settings) == DeviceKind::kCuda,
+            .data = index.digest};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
@@ -162,7 +165,8 @@ class TextWorld final : public World {
     if (known != indices_.end()) return known->second;
     try {
       RoleText text = read_text(options);
-      return indices_.emplace(key, Index{std::move(text.plays), std::move(text.roles)}).first->second;
+      const std::string digest = Hash().add(text.text).hex();
+      return indices_.emplace(key, Index{std::move(text.plays), std::move(text.roles), digest}).first->second;
     } catch (const Error& error) {
       throw ConfigError(cat(error.what(), "\nFetch a text with `fleet data fetch ", options.dataset,
                             "`, or name a file with plays in run.data."));

@@ -208,6 +208,7 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
   Hash id;
   id.add(to_text(outcome));
+  if (!cell.facts.data.empty()) id.add(cell.facts.data);
   // Axes are in whatever order they were written. Those that the cell reads are among its settings, where they count no
   // more than if they were no axes: a sweep that gets another axis keeps the cells that it has.
   const std::map<std::string, Value> axes(cell.axes.begin(), cell.axes.end());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/settings.hpp"
@@ -21,6 +22,8 @@ struct CellFacts {
   bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
   bool held_out = true;                          ///< whether there are data that no robot trains on
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
+  std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
+  std::string data;  ///< names what is learned from, whatever it is called and wherever it lies: part of the identity
 };
 
 class World {

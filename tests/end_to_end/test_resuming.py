@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -10,7 +11,17 @@ from pathlib import Path
 import h5py
 import pytest
 
-from conftest import Cells, Fleet, children, finish, kill_tree, outcome, table, wait_until
+from conftest import (
+    Cells,
+    Fleet,
+    children,
+    finish,
+    kill_tree,
+    outcome,
+    table,
+    wait_until,
+    write_digits,
+)
 
 SEEDS = '\n[sweep.grid]\nmerge.method = ["average", "local"]\nseed = [0, 1]\n'
 LONG = """
@@ -97,6 +108,16 @@ def test_how_a_sweep_is_run_is_no_change(fleet: Fleet, digits: Path) -> None:
     settings = ("--set", "run.threads=2", "--set", "run.ranks_per_cell=1")
     fleet.run(config, "out", *settings, ranks=2).expect(0)
     assert fleet.cells("out").stamps() == first
+
+
+def test_other_data_under_the_same_name_are_other_cells(fleet: Fleet, tmp_path: Path) -> None:
+    config = fleet.config(SEEDS)
+    fleet.data = write_digits(tmp_path / "mine", seed=1)
+    fleet.run(config, "out").expect(0)
+    shutil.rmtree(fleet.data)
+    write_digits(fleet.data, seed=2)
+    assert "4 cells done (0 of them before)" in fleet.run(config, "out").expect(0).out
+    assert "4 cells done (4 of them before)" in fleet.run(config, "out").expect(0).out
 
 
 def test_shards_add_up_to_the_whole(fleet: Fleet) -> None:
