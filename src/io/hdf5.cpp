@@ -158,12 +158,14 @@ std::string seal_of(uLong checksum) {
   return text.str();
 }
 
+enum class Seal { kIntact, kBroken, kNone };
+
 /// Whether the file ends in the seal of what is before it.
-bool is_sealed(const std::filesystem::path& path) {
+Seal read_seal(const std::filesystem::path& path) {
   const std::size_t length = seal_of(0).size();
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);  // of a directory, an error
-  if (error || size < length) return false;
+  if (error || size < length) return Seal::kNone;
   std::ifstream in(path, std::ios::binary);
   std::string block(std::size_t{1} << 20U, '\0');
   uLong checksum = 0;
@@ -175,7 +177,8 @@ bool is_sealed(const std::filesystem::path& path) {
   }
   std::string seal(length, '\0');
   in.read(seal.data(), static_cast<std::streamsize>(length));
-  return in.good() && seal == seal_of(checksum);
+  if (!in.good()) return Seal::kBroken;
+  return seal == seal_of(checksum) ? Seal::kIntact : seal.starts_with(kSeal) ? Seal::kBroken : Seal::kNone;
 }
 
 Handle link_creation() {
@@ -421,11 +424,12 @@ void Hdf5Writer::commit() {
   write_file_atomically(path_, image);
 }
 
-Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
+Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
-  require(is_sealed(path), path.string(),
-          " is not an HDF5 file of this program, or is damaged; when it is removed, its cell is run again");
+  const Seal seal = read_seal(path);
+  require(seal == Seal::kIntact || (seal == Seal::kNone && origin == Origin::kAnywhere), path.string(),
+          " is not an HDF5 file of this program, or is damaged");
   file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   require(file_ >= 0, path.string(), " is not an HDF5 file, or is damaged");
 }
@@ -506,6 +510,13 @@ std::string Hdf5Reader::read_text_attribute(const std::string& object, const std
   const Handle attribute(H5Aopen_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
                          cat("read attribute ", name, " of ", object, " in ", path_.string()));
   const Handle type(H5Aget_type(attribute), H5Tclose, "read the type of " + name);
+  if (H5Tis_variable_str(type) > 0) {  // as h5py writes them
+    char* content = nullptr;
+    check(H5Aread(attribute, type, static_cast<void*>(&content)), "read attribute " + name);
+    std::string text(content != nullptr ? content : "");
+    H5free_memory(content);
+    return text;
+  }
   std::string text(H5Tget_size(type), '\0');
   check(H5Aread(attribute, type, text.data()), "read attribute " + name);
   text.resize(strnlen(text.data(), text.size()));

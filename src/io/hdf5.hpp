@@ -76,8 +76,12 @@ class Hdf5Writer {
 
 class Hdf5Reader {
  public:
-  /// Error if the file is missing, truncated or not HDF5.
-  explicit Hdf5Reader(const std::filesystem::path& path);
+  enum class Origin {
+    kFleet,    ///< an Hdf5Writer, whose checksum it must have
+    kAnywhere  ///< other programs as well, whose files have none
+  };
+  /// Error if the file is missing, truncated, not HDF5 or not what its checksum says.
+  explicit Hdf5Reader(const std::filesystem::path& path, Origin origin = Origin::kFleet);
   Hdf5Reader(const Hdf5Reader&) = delete;
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
   ~Hdf5Reader();

@@ -233,6 +233,14 @@ std::string lines_of(const std::vector<std::string>& texts) {
   return lines;
 }
 
+Hdf5Reader open_cell(const std::filesystem::path& file) {
+  try {
+    return Hdf5Reader(file);
+  } catch (const Error& error) {
+    throw Error(cat(error.what(), "; when it is removed, its cell is run again"));
+  }
+}
+
 /// Gives each of the `cells`, from the file of the same place, the columns of settings that others have, and the axes.
 void fill_columns(std::span<const std::filesystem::path> files, const std::vector<std::string>& axes,
                   std::vector<Table>& cells) {
@@ -283,7 +291,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
   std::vector<Table> cells;
   Provenance provenance;
   for (std::size_t index = 0; index < files.size(); ++index) {
-    const Hdf5Reader reader(files[index]);
+    const Hdf5Reader reader = open_cell(files[index]);
     const std::int64_t schema = reader.read_integer_attribute("/", "schema_version");
     require(schema == kResultsSchema, files[index].string(), " has schema version ", schema, "; this program reads ",
             kResultsSchema);
