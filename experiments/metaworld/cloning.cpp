@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "base/random.hpp"
 
 namespace fleet::metaworld {
 namespace {
@@ -14,7 +16,24 @@ constexpr const char* kMean = "observation_mean";
 constexpr const char* kFactor = "observation_factor";
 constexpr float kLargest = 10;  // deviations; what a robot has never seen must not drown the rest
 
+std::int32_t shortest(const CloningRows& rows) {
+  auto steps = static_cast<std::int32_t>(rows.size());
+  for (std::size_t i = 0; i < rows.starts.size(); ++i) steps = std::min(steps, rows.end_of(i) - rows.starts[i]);
+  return steps;
+}
+
 }  // namespace
+
+std::string CloningRows::digest() const {
+  const auto text = [](const auto& numbers) {
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(numbers));
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());  // NOLINT
+  };
+  Hash hash;
+  hash.add(text(observations)).add(text(actions)).add(text(starts)).add(text(labels));
+  for (const std::string& task : tasks) hash.add(task);
+  return hash.hex();
+}
 
 CloningRows rows_of(const DemonstrationSet& set) {
   CloningRows rows;
@@ -43,13 +62,17 @@ CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, 
     require(demonstrations.size() >= 2, "there are ", demonstrations.size(), " demonstrations of ", name,
             ", and at least two are needed: one to learn from, one to be tested on");
     const auto size = static_cast<double>(demonstrations.size());
+    RandomStream stream(0, Purpose::kTestSplit, static_cast<std::uint64_t>(tasks[t]));
+    stream.shuffle(std::span(demonstrations));
     const auto tested = static_cast<std::size_t>(std::clamp(std::round(test * size), 1.0, size - 1.0));
     std::vector<std::int32_t>& test_windows = split.test.emplace_back();
     for (std::size_t i = 0; i < demonstrations.size(); ++i) {
       const std::int32_t begin = rows.starts[demonstrations[i]];
       const std::int32_t end = rows.end_of(demonstrations[i]);
-      require(end - begin >= window, "demonstration ", demonstrations[i], ", of ", name, ", has ", end - begin,
-              " steps, fewer than data.window = ", window);
+      if (end - begin < window) {
+        throw ConfigError(cat("data.window = ", window, " is longer than demonstration ", demonstrations[i], ", of ",
+                              name, ", which has ", end - begin, " steps; the shortest has ", shortest(rows)));
+      }
       std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_windows;
       for (std::int32_t row = begin; row < end; row += window) side.push_back(std::min(row, end - window));
       split.demonstrations.resize(split.train.size(), static_cast<std::int32_t>(demonstrations[i]));

@@ -22,6 +22,8 @@ struct CloningRows {
   std::vector<std::string> tasks;    ///< in the order of their first demonstration
   std::vector<std::int32_t> starts;  ///< first row of each demonstration
   [[nodiscard]] std::size_t size() const { return labels.size(); }
+  /// A name for all of it: sixteen hexadecimal digits.
+  [[nodiscard]] std::string digest() const;
   /// Behind the last row of a demonstration.
   [[nodiscard]] std::int32_t end_of(std::size_t demonstration) const {
     const std::size_t next = demonstration + 1;
@@ -37,10 +39,10 @@ struct CloningSplit {
   std::vector<std::int32_t> demonstrations;     ///< of `train`: from which
   std::vector<std::vector<std::int32_t>> test;  ///< [task]
 };
-/// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task the last
+/// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task some
 /// `test` of them, at least one. Windows of `window` rows follow each other through a demonstration; where its last row
 /// would be left out, the last window overlaps the one before. Error for a task (id, as task_of() takes it) with fewer
-/// than two demonstrations, and for a demonstration that is shorter than a window.
+/// than two demonstrations; ConfigError for a demonstration that is shorter than a window.
 [[nodiscard]] CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window);
 
 /// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 
 #include "base/error.hpp"
 #include "metaworld/experts.hpp"
@@ -17,11 +18,18 @@ namespace {
 using namespace metaworld;
 namespace po = boost::program_options;
 
+constexpr std::int64_t kLargestGoalSeed = 0xffffffff;  // as the reference's generator takes them
 constexpr int kPictureSize = 480;
 constexpr int kStepsPerPicture = 2;  // of 80 a second, so that the film runs in real time
 
 std::string assets_of(const po::variables_map& values) {
   return values.contains("assets") ? values["assets"].as<std::string>() : default_assets().string();
+}
+
+std::int64_t seed_of(const po::variables_map& values, std::int64_t largest) {
+  const auto seed = values["seed"].as<std::int64_t>();
+  if (seed < 0 || seed > largest) throw ConfigError(cat("--seed ", seed, ": expected 0 to ", largest));
+  return seed;
 }
 
 int positive(const po::variables_map& values, const char* name) {
@@ -39,8 +47,8 @@ std::vector<Job> rollout_jobs(const std::vector<int>& tasks, int episodes, const
     const auto benchmark = benchmark_variations(std::span(&task, 1), seed).front();
     RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
     for (int i = 0; i < episodes; ++i) {
-      const Variation drawn = goals == "random" ? draw_variation(task_of(task), stream)
-                                                : benchmark[static_cast<std::size_t>(i % kBenchmarkGoals)];
+      const Variation drawn =
+          goals == "random" ? draw_variation(task_of(task), stream) : benchmark[static_cast<std::size_t>(i)];
       jobs.push_back({.task = task, .variation = drawn});
     }
   }
@@ -58,8 +66,8 @@ Policy make_policy(const std::string& name) {
 }
 
 /// Runs the jobs here, one after another, with pictures.
-std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& policy, const std::string& assets,
-                                  const std::string& path) {
+std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& policy, int steps,
+                                  const std::string& assets, const std::string& path) {
   Film film(path);
   std::vector<EpisodeResult> results;
   for (const Job& job : jobs) {
@@ -69,9 +77,10 @@ std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& po
     environment.reset(job.variation);
     film.add(renderer.draw(environment));
     int step = 0;
-    results.push_back(roll_out(environment, policy, [&](Environment& now) {
+    const auto draw = [&](Environment& now) {
       if (++step % kStepsPerPicture == 0) film.add(renderer.draw(now));
-    }));
+    };
+    results.push_back(roll_out(environment, policy, draw, steps));
   }
   film.finish();
   std::cout << film.pictures() << " pictures in " << path << '\n';
@@ -108,7 +117,9 @@ int rollout(const Arguments& arguments) {
   options.add_options()("episodes", po::value<int>()->default_value(50), "episodes of each task");
   options.add_options()("goals", po::value<std::string>()->default_value("benchmark"),
                         "benchmark: the 50 of MT1 with this seed; random: as many others as there are episodes");
-  options.add_options()("seed", po::value<std::uint32_t>()->default_value(42), "of the goals");
+  options.add_options()("seed", po::value<std::int64_t>()->default_value(42), "of the goals");
+  options.add_options()("steps", po::value<int>()->default_value(kEpisodeSteps),
+                        "of an episode at most; sweeps have evaluate.max_steps");
   options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
   options.add_options()("assets", po::value<std::string>(),
                         "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
@@ -124,16 +135,22 @@ int rollout(const Arguments& arguments) {
     if (goals != "benchmark" && goals != "random") {
       throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
     }
+    const int episodes = positive(*values, "episodes");
+    if (goals == "benchmark" && episodes > kBenchmarkGoals) {
+      throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", kBenchmarkGoals,
+                            " goals a task; with --goals random there are as many as you like"));
+    }
+    const int steps = positive(*values, "steps");
     const std::vector<Job> jobs =
-        rollout_jobs(tasks, positive(*values, "episodes"), goals, (*values)["seed"].as<std::uint32_t>());
+        rollout_jobs(tasks, episodes, goals, static_cast<std::uint32_t>(seed_of(*values, kLargestGoalSeed)));
     if (values->contains("render")) {
       if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
-      print_results(tasks, render(jobs, policy, assets_of(*values), (*values)["render"].as<std::string>()));
+      print_results(tasks, render(jobs, policy, steps, assets_of(*values), (*values)["render"].as<std::string>()));
       return 0;
     }
     Workshop workshop(assets_of(*values));
     Trials trials(jobs, workshop);
-    const std::vector<EpisodeResult> results = evaluate(trials, policy, world);
+    const std::vector<EpisodeResult> results = evaluate(trials, policy, steps, world);
     if (world.is_root()) print_results(tasks, results);
     return 0;
   });
@@ -159,8 +176,9 @@ int demos(const Arguments& arguments) {
   options.add_options()("episodes", po::value<int>()->default_value(50), "successful episodes of each task");
   options.add_options()(
       "noise", po::value<double>()->default_value(0),
-      "largest deviation of what jogs the hand, in units of action; an episode's own is drawn below it");
-  options.add_options()("seed", po::value<std::uint64_t>()->default_value(0), "of goals and noise");
+      "largest deviation of what is added to the hand's actions, in units of action; an episode's own is drawn below "
+      "it. Where it is not 0, pushes of up to 1 come now and then besides");
+  options.add_options()("seed", po::value<std::int64_t>()->default_value(0), "of goals and noise");
   options.add_options()("output,o", po::value<std::string>()->required(), "file to write");
   options.add_options()("assets", po::value<std::string>(),
                         "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
@@ -169,9 +187,10 @@ int demos(const Arguments& arguments) {
     if (!values) return 0;
     const std::string names = (*values)["tasks"].as<std::string>();
     const std::vector<int> tasks = find_tasks(names);
-    const RecordingOptions recording{.episodes = positive(*values, "episodes"),
-                                     .noise = (*values)["noise"].as<double>(),
-                                     .seed = (*values)["seed"].as<std::uint64_t>()};
+    const RecordingOptions recording{
+        .episodes = positive(*values, "episodes"),
+        .noise = (*values)["noise"].as<double>(),
+        .seed = static_cast<std::uint64_t>(seed_of(*values, std::numeric_limits<std::int64_t>::max()))};
     if (!(recording.noise >= 0 && recording.noise <= 2)) {
       throw ConfigError(cat("--noise ", recording.noise, ": expected 0 to 2"));
     }
@@ -192,7 +211,8 @@ int demos(const Arguments& arguments) {
   });
 }
 
-int tasks(const Arguments& /*arguments*/) {
+int tasks(const Arguments& arguments) {
+  if (!arguments.empty()) throw ConfigError("usage: fleet metaworld tasks");
   for (const TaskSpec& task : task_table()) std::cout << task.name << '\n';
   return 0;
 }

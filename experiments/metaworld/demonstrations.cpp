@@ -61,9 +61,13 @@ Demonstration read_episode(const Hdf5Reader& file, const std::string& where, con
   episode.actions = read_rows(file, where, group + "/actions", {steps, kActionSize});
   episode.observations = read_rows(file, where, group + "/observations", {steps + 1, kObservationSize});
   episode.success = episode.rewards.back() > 0;
+  require(file.has_attribute(group, "task"), where, ": ", group, " does not say which task it shows; an attribute ",
+          "task, say \"reach-v3\", is needed");
   episode.task = file.read_text_attribute(group, "task");
-  episode.noise = file.read_real_attribute(group, "noise");
-  episode.attempts = static_cast<int>(file.read_integer_attribute(group, "attempts"));
+  if (file.has_attribute(group, "noise")) episode.noise = file.read_real_attribute(group, "noise");
+  if (file.has_attribute(group, "attempts")) {
+    episode.attempts = static_cast<int>(file.read_integer_attribute(group, "attempts"));
+  }
   return episode;
 }
 
@@ -83,7 +87,7 @@ void write_demonstrations(const std::filesystem::path& path, const Demonstration
 }
 
 DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
-  const Hdf5Reader file(path);
+  const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
   DemonstrationSet set;
   const std::int64_t count = file.read_integer_attribute("/", "total_episodes");
   const std::int64_t total = file.read_integer_attribute("/", "total_steps");
@@ -94,7 +98,9 @@ DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
     steps += static_cast<std::int64_t>(set.episodes.back().steps());
   }
   require(steps == total, path.string(), " holds ", steps, " steps, its header says ", total);
-  for (const char* name : kProvenance) set.provenance.emplace(name, file.read_text_attribute("/", name));
+  for (const char* name : kProvenance) {
+    if (file.has_attribute("/", name)) set.provenance.emplace(name, file.read_text_attribute("/", name));
+  }
   return set;
 }
 

@@ -1,5 +1,7 @@
-// Demonstrations on disk, in the layout of Minari's datasets, so that Python tools read them: episode_K/observations
-// (steps + 1 rows), actions, rewards, terminations, truncations (steps rows each), and attributes.
+// Demonstrations on disk, in the layout of Minari's datasets, so that Python tools read and write them:
+// episode_K/observations (steps + 1 rows), actions, rewards, terminations, truncations (steps rows each), and
+// attributes. Of others' files the flags are not looked at, and the only attributes needed are those of the file,
+// total_episodes and total_steps, and of each episode its task.
 //
 // Knows nothing of the simulator.
 #pragma once
@@ -33,7 +35,7 @@ struct DemonstrationSet {
 /// Error if the file cannot be written; it appears complete or not at all.
 void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set);
 
-/// Error naming file and episode for what is missing, cut short, of another shape or not finite.
+/// Of any program's. Error naming file and episode for what is missing, cut short, of another shape or not finite.
 [[nodiscard]] DemonstrationSet read_demonstrations(const std::filesystem::path& path);
 
 }  // namespace fleet::metaworld

@@ -15,7 +15,8 @@ namespace fleet::metaworld {
 
 struct RecordingOptions {
   int episodes = 50;  ///< of each task
-  double noise = 0;   ///< largest deviation of the noise, in units of action; an episode's own is uniform below it
+  double noise = 0;   ///< largest deviation of the noise, in units of action; an episode's own is uniform below it.
+                      ///< Where it is not 0 there are pushes of up to 1 besides
   std::uint64_t seed = 0;
   int attempts = 20;  ///< a failure is discarded and tried anew; Error after so many
 };

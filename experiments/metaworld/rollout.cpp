@@ -33,14 +33,14 @@ EpisodeResult Trials::run(std::size_t job, const Policy& policy, int steps) {
   return roll_out(environment, policy, {}, steps);
 }
 
-std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm) {
+std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, int steps, const Comm& comm) {
   constexpr std::size_t kRow = 4;  // job, success, diverged, steps
   std::vector<double> mine;
   comm.together([&] {
     for (auto i = static_cast<std::size_t>(comm.rank()); i < trials.size();
          i += static_cast<std::size_t>(comm.size())) {
       if (comm.stop_requested()) return;
-      const EpisodeResult result = trials.run(i, policy);
+      const EpisodeResult result = trials.run(i, policy, steps);
       mine.insert(mine.end(), {static_cast<double>(i), result.success ? 1.0 : 0.0, result.diverged ? 1.0 : 0.0,
                                static_cast<double>(result.steps)});
     }

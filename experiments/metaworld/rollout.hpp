@@ -87,6 +87,6 @@ class Trials {
 
 /// Runs every trial, each rank every size-th, so that all have their share of slow tasks. Results in the order of jobs,
 /// on every rank. Collective; Error on all ranks alike.
-[[nodiscard]] std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, const Comm& comm);
+[[nodiscard]] std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, int steps, const Comm& comm);
 
 }  // namespace fleet::metaworld

@@ -40,6 +40,9 @@ std::vector<int> find_tasks(std::string_view names) {
     }
   }
   if (ids.empty()) throw ConfigError("no Meta-World task is named");
+  for (auto id = ids.begin(); id != ids.end(); ++id) {
+    if (std::find(ids.begin(), id, *id) != id) throw ConfigError(cat("task ", task_of(*id).name, " is named twice"));
+  }
   return ids;
 }
 

@@ -123,7 +123,7 @@ struct TaskSpec {
 }
 
 /// Ids of the tasks that `names` stands for: "mt10", "mt50", or names with or without "-v3", separated by commas.
-/// ConfigError naming the nearest for one that is none.
+/// ConfigError naming the nearest for one that is none, and for one that is named twice.
 [[nodiscard]] std::vector<int> find_tasks(std::string_view names);
 
 }  // namespace fleet::metaworld

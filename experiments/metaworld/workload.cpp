@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "base/error.hpp"
 #include "metaworld/goals.hpp"
@@ -127,20 +126,21 @@ CloningOptions read_cloning_options(SettingsReader& settings) {
   CloningOptions options;
   std::string tasks = "mt10";
   settings.read("data.tasks", tasks);
-  const auto refuse = [&](const std::string& why) { reject("data.tasks", settings.resolved().at("data.tasks"), why); };
   try {
     options.tasks = find_tasks(tasks);
   } catch (const ConfigError& error) {
-    refuse(error.what());
-  }
-  if (std::set<int>(options.tasks.begin(), options.tasks.end()).size() < options.tasks.size()) {
-    refuse("a task is named twice");
+    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
   }
   settings.read("data.one_hot", options.one_hot);
   settings.read("data.test", options.test, between(0.01, 0.9));
-  int window = 16;
-  settings.read("data.window", window, between(1, kEpisodeSteps));
-  options.shape = choose_shape(settings, options.shapes(window));
+  constexpr int kWindow = 16;
+  options.shape = choose_shape(settings, options.shapes(kWindow));
+  if (options.shape.input == NetworkShape::Input::kSequence) {
+    settings.read("data.window", options.shape.steps, between(1, kEpisodeSteps));
+  } else {
+    settings.rule_out("data.window",
+                      "an mlp sees one observation at a time; rnn, lstm, gru and transformer see windows");
+  }
   settings.read("evaluate.episodes", options.episodes, at_least(1));
   settings.read("evaluate.max_steps", options.max_steps, between(1, kEpisodeSteps));
   options.partition = read_partition_options(settings);

@@ -14,6 +14,8 @@ namespace {
 using namespace metaworld;
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kSceneBytes = 15'000'000;  // that a rank needs for a task: its scene, compiled, and states
+
 struct Options {
   fs::path file = "demos.h5";
   std::string tasks;  ///< as they were named
@@ -64,7 +66,7 @@ class MetaWorld final : public World {
  public:
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
-    const CloningRows& index = index_of(options);
+    const CloningRows& index = index_of(options).rows;
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
     (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
     const auto train = static_cast<double>(split(options, index).train.size());
@@ -72,7 +74,9 @@ class MetaWorld final : public World {
             .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
             .dataset_bytes = static_cast<std::int64_t>(index.size() * (kObservationSize + kActionSize) * sizeof(float)),
             .held_out = options.cloning.partition.held_out > 0.0,
-            .gpu = options.cloning.training.device == DeviceKind::kCuda};
+            .gpu = options.cloning.training.device == DeviceKind::kCuda,
+            .rank_bytes = kSceneBytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
+            .data = index_of(options).digest};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
@@ -87,7 +91,7 @@ class MetaWorld final : public World {
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options)),
+    return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options).rows),
                                  make_network(settings, options.cloning.shape), workshop_);
   }
 
@@ -96,19 +100,27 @@ class MetaWorld final : public World {
     try {
       const CloningOptions& cloning = options.cloning;
       return split_windows(index, cloning.tasks, cloning.test, std::max(1, cloning.shape.steps));
+    } catch (const ConfigError& error) {
+      throw ConfigError(cat(options.file.string(), ": ", error.what()));
     } catch (const Error& error) {
       throw ConfigError(cat(options.file.string(), ": ", error.what(), "\n", advice(options)));
     }
   }
 
   /// A file as every rank knows it: all but its numbers.
-  const CloningRows& index_of(const Options& options) {
+  struct Index {
+    CloningRows rows;
+    std::string digest;  ///< of all, the numbers included
+  };
+
+  const Index& index_of(const Options& options) {
     const auto known = indices_.find(options.file);
     if (known != indices_.end()) return known->second;
     try {
-      CloningRows index = rows_of(read_demonstrations(options.file));
-      index.observations = std::vector<float>();  // {} would keep the memory
-      index.actions = std::vector<float>();
+      Index index{.rows = rows_of(read_demonstrations(options.file))};
+      index.digest = index.rows.digest();
+      index.rows.observations = std::vector<float>();  // {} would keep the memory
+      index.rows.actions = std::vector<float>();
       return indices_.emplace(options.file, std::move(index)).first->second;
     } catch (const Error& error) {
       throw ConfigError(cat(error.what(), "\n", advice(options)));
@@ -116,12 +128,14 @@ class MetaWorld final : public World {
   }
 
   static std::string advice(const Options& options) {
-    return cat("Record demonstrations with `fleet metaworld demos --tasks ", options.tasks, " --noise 0.6 -o ",
-               options.file.string(), "`, or name a file of them in data.demos.");
+    const bool taken = fs::exists(options.file);
+    return cat("Record demonstrations with `fleet metaworld demos --tasks ", options.tasks,
+               " --episodes 100 --noise 0.4 -o ", taken ? "ANOTHER.h5" : options.file.string(),
+               "`, or name a file of them in data.demos.");
   }
 
   Workshop workshop_{default_assets()};  // scenes compiled so far, for all cells
-  std::map<fs::path, CloningRows> indices_;
+  std::map<fs::path, Index> indices_;
   LoadedData<fs::path, SharedRows> loaded_;
 };
 

@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   kSystem = 20,         ///< a dynamical system drawn at random
   kDemonstration = 21,  ///< an expert's episode: what varies in it, and what disturbs it
   kRollout = 22,        ///< what varies in an episode under a policy
+  kTestSplit = 23,      ///< which demonstrations are tested on
 };
 
 class RandomStream {

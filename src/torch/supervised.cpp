@@ -41,7 +41,8 @@ class SupervisedWorkload final : public Workload {
 
   std::unique_ptr<Robot> make_finetune_robot() override {
     std::unique_ptr<Robot> robot = make_pooled_robot(static_cast<int>(problem_.shards.size()), &Shard::held_out);
-    require(robot->samples() > 0, "data.held_out = 0 leaves nothing to finetune a merged policy on");
+    require(robot->samples() > 0,
+            "no robot holds anything back to finetune a merged policy on; data.held_out is too small");
     return robot;
   }
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
-#include <set>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -13,24 +13,48 @@ namespace {
 
 using Indices = std::vector<std::int32_t>;
 
-/// A class's samples, dealt without repetition until they run out.
+/// Samples that stay together: those of an episode, or one by itself.
+using Card = Indices;
+using Cards = std::vector<Card>;
+
+std::size_t samples_of(const Cards& cards) {
+  return std::accumulate(cards.begin(), cards.end(), std::size_t{0},
+                         [](std::size_t sum, const Card& card) { return sum + card.size(); });
+}
+
+void append(const Card& card, Indices& hand) {
+  hand.insert(hand.end(), card.begin(), card.end());
+}
+
+/// Whether whole cards come nearer to `wanted` samples with the next than without.
+bool takes(std::ptrdiff_t wanted, const Card& next) {
+  return 2 * wanted >= static_cast<std::ptrdiff_t>(next.size());
+}
+
+/// A class's cards, dealt without repetition until they run out.
 class Deck {
  public:
-  explicit Deck(std::span<const std::int32_t> cards) : cards_(cards.begin(), cards.end()) {}
+  explicit Deck(const Cards& cards) : cards_(cards) {}
   [[nodiscard]] bool empty() const { return cards_.empty(); }
 
-  void deal(std::size_t count, RandomStream& stream, Indices& hand) {
-    for (std::size_t i = 0; i < count; ++i) {
+  /// Deals as near to `wanted` samples as whole cards come; how many more it should have been.
+  std::ptrdiff_t deal(std::ptrdiff_t wanted, RandomStream& stream, Indices& hand) {
+    while (wanted > 0) {
       if (next_ == cards_.size()) {
         stream.shuffle(std::span(cards_));
         next_ = 0;
       }
-      hand.push_back(cards_[next_++]);
+      const Card& card = cards_[next_];
+      if (!takes(wanted, card)) break;
+      append(card, hand);
+      wanted -= static_cast<std::ptrdiff_t>(card.size());
+      ++next_;
     }
+    return wanted;
   }
 
  private:
-  Indices cards_;
+  Cards cards_;
   std::size_t next_ = 0;
 };
 
@@ -45,42 +69,52 @@ std::vector<double> restrict_to(std::vector<double> shares, const std::vector<De
   return shares;
 }
 
-std::vector<Indices> mixture(const std::vector<Indices>& by_class, const std::vector<std::vector<double>>& mixtures,
+std::vector<Indices> mixture(const std::vector<Cards>& by_class, const std::vector<std::vector<double>>& mixtures,
                              RandomStream& stream) {
   std::vector<Deck> decks(by_class.begin(), by_class.end());
   std::size_t total = 0;
-  for (const Indices& members : by_class) total += members.size();
+  for (const Cards& members : by_class) total += samples_of(members);
   std::vector<Indices> hands(mixtures.size());
   if (total == 0) return hands;
   const std::size_t size = total / mixtures.size();
+  std::vector<std::ptrdiff_t> missing(decks.size(), 0);  // of each class, what whole cards owe the robots so far
   for (std::size_t i = 0; i < hands.size(); ++i) {
     const std::vector<std::size_t> counts = apportion(restrict_to(mixtures[i], decks), size);
-    for (std::size_t k = 0; k < decks.size(); ++k) decks[k].deal(counts[k], stream, hands[i]);
-  }
-  return hands;
-}
-
-std::vector<Indices> per_class(const std::vector<Indices>& by_class, const std::vector<std::vector<double>>& splits,
-                               std::size_t robots) {
-  std::vector<Indices> hands(robots);
-  for (std::size_t k = 0; k < by_class.size(); ++k) {
-    const std::vector<std::size_t> counts = apportion(splits[k], by_class[k].size());
-    auto from = by_class[k].begin();
-    for (std::size_t i = 0; i < robots; ++i) {
-      const auto to = from + static_cast<std::ptrdiff_t>(counts[i]);
-      hands[i].insert(hands[i].end(), from, to);
-      from = to;
+    for (std::size_t k = 0; k < decks.size(); ++k) {
+      if (counts[k] == 0) continue;
+      missing[k] = decks[k].deal(static_cast<std::ptrdiff_t>(counts[k]) + missing[k], stream, hands[i]);
     }
   }
   return hands;
 }
 
-std::vector<Indices> iid(const std::vector<Indices>& by_class, std::size_t robots, RandomStream& stream) {
-  Indices all;
-  for (const Indices& members : by_class) all.insert(all.end(), members.begin(), members.end());
+std::vector<Indices> per_class(const std::vector<Cards>& by_class, const std::vector<std::vector<double>>& splits,
+                               std::size_t robots) {
+  std::vector<Indices> hands(robots);
+  for (std::size_t k = 0; k < by_class.size(); ++k) {
+    const std::vector<std::size_t> counts = apportion(splits[k], samples_of(by_class[k]));
+    auto next = by_class[k].begin();
+    std::ptrdiff_t missing = 0;
+    for (std::size_t i = 0; i < robots; ++i) {
+      missing += static_cast<std::ptrdiff_t>(counts[i]);
+      for (; next != by_class[k].end() && missing > 0 && takes(missing, *next); ++next) {
+        append(*next, hands[i]);
+        missing -= static_cast<std::ptrdiff_t>(next->size());
+      }
+    }
+  }
+  return hands;
+}
+
+std::vector<Indices> iid(const std::vector<Cards>& by_class, std::size_t robots, RandomStream& stream) {
+  Cards all;
+  for (const Cards& members : by_class) all.insert(all.end(), members.begin(), members.end());
   stream.shuffle(std::span(all));
   std::vector<Indices> hands(robots);
-  for (std::size_t i = 0; i < all.size(); ++i) hands[i % robots].push_back(all[i]);
+  for (const Card& card : all) {
+    append(card, *std::min_element(hands.begin(), hands.end(),
+                                   [](const Indices& a, const Indices& b) { return a.size() < b.size(); }));
+  }
   return hands;
 }
 
@@ -101,37 +135,46 @@ std::vector<Indices> draw_by_class(std::span<const std::uint8_t> labels, int cla
   return by_class;
 }
 
-/// Takes the last `share` of every class away, rounded to the nearest sample.
-std::vector<Indices> split_off(std::vector<Indices>& by_class, double share) {
-  std::vector<Indices> taken;
-  for (Indices& members : by_class) {
-    const auto count = std::lround(share * static_cast<double>(members.size()));
-    taken.emplace_back(members.end() - count, members.end());
-    members.resize(members.size() - static_cast<std::size_t>(count));
+/// Each sample by itself or, where it is of an episode, with the others: in order, where the first of them stood.
+Cards cards_of(const Indices& samples, std::span<const std::int32_t> episodes) {
+  Cards cards;
+  std::map<std::int32_t, std::size_t> places;
+  for (const std::int32_t sample : samples) {
+    const bool alone = episodes.empty();
+    const std::size_t place =
+        alone ? cards.size() : places.emplace(episodes[static_cast<std::size_t>(sample)], cards.size()).first->second;
+    if (place == cards.size()) cards.emplace_back();
+    cards[place].push_back(sample);
   }
-  return taken;
+  for (Card& card : cards) std::sort(card.begin(), card.end());
+  return cards;
 }
 
-/// Takes `share` of every class's episodes away, drawn by the order of its samples.
-std::vector<Indices> split_off_whole(std::vector<Indices>& by_class, double share,
-                                     std::span<const std::int32_t> episodes) {
-  const auto episode_of = [&](std::int32_t sample) { return episodes[static_cast<std::size_t>(sample)]; };
-  std::vector<Indices> taken;
-  for (Indices& members : by_class) {
-    Indices order;  // of the first sample of each
-    std::set<std::int32_t> met;
-    for (const std::int32_t sample : members) {
-      if (met.insert(episode_of(sample)).second) order.push_back(episode_of(sample));
-    }
-    const auto all = static_cast<double>(order.size());
-    const double count = share > 0 && all >= 2 ? std::clamp(std::round(share * all), 1.0, all - 1) : 0;
-    const std::set<std::int32_t> chosen(order.end() - static_cast<std::ptrdiff_t>(count), order.end());
-    const auto from = std::stable_partition(members.begin(), members.end(),
-                                            [&](std::int32_t sample) { return !chosen.contains(episode_of(sample)); });
+/// Takes the last `share` of every class away, rounded to the nearest card; for `some`, at least one of each class that
+/// has two, and never all.
+std::vector<Cards> split_off(std::vector<Cards>& by_class, double share, bool some) {
+  std::vector<Cards> taken;
+  for (Cards& members : by_class) {
+    const auto all = static_cast<double>(members.size());
+    double count = std::round(share * all);
+    if (some && share > 0.0 && all >= 2.0) count = std::clamp(count, 1.0, all - 1.0);
+    const auto from = members.end() - static_cast<std::ptrdiff_t>(count);
     taken.emplace_back(from, members.end());
     members.erase(from, members.end());
   }
   return taken;
+}
+
+/// The samples of each class's cards by themselves, shuffled.
+std::vector<Cards> apart(const std::vector<Cards>& by_class, RandomStream& stream) {
+  std::vector<Cards> singles;
+  for (const Cards& cards : by_class) {
+    Indices samples;
+    for (const Card& card : cards) append(card, samples);
+    stream.shuffle(std::span(samples));
+    singles.push_back(cards_of(samples, {}));
+  }
+  return singles;
 }
 
 }  // namespace
@@ -169,18 +212,21 @@ std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, 
                              std::uint64_t seed, std::span<const std::int32_t> episodes) {
   RandomStream stream(seed, Purpose::kPartition);
   const auto robots = static_cast<std::size_t>(options.robots);
-  std::vector<Indices> train = draw_by_class(labels, classes, options.samples, stream);
   require(episodes.empty() || episodes.size() == labels.size(), "there are ", episodes.size(), " episodes for ",
           labels.size(), " samples");
-  const std::vector<Indices> held_out =
-      episodes.empty() ? split_off(train, options.held_out) : split_off_whole(train, options.held_out, episodes);
+  std::vector<Cards> train;
+  for (const Indices& samples : draw_by_class(labels, classes, options.samples, stream)) {
+    train.push_back(cards_of(samples, episodes));
+  }
+  std::vector<Cards> held_out = split_off(train, options.held_out, !episodes.empty());
+  if (!episodes.empty()) held_out = apart(held_out, stream);
 
   std::vector<std::vector<double>> weights;  // per robot over classes, or per class over robots
   const bool mixed = options.kind == PartitionOptions::Kind::kMixture;
   for (std::size_t i = 0; i < (mixed ? robots : train.size()); ++i) {
     weights.push_back(stream.dirichlet(options.alpha, mixed ? train.size() : robots));
   }
-  const auto deal = [&](const std::vector<Indices>& by_class) {
+  const auto deal = [&](const std::vector<Cards>& by_class) {
     switch (options.kind) {
       case PartitionOptions::Kind::kMixture:
         return mixture(by_class, weights, stream);

@@ -40,9 +40,12 @@ struct Shard {
 ///
 /// kMixture deals each class from a shuffled deck that is shuffled anew when it runs out, so that shards are disjoint
 /// as far as the mixture allows and the mixture is exact. The other two are always disjoint and use every sample.
-/// Held-out samples are split off per class beforehand: none is in any robot's training shard. Where samples come in
-/// episodes, of which those of one resemble each other or even overlap, `episodes` has each sample's: whole episodes
-/// are held out then, of each class with two of them at least one and never all, and `held_out` is a share of episodes.
+/// Held-out samples are split off per class beforehand: none is in any robot's training shard.
+///
+/// Where samples come in episodes, those of one resemble each other or even overlap; `episodes` has each sample's, and
+/// whole episodes are dealt and held out then. What a robot gets of a class is within an episode of the above.
+/// `held_out` is a share of episodes, of each class with two at least one and never all; what is held out is dealt by
+/// single samples, since it is but looked at.
 [[nodiscard]] std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes,
                                            const PartitionOptions& options, std::uint64_t seed,
                                            std::span<const std::int32_t> episodes = {});

@@ -72,6 +72,45 @@ def test_demonstrations_have_minaris_layout_and_the_same_bytes_on_any_number_of_
             assert episode["rewards"][:].sum() == 1
 
 
+def h5py_demonstrations(path: Path, observation_size: int = 39) -> Path:
+    """As a Python tool would write them: float64, and no attributes but those that are needed."""
+    rng = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        file.attrs.update(total_episodes=4, total_steps=80)
+        for k in range(4):
+            episode = file.create_group(f"episode_{k}")
+            episode.attrs["task"] = "reach-v3"
+            episode["observations"] = rng.normal(size=(21, observation_size))
+            episode["actions"] = rng.uniform(-1, 1, size=(20, 4))
+            episode["rewards"] = np.append(np.zeros(19), 1.0)
+    return path
+
+
+def plan(demonstrations: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    config = demonstrations.with_suffix(".toml")
+    config.write_text(
+        f'workload = "metaworld"\ndata.demos = "{demonstrations}"\ndata.tasks = "reach"\n'
+    )
+    command = [BINARY, "plan", config, *(word for s in settings for word in ("--set", s))]
+    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
+    planned = plan(h5py_demonstrations(tmp_path / "mine.h5"))
+    assert planned.returncode == 0, planned.stderr
+    refused = plan(h5py_demonstrations(tmp_path / "other.h5", observation_size=38))
+    assert refused.returncode == 2
+    assert "episode_0/observations is 21 x 38, expected 21 x 39" in refused.stderr
+    with h5py.File(h5py_demonstrations(tmp_path / "nameless.h5"), "a") as file:
+        del file["episode_2"].attrs["task"]
+    nameless = plan(tmp_path / "nameless.h5")
+    assert nameless.returncode == 2
+    assert "episode_2 does not say which task it shows" in nameless.stderr
+
+
 def test_pictures_show_something(tmp_path: Path) -> None:
     run = metaworld("rollout", "reach", "--episodes", "1", "--render", str(tmp_path / "frames"))
     if "no off-screen OpenGL" in run.stderr:
@@ -96,6 +135,12 @@ def test_pictures_show_something(tmp_path: Path) -> None:
         (["demos", "--tasks", "reach"], "output"),
         (["demos", "--noise", "-1", "-o", "x.h5"], "--noise -1: expected 0 to 2"),
         (["film"], "there is no command film"),
+        (["rollout", "reach,push,reach"], "task reach is named twice"),
+        (["demos", "--tasks", "mt10,reach", "-o", "x.h5"], "task reach is named twice"),
+        (["rollout", "reach", "--episodes", "51"], "--episodes 51: the benchmark has 50 goals"),
+        (["rollout", "reach", "--seed", "-1"], "--seed -1: expected 0 to 4294967295"),
+        (["rollout", "reach", "--steps", "0"], "--steps 0: expected 1 or more"),
+        (["tasks", "--all"], "usage: fleet metaworld tasks"),
     ],
 )
 def test_misuse_is_explained(arguments: list[str], message: str) -> None:

@@ -74,11 +74,19 @@ TEST_F(DemonstrationsTest, refuse_a_file_cut_short) {
   expect_complaint({"damaged"});
 }
 
-TEST_F(DemonstrationsTest, refuse_another_observation) {
-  set_.episodes[1].observations.resize(4 * kObservationSize);
-  set_.episodes[1].actions.resize(2 * kActionSize);
-  set_.episodes[1].actions.push_back(std::numeric_limits<float>::infinity());
-  set_.episodes[1].actions.resize(3 * kActionSize);
+TEST_F(DemonstrationsTest, refuse_a_flipped_bit) {
+  write_demonstrations(path_, set_);
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(fs::file_size(path_) / 2));
+  const char byte = static_cast<char>(file.peek() ^ 1);
+  file.seekp(file.tellg());
+  file.put(byte);
+  file.close();
+  expect_complaint({"damaged"});
+}
+
+TEST_F(DemonstrationsTest, refuse_what_is_not_finite) {
+  set_.episodes[1].actions[5] = std::numeric_limits<float>::infinity();
   write_demonstrations(path_, set_);
   expect_complaint({"episode_1/actions", "not finite"});
 }

@@ -65,10 +65,10 @@ TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   for (Job& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
   Workshop workshop(default_assets());
   Trials trials(jobs, workshop);
-  const auto together = evaluate(trials, expert_action, world);
+  const auto together = evaluate(trials, expert_action, kEpisodeSteps, world);
   Trials again(jobs, workshop);
-  const auto alone = evaluate(again, expert_action, world.split(world.rank()));
-  const auto from_stored_starts = evaluate(again, expert_action, world.split(world.rank()));
+  const auto alone = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
+  const auto from_stored_starts = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     EXPECT_EQ(together[i].success, alone[i].success);
     EXPECT_EQ(together[i].steps, alone[i].steps);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.hpp"
 #include "io/model_file.hpp"
@@ -52,6 +53,7 @@ class MetaworldFleet : public testing::Test {
     set("data.tasks", std::string("reach,door-close"));
     set("data.one_hot", true);
     set("fleet.robots", std::int64_t{2});
+    set("fleet.partition", std::string("iid"));  // so that every demonstration is some robot's
     set("evaluate.episodes", std::int64_t{4});
     set("evaluate.max_steps", std::int64_t{150});
     set("model.hidden", Value::List{Value(std::int64_t{64}), Value(std::int64_t{64})});
@@ -200,6 +202,38 @@ TEST_F(MetaworldFleet, finetunes_on_what_its_robots_hold_back) {
   EXPECT_EQ(samples(0.4).second, samples(0.2).second);
 }
 
+TEST_F(MetaworldFleet, no_two_robots_learn_from_one_demonstration) {
+  const DemonstrationSet set = read_demonstrations(file_);
+  const std::unique_ptr<Workload> cloning = workload(cell({{"fleet.robots", std::int64_t{18}}}));
+  std::multiset<std::int64_t> steps;  // of every robot's share of every task: a demonstration, or none
+  for (const std::vector<std::int64_t>& robot : cloning->histograms()) {
+    for (const std::int64_t rows : robot) {
+      if (rows > 0) steps.insert(rows);
+    }
+  }
+  std::multiset<std::int64_t> demonstrations;
+  for (const Demonstration& episode : set.episodes) demonstrations.insert(static_cast<std::int64_t>(episode.steps()));
+  EXPECT_TRUE(std::ranges::includes(demonstrations, steps));
+  EXPECT_GE(steps.size(), 14U);  // 20, less those tested on and held out
+}
+
+TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
+  const Settings settings = cell();
+  const auto data = [&] {
+    SettingsReader reader(settings);
+    return metaworld_world().make()->describe(reader).data;
+  };
+  const std::string before = data();
+  EXPECT_EQ(data(), before);
+  DemonstrationSet set = read_demonstrations(file_);
+  set.episodes.front().actions.front() += 0.01F;
+  world_.together([&] {
+    if (world_.is_root()) write_demonstrations(file_, set);
+  });
+  world_.barrier();
+  EXPECT_NE(data(), before);
+}
+
 TEST_F(MetaworldFleet, says_how_to_get_the_demonstrations_it_lacks) {
   const std::string command = "fleet metaworld demos --tasks reach,door-close";
   EXPECT_NE(complaint(cell({{"data.demos", std::string("/nonexistent.h5")}})).find(command), std::string::npos);
@@ -207,6 +241,9 @@ TEST_F(MetaworldFleet, says_how_to_get_the_demonstrations_it_lacks) {
   EXPECT_NE(other.find("0 demonstrations of push-v3"), std::string::npos) << other;
   EXPECT_NE(complaint(cell({{"data.tasks", std::string("reech")}})).find("reach"), std::string::npos);
   EXPECT_NE(complaint(cell({{"data.tasks", std::string("reach,reach")}})).find("twice"), std::string::npos);
+  const std::string window = complaint(cell({{"model.kind", std::string("rnn")}, {"data.window", std::int64_t{400}}}));
+  EXPECT_NE(window.find("data.window = 400 is longer"), std::string::npos) << window;
+  EXPECT_NE(window.find("the shortest has"), std::string::npos) << window;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.hpp"
@@ -59,6 +60,30 @@ TEST_P(PartitionTest, no_robot_trains_on_what_any_robot_holds_out) {
   }
   for (const std::int32_t sample : held_out) EXPECT_FALSE(trained.contains(sample));
   EXPECT_FALSE(held_out.empty());
+}
+
+TEST_P(PartitionTest, no_two_robots_train_on_samples_of_one_episode) {
+  const std::vector<std::uint8_t> labels = even_labels(100);
+  std::vector<std::int32_t> episodes;  // of five samples each
+  for (int i = 0; i < 100 * kClasses; ++i) episodes.push_back(i % (10 * kClasses) + (i < 500 ? 0 : 10 * kClasses));
+  for (const double alpha : {1.0, 1e9}) {
+    const PartitionOptions options{.kind = GetParam(), .robots = 5, .alpha = alpha, .held_out = 0.0};
+    std::vector<std::size_t> sizes;
+    std::map<std::int32_t, std::set<std::size_t>> robots;  // by episode
+    const std::vector<Shard> shards = partition(labels, kClasses, options, 1, episodes);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      sizes.push_back(shards[i].train.size());
+      for (const std::int32_t sample : shards[i].train) {
+        robots[episodes[static_cast<std::size_t>(sample)]].insert(i);
+      }
+    }
+    if (GetParam() == Kind::kMixture && alpha == 1.0) {  // some classes run out, and their episodes come again
+      for (const std::size_t size : sizes) EXPECT_NEAR(static_cast<double>(size), 200.0, 5.0 * kClasses);
+      continue;
+    }
+    EXPECT_EQ(robots.size(), 200U);
+    for (const auto& [episode, owners] : robots) EXPECT_EQ(owners.size(), 1U) << episode;
+  }
 }
 
 TEST_P(PartitionTest, episodes_are_held_out_whole_of_every_class) {
