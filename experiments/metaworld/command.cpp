@@ -9,7 +9,7 @@
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
 #include "metaworld/goals.hpp"
-#include "metaworld/pilot.hpp"
+#include "metaworld/network_policy.hpp"
 #include "metaworld/recorder.hpp"
 
 namespace fleet {
@@ -40,9 +40,9 @@ int positive(const po::variables_map& values, const char* name) {
 
 // ---- fleet metaworld rollout
 
-std::vector<Job> rollout_jobs(const std::vector<int>& tasks, int episodes, const std::string& goals,
-                              std::uint32_t seed) {
-  std::vector<Job> jobs;
+std::vector<EpisodeSpec> rollout_jobs(const std::vector<int>& tasks, int episodes, const std::string& goals,
+                                      std::uint32_t seed) {
+  std::vector<EpisodeSpec> jobs;
   for (const int task : tasks) {
     const auto benchmark = benchmark_variations(std::span(&task, 1), seed).front();
     RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
@@ -66,11 +66,11 @@ Policy make_policy(const std::string& name) {
 }
 
 /// Runs the jobs here, one after another, with pictures.
-std::vector<EpisodeResult> render(const std::vector<Job>& jobs, const Policy& policy, int steps,
+std::vector<EpisodeResult> render(const std::vector<EpisodeSpec>& jobs, const Policy& policy, int steps,
                                   const std::string& assets, const std::string& path) {
   Film film(path);
   std::vector<EpisodeResult> results;
-  for (const Job& job : jobs) {
+  for (const EpisodeSpec& job : jobs) {
     Scene scene(task_of(job.task), assets, Scene::Detail::kVisual);
     Environment environment(scene);
     Renderer renderer(scene, kPictureSize, kPictureSize);
@@ -141,15 +141,15 @@ int rollout(const Arguments& arguments) {
                             " goals a task; with --goals random there are as many as you like"));
     }
     const int steps = positive(*values, "steps");
-    const std::vector<Job> jobs =
+    const std::vector<EpisodeSpec> jobs =
         rollout_jobs(tasks, episodes, goals, static_cast<std::uint32_t>(seed_of(*values, kLargestGoalSeed)));
     if (values->contains("render")) {
       if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
       print_results(tasks, render(jobs, policy, steps, assets_of(*values), (*values)["render"].as<std::string>()));
       return 0;
     }
-    Workshop workshop(assets_of(*values));
-    Trials trials(jobs, workshop);
+    EnvironmentPool environments(assets_of(*values));
+    Trials trials(jobs, environments);
     const std::vector<EpisodeResult> results = evaluate(trials, policy, steps, world);
     if (world.is_root()) print_results(tasks, results);
     return 0;
@@ -194,8 +194,8 @@ int demos(const Arguments& arguments) {
     if (!(recording.noise >= 0 && recording.noise <= 2)) {
       throw ConfigError(cat("--noise ", recording.noise, ": expected 0 to 2"));
     }
-    Workshop workshop(assets_of(*values));
-    DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, workshop, world),
+    EnvironmentPool environments(assets_of(*values));
+    DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, environments, world),
                          .provenance = {{"dataset_id", cat("metaworld/", names, "/expert-v0")},
                                         {"generator", "fleet metaworld demos"},
                                         {"noise", cat(recording.noise)},

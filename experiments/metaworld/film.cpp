@@ -22,6 +22,12 @@ void write_png(const fs::path& path, const Picture& picture) {
   require(written != 0, "cannot write ", path.string(), ": ", image.message);
 }
 
+std::string name_of(int picture) {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "%06d.png", picture);
+  return name.data();
+}
+
 }  // namespace
 
 Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
@@ -38,12 +44,11 @@ Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
 }
 
 void Film::add(const Picture& picture) {
-  std::array<char, 32> name{};
-  std::snprintf(name.data(), name.size(), "%06d.png", pictures_++);
-  write_png(folder_ / name.data(), picture);
+  write_png(folder_ / name_of(pictures_++), picture);
 }
 
 void Film::finish() {
+  for (int next = pictures_; fs::remove(folder_ / name_of(next));) ++next;  // of an earlier, longer film
   if (!scratch_) return;
   const Outcome outcome = run({{"ffmpeg", "-y", "-loglevel", "error", "-framerate", std::to_string(kPicturesPerSecond),
                                 "-i", (folder_ / "%06d.png").string(), "-pix_fmt", "yuv420p", path_.string()}});

@@ -16,11 +16,11 @@ constexpr int kBurstSteps = 8;       // during which the hand is pushed one way
 constexpr std::size_t kHeader = 4;   // an episode on its way to the root: number, steps, noise, attempts
 
 /// What jogs the hand in one episode: independent normal noise, and now and then a push that lasts.
-class Disturbance {
+class ActionNoise {
  public:
-  Disturbance(double deviation, RandomStream& stream) : deviation_(deviation), stream_(&stream) {}
+  ActionNoise(double deviation, RandomStream& stream) : deviation_(deviation), stream_(&stream) {}
 
-  [[nodiscard]] Action disturb(Action action) {
+  [[nodiscard]] Action add_to(Action action) {
     if (deviation_ == 0) return action;
     if (burst_left_ == 0 && stream_->uniform() < kBurstRate) {
       burst_left_ = kBurstSteps;
@@ -50,7 +50,7 @@ Demonstration attempt(Environment& environment, double deviation, RandomStream& 
   const TaskSpec& task = environment.scene().task();
   Demonstration episode{.task = cat(task.name, "-v3"), .noise = deviation};
   environment.reset(draw_variation(task, stream));
-  Disturbance disturbance(deviation, stream);
+  ActionNoise noise(deviation, stream);
   append(episode.observations, environment.observation());
   const EpisodeResult result = roll_out(
       environment,
@@ -58,7 +58,7 @@ Demonstration attempt(Environment& environment, double deviation, RandomStream& 
         Action wanted = expert_action(task, observation);
         for (float& value : wanted) value = std::clamp(value, -1.0F, 1.0F);
         append(episode.actions, wanted);
-        return disturbance.disturb(wanted);
+        return noise.add_to(wanted);
       },
       [&](const Environment&) {
         append(episode.observations, environment.observation());
@@ -121,7 +121,7 @@ std::vector<Demonstration> unpack(std::span<const int> tasks, int per_task, cons
 }  // namespace
 
 std::vector<Demonstration> record_demonstrations(std::span<const int> tasks, const RecordingOptions& options,
-                                                 Workshop& workshop, const Comm& comm) {
+                                                 EnvironmentPool& environments, const Comm& comm) {
   std::vector<double> headers;
   std::vector<float> steps;
   const auto per_task = static_cast<std::size_t>(options.episodes);
@@ -130,7 +130,7 @@ std::vector<Demonstration> record_demonstrations(std::span<const int> tasks, con
     for (auto i = static_cast<std::size_t>(comm.rank()); i < tasks.size() * per_task; i += ranks) {
       if (comm.stop_requested()) return;
       const int task = tasks[i / per_task];
-      pack(i, record(workshop.environment(task), task, static_cast<int>(i % per_task), options), headers, steps);
+      pack(i, record(environments.environment(task), task, static_cast<int>(i % per_task), options), headers, steps);
     }
   });
   headers = comm.all_gather(headers);

@@ -1,4 +1,4 @@
-// Records demonstrations: the expert at work while its hand is jogged, so that the data show how to recover.
+// Records demonstrations: the expert at work while its hand is disturbed, so that the data show how to recover.
 //
 // DART (Laskey et al., "DART: Noise Injection for Robust Imitation Learning", CoRL 2017): noise is added to the action
 // that is carried out; the action that is recorded is the one the expert wanted.
@@ -25,7 +25,7 @@ struct RecordingOptions {
 /// function of (seed, task, number of the episode), whatever rank it is recorded on. Every fourth is recorded without
 /// noise, and each failure lowers the noise of the next attempt. Collective; Error on all ranks alike.
 [[nodiscard]] std::vector<Demonstration> record_demonstrations(std::span<const int> tasks,
-                                                               const RecordingOptions& options, Workshop& workshop,
-                                                               const Comm& comm);
+                                                               const RecordingOptions& options,
+                                                               EnvironmentPool& environments, const Comm& comm);
 
 }  // namespace fleet::metaworld

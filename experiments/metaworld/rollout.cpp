@@ -16,14 +16,14 @@ EpisodeResult roll_out(Environment& environment, const Policy& policy,
   return result;
 }
 
-Environment& Workshop::environment(int task) {
+Environment& EnvironmentPool::environment(int task) {
   std::unique_ptr<Place>& place = places_[task];
   if (!place) place = std::make_unique<Place>(task_of(task), assets_, detail_);
   return place->environment;
 }
 
 EpisodeResult Trials::run(std::size_t job, const Policy& policy, int steps) {
-  Environment& environment = workshop_->environment(jobs_[job].task);
+  Environment& environment = environments_->environment(jobs_[job].task);
   if (starts_[job]) {
     environment.reset(*starts_[job]);
   } else {

@@ -47,9 +47,9 @@ EpisodeResult roll_out(Environment& environment, const Policy& policy,
                        const std::function<void(Environment& environment)>& watch = {}, int steps = kEpisodeSteps);
 
 /// One environment for each task asked for so far.
-class Workshop {
+class EnvironmentPool {
  public:
-  explicit Workshop(std::filesystem::path assets, Scene::Detail detail = Scene::Detail::kPhysics)
+  explicit EnvironmentPool(std::filesystem::path assets, Scene::Detail detail = Scene::Detail::kPhysics)
       : assets_(std::move(assets)), detail_(detail) {}
   [[nodiscard]] Environment& environment(int task);
 
@@ -66,7 +66,7 @@ class Workshop {
 };
 
 /// An episode to be run: a task and its variation.
-struct Job {
+struct EpisodeSpec {
   int task = 0;
   Variation variation;
 };
@@ -74,15 +74,15 @@ struct Job {
 /// Episodes that are run again and again, under one policy after another: settled once, then begun from a copy.
 class Trials {
  public:
-  Trials(std::vector<Job> jobs, Workshop& workshop)
-      : jobs_(std::move(jobs)), starts_(jobs_.size()), workshop_(&workshop) {}
+  Trials(std::vector<EpisodeSpec> jobs, EnvironmentPool& environments)
+      : jobs_(std::move(jobs)), starts_(jobs_.size()), environments_(&environments) {}
   [[nodiscard]] std::size_t size() const { return jobs_.size(); }
   [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy, int steps = kEpisodeSteps);
 
  private:
-  std::vector<Job> jobs_;
+  std::vector<EpisodeSpec> jobs_;
   std::vector<std::optional<Start>> starts_;
-  Workshop* workshop_;
+  EnvironmentPool* environments_;
 };
 
 /// Runs every trial, each rank every size-th, so that all have their share of slow tasks. Results in the order of jobs,

@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "metaworld/goals.hpp"
-#include "metaworld/pilot.hpp"
+#include "metaworld/network_policy.hpp"
 
 namespace fleet::metaworld {
 namespace {
@@ -39,8 +39,8 @@ TestGroups deal_to_parts(const CloningSplit& split, std::size_t episodes) {
   return parts;
 }
 
-std::vector<Job> draw_jobs(const CloningOptions& options) {
-  std::vector<Job> jobs;
+std::vector<EpisodeSpec> draw_jobs(const CloningOptions& options) {
+  std::vector<EpisodeSpec> jobs;
   for (int episode = 0; episode < options.episodes; ++episode) {
     for (const int task : options.tasks) {
       RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
@@ -54,14 +54,15 @@ std::vector<Job> draw_jobs(const CloningOptions& options) {
 /// Trains as the supervised workload does, and tests in the simulator besides.
 class CloningWorkload final : public Workload {
  public:
-  CloningWorkload(const CloningOptions& options, std::shared_ptr<const Sight> sight, std::unique_ptr<Workload> learner,
-                  std::shared_ptr<const Network> network, Workshop& workshop)
+  CloningWorkload(const CloningOptions& options, std::shared_ptr<const ObservationEncoder> encoder,
+                  std::unique_ptr<Workload> learner, std::shared_ptr<const Network> network,
+                  EnvironmentPool& environments)
       : options_(options),
-        sight_(std::move(sight)),
+        encoder_(std::move(encoder)),
         learner_(std::move(learner)),
-        pilot_(sight_, std::move(network), options.shape),
-        policy_(pilot_.policy()),
-        trials_(draw_jobs(options), workshop) {}
+        network_policy_(encoder_, std::move(network), options.shape),
+        policy_(network_policy_.policy()),
+        trials_(draw_jobs(options), environments) {}
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
@@ -71,13 +72,13 @@ class CloningWorkload final : public Workload {
   std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
   std::unique_ptr<Robot> make_finetune_robot() override { return learner_->make_finetune_robot(); }
 
-  Companions companions() const override { return sight_->scaling().companions(); }
+  Companions companions() const override { return encoder_->scaling().companions(); }
 
   int test_parts() const override { return static_cast<int>(trials_.size()); }
   std::vector<std::string> metrics() const override { return {"success", "diverged", "loss"}; }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
-    pilot_.use(weights);
+    network_policy_.use(weights);
     const EpisodeResult episode = trials_.run(static_cast<std::size_t>(part), policy_, options_.max_steps);
     return {{episode.success ? 1.0 : 0.0, 1.0},
             {episode.diverged ? 1.0 : 0.0, 1.0},
@@ -102,10 +103,10 @@ class CloningWorkload final : public Workload {
 
  private:
   CloningOptions options_;
-  std::shared_ptr<const Sight> sight_;
+  std::shared_ptr<const ObservationEncoder> encoder_;
   std::unique_ptr<Workload> learner_;
-  Pilot pilot_;
-  Policy policy_;  // of the pilot
+  NetworkPolicy network_policy_;
+  Policy policy_;  // of the network
   Trials trials_;
 };
 
@@ -159,7 +160,7 @@ std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
 }
 
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
-                                                std::shared_ptr<const Network> network, Workshop& workshop) {
+                                                std::shared_ptr<const Network> network, EnvironmentPool& environments) {
   const NetworkShape& shape = options.shape;
   CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
@@ -172,12 +173,12 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
     }
   }
   const ObservationMoments moments = moments_of(shards, data.observations, std::max(1, shape.steps));
-  auto sight = std::make_shared<const Sight>(ObservationScaling(moments), options.marked());
-  const auto observe = [sight, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t index,
-                                                                                             std::span<float> into) {
+  auto encoder = std::make_shared<const ObservationEncoder>(ObservationScaling(moments), options.marked());
+  const auto observe = [encoder, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t index,
+                                                                                               std::span<float> into) {
     const auto row = static_cast<std::size_t>(index);
-    sight->see(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
-               positions[data.rows->labels[row]], into);
+    encoder->encode(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
+                    positions[data.rows->labels[row]], into);
   };
   const std::shared_ptr<Samples> samples = make_samples(Demonstrations{.actions = data.actions,
                                                                        .features = shape.inputs,
@@ -193,7 +194,8 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                 .histograms = std::move(histograms),
                                 .network = network,
                                 .options = options.training});
-  return std::make_unique<CloningWorkload>(options, std::move(sight), std::move(learner), std::move(network), workshop);
+  return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network),
+                                           environments);
 }
 
 }  // namespace fleet::metaworld

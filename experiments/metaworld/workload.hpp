@@ -49,6 +49,6 @@ struct CloningView {
 /// all methods face the same.
 [[nodiscard]] std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
                                                               std::shared_ptr<const Network> network,
-                                                              Workshop& workshop);
+                                                              EnvironmentPool& environments);
 
 }  // namespace fleet::metaworld

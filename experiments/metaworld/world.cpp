@@ -68,7 +68,7 @@ class MetaWorld final : public World {
     const Options options = read_options(settings);
     const CloningRows& index = index_of(options).rows;
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
-    (void)workshop_.environment(options.cloning.tasks.front());  // the scenes are there
+    (void)environments_.environment(options.cloning.tasks.front());  // the scenes are there
     const auto train = static_cast<double>(split(options, index).train.size());
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
@@ -92,7 +92,7 @@ class MetaWorld final : public World {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
     return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options).rows),
-                                 make_network(settings, options.cloning.shape), workshop_);
+                                 make_network(settings, options.cloning.shape), environments_);
   }
 
  private:
@@ -134,7 +134,7 @@ class MetaWorld final : public World {
                "`, or name a file of them in data.demos.");
   }
 
-  Workshop workshop_{default_assets()};  // scenes compiled so far, for all cells
+  EnvironmentPool environments_{default_assets()};  // scenes compiled so far, for all cells
   std::map<fs::path, Index> indices_;
   LoadedData<fs::path, SharedRows> loaded_;
 };

@@ -82,12 +82,20 @@ GroupKind read_sign_flips(SettingsReader& settings) {
 NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes) {
   std::string kind;
   settings.read("model.kind", kind);
-  for (const NetworkShape& shape : shapes) {
-    for (const ModelEntry& model : kModels) {
-      if (model.name == kind && takes(model, shape.input)) return shape;
-    }
+  std::string fitting;
+  bool known = false;
+  for (const ModelEntry& model : kModels) {
+    const auto shape = std::find_if(shapes.begin(), shapes.end(),
+                                    [&](const NetworkShape& candidate) { return takes(model, candidate.input); });
+    known = known || model.name == kind;
+    if (shape == shapes.end()) continue;
+    if (model.name == kind) return *shape;
+    fitting += cat(fitting.empty() ? "" : ", ", model.name);
   }
-  return shapes.front();
+  if (known) {
+    reject("model.kind", settings.resolved().at("model.kind"), cat("such data are for ", fitting));
+  }
+  return shapes.front();  // by default; make_network() tells of kinds that there are none of
 }
 
 std::size_t parameter_count(const Network& network) {

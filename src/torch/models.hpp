@@ -48,7 +48,7 @@ struct ModelEntry {
 /// "model.sign_flips" (default false) signed ones.
 [[nodiscard]] GroupKind read_sign_flips(SettingsReader& settings);
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
-/// of all if it names none that fits.
+/// of all if it names none. ConfigError if none fits.
 [[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);
 /// Number of weights of a network.
 [[nodiscard]] std::size_t parameter_count(const Network& network);

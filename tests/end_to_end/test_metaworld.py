@@ -106,6 +106,9 @@ def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     assert "episode_0/observations is 21 x 38, expected 21 x 39" in refused.stderr
     with h5py.File(h5py_demonstrations(tmp_path / "nameless.h5"), "a") as file:
         del file["episode_2"].attrs["task"]
+    convolutional = plan(tmp_path / "mine.h5", "model.kind=cnn")
+    assert convolutional.returncode == 2
+    assert "such data are for mlp, lstm, gru, rnn, transformer" in convolutional.stderr
     nameless = plan(tmp_path / "nameless.h5")
     assert nameless.returncode == 2
     assert "episode_2 does not say which task it shows" in nameless.stderr
@@ -123,6 +126,11 @@ def test_pictures_show_something(tmp_path: Path) -> None:
     assert first.shape[:2] == (480, 480)
     assert first.std() > 0.1
     assert np.abs(first - last).max() > 0.3, "nothing has moved"
+    first_steps = metaworld(
+        "rollout", "reach", "--episodes", "1", "--steps", "6", "--render", str(tmp_path / "frames")
+    )
+    assert first_steps.returncode == 0, first_steps.stderr
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 4, "the first, and every second"
 
 
 @pytest.mark.parametrize(

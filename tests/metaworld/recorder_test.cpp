@@ -10,8 +10,8 @@ namespace fleet::metaworld {
 namespace {
 
 std::vector<Demonstration> record(const Comm& comm, const std::string& tasks, const RecordingOptions& options) {
-  Workshop workshop(default_assets());
-  return record_demonstrations(find_tasks(tasks), options, workshop, comm);
+  EnvironmentPool environments(default_assets());
+  return record_demonstrations(find_tasks(tasks), options, environments, comm);
 }
 
 TEST(MetaworldRecorder, records_the_same_on_any_number_of_ranks) {
@@ -60,13 +60,13 @@ TEST(MetaworldRecorder, gives_up_when_noise_leaves_no_chance) {
 TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   REQUIRE_METAWORLD_ASSETS();
   const Comm world = MpiSession::world();
-  std::vector<Job> jobs;
+  std::vector<EpisodeSpec> jobs;
   for (const int task : find_tasks("reach,door-close,reach")) jobs.push_back({.task = task, .variation = {}});
-  for (Job& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
-  Workshop workshop(default_assets());
-  Trials trials(jobs, workshop);
+  for (EpisodeSpec& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
+  EnvironmentPool environments(default_assets());
+  Trials trials(jobs, environments);
   const auto together = evaluate(trials, expert_action, kEpisodeSteps, world);
-  Trials again(jobs, workshop);
+  Trials again(jobs, environments);
   const auto alone = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
   const auto from_stored_starts = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {

@@ -11,7 +11,7 @@
 #include "merge/average.hpp"
 #include "metaworld/assets.hpp"
 #include "metaworld/goals.hpp"
-#include "metaworld/pilot.hpp"
+#include "metaworld/network_policy.hpp"
 #include "metaworld/recorder.hpp"
 #include "metaworld/world.hpp"
 #include "scratch.hpp"
@@ -27,9 +27,9 @@ class MetaworldFleet : public testing::Test {
  protected:
   void SetUp() override {
     REQUIRE_METAWORLD_ASSETS();
-    Workshop workshop(default_assets());
+    EnvironmentPool environments(default_assets());
     const DemonstrationSet set{.episodes = record_demonstrations(find_tasks("reach,door-close"),
-                                                                 {.episodes = 10, .noise = 0.4}, workshop, world_),
+                                                                 {.episodes = 10, .noise = 0.4}, environments, world_),
                                .provenance = {{"dataset_id", "metaworld/two/expert-v0"},
                                               {"generator", "test"},
                                               {"noise", "0.4"},
@@ -162,18 +162,18 @@ TEST_F(MetaworldFleet, a_saved_policy_acts_without_the_fleet) {
                .weights = *trained.merged},
               {});
   const Policy policy = load_policy(file);
-  Workshop workshop(default_assets());
+  EnvironmentPool environments(default_assets());
   RandomStream stream(1, Purpose::kTest);
   int successes = 0;
   for (const int task : find_tasks("reach,door-close")) {
     for (int episode = 0; episode < 5; ++episode) {
-      Environment& environment = workshop.environment(task);
+      Environment& environment = environments.environment(task);
       environment.reset(draw_variation(task_of(task), stream));
       successes += roll_out(environment, policy, {}, 150).success ? 1 : 0;
     }
   }
   EXPECT_GT(successes, 5);
-  Environment& unknown = workshop.environment(find_tasks("push").front());
+  Environment& unknown = environments.environment(find_tasks("push").front());
   unknown.reset(draw_variation(task_of(find_tasks("push").front()), stream));
   EXPECT_THROW((void)roll_out(unknown, policy), ConfigError) << "it has no number for push";
 }

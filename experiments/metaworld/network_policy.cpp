@@ -1,4 +1,4 @@
-#include "metaworld/pilot.hpp"
+#include "metaworld/network_policy.hpp"
 
 #include <algorithm>
 
@@ -9,15 +9,15 @@
 namespace fleet::metaworld {
 namespace {
 
-/// A pilot with weights of its own.
+/// With weights of its own.
 struct TrainedPilot {
   ParamVector weights;
-  Pilot pilot;
+  NetworkPolicy network;
 };
 
 }  // namespace
 
-std::size_t Sight::mark_of(const TaskSpec& task) const {
+std::size_t ObservationEncoder::mark_of(const TaskSpec& task) const {
   if (marked_.empty()) return 0;
   std::string known;
   for (std::size_t i = 0; i < marked_.size(); ++i) {
@@ -29,25 +29,26 @@ std::size_t Sight::mark_of(const TaskSpec& task) const {
                         "; it was trained on ", known));
 }
 
-void Sight::see(std::span<const float, kObservationSize> observation, std::size_t mark, std::span<float> into) const {
+void ObservationEncoder::encode(std::span<const float, kObservationSize> observation, std::size_t mark,
+                                std::span<float> into) const {
   scaling_.apply(observation, into.first<kObservationSize>());
   const auto marks = into.subspan<kObservationSize>();
   std::ranges::fill(marks, 0.0F);
   if (!marks.empty()) marks[mark] = 1;
 }
 
-Policy Pilot::policy() {
+Policy NetworkPolicy::policy() {
   return {[this](const TaskSpec&, const Observation& observation) { return act(observation); },
           [this](const TaskSpec& task) {
-            mark_ = sight_->mark_of(task);
+            mark_ = encoder_->mark_of(task);
             runner_->begin();
           }};
 }
 
-Action Pilot::act(const Observation& observation) {
+Action NetworkPolicy::act(const Observation& observation) {
   std::array<float, kObservationSize> single{};
   std::ranges::transform(observation, single.begin(), [](double value) { return static_cast<float>(value); });
-  sight_->see(single, mark_, input_);
+  encoder_->encode(single, mark_, input_);
   Action action{};
   runner_->act(input_, action);
   for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
@@ -65,10 +66,11 @@ Policy load_policy(const std::filesystem::path& path) {
   const std::shared_ptr<const Network> network = make_network(settings, options.shape);
   try {
     const ObservationScaling scaling(model.companions);
-    auto sight = std::make_shared<const Sight>(scaling, options.marked());
-    auto trained = std::make_shared<TrainedPilot>(model.weights, Pilot(std::move(sight), network, options.shape));
-    trained->pilot.use(trained->weights);
-    const auto policy = std::make_shared<const Policy>(trained->pilot.policy());
+    auto encoder = std::make_shared<const ObservationEncoder>(scaling, options.marked());
+    auto trained =
+        std::make_shared<TrainedPilot>(model.weights, NetworkPolicy(std::move(encoder), network, options.shape));
+    trained->network.use(trained->weights);
+    const auto policy = std::make_shared<const Policy>(trained->network.policy());
     return {[trained, policy](const TaskSpec& task, const Observation& seen) { return (*policy)(task, seen); },
             [trained, policy](const TaskSpec& task) { policy->begin(task); }};
   } catch (const ConfigError&) {
