@@ -151,6 +151,7 @@ class ToyRobot : public Robot {
     return moments;
   }
 
+  bool is_quadratic() const override { return true; }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
     struct Head final : HeadData {
       std::vector<std::pair<Vector, Vector>> points;
@@ -172,7 +173,6 @@ class ToyRobot : public Robot {
         for (const auto& [h, target] : points) gradient += (head * h - target) * h.transpose();
       }
       double curvature() const override { return 1.0; }
-      bool is_quadratic() const override { return true; }
     };
     auto head = std::make_unique<Head>();
     for (const auto& [x, target] : points_) head->points.emplace_back(Network::hidden(body, x), target);

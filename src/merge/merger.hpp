@@ -50,8 +50,6 @@ class HeadData {
   /// No second derivative of the loss with respect to a sample's outputs exceeds this: 1/2 for the cross-entropy of a
   /// softmax (Boehning, 1992), 1 for half the squared error.
   [[nodiscard]] virtual double curvature() const = 0;
-  /// Whether that is the loss's second derivative everywhere.
-  [[nodiscard]] virtual bool is_quadratic() const = 0;
 };
 
 /// What a method may ask of one robot about the robot's own data, at weights that the method hands it. Only the first
@@ -66,6 +64,8 @@ class LocalData {
   /// training data where none is held out.
   virtual Score held_out_score(const ParamVector& at) = 0;
 
+  /// Whether the loss is a squared error, as that of imitated actions, whose curvature is the same everywhere.
+  [[nodiscard]] virtual bool is_quadratic() const { return false; }
   /// The loss on the held-out data, or on the training data where none is held out.
   virtual Score held_out_loss(const ParamVector& at);
   /// Over the training shard: x is what enters map `map` of the network with weights `features`, t what leaves the same

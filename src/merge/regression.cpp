@@ -29,8 +29,8 @@ struct RegressionOptions {
   Head head = Head::kLoss;
   /// Over a recurrent map: first with the robots' own states, then with the merged network's.
   int recurrent_passes = 3;
-  double ridge = 1e-4;      ///< lambda
-  double head_ridge = 0.0;  ///< the same for the last layer; 0: as the loss wants it, see ridge_of()
+  double ridge = 0.0;       ///< lambda; 0: as the loss wants it, see ridges_for()
+  double head_ridge = 0.0;  ///< the same for the last layer
   int head_iterations = 100;
   bool memory = true;              ///< robots that are away are represented by what they last sent
   double memory_curvature = 0.01;  ///< of their remembered loss, per output
@@ -44,6 +44,24 @@ constexpr std::array<std::pair<std::string_view, Body>, 4> kBodies{{{"best", Bod
                                                                     {"midpoint", Body::kMidpoint}}};
 constexpr std::array<std::pair<std::string_view, Head>, 3> kHeads{
     {{"loss", Head::kLoss}, {"labels", Head::kLabels}, {"outputs", Head::kOutputs}}};
+
+struct Ridges {
+  double body;
+  double head;
+};
+
+/// By default maps that imitate actions are drawn harder than those that classify. What leans on directions that the
+/// data hardly excite fits the robots' own demonstrations and goes astray beside them, in closed loop above all, and
+/// grows when it is trained on and merged many times; the curvature of the loss is that of the moments, too, of which a
+/// softmax that is sure has but a small part. Collective.
+Ridges ridges_for(const RegressionOptions& options, const MergeInput& input, const Comm& comm) {
+  const bool classifies = std::any_of(input.rows.begin(), input.rows.end(), [](const MergeRow& row) {
+    return row.participates && !row.data->is_quadratic();
+  });
+  const bool imitates = comm.max(classifies ? 1.0 : 0.0) == 0.0;
+  return {.body = options.ridge > 0.0 ? options.ridge : (imitates ? 3e-2 : 1e-4),
+          .head = options.head_ridge > 0.0 ? options.head_ridge : (imitates ? 1e-2 : 1e-6)};
+}
 
 /// What a robot has sent in the last merge that it took part in, kept on the rank that simulates it.
 struct RobotMemory {
@@ -70,7 +88,6 @@ class RememberedHead final : public HeadData {
     gradient += (curvature_ * (head.cast<double>() - consensus_) * inputs_).cast<float>();
   }
   double curvature() const override { return curvature_; }
-  bool is_quadratic() const override { return true; }
 
  private:
   DoubleMatrix inputs_;
@@ -84,7 +101,12 @@ class RegressionMerge {
  public:
   RegressionMerge(const RegressionOptions& options, const MergeInput& input, const std::map<int, RobotMemory>& memory,
                   const Comm& comm)
-      : options_(options), input_(input), memory_(memory), comm_(comm), mean_(input.symmetry->layout()) {}
+      : options_(options),
+        input_(input),
+        memory_(memory),
+        comm_(comm),
+        ridges_(ridges_for(options, input, comm)),
+        mean_(input.symmetry->layout()) {}
 
   MergeOutcome run() {
     MergeOutcome outcome{.merged = ParamVector(input_.symmetry->layout())};
@@ -151,7 +173,7 @@ class RegressionMerge {
       for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
         const bool own_state = map.recurrent && pass == 0;
         const MapMoments sums = sum(m, regressed, own_state);
-        write_map(map, solve_map(sums, options_.ridge, map.matrix(mean_), comm_), sums.inputs, regressed);
+        write_map(map, solve_map(sums, ridges_.body, map.matrix(mean_), comm_), sums.inputs, regressed);
       }
     }
     if (options_.body == Body::kRegression) return {regressed};
@@ -195,7 +217,7 @@ class RegressionMerge {
     const AffineMap& map = input_.maps[last];
     RowMatrix head = map.matrix(mean_);
     if (options_.head == Head::kOutputs) {
-      return map.assign(solve_map(sum(last, merged), head_ridge_or(kFaint), head, comm_), merged);
+      return map.assign(solve_map(sum(last, merged), ridges_.head, head, comm_), merged);
     }
     head.setZero();
     std::vector<std::unique_ptr<HeadData>> parts = head_parts(merged);  // of each row; nullptr: it has no part
@@ -203,23 +225,11 @@ class RegressionMerge {
       return parts[i] != nullptr ? std::optional(parts[i]->moments()) : std::nullopt;
     });
     std::erase(parts, nullptr);
-    const double ridge = ridge_of(parts);
-    head = solve_map(sums, ridge, head, comm_);
+    head = solve_map(sums, ridges_.head, head, comm_);
     if (options_.head == Head::kLoss) {
-      head = solve_head({.iterations = iterations, .ridge = ridge}, parts, sums, head, comm_);
+      head = solve_head({.iterations = iterations, .ridge = ridges_.head}, parts, sums, head, comm_);
     }
     map.assign(head, merged);
-  }
-
-  double head_ridge_or(double otherwise) const { return options_.head_ridge > 0.0 ? options_.head_ridge : otherwise; }
-
-  /// By default heads that imitate actions are drawn harder than those that classify: their curvature is that of the
-  /// moments, of which a softmax that is sure has but a small part; and what leans on directions that the data hardly
-  /// excite goes astray in closed loop and grows when it is trained on and merged many times. Collective.
-  double ridge_of(std::span<const std::unique_ptr<HeadData>> parts) const {
-    const bool quadratic =
-        std::all_of(parts.begin(), parts.end(), [](const auto& part) { return part->is_quadratic(); });
-    return head_ridge_or(comm_.max(quadratic ? 0.0 : 1.0) > 0.0 ? kFaint : kStrong);
   }
 
   std::vector<std::unique_ptr<HeadData>> head_parts(const ParamVector& body) const {
@@ -239,13 +249,11 @@ class RegressionMerge {
     return parts;
   }
 
-  static constexpr double kFaint = 1e-6;
-  static constexpr double kStrong = 1e-2;
-
   const RegressionOptions& options_;
   const MergeInput& input_;
   const std::map<int, RobotMemory>& memory_;
   const Comm& comm_;
+  const Ridges ridges_;
   std::vector<ParamVector> aligned_;  // per row
   ParamVector mean_;
 };
@@ -329,7 +337,7 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.body", options.body, Names<Body>(kBodies));
   settings.read("merge.regression.head", options.head, Names<Head>(kHeads));
   settings.read("merge.regression.recurrent_passes", options.recurrent_passes, at_least(1));
-  settings.read("merge.regression.ridge", options.ridge, above(0));
+  settings.read("merge.regression.ridge", options.ridge, at_least(0));
   settings.read("merge.regression.head_ridge", options.head_ridge, at_least(0));
   settings.read("merge.regression.head_iterations", options.head_iterations, at_least(1));
   settings.read("merge.regression.memory", options.memory);

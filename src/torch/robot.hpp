@@ -18,6 +18,7 @@ class SupervisedRobot final : public Robot {
   void load(StateReader& state) override;
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override;
+  bool is_quadratic() const override { return classroom_.objective->is_quadratic(); }
   Score held_out_score(const ParamVector& at) override;
   Score held_out_loss(const ParamVector& at) override;
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;

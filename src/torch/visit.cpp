@@ -102,7 +102,6 @@ class FixedFeatures final : public HeadData {
     view_of(gradient).add_(error.t().matmul(features_), weight_);
   }
   double curvature() const override { return objective_->curvature(outputs_); }
-  bool is_quadratic() const override { return objective_->is_quadratic(); }
 
  private:
   static constexpr std::int64_t kAtOnce = 1024;  // rows in double precision

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
@@ -14,8 +15,7 @@
 namespace fleet {
 namespace {
 
-std::unique_ptr<Merger> make(const std::string& method,
-                             std::initializer_list<std::pair<const std::string, Value>> keys) {
+std::unique_ptr<Merger> make(const std::string& method, const std::map<std::string, Value>& keys) {
   Settings settings;
   for (const auto& [key, value] : keys) settings[key].value = value;
   SettingsReader reader(settings);
@@ -84,7 +84,6 @@ TEST(SolveHead, takes_the_same_ridge) {
       gradient += (head.row(0).dot(x) - 1.0F) * x;
     }
     double curvature() const override { return 1.0; }
-    bool is_quadratic() const override { return true; }
   };
   const Comm world = MpiSession::world();
   const auto solved = [&](double ridge) {
@@ -125,6 +124,47 @@ TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {
     for (float& value : x) value = static_cast<float>(stream.normal());
     EXPECT_TRUE(toy::Network::output(merged, x).isApprox(toy::Network::output(original, x), 1e-3F));
   }
+}
+
+/// A robot's data under a loss that is not quadratic.
+class Classifying final : public LocalData {
+ public:
+  explicit Classifying(LocalData& own) : own_(own) {}
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
+    return own_.loss_gradient(at, batch, stream, gradient);
+  }
+  Score held_out_score(const ParamVector& at) override { return own_.held_out_score(at); }
+  Score held_out_loss(const ParamVector& at) override { return own_.held_out_loss(at); }
+  MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
+    return own_.map_moments(features, targets, map);
+  }
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return own_.head_data(body); }
+
+ private:
+  LocalData& own_;
+};
+
+TEST(Regression, the_loss_decides_how_hard_maps_are_drawn_unless_the_user_does) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(5, world);
+  MergeInput input = fleet.input({0, 1, 2, 3, 4});
+  const auto merged = [&](std::map<std::string, Value> settings) {
+    settings.emplace("merge.regression.body", Value("regression"));
+    const ParamVector weights = make("regression", settings)->merge(input, world).merged;
+    return std::vector<float>(weights.flat().begin(), weights.flat().end());
+  };
+  const auto with = [&](double body, double head) {
+    return merged({{"merge.regression.ridge", Value(body)}, {"merge.regression.head_ridge", Value(head)}});
+  };
+  EXPECT_EQ(merged({}), with(3e-2, 1e-2)) << "all imitate";
+  std::vector<Classifying> others;
+  others.reserve(input.rows.size());
+  for (MergeRow& row : input.rows) {
+    if (row.robot != 3) continue;
+    row.data = &others.emplace_back(*row.data);
+  }
+  EXPECT_EQ(merged({}), with(1e-4, 1e-6)) << "one does not, on whatever rank it is";
+  EXPECT_NE(with(3e-2, 1e-2), with(1e-4, 1e-6));
 }
 
 TEST(Regression, the_solved_head_fits_the_fleet_better_than_the_average_does) {
