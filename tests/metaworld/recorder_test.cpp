@@ -61,7 +61,9 @@ TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   REQUIRE_METAWORLD_ASSETS();
   const Comm world = MpiSession::world();
   std::vector<EpisodeSpec> jobs;
-  for (const int task : find_tasks("reach,door-close,reach")) jobs.push_back({.task = task, .variation = {}});
+  std::vector<int> tasks = find_tasks("reach,door-close");
+  tasks.push_back(tasks.front());
+  for (const int task : tasks) jobs.push_back({.task = task, .variation = {}});
   for (EpisodeSpec& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
   EnvironmentPool environments(default_assets());
   Trials trials(jobs, environments);
