@@ -12,7 +12,7 @@
 namespace fleet::metaworld {
 namespace {
 
-constexpr std::array kProvenance = {"dataset_id", "generator", "noise", "seed", "tasks"};
+constexpr std::array kProvenance = {"dataset_id", "engine", "generator", "noise", "scenes", "seed", "tasks"};
 
 void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode) {
   const std::string group = cat("episode_", index);
@@ -64,8 +64,8 @@ Demonstration read_episode(const Hdf5Reader& file, const std::string& where, con
   require(file.has_attribute(group, "task"), where, ": ", group, " does not say which task it shows; an attribute ",
           "task, say \"reach-v3\", is needed");
   episode.task = file.read_text_attribute(group, "task");
-  if (file.has_attribute(group, "noise")) episode.noise = file.read_real_attribute(group, "noise");
-  if (file.has_attribute(group, "attempts")) {
+  if (file.is_own()) {
+    episode.noise = file.read_real_attribute(group, "noise");
     episode.attempts = static_cast<int>(file.read_integer_attribute(group, "attempts"));
   }
   return episode;
@@ -99,7 +99,8 @@ DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
   }
   require(steps == total, path.string(), " holds ", steps, " steps, its header says ", total);
   for (const char* name : kProvenance) {
-    if (file.has_attribute("/", name)) set.provenance.emplace(name, file.read_text_attribute("/", name));
+    if (file.is_own() && file.has_attribute("/", name))
+      set.provenance.emplace(name, file.read_text_attribute("/", name));
   }
   return set;
 }

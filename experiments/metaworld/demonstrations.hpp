@@ -21,7 +21,7 @@ struct Demonstration {
   std::vector<float> actions;       ///< steps x kActionSize, what the expert wanted, clipped to [-1, 1]
   std::vector<float> rewards;       ///< steps: 1 where the task is done, else 0
   bool success = false;             ///< the last step ends it, rather than time
-  double noise = 0;                 ///< deviation of what was added to the actions when they were carried out
+  double noise = 0;                 ///< deviation of what was added to the actions when they were carried out, if known
   int attempts = 1;                 ///< this one and the failures before it
 
   [[nodiscard]] std::size_t steps() const { return rewards.size(); }
@@ -29,7 +29,7 @@ struct Demonstration {
 
 struct DemonstrationSet {
   std::vector<Demonstration> episodes;
-  std::map<std::string, std::string> provenance;  ///< attributes of the file
+  std::map<std::string, std::string> provenance;  ///< attributes of the file, if it is of this program
 };
 
 /// Error if the file cannot be written; it appears complete or not at all.

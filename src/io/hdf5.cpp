@@ -219,23 +219,49 @@ void write_values(hid_t file, const std::string& name, std::span<const T> values
 }
 
 template <class T>
-std::vector<T> read_values(hid_t file, const std::string& name, std::vector<std::size_t>& shape) {
-  const Handle set(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, "open " + name);
-  const Handle space(H5Dget_space(set), H5Sclose, "describe " + name);
+std::vector<T> read_values(hid_t file, const std::filesystem::path& path, const std::string& name,
+                           std::vector<std::size_t>& shape) {
+  const std::string what = cat(name, " of ", path.string());
+  const Handle set(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, "open " + what);
+  const Handle space(H5Dget_space(set), H5Sclose, "describe " + what);
   std::vector<hsize_t> extents(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
   H5Sget_simple_extent_dims(space, extents.data(), nullptr);
   shape.assign(extents.begin(), extents.end());
   std::vector<T> values(std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>()));
-  check(H5Dread(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read " + name);
+  check(H5Dread(set, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read " + what);
   return values;
 }
 
+/// An attribute that holds a single thing: HDF5 writes as many as there are, whatever there is room for.
+class Attribute {
+ public:
+  Attribute(hid_t file, const std::filesystem::path& path, const std::string& object, const std::string& name)
+      : what_(cat("attribute ", name, " of ", object, " in ", path.string())),
+        id_(H5Aopen_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, "read " + what_),
+        type_(H5Aget_type(id_), H5Tclose, "read the type of " + what_) {
+    const Handle space(H5Aget_space(id_), H5Sclose, "describe " + what_);
+    const hssize_t values = H5Sget_simple_extent_npoints(space);
+    require(values == 1, what_, " holds ", values, " values; expected one");
+  }
+  [[nodiscard]] hid_t type() const { return type_; }
+  /// Error, which says what was `expected`, unless its values are of one of the classes.
+  void expect(std::initializer_list<H5T_class_t> classes, const char* expected) const {
+    require(std::find(classes.begin(), classes.end(), H5Tget_class(type_)) != classes.end(), what_, ": expected ",
+            expected);
+  }
+  void read(hid_t as, void* value) const { check(H5Aread(id_, as, value), "read " + what_); }
+
+ private:
+  std::string what_;
+  Handle id_;
+  Handle type_;
+};
+
 template <class T>
-T read_number(hid_t file, const std::filesystem::path& path, const std::string& object, const std::string& name) {
-  const Handle attribute(H5Aopen_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                         cat("read attribute ", name, " of ", object, " in ", path.string()));
+T read_number(const Attribute& attribute) {
+  attribute.expect({H5T_INTEGER, H5T_FLOAT}, "a number");
   T value{};
-  check(H5Aread(attribute, native_type<T>(), &value), "read attribute " + name);
+  attribute.read(native_type<T>(), &value);
   return value;
 }
 
@@ -430,6 +456,7 @@ Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_
   const Seal seal = read_seal(path);
   require(seal == Seal::kIntact || (seal == Seal::kNone && origin == Origin::kAnywhere), path.string(),
           " is not an HDF5 file of this program, or is damaged");
+  sealed_ = seal == Seal::kIntact;
   file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   require(file_ >= 0, path.string(), " is not an HDF5 file, or is damaged");
 }
@@ -499,36 +526,35 @@ std::vector<std::string> Hdf5Reader::names_in(const std::string& group) const {
 }
 
 std::vector<float> Hdf5Reader::read_floats(const std::string& name, std::vector<std::size_t>& shape) const {
-  return read_values<float>(file_, name, shape);
+  return read_values<float>(file_, path_, name, shape);
 }
 
 std::vector<std::int32_t> Hdf5Reader::read_integers(const std::string& name, std::vector<std::size_t>& shape) const {
-  return read_values<std::int32_t>(file_, name, shape);
+  return read_values<std::int32_t>(file_, path_, name, shape);
 }
 
 std::string Hdf5Reader::read_text_attribute(const std::string& object, const std::string& name) const {
-  const Handle attribute(H5Aopen_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                         cat("read attribute ", name, " of ", object, " in ", path_.string()));
-  const Handle type(H5Aget_type(attribute), H5Tclose, "read the type of " + name);
-  if (H5Tis_variable_str(type) > 0) {  // as h5py writes them
+  const Attribute attribute(file_, path_, object, name);
+  attribute.expect({H5T_STRING}, "a text");
+  if (H5Tis_variable_str(attribute.type()) > 0) {  // as h5py writes them
     char* content = nullptr;
-    check(H5Aread(attribute, type, static_cast<void*>(&content)), "read attribute " + name);
+    attribute.read(attribute.type(), static_cast<void*>(&content));
     std::string text(content != nullptr ? content : "");
     H5free_memory(content);
     return text;
   }
-  std::string text(H5Tget_size(type), '\0');
-  check(H5Aread(attribute, type, text.data()), "read attribute " + name);
+  std::string text(H5Tget_size(attribute.type()), '\0');
+  attribute.read(attribute.type(), text.data());
   text.resize(strnlen(text.data(), text.size()));
   return text;
 }
 
 std::int64_t Hdf5Reader::read_integer_attribute(const std::string& object, const std::string& name) const {
-  return read_number<std::int64_t>(file_, path_, object, name);
+  return read_number<std::int64_t>(Attribute(file_, path_, object, name));
 }
 
 double Hdf5Reader::read_real_attribute(const std::string& object, const std::string& name) const {
-  return read_number<double>(file_, path_, object, name);
+  return read_number<double>(Attribute(file_, path_, object, name));
 }
 
 std::string hdf5_version() {

@@ -86,6 +86,8 @@ class Hdf5Reader {
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
   ~Hdf5Reader();
 
+  /// Whether an Hdf5Writer wrote it.
+  [[nodiscard]] bool is_own() const { return sealed_; }
   [[nodiscard]] bool has(const std::string& name) const;
   /// False also where there is no such object.
   [[nodiscard]] bool has_attribute(const std::string& object, const std::string& name) const;
@@ -93,6 +95,7 @@ class Hdf5Reader {
   [[nodiscard]] std::vector<std::string> names_in(const std::string& group) const;
   [[nodiscard]] std::vector<float> read_floats(const std::string& name, std::vector<std::size_t>& shape) const;
   [[nodiscard]] std::vector<std::int32_t> read_integers(const std::string& name, std::vector<std::size_t>& shape) const;
+  /// Error for an attribute that is missing, of another kind, or an array.
   [[nodiscard]] std::string read_text_attribute(const std::string& object, const std::string& name) const;
   [[nodiscard]] std::int64_t read_integer_attribute(const std::string& object, const std::string& name) const;
   [[nodiscard]] double read_real_attribute(const std::string& object, const std::string& name) const;
@@ -100,6 +103,7 @@ class Hdf5Reader {
  private:
   std::filesystem::path path_;
   std::int64_t file_ = -1;
+  bool sealed_ = false;
 };
 
 /// The version of the HDF5 library in use.
