@@ -95,7 +95,11 @@ void SavedFleet::make_robots(const Comm& comm) {
       Entry& entry = entries_[i];
       if (entry.workload == nullptr) continue;
       require_same_network(entry.path, entry.model, "the network of its settings", entry.workload->symmetry());
-      if (entry.model.robot == kMergedPolicy) {
+      const std::string difference = first_difference(entry.model.companions, entry.workload->companions());
+      if (!difference.empty()) {
+        entry.missing = cat("what its settings name now are other data than it was trained on: ", difference);
+        entry.workload = nullptr;
+      } else if (entry.model.robot == kMergedPolicy) {
         entry.missing = "it is a merged policy, which was trained on none of its own";
       } else if (static_cast<int>(i) >= begin_ && static_cast<int>(i) < end_) {
         entry.robot = entry.workload->make_robot(entry.model.robot);

@@ -226,13 +226,18 @@ void require_same_network(const std::filesystem::path& path, const SavedModel& m
 void require_same_network(const std::filesystem::path& path, const SavedModel& model,
                           const std::filesystem::path& other_path, const SavedModel& other) {
   require_same_network(path, model, other_path.string(), other.symmetry);
-  for (const Companions* all : {&model.companions, &other.companions}) {
+  const std::string difference = first_difference(model.companions, other.companions);
+  require(difference.empty(), path.string(), " and ", other_path.string(),
+          " prepare their inputs differently: ", difference);
+}
+
+std::string first_difference(const Companions& one, const Companions& other) {
+  for (const Companions* all : {&one, &other}) {
     for (const auto& [name, values] : *all) {
-      require(model.companions.contains(name) && other.companions.contains(name) &&
-                  model.companions.at(name) == other.companions.at(name),
-              path.string(), " and ", other_path.string(), " prepare their inputs differently: ", name, " differs");
+      if (!one.contains(name) || !other.contains(name) || one.at(name) != other.at(name)) return name + " differs";
     }
   }
+  return "";
 }
 
 }  // namespace fleet

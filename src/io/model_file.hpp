@@ -35,5 +35,7 @@ void require_same_network(const std::filesystem::path& path, const SavedModel& m
 /// The same for what else a symmetry was made from, named by `source`.
 void require_same_network(const std::filesystem::path& path, const SavedModel& model, const std::string& source,
                           const SymmetrySpec& symmetry);
+/// "observation_mean differs", of the first that does or that only one of them has; "" where they are the same.
+[[nodiscard]] std::string first_difference(const Companions& one, const Companions& other);
 
 }  // namespace fleet
