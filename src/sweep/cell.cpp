@@ -206,6 +206,7 @@ void read_cell(const Settings& chosen, std::span<const WorldEntry> table, Worlds
 
   Settings outcome = cell.settings;  // what decides it: not where the data lies or how the cell is run
   std::erase_if(outcome, [](const auto& setting) { return setting.first.starts_with("run."); });
+  outcome.erase(cell.facts.data_key);
   Hash id;
   id.add(to_text(outcome));
   if (!cell.facts.data.empty()) id.add(cell.facts.data);
@@ -240,13 +241,16 @@ Settings method_settings(const Settings& base) {
   return reader.resolved();
 }
 
-/// The sweep as a configuration of its own: base with defaults, then axes.
-std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes) {
+/// The sweep as a configuration of its own: base with defaults, then axes. Without what is no part of a cell's
+/// identity: how it is run, and where its data lie, which `places` names.
+std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes,
+                           const std::set<std::string>& places) {
   std::string text = cat("name = ", Value(name).to_string(), '\n');
   std::set<std::string_view> varied;
   for (const Axis& axis : axes) varied.insert(axis.keys.begin(), axis.keys.end());
   for (const auto& [key, setting] : resolved) {
-    if (!varied.contains(key) && !key.starts_with("run.")) text += cat(key, " = ", setting.value.to_string(), '\n');
+    const bool decides = !key.starts_with("run.") && !places.contains(key);
+    if (decides && !varied.contains(key)) text += cat(key, " = ", setting.value.to_string(), '\n');
   }
   std::string zips;
   for (const Axis& axis : axes) {
@@ -340,15 +344,17 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
       }
     }
   }
-  Settings applied;                           // what the cells read; of keys that vary, the first cell's value
-  std::map<std::string, std::size_t> places;  // by id
+  Settings applied;                            // what the cells read; of keys that vary, the first cell's value
+  std::map<std::string, std::size_t> numbers;  // by id
+  std::set<std::string> places;                // keys that say where data lie
   Reasons ruled_out;
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
     const Settings chosen = choose(base, sweep.axes, i, cell);
     read_cell(chosen, table, worlds, cell, ruled_out);
     applied.insert(cell.settings.begin(), cell.settings.end());
-    const auto [twin, is_new] = places.emplace(cell.id, i);
+    places.insert(cell.facts.data_key);
+    const auto [twin, is_new] = numbers.emplace(cell.id, i);
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
   }
@@ -362,7 +368,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     }
   }
   reject_unknown_keys(written, known, ruled_out);
-  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  sweep.config = canonical_text(sweep.name, applied, sweep.axes, places);
   if (sweep.config.size() > kLongestText) {
     throw ConfigError(cat("the configuration has ", sweep.config.size(),
                           " characters with its defaults, and results hold ", kLongestText,

@@ -24,6 +24,7 @@ struct CellFacts {
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
   std::string data;  ///< names what is learned from, whatever it is called and wherever it lies: part of the identity
+  std::string data_key;  ///< the setting that says where it lies, if any but run.data does: no part of the identity
 };
 
 class World {

@@ -20,12 +20,18 @@ class ToyWorld : public World {
     double alpha = 1.0;
     double held_out = 0.1;
     std::vector<int> hidden{4};
+    std::string place = "here";
+    settings.read("toy.place", place);
     settings.read("data.held_out", held_out, between(0, 0.9));
     settings.read("toy.size", size, at_least(1));
     settings.read("toy.noise", noise, at_least(0));
     settings.read("fleet.alpha", alpha, above(0));
     settings.read("model.hidden", hidden, at_least(1));
-    return {.parameters = hidden.front(), .train_samples = size, .held_out = held_out > 0.0};
+    return {.parameters = hidden.front(),
+            .train_samples = size,
+            .held_out = held_out > 0.0,
+            .data = place == "there" ? "others" : "some",
+            .data_key = "toy.place"};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
@@ -222,6 +228,15 @@ TEST(Expand, identities_do_not_depend_on_how_the_sweep_is_run_or_called) {
   EXPECT_EQ(run.run.threads, 4);
   EXPECT_EQ(run.run.ranks_per_cell, 2);
   EXPECT_TRUE(run.run.save_weights);
+}
+
+TEST(Expand, identities_do_not_depend_on_where_data_lie_but_on_what_they_are) {
+  const Sweep here = expand_text("toy.place = \"here\"\n" + kGrid);
+  const Sweep moved = expand_text("toy.place = \"moved\"\n" + kGrid);
+  EXPECT_EQ(ids(here), ids(moved));
+  EXPECT_EQ(here.config, moved.config);
+  EXPECT_NE(ids(here), ids(expand_text("toy.place = \"there\"\n" + kGrid)));
+  EXPECT_EQ(id_set(expand_text("sweep.grid.toy.place = [\"here\", \"there\"]")).size(), 2U) << "an axis all the same";
 }
 
 TEST(Expand, a_default_written_out_changes_no_identity) {
