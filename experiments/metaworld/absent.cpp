@@ -1,4 +1,4 @@
-// In place of all of Meta-World where fleet is built without MuJoCo.
+// In place of all of Meta-World where fleet is built without what it needs, which FLEET_MISSING names.
 #include "base/error.hpp"
 #include "metaworld/command.hpp"
 #include "metaworld/world.hpp"
@@ -7,9 +7,10 @@ namespace fleet {
 namespace {
 
 [[noreturn]] void complain() {
-  throw ConfigError(
-      "fleet was built without MuJoCo, which Meta-World needs. Run `make build`, which fetches it, or set MUJOCO_ROOT "
-      "to MuJoCo 3.3.0 (a release archive, unpacked) and configure again.");
+  throw ConfigError("Meta-World was not built: fleet was configured without " FLEET_MISSING
+                    ". `make build` installs what it needs and fetches MuJoCo; MUJOCO_ROOT names a MuJoCo 3.3.0 of "
+                    "your own (a release "
+                    "archive, unpacked). Then configure again.");
 }
 
 }  // namespace
@@ -19,9 +20,9 @@ int metaworld_command(const Arguments& /*arguments*/) {
 }
 
 WorldEntry metaworld_world() {
-  return {.name = "metaworld",
-          .summary = "not built: needs MuJoCo 3.3 (scripts/fetch-mujoco.sh or MUJOCO_ROOT)",
-          .make = []() -> std::unique_ptr<World> { complain(); }};
+  return {.name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = []() -> std::unique_ptr<World> {
+            complain();
+          }};
 }
 
 }  // namespace fleet

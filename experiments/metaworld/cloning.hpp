@@ -39,10 +39,11 @@ struct CloningSplit {
   std::vector<std::int32_t> demonstrations;     ///< of `train`: from which
   std::vector<std::vector<std::int32_t>> test;  ///< [task]
 };
-/// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task some
-/// `test` of them, at least one. Windows of `window` rows follow each other through a demonstration; where its last row
-/// would be left out, the last window overlaps the one before. Error for a task (id, as task_of() takes it) with fewer
-/// than two demonstrations; ConfigError for a demonstration that is shorter than a window.
+/// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task a share of
+/// `test` to be tested on, drawn alike for every fleet, at least one. Windows of `window` rows follow each other
+/// through a demonstration; where its last row would be left out, the last window overlaps the one before. Error for a
+/// task (id, as task_of() takes it) with fewer than two demonstrations; ConfigError for a demonstration that is shorter
+/// than a window.
 [[nodiscard]] CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window);
 
 /// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be

@@ -4,8 +4,10 @@
 #include <iomanip>
 #include <iostream>
 #include <limits>
+#include <optional>
 
 #include "base/error.hpp"
+#include "io/hdf5.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
 #include "metaworld/goals.hpp"
@@ -65,12 +67,39 @@ Policy make_policy(const std::string& name) {
   return load_policy(name);
 }
 
-/// Runs the jobs here, one after another, with pictures.
-std::vector<EpisodeResult> render(const std::vector<EpisodeSpec>& jobs, const Policy& policy, int steps,
-                                  const std::string& assets, const std::string& path) {
+/// What is asked for on the command line.
+struct RolloutPlan {
+  std::vector<int> tasks;
+  Policy policy;
+  int steps = 0;
+  std::vector<EpisodeSpec> jobs;
+};
+
+RolloutPlan plan_rollout(const po::variables_map& values) {
+  const std::string goals = values["goals"].as<std::string>();
+  if (goals != "benchmark" && goals != "random") {
+    throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
+  }
+  const int episodes = positive(values, "episodes");
+  if (goals == "benchmark" && episodes > kBenchmarkGoals) {
+    throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", kBenchmarkGoals,
+                          " goals a task; with --goals random there are as many as you like"));
+  }
+  const auto seed = static_cast<std::uint32_t>(seed_of(values, kLargestGoalSeed));
+  const std::vector<int> tasks = find_tasks(values["TASKS"].as<std::string>());
+  return {.tasks = tasks,
+          .policy = make_policy(values["policy"].as<std::string>()),
+          .steps = positive(values, "steps"),
+          .jobs = rollout_jobs(tasks, episodes, goals, seed)};
+}
+
+/// Runs the episodes here, one after another, with pictures. Interrupted between two of them where a stop is requested.
+std::vector<EpisodeResult> render(const RolloutPlan& plan, const Comm& world, const std::string& assets,
+                                  const std::string& path) {
+  if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
   Film film(path);
   std::vector<EpisodeResult> results;
-  for (const EpisodeSpec& job : jobs) {
+  for (const EpisodeSpec& job : plan.jobs) {
     Scene scene(task_of(job.task), assets, Scene::Detail::kVisual);
     Environment environment(scene);
     Renderer renderer(scene, kPictureSize, kPictureSize);
@@ -78,9 +107,10 @@ std::vector<EpisodeResult> render(const std::vector<EpisodeSpec>& jobs, const Po
     film.add(renderer.draw(environment));
     int step = 0;
     const auto draw = [&](Environment& now) {
+      if (world.stop_requested()) throw Interrupted();
       if (++step % kStepsPerPicture == 0) film.add(renderer.draw(now));
     };
-    results.push_back(roll_out(environment, policy, draw, steps));
+    results.push_back(roll_out(environment, plan.policy, draw, plan.steps));
   }
   film.finish();
   std::cout << film.pictures() << " pictures in " << path << '\n';
@@ -129,29 +159,19 @@ int rollout(const Arguments& arguments) {
               "[mpirun -n RANKS] fleet metaworld rollout TASKS [options]\n\nTASKS: mt10, mt50, or names "
               "separated by commas");
     if (!values) return 0;
-    const std::vector<int> tasks = find_tasks((*values)["TASKS"].as<std::string>());
-    const Policy policy = make_policy((*values)["policy"].as<std::string>());
-    const std::string goals = (*values)["goals"].as<std::string>();
-    if (goals != "benchmark" && goals != "random") {
-      throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
-    }
-    const int episodes = positive(*values, "episodes");
-    if (goals == "benchmark" && episodes > kBenchmarkGoals) {
-      throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", kBenchmarkGoals,
-                            " goals a task; with --goals random there are as many as you like"));
-    }
-    const int steps = positive(*values, "steps");
-    const std::vector<EpisodeSpec> jobs =
-        rollout_jobs(tasks, episodes, goals, static_cast<std::uint32_t>(seed_of(*values, kLargestGoalSeed)));
+    std::optional<RolloutPlan> plan;
+    EnvironmentPool environments(assets_of(*values));
+    world.together([&] {  // a rank may lack the policy's file, or a scene
+      plan = plan_rollout(*values);
+      environments.prepare(plan->tasks);
+    });
     if (values->contains("render")) {
-      if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
-      print_results(tasks, render(jobs, policy, steps, assets_of(*values), (*values)["render"].as<std::string>()));
+      print_results(plan->tasks, render(*plan, world, assets_of(*values), (*values)["render"].as<std::string>()));
       return 0;
     }
-    EnvironmentPool environments(assets_of(*values));
-    Trials trials(jobs, environments);
-    const std::vector<EpisodeResult> results = evaluate(trials, policy, steps, world);
-    if (world.is_root()) print_results(tasks, results);
+    Trials trials(plan->jobs, environments);
+    const std::vector<EpisodeResult> results = evaluate(trials, plan->policy, plan->steps, world);
+    if (world.is_root()) print_results(plan->tasks, results);
     return 0;
   });
 }
@@ -195,15 +215,21 @@ int demos(const Arguments& arguments) {
       throw ConfigError(cat("--noise ", recording.noise, ": expected 0 to 2"));
     }
     EnvironmentPool environments(assets_of(*values));
+    const std::string path = (*values)["output"].as<std::string>();
+    world.together([&] {  // what is missing is found before the work
+      if (world.is_root()) Hdf5Writer{path};
+      environments.prepare(tasks);
+    });
     DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, environments, world),
                          .provenance = {{"dataset_id", cat("metaworld/", names, "/expert-v0")},
+                                        {"engine", engine_version()},
                                         {"generator", "fleet metaworld demos"},
                                         {"noise", cat(recording.noise)},
+                                        {"scenes", digest_of_scenes(environments.assets())},
                                         {"seed", cat(recording.seed)},
                                         {"tasks", names}}};
     world.together([&] {
       if (!world.is_root()) return;
-      const std::string path = (*values)["output"].as<std::string>();
       write_demonstrations(path, set);
       report(tasks, set.episodes, path);
     });

@@ -9,8 +9,8 @@
 namespace fleet::metaworld {
 namespace {
 
-/// With weights of its own.
-struct TrainedPilot {
+/// A network policy together with the weights that it uses.
+struct TrainedPolicy {
   ParamVector weights;
   NetworkPolicy network;
 };
@@ -56,7 +56,8 @@ Action NetworkPolicy::act(const Observation& observation) {
 }
 
 Policy load_policy(const std::filesystem::path& path) {
-  const SavedModel model = read_model(path);
+  SavedModel model = read_model(path);
+  model.settings.erase("run.device");  // where it was trained
   const auto workload = model.settings.find("workload");
   if (workload == model.settings.end() || workload->second.value != Value(std::string("metaworld"))) {
     throw ConfigError(cat(path.string(), " is no policy of the workload metaworld"));
@@ -68,7 +69,7 @@ Policy load_policy(const std::filesystem::path& path) {
     const ObservationScaling scaling(model.companions);
     auto encoder = std::make_shared<const ObservationEncoder>(scaling, options.marked());
     auto trained =
-        std::make_shared<TrainedPilot>(model.weights, NetworkPolicy(std::move(encoder), network, options.shape));
+        std::make_shared<TrainedPolicy>(model.weights, NetworkPolicy(std::move(encoder), network, options.shape));
     trained->network.use(trained->weights);
     const auto policy = std::make_shared<const Policy>(trained->network.policy());
     return {[trained, policy](const TaskSpec& task, const Observation& seen) { return (*policy)(task, seen); },

@@ -15,7 +15,7 @@ constexpr double kBurstRate = 0.02;  // probability that a burst begins at a ste
 constexpr int kBurstSteps = 8;       // during which the hand is pushed one way
 constexpr std::size_t kHeader = 4;   // an episode on its way to the root: number, steps, noise, attempts
 
-/// What jogs the hand in one episode: independent normal noise, and now and then a push that lasts.
+/// What disturbs the hand in one episode: independent normal noise, and now and then a push that lasts.
 class ActionNoise {
  public:
   ActionNoise(double deviation, RandomStream& stream) : deviation_(deviation), stream_(&stream) {}
@@ -80,8 +80,8 @@ Demonstration record(Environment& environment, int task, int number, const Recor
     if (episode.success) return episode;
     deviation *= kCalmer;
   }
-  throw Error(cat("the expert failed at ", environment.scene().task().name, " ", options.attempts,
-                  " times in a row; lower the noise (--noise ", options.noise, ")"));
+  throw Error(cat("the expert failed at ", environment.scene().task().name, " ", options.attempts, " times in a row",
+                  options.noise > 0 ? cat("; lower the noise (--noise ", options.noise, ")") : ""));
 }
 
 /// Episodes as numbers, to travel.

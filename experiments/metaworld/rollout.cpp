@@ -22,6 +22,10 @@ Environment& EnvironmentPool::environment(int task) {
   return place->environment;
 }
 
+void EnvironmentPool::prepare(std::span<const int> tasks) {
+  for (const int task : tasks) (void)environment(task);
+}
+
 EpisodeResult Trials::run(std::size_t job, const Policy& policy, int steps) {
   Environment& environment = environments_->environment(jobs_[job].task);
   if (starts_[job]) {

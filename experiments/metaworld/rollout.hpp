@@ -52,6 +52,9 @@ class EnvironmentPool {
   explicit EnvironmentPool(std::filesystem::path assets, Scene::Detail detail = Scene::Detail::kPhysics)
       : assets_(std::move(assets)), detail_(detail) {}
   [[nodiscard]] Environment& environment(int task);
+  /// Compiles their scenes now, so that one that is missing or wrong is found before the work. Error naming the file.
+  void prepare(std::span<const int> tasks);
+  [[nodiscard]] const std::filesystem::path& assets() const { return assets_; }
 
  private:
   struct Place {
@@ -77,7 +80,7 @@ class Trials {
   Trials(std::vector<EpisodeSpec> jobs, EnvironmentPool& environments)
       : jobs_(std::move(jobs)), starts_(jobs_.size()), environments_(&environments) {}
   [[nodiscard]] std::size_t size() const { return jobs_.size(); }
-  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy, int steps = kEpisodeSteps);
+  [[nodiscard]] EpisodeResult run(std::size_t job, const Policy& policy, int steps);
 
  private:
   std::vector<EpisodeSpec> jobs_;

@@ -1,9 +1,14 @@
 #include "metaworld/scene.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "io/fetch.hpp"
 
 namespace fleet::metaworld {
@@ -62,6 +67,11 @@ std::unique_ptr<mjModel, FreeModel> compile(const TaskSpec& task, const fs::path
   return model;
 }
 
+void require_assets(const fs::path& path) {
+  require(fs::exists(path), "there is no ", path.string(), ": Meta-World 3.1.1's scenes are fetched by ",
+          "`fleet data fetch metaworld`, or name the folder that holds them in METAWORLD_ASSETS");
+}
+
 mjtObj object_type(Frame::Kind kind) {
   switch (kind) {
     case Frame::Kind::kBody:
@@ -81,12 +91,30 @@ fs::path default_assets() {
   return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / "metaworld";
 }
 
+std::string engine_version() {
+  return cat("MuJoCo ", mj_versionString());
+}
+
+std::string digest_of_scenes(const fs::path& assets) {
+  require_assets(assets);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(assets, fs::directory_options::follow_directory_symlink)) {
+    const bool moves = entry.path().extension() == ".xml" || entry.path().extension() == ".stl";
+    if (moves && entry.is_regular_file()) files.push_back(fs::relative(entry.path(), assets));
+  }
+  std::sort(files.begin(), files.end());
+  Hash digest;
+  for (const fs::path& file : files) {
+    std::ifstream in(assets / file, std::ios::binary);
+    digest.add(file.generic_string()).add(std::string(std::istreambuf_iterator<char>(in), {}));
+  }
+  return digest.hex();
+}
+
 Scene::Scene(const TaskSpec& task, const fs::path& assets, Detail detail)
     : task_(&task), file_(assets / "sawyer_xyz" / cat("sawyer_", task.scene, ".xml")) {
   install_hooks();
-  require(fs::exists(file_), "there is no ", file_.string(),
-          ": Meta-World 3.1.1's scenes are fetched by `fleet data fetch ",
-          "metaworld`, or name the folder that holds them in METAWORLD_ASSETS");
+  require_assets(file_);
   model_ = compile(task, file_, detail);
   overwrite_welds();
   resolve();

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "metaworld/task.hpp"
@@ -23,6 +24,13 @@ struct FreeData {
 /// Where the official scenes lie: $METAWORLD_ASSETS, or else metaworld/ in the data directory.
 [[nodiscard]] std::filesystem::path default_assets();
 
+/// "MuJoCo 3.3.0", as it is linked.
+[[nodiscard]] std::string engine_version();
+
+/// A name for all that moves in the scenes of a folder: their texts and meshes, not their textures. Sixteen hexadecimal
+/// digits. Error if there is no such folder.
+[[nodiscard]] std::string digest_of_scenes(const std::filesystem::path& assets);
+
 /// One per task and rank; environments step on it in turn. Moves bodies of the model itself, as an episode's variation
 /// asks, so that environments of one scene must not step at the same time.
 class Scene {
@@ -32,7 +40,7 @@ class Scene {
                ///< faster
     kVisual,   ///< as it is drawn
   };
-  /// Error naming the file when the assets are missing, of another version, or do not compile.
+  /// Error naming the file when the assets are missing, have not all that the task names, or do not compile.
   Scene(const TaskSpec& task, const std::filesystem::path& assets, Detail detail = Detail::kPhysics);
 
   [[nodiscard]] const TaskSpec& task() const { return *task_; }

@@ -39,30 +39,17 @@ TestGroups deal_to_parts(const CloningSplit& split, std::size_t episodes) {
   return parts;
 }
 
-std::vector<EpisodeSpec> draw_jobs(const CloningOptions& options) {
-  std::vector<EpisodeSpec> jobs;
-  for (int episode = 0; episode < options.episodes; ++episode) {
-    for (const int task : options.tasks) {
-      RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
-                          static_cast<std::uint64_t>(episode));
-      jobs.push_back({.task = task, .variation = draw_variation(task_of(task), stream)});
-    }
-  }
-  return jobs;
-}
-
 /// Trains as the supervised workload does, and tests in the simulator besides.
 class CloningWorkload final : public Workload {
  public:
   CloningWorkload(const CloningOptions& options, std::shared_ptr<const ObservationEncoder> encoder,
-                  std::unique_ptr<Workload> learner, std::shared_ptr<const Network> network,
-                  EnvironmentPool& environments)
+                  std::unique_ptr<Workload> learner, std::shared_ptr<const Network> network, Trials& trials)
       : options_(options),
         encoder_(std::move(encoder)),
         learner_(std::move(learner)),
         network_policy_(encoder_, std::move(network), options.shape),
         policy_(network_policy_.policy()),
-        trials_(draw_jobs(options), environments) {}
+        trials_(&trials) {}
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
@@ -74,12 +61,12 @@ class CloningWorkload final : public Workload {
 
   Companions companions() const override { return encoder_->scaling().companions(); }
 
-  int test_parts() const override { return static_cast<int>(trials_.size()); }
+  int test_parts() const override { return static_cast<int>(trials_->size()); }
   std::vector<std::string> metrics() const override { return {"success", "diverged", "loss"}; }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
     network_policy_.use(weights);
-    const EpisodeResult episode = trials_.run(static_cast<std::size_t>(part), policy_, options_.max_steps);
+    const EpisodeResult episode = trials_->run(static_cast<std::size_t>(part), policy_, options_.max_steps);
     return {{episode.success ? 1.0 : 0.0, 1.0},
             {episode.diverged ? 1.0 : 0.0, 1.0},
             learner_->test_scores(weights, part).front()};
@@ -89,9 +76,10 @@ class CloningWorkload final : public Workload {
     std::vector<NamedValue> summary = Workload::summarize(scores);
     const std::size_t tasks = options_.tasks.size();
     std::vector<double> rates(tasks, 0.0);
-    for (std::size_t part = 0; part < trials_.size(); ++part) {
-      rates[part % tasks] += scores[part * metrics().size()].sum / options_.episodes;
+    for (std::size_t part = 0; part < trials_->size(); ++part) {
+      rates[part % tasks] += scores[part * metrics().size()].sum;
     }
+    for (double& rate : rates) rate /= options_.episodes;
     std::vector<double> sorted = rates;
     std::ranges::sort(sorted);
     summary.push_back({"success_task_p10", sorted[tasks / 10]});
@@ -107,7 +95,7 @@ class CloningWorkload final : public Workload {
   std::unique_ptr<Workload> learner_;
   NetworkPolicy network_policy_;
   Policy policy_;  // of the network
-  Trials trials_;
+  Trials* trials_;
 };
 
 /// Which of the tasks asked for each label of the file is.
@@ -159,8 +147,20 @@ std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
   return {single, sequence};
 }
 
+std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options) {
+  std::vector<EpisodeSpec> episodes;
+  for (int number = 0; number < options.episodes; ++number) {
+    for (const int task : options.tasks) {
+      RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
+                          static_cast<std::uint64_t>(number));
+      episodes.push_back({.task = task, .variation = draw_variation(task_of(task), stream)});
+    }
+  }
+  return episodes;
+}
+
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
-                                                std::shared_ptr<const Network> network, EnvironmentPool& environments) {
+                                                std::shared_ptr<const Network> network, Trials& trials) {
   const NetworkShape& shape = options.shape;
   CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
@@ -194,8 +194,7 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                 .histograms = std::move(histograms),
                                 .network = network,
                                 .options = options.training});
-  return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network),
-                                           environments);
+  return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network), trials);
 }
 
 }  // namespace fleet::metaworld

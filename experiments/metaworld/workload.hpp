@@ -39,16 +39,18 @@ struct CloningView {
   std::span<const float> actions;
 };
 
+/// The test's episodes, tasks taking turns; decided by tasks, their number and the seed.
+[[nodiscard]] std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options);
+
 /// Robots draw from the tasks' demonstrations as CloningOptions::partition says. Metrics: "success", the share of
 /// episodes that end with the task done; "diverged", the share in which the simulator met something not finite, which
 /// counts as failure; "loss", squared error of actions in demonstrations that no robot has seen. Of success also its
 /// 10th percentile over tasks, "success_task_p10", and every task's own, "success_<task>". A sample, in shards and
 /// histograms, is what CloningOptions::shape says: an observation, or a window of them.
 ///
-/// A part of the test is one episode, with its share of the demonstrations. Episodes depend on the seed alone, so that
-/// all methods face the same.
+/// A part of the test is one episode of `trials`, which are of draw_test_episodes() and outlive the workload, with its
+/// share of the demonstrations. All methods face the same.
 [[nodiscard]] std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
-                                                              std::shared_ptr<const Network> network,
-                                                              EnvironmentPool& environments);
+                                                              std::shared_ptr<const Network> network, Trials& trials);
 
 }  // namespace fleet::metaworld

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "comm/shared_array.hpp"
 #include "loaded_data.hpp"
 #include "metaworld/workload.hpp"
@@ -14,6 +16,7 @@ namespace {
 using namespace metaworld;
 namespace fs = std::filesystem;
 
+constexpr const char* kDemos = "data.demos";
 constexpr std::int64_t kSceneBytes = 15'000'000;  // that a rank needs for a task: its scene, compiled, and states
 
 struct Options {
@@ -25,7 +28,7 @@ struct Options {
 Options read_options(SettingsReader& settings) {
   Options options;
   std::string file = options.file.string();
-  settings.read("data.demos", file);
+  settings.read(kDemos, file);
   options.file = file;
   options.cloning = read_cloning_options(settings);
   options.tasks = std::get<std::string>(settings.resolved().at("data.tasks").value.data);
@@ -35,7 +38,9 @@ Options read_options(SettingsReader& settings) {
 /// The numbers of a file once per node: all observations, then all actions.
 class SharedRows {
  public:
-  SharedRows(const Comm& node, const fs::path& file) : SharedRows(node, file, CloningRows{}) {}
+  /// Error unless the rows are those of which the plan knows the digest.
+  SharedRows(const Comm& node, const fs::path& file, const std::string& digest)
+      : SharedRows(node, file, digest, CloningRows{}) {}
 
   [[nodiscard]] CloningView view(const CloningRows& index) const {
     const auto* values = reinterpret_cast<const float*>(numbers_.bytes().data());  // NOLINT
@@ -46,11 +51,13 @@ class SharedRows {
   }
 
  private:
-  SharedRows(const Comm& node, const fs::path& file, CloningRows read)  // `read` of the node's root, between two calls
+  SharedRows(const Comm& node, const fs::path& file, const std::string& digest,
+             CloningRows read)  // of the node's root, between two calls
       : numbers_(
             node,
             [&] {
               read = rows_of(read_demonstrations(file));
+              require(read.digest() == digest, file.string(), " has changed since the sweep was planned");
               return read.size() * (kObservationSize + kActionSize) * sizeof(float);
             },
             [&](std::span<std::byte> into) {
@@ -68,7 +75,7 @@ class MetaWorld final : public World {
     const Options options = read_options(settings);
     const CloningRows& index = index_of(options).rows;
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
-    (void)environments_.environment(options.cloning.tasks.front());  // the scenes are there
+    environments_.prepare(options.cloning.tasks);
     const auto train = static_cast<double>(split(options, index).train.size());
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
@@ -76,15 +83,16 @@ class MetaWorld final : public World {
             .held_out = options.cloning.partition.held_out > 0.0,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
             .rank_bytes = kSceneBytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
-            .data = index_of(options).digest};
+            .data = Hash().add(index_of(options).digest).add(scenes()).add(engine_version()).hex(),
+            .data_key = kDemos};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
     const Comm node = run.node();
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
-      const fs::path file = read_options(settings).file;
-      loaded_.load(file, node, file);
+      const Options options = read_options(settings);
+      loaded_.load(options.file, node, options.file, index_of(options).digest);
     }
   }
 
@@ -92,7 +100,7 @@ class MetaWorld final : public World {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
     return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options).rows),
-                                 make_network(settings, options.cloning.shape), environments_);
+                                 make_network(settings, options.cloning.shape), trials_of(options.cloning));
   }
 
  private:
@@ -134,7 +142,22 @@ class MetaWorld final : public World {
                "`, or name a file of them in data.demos.");
   }
 
+  /// What the test's episodes depend on; cells that share it share their starts, which take time to settle.
+  using TestKey = std::tuple<std::uint64_t, std::vector<int>, int>;
+
+  Trials& trials_of(const CloningOptions& options) {
+    const TestKey key{options.training.seed, options.tasks, options.episodes};
+    return trials_.try_emplace(key, draw_test_episodes(options), environments_).first->second;
+  }
+
+  const std::string& scenes() {
+    if (scenes_.empty()) scenes_ = digest_of_scenes(environments_.assets());
+    return scenes_;
+  }
+
   EnvironmentPool environments_{default_assets()};  // scenes compiled so far, for all cells
+  std::string scenes_;                              // their digest
+  std::map<TestKey, Trials> trials_;
   std::map<fs::path, Index> indices_;
   LoadedData<fs::path, SharedRows> loaded_;
 };

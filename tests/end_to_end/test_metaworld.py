@@ -1,6 +1,8 @@
 """`fleet metaworld` as a user runs it; skipped where fleet lacks MuJoCo, or there are no scenes."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -86,16 +88,26 @@ def h5py_demonstrations(path: Path, observation_size: int = 39) -> Path:
     return path
 
 
-def plan(demonstrations: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+def plan(
+    demonstrations: Path, *settings: str, cells: bool = False
+) -> subprocess.CompletedProcess[str]:
     config = demonstrations.with_suffix(".toml")
     config.write_text(
         f'workload = "metaworld"\ndata.demos = "{demonstrations}"\ndata.tasks = "reach"\n'
     )
     command = [BINARY, "plan", config, *(word for s in settings for word in ("--set", s))]
+    if cells:
+        command.append("--cells")
     environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
+
+
+def plan_ids(demonstrations: Path) -> list[str]:
+    planned = plan(demonstrations, cells=True)
+    assert planned.returncode == 0, planned.stderr
+    return re.findall(r"\b[0-9a-f]{16}\b", planned.stdout)
 
 
 def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
@@ -106,12 +118,83 @@ def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     assert "episode_0/observations is 21 x 38, expected 21 x 39" in refused.stderr
     with h5py.File(h5py_demonstrations(tmp_path / "nameless.h5"), "a") as file:
         del file["episode_2"].attrs["task"]
-    convolutional = plan(tmp_path / "mine.h5", "model.kind=cnn")
-    assert convolutional.returncode == 2
-    assert "such data are for mlp, lstm, gru, rnn, transformer" in convolutional.stderr
     nameless = plan(tmp_path / "nameless.h5")
     assert nameless.returncode == 2
     assert "episode_2 does not say which task it shows" in nameless.stderr
+
+
+def test_attributes_that_mean_something_else_to_others_do_no_harm(tmp_path: Path) -> None:
+    path = h5py_demonstrations(tmp_path / "mine.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["seed"] = 7
+        file["episode_1"].attrs["noise"] = np.full(4, 0.1)
+    assert plan(path).returncode == 0
+    with h5py.File(path, "a") as file:
+        file["episode_1"].attrs["task"] = np.array(
+            ["reach-v3", "push-v3"], dtype=h5py.string_dtype()
+        )
+    refused = plan(path)
+    assert refused.returncode == 2
+    assert f"attribute task of episode_1 in {path} holds 2 values; expected one" in refused.stderr
+    with h5py.File(path, "a") as file:
+        file["episode_1"].attrs["task"] = 3
+    refused = plan(path)
+    assert refused.returncode == 2
+    assert f"attribute task of episode_1 in {path}: expected a text" in refused.stderr
+    with h5py.File(path, "a") as file:
+        file["episode_1"].attrs["task"] = "reach-v3"
+        del file["episode_3"]["rewards"]
+        file["episode_3"].create_group("rewards")
+    refused = plan(path)
+    assert refused.returncode == 2
+    assert f"episode_3/rewards of {path}" in refused.stderr
+
+
+def test_networks_that_do_not_suit_demonstrations_are_refused(tmp_path: Path) -> None:
+    convolutional = plan(h5py_demonstrations(tmp_path / "mine.h5"), "model.kind=cnn")
+    assert convolutional.returncode == 2
+    assert "such data are for mlp, lstm, gru, rnn, transformer" in convolutional.stderr
+
+
+def test_moved_demonstrations_make_the_same_cells(tmp_path: Path) -> None:
+    first = h5py_demonstrations(tmp_path / "mine.h5")
+    ids = plan_ids(first)
+    assert ids
+    assert plan_ids(first.rename(tmp_path / "moved.h5")) == ids
+
+
+def test_models_are_merged_on_the_data_they_were_trained_on(tmp_path: Path) -> None:
+    file = tmp_path / "demos.h5"
+    record = ("demos", "--tasks", "reach,door-close", "--episodes", "4", "-o", str(file))
+    assert metaworld(*record).returncode == 0
+    config = tmp_path / "sweep.toml"
+    config.write_text(
+        f'workload = "metaworld"\ndata.demos = "{file}"\ndata.tasks = "reach,door-close"\n'
+        'fleet.robots = 2\ntrain.epochs = 1\nmerge.method = "regression"\nevaluate.episodes = 1\n'
+        'evaluate.max_steps = 5\nmodel.hidden = [16]\nrun.save_models = "all"\n'
+    )
+    fleet = [str(BINARY)]
+    options = {
+        "env": ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)},
+        "capture_output": True,
+        "text": True,
+        "timeout": SECONDS,
+        "check": False,
+        "cwd": tmp_path,
+    }
+    sweep = subprocess.run([*fleet, "run", str(config), "-o", "out"], **options)
+    assert sweep.returncode == 0, sweep.stderr
+    models = sorted(str(p) for p in (tmp_path / "out" / "models").rglob("*robot*.h5"))
+    assert len(models) == 2, list((tmp_path / "out").rglob("*"))
+    merge = [*fleet, "merge", *models, "-m", "regression", "-o", "merged.h5"]
+    merged = subprocess.run(merge, **options)
+    assert merged.returncode == 0, merged.stderr
+    assert metaworld(*record, "--seed", "1").returncode == 0
+    refused = subprocess.run(merge, **options)
+    assert refused.returncode == 1
+    assert "other data than it was trained on: observation_" in refused.stderr
+    average = [*fleet, "merge", *models, "-m", "average", "-o", "average.h5"]
+    assert subprocess.run(average, **options).returncode == 0, "which needs no data"
 
 
 def test_pictures_show_something(tmp_path: Path) -> None:
@@ -155,6 +238,47 @@ def test_misuse_is_explained(arguments: list[str], message: str) -> None:
     run = metaworld(*arguments)
     assert run.returncode == 2
     assert message in run.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    target = tmp_path / "absent" / "demos.h5"
+    record = ("demos", "--tasks", "mt50", "--episodes", "1000", "-o", str(target))
+    run = metaworld(*record)  # would take an hour
+    assert run.returncode == 1
+    assert f"cannot create {target}" in run.stderr
+
+
+def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
+    tmp_path: Path,
+) -> None:
+    scenes = tmp_path / "scenes"
+    shutil.copytree(ASSETS, scenes)
+    drawer = scenes / "sawyer_xyz" / "sawyer_drawer.xml"
+    for content, complaint in (
+        ("<mujoco><worldbody>", "cannot be read"),
+        ("<mujoco/>", "there is no body called hand; is it Meta-World 3.1.1's?"),
+    ):
+        drawer.write_text(content)
+        run = metaworld("demos", "-o", str(tmp_path / "x.h5"), "--assets", str(scenes))
+        assert run.returncode == 1
+        assert str(drawer) in run.stderr
+        assert complaint in run.stderr
+    drawer.unlink()
+    run = metaworld("rollout", "reach,drawer-open", "--assets", str(scenes))
+    assert run.returncode == 1
+    assert f"there is no {drawer}" in run.stderr
+
+
+def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy() -> None:
+    rollout = [str(BINARY), "metaworld", "rollout", "reach", "--episodes", "2", "--policy"]
+    start = [*MPIEXEC.split(), "--bind-to", "none"]
+    command = [*start, "-n", "1", *rollout, "expert", ":", "-n", "1", *rollout, "absent.h5"]
+    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
+    run = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert run.returncode == 2
+    assert "--policy absent.h5: expected expert" in run.stderr
 
 
 def test_missing_scenes_are_explained(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ TEST_F(MetaworldFleet, a_saved_policy_acts_without_the_fleet) {
   const CellResult trained = run_cell({.robots = 2, .epochs = 60, .merge_every = 0}, Regime::kJoint, nullptr, *cloning,
                                       world_, [](const RoundRecord&) {});
   settings["workload"].value = std::string("metaworld");
+  settings["run.device"].value = std::string("cuda");  // that of another machine
   const fs::path file = file_.parent_path() / cat("policy-", world_.rank(), ".h5");
   write_model(file,
               {.settings = settings,
@@ -192,6 +193,29 @@ TEST_F(MetaworldFleet, counts_an_episode_that_the_simulator_gives_up_as_a_failur
   EXPECT_EQ(summary[1].value, 1.0);
 }
 
+TEST_F(MetaworldFleet, of_twenty_successes_in_twenty_episodes_the_rate_is_one) {
+  const std::unique_ptr<Workload> cloning = workload(cell({{"evaluate.episodes", std::int64_t{20}}}));
+  std::vector<Score> scores;
+  for (int part = 0; part < cloning->test_parts(); ++part) {
+    scores.insert(scores.end(), {{1.0, 1.0}, {0.0, 1.0}, {0.0, 1.0}});
+  }
+  for (const NamedValue& value : cloning->summarize(scores)) {
+    if (value.name.starts_with("success")) EXPECT_EQ(value.value, 1.0) << value.name;
+  }
+}
+
+TEST_F(MetaworldFleet, cells_share_the_starts_of_their_episodes) {
+  const std::unique_ptr<Workload> first = workload(cell());
+  const std::unique_ptr<Workload> second = workload(cell());
+  ParamVector weights(first->symmetry().layout());
+  std::ranges::fill(weights.flat(), 0.01F);
+  for (int part = 0; part < first->test_parts(); ++part) {
+    const std::vector<Score> settled = first->test_scores(weights, part);
+    const std::vector<Score> started = second->test_scores(weights, part);
+    for (std::size_t m = 0; m < settled.size(); ++m) EXPECT_EQ(settled[m].sum, started[m].sum);
+  }
+}
+
 TEST_F(MetaworldFleet, finetunes_on_what_its_robots_hold_back) {
   const auto samples = [&](double held_out) {
     const std::unique_ptr<Workload> cloning = workload(cell({{"data.held_out", held_out}}));
@@ -225,6 +249,7 @@ TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
   };
   const std::string before = data();
   EXPECT_EQ(data(), before);
+  world_.barrier();
   DemonstrationSet set = read_demonstrations(file_);
   set.episodes.front().actions.front() += 0.01F;
   world_.together([&] {
@@ -232,6 +257,27 @@ TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
   });
   world_.barrier();
   EXPECT_NE(data(), before);
+}
+
+TEST_F(MetaworldFleet, demonstrations_that_changed_since_the_plan_are_refused) {
+  const Settings settings = cell();
+  SettingsReader reader(settings);
+  (void)metaworld_->describe(reader);
+  world_.barrier();
+  world_.together([&] {
+    if (!world_.is_root()) return;
+    DemonstrationSet set = read_demonstrations(file_);
+    set.episodes.pop_back();
+    write_demonstrations(file_, set);
+  });
+  const Settings* const cells[] = {&settings};
+  metaworld_->load(cells, world_);
+  try {
+    (void)metaworld_->make(settings);
+    FAIL() << "made of other demonstrations";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has changed since the sweep was planned"), std::string::npos);
+  }
 }
 
 TEST_F(MetaworldFleet, says_how_to_get_the_demonstrations_it_lacks) {
