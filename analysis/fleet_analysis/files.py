@@ -84,6 +84,16 @@ def find_files(source: Source | Iterable[Source]) -> list[Path]:
     return paths
 
 
+def planned(directory: Path) -> dict[str, str] | None:
+    """The labels of a sweep's cells by id, in the order of the plan; None where this is no sweep's
+    directory."""
+    try:
+        lines = (directory / "cells.tsv").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
 def read_file(path: Path, keep: bool = False) -> ResultsFile:
     """Raises ResultsError where the file is not ours, not whole or of another schema."""
     with _open(path) as file:
@@ -117,8 +127,13 @@ def _paths(source: Source) -> list[Path]:
     if path.is_dir():
         for pattern in ("*.h5", "cells/*.h5", "**/*.h5"):
             found = sorted(p for p in path.glob(pattern) if _may_hold_results(p.relative_to(path)))
+            current = _of_current_plans(found)
+            if current:
+                return current
             if found:
-                return found
+                raise ResultsError(
+                    f"{path}: no cell of the sweep as it is planned now has ended yet"
+                )
         raise ResultsError(f"{path}: no .h5 files in this directory")
     if not path.exists() and glob.has_magic(os.fspath(source)):
         found = sorted(map(Path, glob.glob(os.fspath(source), recursive=True)))  # noqa: PTH207
@@ -126,6 +141,17 @@ def _paths(source: Source) -> list[Path]:
             raise ResultsError(f"{source}: no file matches")
         return found
     return [path]
+
+
+def _of_current_plans(paths: list[Path]) -> list[Path]:
+    """Without the cells that a sweep has kept from earlier configurations."""
+    plans = {p.parent: planned(p.parent.parent) for p in paths if p.parent.name == "cells"}
+
+    def is_current(path: Path) -> bool:
+        plan = plans.get(path.parent)
+        return plan is None or path.name.removesuffix(".h5").removesuffix(".failed") in plan
+
+    return [path for path in paths if is_current(path)]
 
 
 def _may_hold_results(path: Path) -> bool:

@@ -34,7 +34,8 @@ def load(
 ) -> Results:
     """The results in a file, a directory, a glob pattern, or a list of any of these.
 
-    A directory stands for the *.h5 files in it; for the cells of the sweep that it holds; or else
+    A directory stands for the *.h5 files in it; for the cells of the sweep that it holds, as it is
+    planned now, whatever it keeps of earlier configurations; or else
     for what lies below it, saved models aside. Files are concatenated in the order given (sorted
     within a directory or pattern) and their cells renumbered so that each index is unique. A cell
     found twice, by its id, is kept once: finished rather than failed, then the first. `read`: a

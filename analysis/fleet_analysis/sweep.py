@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_analysis.files import ResultsError
+from fleet_analysis.files import ResultsError, planned
 
 DONE, FAILED, RUNNING = ".h5", ".failed.h5", ".running"
 
@@ -47,10 +47,9 @@ def sweep_state(path: Path) -> SweepState:
     if not path.is_dir():
         reason = "not a directory" if path.exists() else "no such directory"
         raise ResultsError(f"{path}: {reason}; a sweep's directory is needed")
-    if not is_sweep(path):
+    labels = planned(path)
+    if labels is None:
         raise ResultsError(f"{path}: not a sweep's directory (no cells.tsv)")
-    lines = (path / "cells.tsv").read_text(encoding="utf-8").splitlines()
-    labels = dict(line.split("\t", 1) for line in lines if "\t" in line)
     names = [entry.name for entry in (path / "cells").glob("*")]
     failed = {name.removesuffix(FAILED) for name in names if name.endswith(FAILED)}
     done = {name.removesuffix(DONE) for name in names if name.endswith(DONE)} - {
@@ -60,8 +59,8 @@ def sweep_state(path: Path) -> SweepState:
     return SweepState(
         name=path.resolve().name,
         labels=labels,
-        done=frozenset(done),
-        failed=frozenset(failed - done),
+        done=frozenset(done & labels.keys()),
+        failed=frozenset((failed - done) & labels.keys()),
         running={name: _said(path / "cells" / f"{name}{RUNNING}") for name in labels
                  if name in under_way - done - failed},
     )  # fmt: skip

@@ -51,6 +51,17 @@ def test_a_sweeps_directory_stands_for_its_cells_and_not_its_models(sweep: Path)
     assert len(load(sweep.parent).cells) == 6
 
 
+def test_cells_of_an_earlier_plan_do_not_count(sweep: Path) -> None:
+    other = grid(merge__method=["average"], fleet__alpha=[10.0], seed=[0, 1])
+    write_sweep(sweep, other, state=["done", "pending"].__getitem__)
+    state = sweep_state(sweep)
+    assert (state.planned, len(state.done), len(state.failed), state.pending) == (2, 1, 0, 1)
+    assert len(load(sweep).cells) == len(load(sweep.parent).cells) == 1
+    write_sweep(sweep, grid(merge__method=["local"], seed=[7]), state=lambda _: "pending")
+    with pytest.raises(ResultsError, match="as it is planned now has ended"):
+        load(sweep)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
