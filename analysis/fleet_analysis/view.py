@@ -42,6 +42,7 @@ class Notes:
     uneven: bool = False
     unbounded: set[str] = field(default_factory=set)
     last: list[str] = field(default_factory=list)
+    spread: str = "band"  # how intervals are drawn
 
     def lines(self) -> list[str]:
         """The parts of the text under the title."""
@@ -78,9 +79,9 @@ class Notes:
     def _seeds(self) -> str:
         low, high = min(self.seeds, default=0), max(self.seeds, default=0)
         if high <= 1:
-            return "one seed (n = 1), no band"
+            return f"one seed (n = 1), no {self.spread}"
         count = f"{high}" if low == high else f"{low}–{high}"
-        return f"mean of n = {count} seeds, band: bootstrap 95 % interval"
+        return f"mean of n = {count} seeds, {self.spread}: bootstrap 95 % interval"
 
 
 def overview_lines(above: Notes, below: Notes) -> list[str]:

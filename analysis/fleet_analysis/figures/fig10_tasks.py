@@ -24,7 +24,9 @@ OWN = "task-specific"
 #: Of robots that trained apart, each judged on the tasks whose data it held.
 OWN_STYLE = MethodStyle("task-specific (each on its own)", "#8c8c8c", "|", "none", reference=True)
 ALL = "mean over tasks"
-ROW, SMALL = 0.125, 5.5  # inches of a task, points of its name
+SMALL = 5.5  # points of a task's name
+FEW = 25  # tasks that have room
+SPREAD = 0.5  # of a row, over which its methods lie
 SEPARATION = 1.4  # rows between the mean and the tasks
 
 
@@ -35,7 +37,8 @@ def draw(results: Results, metric: str, split: str) -> dict[str, Figure]:
     order = _order(table, metric)
     styles = _styles(table[METHOD].unique())
     title = f"{results.name}: {split} {metric} of {len(order)} tasks"
-    height = ROW * (len(order) + SEPARATION + 3)
+    inches = 0.2 if len(order) <= FEW else 0.125  # of a task
+    height = inches * (len(order) + SEPARATION + 3)
     figure, (row,) = page(1, 1, title, notes.lines(), list(styles.values()), row_height=height)
     axes = row.subplots()
     places = {ALL: 0.0} | {task: i + SEPARATION for i, task in enumerate(order)}
@@ -69,7 +72,8 @@ def _summary(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, N
     own = on_own_tasks(values, results.shards).merge(settings, on="cell")
     own = own[own[METHOD] == "local"].astype({METHOD: str}).assign(**{METHOD: OWN})
     rows = pd.concat([merged, own], ignore_index=True)
-    notes = Notes(workload=str(rows.workload.iloc[0]), failed=len(results.failed))
+    workload = str(rows.workload.iloc[0])
+    notes = Notes(workload=workload, failed=len(results.failed), spread="bar over the mean")
     averaged = [key for key in _swept(results) if rows[key].nunique() > 1]
     by_task = summarise(rows, [METHOD, "task"], averaged).table
     overall = summarise(rows, [METHOD], averaged).table.assign(task=ALL)
@@ -94,9 +98,10 @@ def _order(table: pd.DataFrame, metric: str) -> list[str]:
 def _rows(
     axes: Axes, table: pd.DataFrame, places: dict[str, float], styles: dict[str, MethodStyle]
 ) -> None:
-    for name, style in styles.items():
+    for number, (name, style) in enumerate(styles.items()):
         own = table[table[METHOD] == name]
-        y = own.task.map(places)
+        offset = SPREAD * (number / (len(styles) - 1) - 0.5) if len(styles) > 1 else 0.0
+        y = own.task.map(places) + offset
         size = 5.0 if style.marker == "|" else 3.4
         axes.plot(own["mean"], y, **{**line_look(style), "linestyle": "none", "markersize": size})
         overall = own[own.task == ALL]
