@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "base/error.hpp"
 #include "comm/placement.hpp"
@@ -60,9 +61,21 @@ SavedFleet::SavedFleet(std::vector<std::filesystem::path> paths, const Settings&
       entries_.push_back({.path = std::move(path), .model = std::move(model)});
       require_same_network(entries_.front().path, entries_.front().model, entries_.back().path, entries_.back().model);
     }
+    sort_robots();
   });
   load_worlds(comm);
   make_robots(comm);
+}
+
+void SavedFleet::sort_robots() {
+  std::set<int> robots;
+  const SavedModel& first = entries_.front().model;
+  for (const Entry& entry : entries_) {
+    const SavedModel& model = entry.model;
+    const bool fellow = model.round == first.round && to_text(model.settings) == to_text(first.settings);
+    if (!fellow || !robots.insert(model.robot).second) return;
+  }
+  std::ranges::sort(entries_, {}, [](const Entry& entry) { return entry.model.robot; });
 }
 
 void SavedFleet::load_worlds(const Comm& comm) {

@@ -18,9 +18,10 @@ class SavedFleet {
   /// over them. Data that are not there are no error before they are asked for. Collective; Error names the files.
   SavedFleet(std::vector<std::filesystem::path> paths, const Settings& overrides, const Comm& comm);
 
-  /// Robot i of the input is the i-th file; seed and round are the first's, so that the models of all robots of a cell
-  /// are merged as in their sweep. With `wanted_by`, the data of robots that have none are an object that answers every
-  /// question with an Error naming `wanted_by`, the file and why; else nullptr.
+  /// Robot i of the input is the i-th file, the robots of one cell being put into their order; seed and round are the
+  /// first's, so that the models of all robots of a cell are merged as in their sweep. With `wanted_by`, the data of
+  /// robots that have none are an object that answers every question with an Error naming `wanted_by`, the file and
+  /// why; else nullptr.
   [[nodiscard]] MergeInput input(const std::string& wanted_by = "");
   /// The problem of the first file; Error naming `wanted_by` and why if its data are not there.
   [[nodiscard]] Workload& workload(const std::string& wanted_by);
@@ -39,6 +40,8 @@ class SavedFleet {
     std::string missing;                 // why there is no workload, or no robot
     std::unique_ptr<LocalData> stand_in;
   };
+  /// Where all are of one cell's robots: a shell lists robot-10 before robot-2.
+  void sort_robots();
   void load_worlds(const Comm& comm);
   void make_robots(const Comm& comm);
 

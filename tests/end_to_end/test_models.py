@@ -52,6 +52,19 @@ def test_merging_the_models_of_a_cell_gives_what_the_sweep_gave(fleet: Fleet, me
         assert weights(fleet.directory / merged) == weights(models / "merged.h5")
 
 
+def test_robots_of_a_cell_are_merged_in_their_order_not_in_that_of_the_files(
+    fleet: Fleet, trained: Path
+) -> None:
+    shuffled = [robots(trained)[i] for i in (3, 1, 4, 0, 2)]
+    merge = ("--method", "git-rebasin", "-o")
+    fleet("merge", *robots(trained), *merge, "ordered.h5").expect(0)
+    fleet("merge", *shuffled, *merge, "shuffled.h5").expect(0)
+    ordered = weights(fleet.directory / "ordered.h5")
+    assert weights(fleet.directory / "shuffled.h5") == ordered
+    fleet("merge", *shuffled, shuffled[0], *merge, "twice.h5").expect(0)
+    assert weights(fleet.directory / "twice.h5") != ordered
+
+
 PLAYERS = """\
 workload = "shakespeare"
 
