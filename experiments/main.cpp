@@ -69,7 +69,7 @@ int plan(const Arguments& arguments) {
   Worlds worlds;
   const Sweep sweep = read_sweep(*values, worlds);
   if (values->contains("resolved")) {
-    std::cout << sweep.config;
+    std::cout << sweep.resolved;
     return 0;
   }
   print_plan(std::cout, sweep, std::max(1, (*values)["ranks"].as<int>()), values->contains("cells"));
@@ -302,7 +302,7 @@ int dispatch(const Arguments& arguments) {
   if (name == "--help" || name == "-h" || name == "help") {
     std::cout << "fleet " << kVersion << ": policy merging in robot fleets\n\nusage: fleet COMMAND ...\n\n";
     for (const Command& command : kCommands) {
-      std::cout << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
+      std::cout << "  " << std::left << std::setw(11) << command.name << command.summary << '\n';
     }
     std::cout << "\n`fleet COMMAND --help` shows a command's options.\n";
     return arguments.empty() ? kMisused : 0;

@@ -72,6 +72,10 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
 
   out << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
   out << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
+  if (const std::string changes = directory.changes(sweep); !changes.empty()) {
+    out << "changes   " << sweep.run.output
+        << " holds a sweep of another configuration; to run this one there takes --accept-changes:" << changes << '\n';
+  }
   for (const Axis& axis : sweep.axes) {
     for (std::size_t k = 0; k < axis.keys.size(); ++k) {
       out << (k == 0 ? "  axis    " : "  zipped  ") << axis.keys[k] << " =";

@@ -241,16 +241,13 @@ Settings method_settings(const Settings& base) {
   return reader.resolved();
 }
 
-/// The sweep as a configuration of its own: base with defaults, then axes. Without what is no part of a cell's
-/// identity: how it is run, and where its data lie, which `places` names.
-std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes,
-                           const std::set<std::string>& places) {
+/// The sweep as a configuration of its own: base with defaults, then axes.
+std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes) {
   std::string text = cat("name = ", Value(name).to_string(), '\n');
   std::set<std::string_view> varied;
   for (const Axis& axis : axes) varied.insert(axis.keys.begin(), axis.keys.end());
   for (const auto& [key, setting] : resolved) {
-    const bool decides = !key.starts_with("run.") && !places.contains(key);
-    if (decides && !varied.contains(key)) text += cat(key, " = ", setting.value.to_string(), '\n');
+    if (key != "name" && !varied.contains(key)) text += cat(key, " = ", setting.value.to_string(), '\n');
   }
   std::string zips;
   for (const Axis& axis : axes) {
@@ -347,6 +344,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
   Settings applied;                            // what the cells read; of keys that vary, the first cell's value
   std::map<std::string, std::size_t> numbers;  // by id
   std::set<std::string> places;                // keys that say where data lie
+  std::set<std::string> digests;               // of the data
   Reasons ruled_out;
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
@@ -354,6 +352,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     read_cell(chosen, table, worlds, cell, ruled_out);
     applied.insert(cell.settings.begin(), cell.settings.end());
     places.insert(cell.facts.data_key);
+    digests.insert(cell.facts.data);
     const auto [twin, is_new] = numbers.emplace(cell.id, i);
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
@@ -368,7 +367,16 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     }
   }
   reject_unknown_keys(written, known, ruled_out);
-  sweep.config = canonical_text(sweep.name, applied, sweep.axes, places);
+  Settings whole = general.resolved();
+  whole.insert(applied.begin(), applied.end());
+  sweep.resolved = canonical_text(sweep.name, whole, sweep.axes);
+  // No part of it is how it is run, nor where its data lie, but what they are.
+  std::erase_if(applied,
+                [&](const auto& item) { return item.first.starts_with("run.") || places.contains(item.first); });
+  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  for (const std::string& digest : digests) {
+    if (!digest.empty()) sweep.config += cat("# of data ", digest, '\n');
+  }
   if (sweep.config.size() > kLongestText) {
     throw ConfigError(cat("the configuration has ", sweep.config.size(),
                           " characters with its defaults, and results hold ", kLongestText,

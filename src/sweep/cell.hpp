@@ -62,7 +62,8 @@ struct Sweep {
   RunOptions run;
   std::vector<Axis> axes;
   std::vector<Cell> cells;
-  std::string config;  ///< canonical text: base with defaults, then axes
+  std::string config;    ///< canonical text of all that decides results: base with defaults, axes, names of the data
+  std::string resolved;  ///< the same with how it is run and where its data lie: a configuration to start from
 
   /// Whether ranks are to compute on their node's GPUs, for any cell.
   [[nodiscard]] bool asks_for_gpus() const;

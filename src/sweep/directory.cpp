@@ -50,27 +50,30 @@ std::string difference(const std::string& before, const std::string& after) {
 
 }  // namespace
 
+std::string SweepDirectory::changes(const Sweep& sweep) const {
+  const std::filesystem::path config = path_ / "sweep.toml";
+  if (!std::filesystem::exists(config)) return "";
+  const std::string before = read_text(config);
+  return before == sweep.config ? "" : difference(before, sweep.config);
+}
+
 std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
   std::error_code error;
   std::filesystem::create_directories(path_ / "cells", error);
   require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
   auto lock = std::make_unique<LockedFile>(path_ / "cells.lock");
   lock->lock(0);  // jobs that start together prepare one after another
-  const std::filesystem::path config = path_ / "sweep.toml";
-  if (std::filesystem::exists(config)) {
-    const std::string before = read_text(config);
-    if (before != sweep.config && !accept_changes) {
-      throw ConfigError(
-          cat(path_.string(), " holds a sweep of another configuration:", difference(before, sweep.config),
-              "\nGive this one a directory of its own (--output DIR), or keep the cells that are the same "
-              "in both and run the others here (--accept-changes)."));
-    }
+  const std::string changed = accept_changes ? "" : changes(sweep);
+  if (!changed.empty()) {
+    throw ConfigError(cat(path_.string(), " holds a sweep of another configuration:", changed,
+                          "\nGive this one a directory of its own (--output DIR), or keep the cells that are the same "
+                          "in both and run the others here (--accept-changes)."));
   }
   if (lock->try_lock(kPresenceByte)) remove_leftovers();
   lock->share(kPresenceByte);
   std::string list;
   for (const Cell& cell : sweep.cells) list += cat(cell.id, '\t', cell.label(), '\n');
-  write_file_atomically(config, sweep.config);
+  write_file_atomically(path_ / "sweep.toml", sweep.config);
   write_file_atomically(path_ / "cells.tsv", list);
   lock->unlock(0);
   return lock;

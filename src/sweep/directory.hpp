@@ -55,6 +55,9 @@ class SweepDirectory {
  public:
   explicit SweepDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
+  /// How the configuration of the sweep it holds differs from this one: lines marked - and +; empty where it does not,
+  /// or holds none.
+  [[nodiscard]] std::string changes(const Sweep& sweep) const;
   /// Makes the directory ready for this sweep. Error, with the difference, if it holds a sweep of another configuration
   /// and `accept_changes` is false; Error if it cannot be written. What dead jobs have left is removed if nobody else
   /// is present; the caller is, as long as it keeps what is returned.

@@ -164,6 +164,15 @@ def listing(text: str) -> list[str]:
     return [line for line in text.splitlines() if re.match(r"[0-9a-f]{16}  ", line)]
 
 
+def test_plan_says_what_run_will_refuse(fleet: Fleet) -> None:
+    config = fleet.config(GRID)
+    fleet.run(config, "out").expect(0)
+    plan = ("plan", config, "-o", "out")
+    assert "--accept-changes" not in fleet(*plan).expect(0).out
+    planned = fleet(*plan, "--set", "train.batch_size=7").expect(0).out
+    assert "--accept-changes" in planned and "+ train.batch_size = 7" in planned
+
+
 def test_plan_counts_cells_and_touches_nothing(fleet: Fleet) -> None:
     config = fleet.config(GRID + "seed = [0, 1, 2, 3]\n")
     before = fleet.everything()
@@ -224,5 +233,6 @@ def test_a_resolved_configuration_expands_to_the_same_cells(fleet: Fleet, sweep:
     config = fleet.config(SWEEPS[sweep])
     cells = listing(fleet("plan", config, "--cells").expect(0).out)
     resolved = fleet("plan", config, "--resolved").expect(0).out
+    assert "run.save_models" in resolved and f'run.data = "{fleet.data}"' in resolved
     again: Path = fleet.config(name="again", base=resolved)
     assert listing(fleet("plan", again, "--cells").expect(0).out) == cells

@@ -116,7 +116,12 @@ def test_other_data_under_the_same_name_are_other_cells(fleet: Fleet, tmp_path: 
     fleet.run(config, "out").expect(0)
     shutil.rmtree(fleet.data)
     write_digits(fleet.data, seed=2)
-    assert "4 cells done (0 of them before)" in fleet.run(config, "out").expect(0).out
+    first = fleet.cells("out").stamps()
+    refused = fleet.run(config, "out").expect(2)
+    assert re.search(r"- # of data [0-9a-f]{16}\n  \+ # of data [0-9a-f]{16}\n", refused.err)
+    assert fleet.cells("out").stamps() == first
+    accepted = fleet.run(config, "out", "--accept-changes").expect(0)
+    assert "4 cells done (0 of them before)" in accepted.out
     assert "4 cells done (4 of them before)" in fleet.run(config, "out").expect(0).out
 
 

@@ -30,7 +30,7 @@ class ToyWorld : public World {
     return {.parameters = hidden.front(),
             .train_samples = size,
             .held_out = held_out > 0.0,
-            .data = place == "there" ? "others" : "some",
+            .data = place == "there" ? "others" : "",
             .data_key = "toy.place"};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
@@ -235,8 +235,21 @@ TEST(Expand, identities_do_not_depend_on_where_data_lie_but_on_what_they_are) {
   const Sweep moved = expand_text("toy.place = \"moved\"\n" + kGrid);
   EXPECT_EQ(ids(here), ids(moved));
   EXPECT_EQ(here.config, moved.config);
-  EXPECT_NE(ids(here), ids(expand_text("toy.place = \"there\"\n" + kGrid)));
+  const Sweep there = expand_text("toy.place = \"there\"\n" + kGrid);
+  EXPECT_NE(ids(here), ids(there));
+  EXPECT_EQ(there.config, here.config + "# of data others\n");
   EXPECT_EQ(id_set(expand_text("sweep.grid.toy.place = [\"here\", \"there\"]")).size(), 2U) << "an axis all the same";
+}
+
+TEST(Expand, the_whole_configuration_says_how_to_run_and_where_data_lie) {
+  const Sweep sweep = expand_text("name = \"mine\"\ntoy.place = \"moved\"\nrun.threads = 3\n" + kGrid);
+  const Sweep again = expand_settings(parse_toml(sweep.resolved, "resolved.toml"));
+  EXPECT_EQ(again.resolved, sweep.resolved);
+  EXPECT_EQ(again.config, sweep.config);
+  EXPECT_EQ(again.run.threads, 3);
+  EXPECT_EQ(again.name, "mine");
+  EXPECT_NE(sweep.resolved.find("toy.place = \"moved\"\n"), std::string::npos);
+  EXPECT_NE(sweep.resolved.find("run.save_models = \"none\"\n"), std::string::npos) << "defaults, too";
 }
 
 TEST(Expand, a_default_written_out_changes_no_identity) {
