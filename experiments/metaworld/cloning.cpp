@@ -22,6 +22,12 @@ std::int32_t shortest(const CloningRows& rows) {
   return steps;
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 }  // namespace
 
 std::string CloningRows::digest() const {
@@ -60,7 +66,8 @@ CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, 
       if (rows.tasks[rows.labels[static_cast<std::size_t>(rows.starts[i])]] == name) demonstrations.push_back(i);
     }
     require(demonstrations.size() >= 2, "there are ", demonstrations.size(), " demonstrations of ", name,
-            ", and at least two are needed: one to learn from, one to be tested on");
+            ", and at least two are needed: one to learn from, one to be tested on; there are some of ",
+            listed(rows.tasks));
     const auto size = static_cast<double>(demonstrations.size());
     RandomStream stream(0, Purpose::kTestSplit, static_cast<std::uint64_t>(tasks[t]));
     stream.shuffle(std::span(demonstrations));

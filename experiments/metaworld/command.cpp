@@ -238,7 +238,7 @@ int demos(const Arguments& arguments) {
 }
 
 int tasks(const Arguments& arguments) {
-  if (!arguments.empty()) throw ConfigError("usage: fleet metaworld tasks");
+  if (!parse(arguments, po::options_description("Options"), nullptr, "fleet metaworld tasks")) return 0;
   for (const TaskSpec& task : task_table()) std::cout << task.name << '\n';
   return 0;
 }

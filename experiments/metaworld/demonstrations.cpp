@@ -89,6 +89,10 @@ void write_demonstrations(const std::filesystem::path& path, const Demonstration
 DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
   const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
   DemonstrationSet set;
+  for (const char* name : {"total_episodes", "total_steps"}) {
+    require(file.has_attribute("/", name), path.string(),
+            " holds no demonstrations in Minari's layout: it has no attribute ", name);
+  }
   const std::int64_t count = file.read_integer_attribute("/", "total_episodes");
   const std::int64_t total = file.read_integer_attribute("/", "total_steps");
   require(count > 0, path.string(), " holds no episodes");

@@ -31,6 +31,10 @@ std::string name_of(int picture) {
 }  // namespace
 
 Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
+  constexpr std::array kOtherFilms = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mpg", ".webm"};
+  for (const char* other : kOtherFilms) {
+    if (path_.extension() == other) throw ConfigError(cat(path_.string(), ": a film's name ends in .mp4"));
+  }
   const bool film = path_.extension() == ".mp4";
   std::error_code failure;
   const fs::path parent = path_.has_parent_path() ? path_.parent_path() : ".";

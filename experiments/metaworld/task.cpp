@@ -1,6 +1,7 @@
 #include "metaworld/task.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -31,6 +32,7 @@ std::vector<int> find_tasks(std::string_view names) {
   std::vector<int> ids;
   std::istringstream list{std::string(names)};
   for (std::string name; std::getline(list, name, ',');) {
+    std::erase_if(name, [](unsigned char letter) { return std::isspace(letter) != 0; });
     if (name == "mt50") {
       for (std::size_t i = 0; i < task_table().size(); ++i) ids.push_back(static_cast<int>(i));
     } else if (name == "mt10") {

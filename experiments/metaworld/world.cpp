@@ -139,7 +139,7 @@ class MetaWorld final : public World {
     const bool taken = fs::exists(options.file);
     return cat("Record demonstrations with `fleet metaworld demos --tasks ", options.tasks,
                " --episodes 100 --noise 0.4 -o ", taken ? "ANOTHER.h5" : options.file.string(),
-               "`, or name a file of them in data.demos.");
+               "`, or name a file of them in data.demos (--set data.demos=FILE).");
   }
 
   /// What the test's episodes depend on; cells that share it share their starts, which take time to settle.

@@ -118,6 +118,20 @@ def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     assert "episode_0/observations is 21 x 38, expected 21 x 39" in refused.stderr
     with h5py.File(h5py_demonstrations(tmp_path / "nameless.h5"), "a") as file:
         del file["episode_2"].attrs["task"]
+    with h5py.File(h5py_demonstrations(tmp_path / "bare.h5"), "a") as file:
+        for k in range(4):
+            file[f"episode_{k}"].attrs["task"] = "reach"
+    bare = plan(tmp_path / "bare.h5")
+    assert bare.returncode == 2
+    assert "0 demonstrations of reach-v3" in bare.stderr
+    assert "there are some of reach\n" in bare.stderr
+    with h5py.File(h5py_demonstrations(tmp_path / "results.h5"), "a") as file:
+        del file.attrs["total_episodes"]
+    results = plan(tmp_path / "results.h5")
+    assert results.returncode == 2
+    assert (
+        "holds no demonstrations in Minari's layout: it has no attribute total_" in results.stderr
+    )
     nameless = plan(tmp_path / "nameless.h5")
     assert nameless.returncode == 2
     assert "episode_2 does not say which task it shows" in nameless.stderr
@@ -231,7 +245,8 @@ def test_pictures_show_something(tmp_path: Path) -> None:
         (["rollout", "reach", "--episodes", "51"], "--episodes 51: the benchmark has 50 goals"),
         (["rollout", "reach", "--seed", "-1"], "--seed -1: expected 0 to 4294967295"),
         (["rollout", "reach", "--steps", "0"], "--steps 0: expected 1 or more"),
-        (["tasks", "--all"], "usage: fleet metaworld tasks"),
+        (["tasks", "--all"], "--all"),
+        (["rollout", "reach", "--render", "film.gif"], "film.gif: a film's name ends in .mp4"),
     ],
 )
 def test_misuse_is_explained(arguments: list[str], message: str) -> None:
