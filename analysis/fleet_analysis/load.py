@@ -125,8 +125,12 @@ class Results:
 
     @property
     def headline(self) -> str:
-        """The metric that the workload names first."""
-        return str(self.metrics.metric.iloc[0]) if len(self.metrics) else "accuracy"
+        """The metric that the workload names first; without curves, as of barriers between saved
+        models, the first that was measured on the test set."""
+        if len(self.metrics):
+            return str(self.metrics.metric.iloc[0])
+        tested = self.instruments[self.instruments.split == "test"]
+        return str(tested.metric.iloc[0]) if len(tested) else "accuracy"
 
     def series(self, metric: str = "accuracy", split: str = "test") -> pd.DataFrame:
         """The learning curve of each finished cell: cell, round, epoch, value.

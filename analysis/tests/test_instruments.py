@@ -32,6 +32,21 @@ def _axes(figure: Figure) -> list:
     return [axes for sub in figure.subfigs for axes in sub.axes]
 
 
+def test_without_curves_the_first_test_metric_is_drawn(tmp_path: Path) -> None:
+    """As `fleet barrier` writes them; of a workload that knows no accuracy."""
+    path = write(tmp_path / "barrier.h5", grid(merge__method=["local"]), instruments=True)
+    with h5py.File(path, "a") as file:
+        rows = file["metrics"][:0]
+        del file["metrics"]
+        file["metrics"] = rows
+        measured = file["instruments"][:]
+        measured["metric"][measured["metric"] == b"accuracy"] = b"success"
+        file["instruments"][:] = measured
+    results = load(path)
+    assert results.headline == "success"
+    assert any("success" in p.name for p in write_figures(results, tmp_path, results.headline))
+
+
 def test_there_is_a_figure_per_instrument(tmp_path: Path) -> None:
     results = load(write(tmp_path / "watched.h5", grid(merge__method=MERGED), instruments=True))
     paths = write_figures(results, tmp_path / "figures")
