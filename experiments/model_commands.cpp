@@ -4,6 +4,8 @@
 #include <array>
 #include <iomanip>
 #include <iostream>
+#include <map>
+#include <tuple>
 
 #include "base/hash.hpp"
 #include "base/process.hpp"
@@ -126,32 +128,39 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
   return 0;
 }
 
-/// One kind of barrier by pair and alignment, as the table of instruments has it.
+/// One kind of barrier: for every pair a line a metric, a column an alignment.
 void print_barriers(const std::string& instrument, const std::string& meaning, const SavedFleet& fleet,
                     const std::vector<Measurement>& measured) {
-  std::vector<const Measurement*> rows;
+  constexpr int kName = 36;
+  constexpr int kNumber = 14;
+  std::vector<std::string> alignments;
+  std::map<std::pair<int, int>, std::vector<std::string>> metrics;  // of a pair, as they were measured
+  std::map<std::tuple<int, int, std::string, std::string>, double> values;
+  const auto note = [](std::vector<std::string>& known, const std::string& name) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
+  };
   for (const Measurement& row : measured) {
-    if (row.instrument == instrument) rows.push_back(&row);
+    if (row.instrument != instrument) continue;
+    const std::string metric = cat(row.split, ' ', row.metric);
+    note(alignments, row.subject);
+    note(metrics[{row.robot, row.other}], metric);
+    values[{row.robot, row.other, metric, row.subject}] = row.value;
   }
-  std::vector<int> widths;  // of the columns: a metric each, those of the first pair
-  std::cout << instrument << ": " << meaning << "\n\n" << std::left << std::setw(14) << "alignment" << std::right;
-  for (const Measurement* row : rows) {
-    if (row->subject != rows.front()->subject || row->other != rows.front()->other) break;
-    const std::string title = cat(row->split, ' ', row->metric);
-    widths.push_back(std::max(16, static_cast<int>(title.size()) + 2));
-    std::cout << std::setw(widths.back()) << title;
+  std::cout << instrument << ": " << meaning << '\n' << std::left << std::setw(kName) << "" << std::right;
+  for (const std::string& alignment : alignments) std::cout << std::setw(kNumber) << alignment;
+  std::cout << '\n' << std::fixed << std::setprecision(4);
+  for (const auto& [pair, names] : metrics) {
+    const auto path = [&](int robot) { return fleet.path(static_cast<std::size_t>(robot)).string(); };
+    std::cout << path(pair.first) << " - " << path(pair.second) << '\n';
+    for (const std::string& metric : names) {
+      std::cout << "  " << std::left << std::setw(kName - 2) << metric << std::right;
+      for (const std::string& alignment : alignments) {
+        std::cout << std::setw(kNumber) << values.at({pair.first, pair.second, metric, alignment});
+      }
+      std::cout << '\n';
+    }
   }
-  std::cout << std::fixed << std::setprecision(4);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Measurement& row = *rows[i];
-    const std::size_t column = i % widths.size();
-    if (column == 0) std::cout << '\n' << std::left << std::setw(14) << row.subject << std::right;
-    std::cout << std::setw(widths[column]) << row.value;
-    if (column + 1 < widths.size()) continue;
-    std::cout << "  " << fleet.path(static_cast<std::size_t>(row.robot)).string() << " - "
-              << fleet.path(static_cast<std::size_t>(row.other)).string();
-  }
-  std::cout << "\n\n";
+  std::cout << '\n';
 }
 
 /// A results file of one cell that holds the models' scores and the curves between them.

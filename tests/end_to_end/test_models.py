@@ -185,7 +185,9 @@ def test_barriers_are_zero_to_oneself_and_the_same_on_any_number_of_ranks(
     first, second, *_ = robots(trained)
     for ranks in (0, 2):
         command = ("barrier", first, second, first, "--points", "5", "-o", f"b{ranks}")
-        fleet(*command, ranks=ranks).expect(0)
+        printed = fleet(*command, ranks=ranks).expect(0).out
+    assert max(map(len, printed.splitlines())) < 2 * len(first) + 10, "paths, on lines of their own"
+    assert f"\n{first} - {second}\n  test accuracy " in printed
     measured = table(fleet.directory / "b0/barrier.h5", "instruments")
     with (
         h5py.File(fleet.directory / "b0/barrier.h5") as one,
