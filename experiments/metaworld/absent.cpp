@@ -7,10 +7,9 @@ namespace fleet {
 namespace {
 
 [[noreturn]] void complain() {
-  throw ConfigError("Meta-World was not built: fleet was configured without " FLEET_MISSING
-                    ". `make build` installs what it needs and fetches MuJoCo; MUJOCO_ROOT names a MuJoCo 3.3.0 of "
-                    "your own (a release "
-                    "archive, unpacked). Then configure again.");
+  throw ConfigError(cat("Meta-World was not built: fleet was configured without ", FLEET_MISSING,
+                        ". `make deps` installs what it needs and fetches MuJoCo; MUJOCO_ROOT names a MuJoCo 3.3.0 of "
+                        "your own (a release archive, unpacked). Then configure again."));
 }
 
 }  // namespace
@@ -20,9 +19,8 @@ int metaworld_command(const Arguments& /*arguments*/) {
 }
 
 WorldEntry metaworld_world() {
-  return {.name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = []() -> std::unique_ptr<World> {
-            complain();
-          }};
+  const auto make = []() -> std::unique_ptr<World> { complain(); };
+  return {.name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = make};
 }
 
 }  // namespace fleet
