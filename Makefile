@@ -88,7 +88,7 @@ scenes: build
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
 
-bench: deps
+bench: data
 	@scripts/install-deps.sh libbenchmark-dev python3-torch
 	cmake --preset $(PRESET) -DFLEET_BENCHMARKS=ON
 	cmake --build --preset $(PRESET)
