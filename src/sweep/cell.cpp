@@ -262,6 +262,23 @@ std::string canonical_text(const std::string& name, const Settings& resolved, co
   return text + zips;
 }
 
+/// The sweep as text, from what is read of it as a whole and what its cells have `applied`.
+void write_texts(Settings whole, Settings applied, Sweep& sweep) {
+  whole.insert(applied.begin(), applied.end());
+  sweep.resolved = canonical_text(sweep.name, whole, sweep.axes);
+  // What it is leaves out how it is run, and where its data lie, but not what they are.
+  std::set<std::string> digests;
+  for (const Cell& cell : sweep.cells) {
+    applied.erase(cell.facts.data_key);
+    digests.insert(cell.facts.data);
+  }
+  std::erase_if(applied, [](const auto& setting) { return setting.first.starts_with("run."); });
+  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  for (const std::string& digest : digests) {
+    if (!digest.empty()) sweep.config += cat("# of data ", digest, '\n');
+  }
+}
+
 }  // namespace
 
 std::string Cell::label() const {
@@ -341,19 +358,15 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
       }
     }
   }
-  Settings applied;                            // what the cells read; of keys that vary, the first cell's value
-  std::map<std::string, std::size_t> numbers;  // by id
-  std::set<std::string> places;                // keys that say where data lie
-  std::set<std::string> digests;               // of the data
+  Settings applied;                           // what the cells read; of keys that vary, the first cell's value
+  std::map<std::string, std::size_t> places;  // by id
   Reasons ruled_out;
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
     const Settings chosen = choose(base, sweep.axes, i, cell);
     read_cell(chosen, table, worlds, cell, ruled_out);
     applied.insert(cell.settings.begin(), cell.settings.end());
-    places.insert(cell.facts.data_key);
-    digests.insert(cell.facts.data);
-    const auto [twin, is_new] = numbers.emplace(cell.id, i);
+    const auto [twin, is_new] = places.emplace(cell.id, i);
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
   }
@@ -367,16 +380,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     }
   }
   reject_unknown_keys(written, known, ruled_out);
-  Settings whole = general.resolved();
-  whole.insert(applied.begin(), applied.end());
-  sweep.resolved = canonical_text(sweep.name, whole, sweep.axes);
-  // No part of it is how it is run, nor where its data lie, but what they are.
-  std::erase_if(applied,
-                [&](const auto& item) { return item.first.starts_with("run.") || places.contains(item.first); });
-  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
-  for (const std::string& digest : digests) {
-    if (!digest.empty()) sweep.config += cat("# of data ", digest, '\n');
-  }
+  write_texts(general.resolved(), std::move(applied), sweep);
   if (sweep.config.size() > kLongestText) {
     throw ConfigError(cat("the configuration has ", sweep.config.size(),
                           " characters with its defaults, and results hold ", kLongestText,
