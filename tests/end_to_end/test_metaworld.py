@@ -74,14 +74,16 @@ def test_demonstrations_have_minaris_layout_and_the_same_bytes_on_any_number_of_
             assert episode["rewards"][:].sum() == 1
 
 
-def h5py_demonstrations(path: Path, observation_size: int = 39) -> Path:
-    """As a Python tool would write them: float64, and no attributes but those that are needed."""
+def h5py_demonstrations(path: Path, observation_size: int = 39, tasks: str = "reach") -> Path:
+    """As a Python tool would write them: float64, and no attributes but those that are needed; four
+    of each task."""
     rng = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
-        file.attrs.update(total_episodes=4, total_steps=80)
-        for k in range(4):
+        names = [name for name in tasks.split(",") for _ in range(4)]
+        file.attrs.update(total_episodes=len(names), total_steps=20 * len(names))
+        for k, name in enumerate(names):
             episode = file.create_group(f"episode_{k}")
-            episode.attrs["task"] = "reach-v3"
+            episode.attrs["task"] = f"{name}-v3"
             episode["observations"] = rng.normal(size=(21, observation_size))
             episode["actions"] = rng.uniform(-1, 1, size=(20, 4))
             episode["rewards"] = np.append(np.zeros(19), 1.0)
@@ -89,7 +91,7 @@ def h5py_demonstrations(path: Path, observation_size: int = 39) -> Path:
 
 
 def plan(
-    demonstrations: Path, *settings: str, cells: bool = False
+    demonstrations: Path, *settings: str, cells: bool = False, assets: Path = ASSETS
 ) -> subprocess.CompletedProcess[str]:
     config = demonstrations.with_suffix(".toml")
     config.write_text(
@@ -98,7 +100,7 @@ def plan(
     command = [BINARY, "plan", config, *(word for s in settings for word in ("--set", s))]
     if cells:
         command.append("--cells")
-    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
+    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(assets)}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
@@ -269,12 +271,13 @@ def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
     scenes = tmp_path / "scenes"
     shutil.copytree(ASSETS, scenes)
     drawer = scenes / "sawyer_xyz" / "sawyer_drawer.xml"
+    forever = ("demos", "--tasks", "reach,drawer-open", "--episodes", "100000", "-o", "x.h5")
     for content, complaint in (
         ("<mujoco><worldbody>", "cannot be read"),
         ("<mujoco/>", "there is no body called hand; is it Meta-World 3.1.1's?"),
     ):
         drawer.write_text(content)
-        run = metaworld("demos", "-o", str(tmp_path / "x.h5"), "--assets", str(scenes))
+        run = metaworld(*forever, "--assets", str(scenes))
         assert run.returncode == 1
         assert str(drawer) in run.stderr
         assert complaint in run.stderr
@@ -282,6 +285,12 @@ def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
     run = metaworld("rollout", "reach,drawer-open", "--assets", str(scenes))
     assert run.returncode == 1
     assert f"there is no {drawer}" in run.stderr
+    demonstrations = h5py_demonstrations(tmp_path / "demos.h5", tasks="reach,drawer-open")
+    both = "data.tasks=reach,drawer-open"
+    assert plan(demonstrations, both).returncode == 0
+    planned = plan(demonstrations, both, assets=scenes)
+    assert planned.returncode != 0
+    assert f"there is no {drawer}" in planned.stderr
 
 
 def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy() -> None:

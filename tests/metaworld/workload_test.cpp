@@ -204,7 +204,7 @@ TEST_F(MetaworldFleet, of_twenty_successes_in_twenty_episodes_the_rate_is_one) {
   }
 }
 
-TEST_F(MetaworldFleet, cells_share_the_starts_of_their_episodes) {
+TEST_F(MetaworldFleet, an_episode_begins_alike_whichever_cell_has_settled_it) {
   const std::unique_ptr<Workload> first = workload(cell());
   const std::unique_ptr<Workload> second = workload(cell());
   ParamVector weights(first->symmetry().layout());
