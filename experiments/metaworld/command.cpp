@@ -93,16 +93,15 @@ RolloutPlan plan_rollout(const po::variables_map& values) {
           .jobs = rollout_jobs(tasks, episodes, goals, seed)};
 }
 
-/// Runs the episodes here, one after another, with pictures. Interrupted between two of them where a stop is requested.
-std::vector<EpisodeResult> render(const RolloutPlan& plan, const Comm& world, const std::string& assets,
+/// Runs the episodes here, one after another, with pictures. Interrupted between two steps where a stop is requested.
+std::vector<EpisodeResult> render(const RolloutPlan& plan, EnvironmentPool& environments, const Comm& world,
                                   const std::string& path) {
   if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
   Film film(path);
   std::vector<EpisodeResult> results;
   for (const EpisodeSpec& job : plan.jobs) {
-    Scene scene(task_of(job.task), assets, Scene::Detail::kVisual);
-    Environment environment(scene);
-    Renderer renderer(scene, kPictureSize, kPictureSize);
+    Environment& environment = environments.environment(job.task);
+    Renderer renderer(environment.scene(), kPictureSize, kPictureSize);
     environment.reset(job.variation);
     film.add(renderer.draw(environment));
     int step = 0;
@@ -160,13 +159,14 @@ int rollout(const Arguments& arguments) {
               "separated by commas");
     if (!values) return 0;
     std::optional<RolloutPlan> plan;
-    EnvironmentPool environments(assets_of(*values));
+    const bool drawn = values->contains("render");
+    EnvironmentPool environments(assets_of(*values), drawn ? Scene::Detail::kVisual : Scene::Detail::kPhysics);
     world.together([&] {  // a rank may lack the policy's file, or a scene
       plan = plan_rollout(*values);
       environments.prepare(plan->tasks);
     });
-    if (values->contains("render")) {
-      print_results(plan->tasks, render(*plan, world, assets_of(*values), (*values)["render"].as<std::string>()));
+    if (drawn) {
+      print_results(plan->tasks, render(*plan, environments, world, (*values)["render"].as<std::string>()));
       return 0;
     }
     Trials trials(plan->jobs, environments);

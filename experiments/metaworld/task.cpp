@@ -1,7 +1,6 @@
 #include "metaworld/task.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -13,6 +12,11 @@ namespace {
 constexpr std::array kMt10 = {"reach",       "push",         "pick-place",           "door-open",
                               "drawer-open", "drawer-close", "button-press-topdown", "peg-insert-side",
                               "window-open", "window-close"};
+
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t\n");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\n") + 1 - begin);
+}
 
 int find_task(std::string_view name) {
   const std::span<const TaskSpec> table = task_table();
@@ -32,7 +36,7 @@ std::vector<int> find_tasks(std::string_view names) {
   std::vector<int> ids;
   std::istringstream list{std::string(names)};
   for (std::string name; std::getline(list, name, ',');) {
-    std::erase_if(name, [](unsigned char letter) { return std::isspace(letter) != 0; });
+    name = trimmed(name);
     if (name == "mt50") {
       for (std::size_t i = 0; i < task_table().size(); ++i) ids.push_back(static_cast<int>(i));
     } else if (name == "mt10") {

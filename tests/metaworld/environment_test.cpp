@@ -164,6 +164,7 @@ TEST(MetaworldTable, holds_fifty_tasks_in_the_benchmark_s_order) {
   EXPECT_EQ(table.back().name, "window-close");
   EXPECT_EQ(find_tasks("mt10").size(), 10U);
   EXPECT_EQ(find_tasks(" push , reach"), find_tasks("push,reach"));
+  EXPECT_THROW((void)find_tasks("pu sh"), ConfigError);
   EXPECT_EQ(find_tasks("push-v3,reach"), (std::vector{find_tasks("push")[0], find_tasks("reach")[0]}));
 }
 
