@@ -35,11 +35,11 @@ def load(
     """The results in a file, a directory, a glob pattern, or a list of any of these.
 
     A directory stands for the *.h5 files in it; for the cells of the sweep that it holds, as it is
-    planned now, whatever it keeps of earlier configurations; or else
-    for what lies below it, saved models aside. Files are concatenated in the order given (sorted
-    within a directory or pattern) and their cells renumbered so that each index is unique. A cell
-    found twice, by its id, is kept once: finished rather than failed, then the first. `read`: a
-    `Reader`, for one who loads again and again. Raises ResultsError.
+    planned now, whatever it keeps of earlier configurations; or else for what lies below it, saved
+    models aside. Files are concatenated in the order given (sorted within a directory or pattern)
+    and their cells renumbered so that each index is unique. A cell found twice, by its id, is kept
+    once: finished rather than failed, then the first. `read`: a `Reader`, for one who loads again
+    and again. Raises ResultsError.
     """
     return Results([read(path) for path in find_files(source)])
 
