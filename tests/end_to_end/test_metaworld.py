@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import h5py
@@ -106,8 +108,8 @@ def plan(
     )
 
 
-def plan_ids(demonstrations: Path) -> list[str]:
-    planned = plan(demonstrations, cells=True)
+def plan_ids(demonstrations: Path, assets: Path = ASSETS) -> list[str]:
+    planned = plan(demonstrations, cells=True, assets=assets)
     assert planned.returncode == 0, planned.stderr
     return re.findall(r"\b[0-9a-f]{16}\b", planned.stdout)
 
@@ -179,6 +181,20 @@ def test_moved_demonstrations_make_the_same_cells(tmp_path: Path) -> None:
     assert plan_ids(first.rename(tmp_path / "moved.h5")) == ids
 
 
+def test_scenes_may_move_and_others_make_other_cells(tmp_path: Path) -> None:
+    demonstrations = h5py_demonstrations(tmp_path / "mine.h5")
+    scenes = tmp_path / "scenes"
+    shutil.copytree(ASSETS, scenes)
+    ids = plan_ids(demonstrations)
+    assert plan_ids(demonstrations, scenes) == ids
+    shutil.rmtree(scenes / "textures")
+    assert plan_ids(demonstrations, scenes) == ids, "which nothing touches"
+    with (scenes / "sawyer_xyz" / "sawyer_reach_v3.xml").open("a") as scene:
+        scene.write("<!-- another -->")
+    others = plan_ids(demonstrations, scenes)
+    assert others and not set(others) & set(ids)
+
+
 def test_models_are_merged_on_the_data_they_were_trained_on(tmp_path: Path) -> None:
     file = tmp_path / "demos.h5"
     record = ("demos", "--tasks", "reach,door-close", "--episodes", "4", "-o", str(file))
@@ -232,6 +248,21 @@ def test_pictures_show_something(tmp_path: Path) -> None:
     assert len(list((tmp_path / "frames").glob("*.png"))) == 4, "the first, and every second"
 
 
+def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    command = [str(BINARY), "metaworld", "rollout", "reach", "--render", str(folder)]
+    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as drawing:
+        while drawing.poll() is None and not list(folder.glob("*.png")):
+            time.sleep(0.05)
+        drawing.send_signal(signal.SIGINT)
+        _, said = drawing.communicate(timeout=60)
+    if "no off-screen OpenGL" in said:
+        pytest.skip(said)
+    assert drawing.returncode == 75
+    assert 0 < len(list(folder.glob("*.png"))) < 1000, "of fifty episodes"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -271,7 +302,8 @@ def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
     scenes = tmp_path / "scenes"
     shutil.copytree(ASSETS, scenes)
     drawer = scenes / "sawyer_xyz" / "sawyer_drawer.xml"
-    forever = ("demos", "--tasks", "reach,drawer-open", "--episodes", "100000", "-o", "x.h5")
+    record = ("demos", "--tasks", "reach,drawer-open", "-o", str(tmp_path / "x.h5"))
+    forever = (*record, "--episodes", "100000")
     for content, complaint in (
         ("<mujoco><worldbody>", "cannot be read"),
         ("<mujoco/>", "there is no body called hand; is it Meta-World 3.1.1's?"),
