@@ -5,14 +5,13 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import BINARY, ENVIRONMENT, MPIEXEC, ROOT, SECONDS
+from conftest import BINARY, ENVIRONMENT, MPIEXEC, ROOT, SECONDS, wait_until
 
 DATA = Path(os.environ.get("FLEET_DATA", ROOT / "data"))
 ASSETS = Path(os.environ.get("METAWORLD_ASSETS", DATA / "metaworld"))
@@ -253,10 +252,12 @@ def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
     command = [str(BINARY), "metaworld", "rollout", "reach", "--render", str(folder)]
     environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as drawing:
-        while drawing.poll() is None and not list(folder.glob("*.png")):
-            time.sleep(0.05)
-        drawing.send_signal(signal.SIGINT)
-        _, said = drawing.communicate(timeout=60)
+        try:
+            wait_until(lambda: drawing.poll() is not None or any(folder.glob("*.png")), drawing)
+            drawing.send_signal(signal.SIGINT)
+            _, said = drawing.communicate(timeout=30)
+        finally:
+            drawing.kill()
     if "no off-screen OpenGL" in said:
         pytest.skip(said)
     assert drawing.returncode == 75
