@@ -35,7 +35,11 @@ void sync_directory(const std::filesystem::path& directory) {
   ::close(fd);
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+namespace {
+
+/// `sync` is called with the temporary file once it is written.
+template <class Sync>
+void write_and_rename(const std::filesystem::path& path, std::string_view text, Sync sync) {
   const std::filesystem::path temporary = temporary_name(path);
   errno = 0;
   try {
@@ -45,16 +49,26 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
       out.flush();
       require(out.good(), "cannot write ", path.string(), system_reason());
     }
-    sync_file(temporary);
+    sync(temporary);
     std::error_code error;
     std::filesystem::rename(temporary, path, error);
     require(!error, "cannot write ", path.string(), ": ", error.message());
-    sync_directory(path.parent_path());
   } catch (const Error&) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     throw;
   }
+}
+
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  write_and_rename(path, text, sync_file);
+  sync_directory(path.parent_path());
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view text) {
+  write_and_rename(path, text, [](const std::filesystem::path&) {});
 }
 
 }  // namespace fleet

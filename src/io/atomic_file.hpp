@@ -17,6 +17,9 @@ void sync_file(const std::filesystem::path& file);
 /// Flushes a directory's entries, so that a renamed file survives a crash of the machine.
 void sync_directory(const std::filesystem::path& directory);
 
+/// Error if it cannot be written; what was there before is then there still.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+/// The same without waiting for the disk: whole to whoever reads it, but a crash of the machine may lose it.
+void replace_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace fleet

@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <type_traits>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "instruments/instruments.hpp"
+#include "io/atomic_file.hpp"
 #include "sweep/cell_checkpoint.hpp"
 #include "sweep/model_saver.hpp"
 
@@ -55,9 +55,13 @@ class CellRunner::RunningMarker {
     if (is_root_) std::filesystem::remove(file_, ignored);
   }
 
+  /// A disk that cannot take it is no reason to stop.
   void write(const std::string& place) const {
     if (!is_root_) return;
-    std::ofstream(file_) << host_name() << ", process " << ::getpid() << ", " << place << ", " << utc_time();
+    try {
+      replace_file(file_, cat(host_name(), ", process ", ::getpid(), ", ", place, ", ", utc_time()));
+    } catch (const Error&) {
+    }
   }
 
  private:

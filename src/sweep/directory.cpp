@@ -145,10 +145,11 @@ std::vector<CellStatus> SweepDirectory::status() const {
   const CellStates known = states();
   for (CellStatus& cell : cells) {
     cell.state = state_in(known, cell.id);
+    if (cell.state == CellState::kRunning) cell.detail = read_text(running_file(cell.id));
+    const bool ended_meanwhile = cell.state == CellState::kRunning && cell.detail.empty();
+    if (ended_meanwhile) cell.state = state(cell.id);
     if (cell.state == CellState::kFailed) {
       cell.detail = Hdf5Reader(failed_file(cell.id)).read_table("cells").column<std::string>("reason").front();
-    } else if (cell.state == CellState::kRunning) {
-      cell.detail = read_text(running_file(cell.id));
     }
   }
   return cells;

@@ -1,5 +1,6 @@
 """Finished cells are kept: a sweep may be interrupted, killed, extended or run in parts."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ rounds = "every"
 merge.method = ["average", "fleet-merge"]
 seed = [0, 1, 2]
 """
+RUNNING = r"^  running .*: \S+, process \d+, (starting|round \d+ of 30), \S+$"
 EPOCHS = ("--set", "train.epochs=30", "--set", "evaluate.local=every")
 
 
@@ -159,7 +161,12 @@ def start_and_wait(fleet: Fleet, config: Path, ranks: int) -> subprocess.Popen[s
     """A sweep under way: one cell done, another running."""
     cells = fleet.cells("out")
     process = fleet.start("run", config, "-o", "out", *EPOCHS, ranks=ranks)
-    wait_until(lambda: bool(cells.done()) and bool(cells.files("*.running")), process)
+
+    def under_way() -> bool:
+        done = {path.stem for path in cells.done()}
+        return bool(done) and any(path.stem not in done for path in cells.files("*.running"))
+
+    wait_until(under_way, process)
     assert len(ranks_of(process)) == ranks
     return process
 
@@ -212,16 +219,29 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     assert cells.outcomes() == uninterrupted
 
 
+def test_where_a_cell_is_can_be_read_at_any_moment(fleet: Fleet) -> None:
+    process = start_and_wait(fleet, fleet.config(LONG), ranks=2)
+    cells = fleet.cells("out")
+    told = []
+    while process.poll() is None:
+        for path in cells.files("*.running"):
+            with contextlib.suppress(FileNotFoundError):
+                told.append(f"  running x: {path.read_text()}")
+    finish(process).expect(0)
+    assert len(set(told)) > 1
+    assert [text for text in set(told) if not re.fullmatch(RUNNING, text)] == []
+
+
 def test_what_was_done_survives_a_kill(
     fleet: Fleet, uninterrupted: dict[str, dict[str, bytes]]
 ) -> None:
     config = fleet.config(LONG)
     process = start_and_wait(fleet, config, ranks=2)
-    under_way = fleet("status", "out", "--all").expect(0).out
     kill_tree(process.pid)
     assert finish(process).code != 0
-    assert re.search(r"^  running .*process \d+", under_way, re.MULTILINE), under_way
-    assert len(under_way.splitlines()) == 7
+    left = fleet("status", "out", "--all").expect(0).out
+    assert re.search(RUNNING, left, re.MULTILINE), left
+    assert len(left.splitlines()) == 7
     cells = fleet.cells("out")
     kept = cells.stamps()
     assert 1 <= len(kept) < 6

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -60,6 +61,10 @@ class Hdf5Test : public testing::Test {
     std::set<std::string> names;
     for (const auto& entry : fs::directory_iterator(directory_)) names.insert(entry.path().filename());
     return names;
+  }
+  static std::string slurp(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
   Table round_trip(const Table& table) const {
     Hdf5Writer writer(path_);
@@ -459,25 +464,49 @@ TEST_F(FullDiskTest, on_a_full_disk_compressed_data_are_not_lost_silently) {
   }
 }
 
-TEST_F(FullDiskTest, a_text_file_throws_and_leaves_nothing) {
-  EXPECT_EXIT(
-      {
-        limit_file_size(1000);
-        const std::string message = complaint([&] { write_file_atomically(path_, std::string(5000, 'x')); });
-        const bool named = message.find(path_.string()) != std::string::npos;
-        std::exit(!named ? 1 : files().empty() ? 0 : 2);
-      },
-      testing::ExitedWithCode(0), "");
+TEST_F(FullDiskTest, a_text_file_throws_and_leaves_what_was_there) {
+  for (const auto write : {write_file_atomically, replace_file}) {
+    for (const std::set<std::string>& before : {std::set<std::string>{}, {"file.h5"}}) {
+      EXPECT_EXIT(
+          {
+            if (!before.empty()) std::ofstream(path_) << "old";
+            limit_file_size(1000);
+            const std::string message = complaint([&] { write(path_, std::string(5000, 'x')); });
+            const bool named = message.find(path_.string()) != std::string::npos;
+            const bool kept = files() == before && (before.empty() || slurp(path_) == "old");
+            std::exit(!named ? 1 : kept ? 0 : 2);
+          },
+          testing::ExitedWithCode(0), "");
+      fs::remove(path_);
+    }
+  }
 }
 
 TEST_F(Hdf5Test, a_text_file_is_written_whole_in_place_of_the_old_one) {
-  std::ofstream(path_) << "old, and longer than the new";
-  write_file_atomically(path_, "new\n");
-  std::ifstream in(path_);
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "new\n");
-  EXPECT_EQ(files(), (std::set<std::string>{"file.h5"}));
-  const fs::path below = path_ / "file.txt";
-  EXPECT_NE(complaint([&] { write_file_atomically(below, "x"); }).find(below.string()), std::string::npos);
+  for (const auto write : {write_file_atomically, replace_file}) {
+    std::ofstream(path_) << "old, and longer than the new";
+    write(path_, "new\n");
+    EXPECT_EQ(slurp(path_), "new\n");
+    EXPECT_EQ(files(), (std::set<std::string>{"file.h5"}));
+    const fs::path below = path_ / "file.txt";
+    EXPECT_NE(complaint([&] { write(below, "x"); }).find(below.string()), std::string::npos);
+  }
+}
+
+TEST_F(Hdf5Test, a_text_file_is_whole_whenever_it_is_read) {
+  const std::set<std::string> texts{"short", std::string(20000, 'x')};
+  replace_file(path_, "short");
+  std::atomic<bool> reading = true;
+  std::thread writer([&] {
+    while (reading) {
+      for (const std::string& text : texts) replace_file(path_, text);
+    }
+  });
+  std::set<std::string> seen;
+  for (int i = 0; i < 2000 || seen.size() < texts.size(); ++i) seen.insert(slurp(path_));
+  reading = false;
+  writer.join();
+  EXPECT_EQ(seen, texts);
 }
 
 }  // namespace

@@ -185,6 +185,14 @@ TEST_F(SweepDirectoryTest, the_status_lists_the_cells_of_the_plan_with_labels_an
   EXPECT_EQ(status[3].detail, "");
 }
 
+TEST_F(SweepDirectoryTest, a_cell_that_ends_between_two_looks_is_not_said_to_run) {
+  directory().prepare(plan(1, ""), false);
+  fs::create_symlink("nowhere", directory().running_file("c0"));  // in the list of files, and gone when it is read
+  const std::vector<CellStatus> status = directory().status();
+  EXPECT_EQ(status[0].state, CellState::kPending);
+  EXPECT_EQ(status[0].detail, "");
+}
+
 TEST_F(SweepDirectoryTest, another_configuration_is_refused_with_the_difference_and_changes_nothing) {
   directory().prepare(plan(2, "fleet.alpha = 1.0\nseed = 0\ntrain.epochs = 5\n"), false);
   const std::string list = slurp(directory().path() / "cells.tsv");
