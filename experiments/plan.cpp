@@ -71,7 +71,8 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
 
   out << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
-  out << "cells     " << sweep.cells.size() << " (" << done << " done)\n";
+  out << "cells     " << sweep.cells.size() << " (" << done << " done"
+      << (sweep.left_out > 0 ? cat("; ", sweep.left_out, " left out") : "") << ")\n";
   if (const std::string changes = directory.changes(sweep); !changes.empty()) {
     out << "changes   " << sweep.run.output
         << " holds a sweep of another configuration; to run this one there takes --accept-changes:" << changes << '\n';
@@ -82,6 +83,14 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       for (const auto& point : axis.points) out << ' ' << point[k].to_string();
       out << '\n';
     }
+  }
+  for (const Exclusion& exclusion : sweep.exclusions) {
+    const char* separator = "  without ";
+    for (const auto& [key, values] : exclusion.any_of) {
+      out << std::exchange(separator, ", ") << key << " =";
+      for (const Value& value : values) out << ' ' << value.to_string();
+    }
+    out << '\n';
   }
   out << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';

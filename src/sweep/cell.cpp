@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -35,9 +34,6 @@ constexpr std::array kColumns = {"workload",           "merge.method",       "se
 
 constexpr std::array<std::pair<std::string_view, bool>, 2> kRetries{{{"never", false}, {"once", true}}};
 
-constexpr std::string_view kGrid = "sweep.grid.";
-constexpr std::string_view kZip = "sweep.zip.";
-
 FleetOptions read_fleet_options(SettingsReader& settings) {
   FleetOptions options;
   settings.read("seed", options.seed);
@@ -67,59 +63,6 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
   return options;
 }
 
-const Value::List& axis_values(std::string_view key, const Setting& setting) {
-  const auto* list = std::get_if<Value::List>(&setting.value.data);
-  if (list == nullptr || list->empty()) {
-    reject(key, setting, "an axis takes a list of values, say [0.1, 1.0]");
-  }
-  return *list;
-}
-
-std::string joined_keys(const Axis& axis) {
-  std::string text;
-  for (const std::string& key : axis.keys) text += (text.empty() ? "" : " and ") + key;
-  return text;
-}
-
-/// The axes in the order they are written, grids before zips, which is the order in which results are listed.
-std::vector<Axis> read_axes(const Settings& settings) {
-  std::map<std::string, Axis> by_name;  // a grid key is an axis of its own, a zip table is one together
-  for (const auto& [key, setting] : settings) {
-    const bool grid = key.starts_with(kGrid);
-    if (!grid && !key.starts_with(kZip)) continue;
-    const std::size_t dot = grid ? key.size() : key.find('.', kZip.size());
-    const std::string index = grid ? "" : key.substr(kZip.size(), std::min(dot, key.size()) - kZip.size());
-    if (dot == std::string::npos || index.find_first_not_of("0123456789") != std::string::npos) {
-      reject(key, setting, "keys that advance together stand in a table of their own, headed [[sweep.zip]]");
-    }
-    Axis& axis = by_name[key.substr(0, dot)];
-    const Value::List& values = axis_values(key, setting);
-    axis.zipped = !grid;
-    if (axis.keys.empty()) axis.points.resize(values.size());
-    if (axis.points.size() != values.size()) {
-      reject(key, setting,
-             cat("zipped keys advance together: expected ", axis.points.size(), " values, as for ", axis.keys.front()));
-    }
-    axis.keys.push_back(grid ? key.substr(kGrid.size()) : key.substr(dot + 1));
-    axis.sources.push_back(setting.source);
-    for (std::size_t i = 0; i < values.size(); ++i) axis.points[i].push_back(values[i]);
-  }
-  std::vector<Axis> axes;
-  for (auto& [name, axis] : by_name) {
-    for (auto point = axis.points.begin(); point != axis.points.end(); ++point) {
-      if (std::find(axis.points.begin(), point, *point) == point) continue;
-      reject(name, Setting{Value(Value::List(*point)), axis.sources.front()},
-             cat(point->front().to_string(), " stands twice on the axis of ", joined_keys(axis)));
-    }
-    axes.push_back(std::move(axis));
-  }
-  std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) {
-    return std::tuple(a.zipped, a.sources[0].line, a.sources[0].column) <
-           std::tuple(b.zipped, b.sources[0].line, b.sources[0].column);
-  });
-  return axes;
-}
-
 /// One cell's settings: the base, with the index-th choice of points on the axes; the last axis varies fastest.
 Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t index, Cell& cell) {
   std::vector<std::size_t> point(axes.size());
@@ -136,6 +79,11 @@ Settings choose(const Settings& base, const std::vector<Axis>& axes, std::size_t
     }
   }
   return chosen;
+}
+
+bool is_left_out(const Cell& cell, std::span<const Exclusion> exclusions) {
+  return std::any_of(exclusions.begin(), exclusions.end(),
+                     [&](const Exclusion& exclusion) { return exclusion.covers(cell.axes); });
 }
 
 bool meets(const CellFacts& facts, const MergerNeeds& needs) {
@@ -242,30 +190,20 @@ Settings method_settings(const Settings& base) {
 }
 
 /// The sweep as a configuration of its own: base with defaults, then axes.
-std::string canonical_text(const std::string& name, const Settings& resolved, const std::vector<Axis>& axes) {
-  std::string text = cat("name = ", Value(name).to_string(), '\n');
+std::string canonical_text(const Sweep& sweep, const Settings& resolved) {
+  std::string text = cat("name = ", Value(sweep.name).to_string(), '\n');
   std::set<std::string_view> varied;
-  for (const Axis& axis : axes) varied.insert(axis.keys.begin(), axis.keys.end());
+  for (const Axis& axis : sweep.axes) varied.insert(axis.keys.begin(), axis.keys.end());
   for (const auto& [key, setting] : resolved) {
     if (key != "name" && !varied.contains(key)) text += cat(key, " = ", setting.value.to_string(), '\n');
   }
-  std::string zips;
-  for (const Axis& axis : axes) {
-    const bool grid = !axis.zipped;
-    if (!grid) zips += "[[sweep.zip]]\n";
-    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
-      Value::List list;
-      for (const std::vector<Value>& point : axis.points) list.push_back(point[k]);
-      (grid ? text : zips) += cat(grid ? kGrid : "", axis.keys[k], " = ", Value(list).to_string(), '\n');
-    }
-  }
-  return text + zips;
+  return text + to_text(sweep.axes, sweep.exclusions);
 }
 
 /// The sweep as text, from what is read of it as a whole and what its cells have `applied`.
 void write_texts(Settings whole, Settings applied, Sweep& sweep) {
   whole.insert(applied.begin(), applied.end());
-  sweep.resolved = canonical_text(sweep.name, whole, sweep.axes);
+  sweep.resolved = canonical_text(sweep, whole);
   // What it is leaves out how it is run, and where its data lie, but not what they are.
   std::set<std::string> digests;
   for (const Cell& cell : sweep.cells) {
@@ -273,7 +211,7 @@ void write_texts(Settings whole, Settings applied, Sweep& sweep) {
     digests.insert(cell.facts.data);
   }
   std::erase_if(applied, [](const auto& setting) { return setting.first.starts_with("run."); });
-  sweep.config = canonical_text(sweep.name, applied, sweep.axes);
+  sweep.config = canonical_text(sweep, applied);
   for (const std::string& digest : digests) {
     if (!digest.empty()) sweep.config += cat("# of data ", digest, '\n');
   }
@@ -313,23 +251,6 @@ bool Sweep::asks_for_gpus() const {
   return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.facts.gpu; });
 }
 
-std::vector<std::string> axis_keys(std::span<const Axis> axes) {
-  std::vector<std::string> keys;
-  for (const Axis& axis : axes) keys.insert(keys.end(), axis.keys.begin(), axis.keys.end());
-  return keys;
-}
-
-std::vector<std::string> axis_keys(const Settings& configuration) {
-  return axis_keys(read_axes(configuration));
-}
-
-bool is_axis_of(std::string_view setting, std::string_view key) {
-  if (setting.starts_with(kGrid)) return setting.substr(kGrid.size()) == key;
-  if (!setting.starts_with(kZip)) return false;
-  const std::size_t dot = setting.find('.', kZip.size());
-  return dot != std::string_view::npos && setting.substr(dot + 1) == key;
-}
-
 std::string without_trailing_slash(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
@@ -339,36 +260,32 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
              Worlds& worlds) {
   Settings base;
   for (const auto& [key, setting] : settings) {
-    if (!key.starts_with(kGrid) && !key.starts_with(kZip)) base.insert({key, setting});
+    if (!is_of_axes(key)) base.insert({key, setting});
   }
   Sweep sweep{.name = std::string(default_name), .axes = read_axes(settings)};
+  sweep.exclusions = read_exclusions(settings, sweep.axes);
   SettingsReader general(base);
   general.read("name", sweep.name);
   sweep.run = read_run_options(general, sweep.name);
 
-  std::set<std::string> varied;
   std::size_t count = 1;
-  for (const Axis& axis : sweep.axes) {
-    count *= axis.points.size();
-    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
-      const Setting at{Value(axis.keys[k]), axis.sources[k]};
-      if (!varied.insert(axis.keys[k]).second) reject("sweep", at, "this key is on two axes");
-      if (axis.keys[k].starts_with("run.") || axis.keys[k] == "name") {
-        reject("sweep", at, "how to run cannot be an axis, nor what the sweep is called");
-      }
-    }
-  }
+  for (const Axis& axis : sweep.axes) count *= axis.points.size();
   Settings applied;                           // what the cells read; of keys that vary, the first cell's value
   std::map<std::string, std::size_t> places;  // by id
   Reasons ruled_out;
   for (std::size_t i = 0; i < count; ++i) {
     Cell cell;
     const Settings chosen = choose(base, sweep.axes, i, cell);
+    if (is_left_out(cell, sweep.exclusions)) continue;
     read_cell(chosen, table, worlds, cell, ruled_out);
     applied.insert(cell.settings.begin(), cell.settings.end());
-    const auto [twin, is_new] = places.emplace(cell.id, i);
+    const auto [twin, is_new] = places.emplace(cell.id, sweep.cells.size());
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
+  }
+  sweep.left_out = count - sweep.cells.size();
+  if (sweep.cells.empty()) {
+    throw ConfigError(cat(sweep.exclusions.back().source.to_string(), ": [[sweep.exclude]] leaves no cell to run"));
   }
   Settings known = general.resolved();
   known.insert(applied.begin(), applied.end());

@@ -1,8 +1,8 @@
 // From one configuration to many cells.
 //
 // A configuration is a base and axes: every key under [sweep.grid] takes each of its values in turn, the keys of a
-// [[sweep.zip]] table advance together. A cell is one choice for all axes; it is named by a hash of everything
-// that decides its outcome, be it on an axis or not.
+// [[sweep.zip]] table advance together, and a [[sweep.exclude]] table leaves cells out. A cell is one choice for all
+// axes; it is named by a hash of everything that decides its outcome, be it on an axis or not.
 #pragma once
 
 #include <map>
@@ -13,19 +13,12 @@
 #include <vector>
 
 #include "instruments/instruments.hpp"
+#include "sweep/axes.hpp"
 #include "sweep/model_saver.hpp"
 #include "sweep/world.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
-
-/// Keys that vary together, and their values at each point.
-struct Axis {
-  std::vector<std::string> keys;
-  std::vector<Source> sources;             ///< where each key was written
-  std::vector<std::vector<Value>> points;  ///< [point][key]
-  bool zipped = false;                     ///< from a [[sweep.zip]] table
-};
 
 /// How to run, as opposed to what: no part of a cell's identity.
 struct RunOptions {
@@ -39,9 +32,9 @@ struct RunOptions {
 };
 
 struct Cell {
-  std::string id;                                   ///< sixteen hexadecimal digits
-  std::vector<std::pair<std::string, Value>> axes;  ///< this cell's values, in the order of the axes
-  Settings settings;                                ///< every key that applies, defaults included
+  std::string id;     ///< sixteen hexadecimal digits
+  AxisValues axes;    ///< this cell's
+  Settings settings;  ///< every key that applies, defaults included
   FleetOptions fleet;
   InstrumentOptions instruments;
   std::string workload;
@@ -61,7 +54,9 @@ struct Sweep {
   std::string name;
   RunOptions run;
   std::vector<Axis> axes;
+  std::vector<Exclusion> exclusions;
   std::vector<Cell> cells;
+  std::size_t left_out = 0;  ///< cells that the exclusions cover
   std::string config;    ///< canonical text of all that decides results: base with defaults, axes, names of the data
   std::string resolved;  ///< the same with how it is run and where its data lie: a configuration to start from
 
@@ -72,12 +67,6 @@ struct Sweep {
 /// The worlds in use, by name, kept from planning to running.
 using Worlds = std::map<std::string, std::unique_ptr<World>, std::less<>>;
 
-/// The keys of all axes, in the order in which results list them.
-[[nodiscard]] std::vector<std::string> axis_keys(std::span<const Axis> axes);
-/// The same, of a configuration; ConfigError for axes that cannot be read.
-[[nodiscard]] std::vector<std::string> axis_keys(const Settings& configuration);
-/// Whether `setting` ("sweep.grid.seed", "sweep.zip.0.seed") puts `key` on an axis.
-[[nodiscard]] bool is_axis_of(std::string_view setting, std::string_view key);
 /// A directory's name as its joined file extends it: "out/" is "out".
 [[nodiscard]] std::string without_trailing_slash(std::string path);
 

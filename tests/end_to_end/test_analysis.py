@@ -15,6 +15,12 @@ merge.every_epochs = [1, 0]
 fleet.alpha = [0.1, 10.0]
 """
 
+ONCE = """
+[[sweep.exclude]]
+merge.method = ["local", "joint"]
+merge.every_epochs = 1
+"""
+
 
 def analysis(directory: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "fleet_analysis.cli", *arguments]
@@ -50,3 +56,17 @@ def test_a_sweep_can_be_reported_watched_tabulated_and_compared(sweeps: Path) ->
     assert "3 of 16 cells done, 13 waiting" in analysis(sweeps, "watch", "on-0", "--once")
     analysis(sweeps, "report", "on-0", "-o", "page.html")
     assert "3 of 16 cells done" in (sweeps / "page.html").read_text()
+
+
+def test_references_that_are_run_once_stand_beside_every_value(fleet: Fleet) -> None:
+    thin = fleet.config(AXES + ONCE)
+    plan = fleet("plan", thin, "-o", "thin").expect(0).out
+    assert "cells     12 (0 done; 4 left out)" in plan
+    assert '  without merge.every_epochs = 1, merge.method = "local" "joint"\n' in plan
+    for name, axes in (("thin", AXES + ONCE), ("whole", AXES)):
+        fleet.run(fleet.config(axes), name, "--set", "train.epochs=8", ranks=2).expect(0)
+    assert len(set(fleet.cells("whole").labels()) - set(fleet.cells("thin").labels())) == 4
+    outcomes = [analysis(fleet.directory, "table", f"{name}.h5") for name in ("thin", "whole")]
+    assert outcomes[0] == outcomes[1]
+    for figure in ("3d", "4"):
+        analysis(fleet.directory, "figure", figure, "thin.h5", "-o", "thin")

@@ -222,6 +222,7 @@ SWEEPS = {
     "no axes": "",
     "a grid and a zip": GRID + "\n[[sweep.zip]]\nseed = [1, 2]\ntrain.epochs = [1, 3]\n",
     "a zip before a grid": "\n[[sweep.zip]]\nseed = [1, 2]\ntrain.epochs = [1, 3]\n" + GRID,
+    "cells left out": '\n[[sweep.exclude]]\nmerge.method = "local"\nfleet.alpha = 1\n' + GRID,
     "lists and texts": GRID
     + 'model.hidden = [[8], [12, 4]]\ntrain.optimizer = ["adam", "sgd"]\n'
     + "train.learning_rate = [1e-3, 1]\nmerge.fleet-merge.keep_best = [true, false]\n",

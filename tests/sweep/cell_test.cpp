@@ -70,6 +70,7 @@ Sweep expand_with(const std::string& text, const std::vector<std::string>& overr
   Settings settings = parse_toml("workload = \"toy\"\n" + text, "a.toml");
   for (const std::string& argument : overrides) {
     auto [key, setting] = parse_override(argument);
+    std::erase_if(settings, [&key = key](const auto& item) { return is_axis_of(item.first, key); });
     settings.insert_or_assign(key, setting);
   }
   return expand_settings(settings);
@@ -279,6 +280,87 @@ TEST(Expand, an_override_is_as_good_as_the_line_it_replaces) {
 
 TEST(Expand, an_override_of_one_axis_keeps_the_cells_on_the_others) {
   EXPECT_EQ(id_set(expand_with(kGrid, {"sweep.grid.seed=[0, 1, 2]"})), id_set(expand_text(kGrid)));
+}
+
+// Cells that are left out
+
+const std::string kOnce =
+    "[[sweep.exclude]]\nmerge.method = [\"joint\", \"local\"]\nmerge.every_epochs = [1, 5]\n"
+    "[[sweep.exclude]]\nmerge.participation = 0.4\nmerge.method = \"joint\"\n";
+const std::string kRivals =
+    "[sweep.grid]\nmerge.method = [\"average\", \"joint\", \"local\"]\nmerge.every_epochs = [1, 5, 0]\n"
+    "merge.participation = [1.0, 0.4]\n";
+
+TEST(Exclude, leaves_out_the_cells_that_have_one_of_the_values_of_every_key) {
+  const Sweep all = expand_text(kRivals);
+  const Sweep sweep = expand_text(kRivals + kOnce);
+  std::vector<std::string> kept;
+  for (const Cell& cell : all.cells) {
+    const bool once = cell.fleet.merge_every == 0;
+    if (cell.method == "joint" && (!once || cell.fleet.participation < 1.0)) continue;
+    if (cell.method == "local" && !once) continue;
+    kept.push_back(cell.id);
+  }
+  EXPECT_EQ(ids(sweep), kept) << "in their order, and they are who they were";
+  EXPECT_EQ(kept.size(), 6U + 1U + 2U);
+  EXPECT_EQ(sweep.left_out, 18U - kept.size());
+}
+
+TEST(Exclude, is_kept_by_both_texts_of_the_sweep) {
+  const std::string zipped = "[[sweep.exclude]]\nfleet.robots = 4\nseed = [0, 2]\n";
+  for (const std::string& text : {kRivals + kOnce, kGrid + kZip + zipped, zipped + kZip + kGrid,
+                                  std::string("[sweep.grid]\nmodel.hidden = [[4], [8, 8]]\nseed = [0, 1]\n"
+                                              "[[sweep.exclude]]\nmodel.hidden = [8, 8]\nseed = 1\n")}) {
+    const Sweep sweep = expand_text(text);
+    EXPECT_GT(sweep.left_out, 0U) << text;
+    expect_same_cells(sweep, expand_settings(parse_toml(sweep.config, "sweep.toml")));
+    expect_same_cells(sweep, expand_settings(parse_toml(sweep.resolved, "resolved.toml")));
+    EXPECT_EQ(expand_settings(parse_toml(sweep.config, "sweep.toml")).config, sweep.config);
+  }
+}
+
+TEST(Exclude, more_of_them_leave_out_no_less) {
+  std::string text = kGrid;
+  std::set<std::string> before = id_set(expand_text(text));
+  for (const char* next : {"seed = 2\n", "merge.method = \"average\"\nseed = [1, 2]\n", "seed = 0\n"}) {
+    text += cat("[[sweep.exclude]]\n", next);
+    const std::set<std::string> now = id_set(expand_text(text));
+    EXPECT_LT(now.size(), before.size()) << text;
+    EXPECT_TRUE(std::ranges::includes(before, now)) << text;
+    before = now;
+  }
+  expect_complaint(text + "[[sweep.exclude]]\nmerge.method = \"fleet-merge\"\n", {"a.toml:", "leaves no cell"});
+}
+
+TEST(Exclude, a_value_may_be_spelt_otherwise_than_on_the_axis) {
+  const std::string axis = "[sweep.grid]\nfleet.alpha = [1.0, 0.5]\n";
+  EXPECT_EQ(labels(expand_text(axis + "[[sweep.exclude]]\nfleet.alpha = 1\n")),
+            std::vector<std::string>{"fleet.alpha=0.5"});
+}
+
+TEST(Exclude, mistakes_are_explained) {
+  expect_complaint(
+      kGrid + "[[sweep.exclude]]\nmerge.method = \"local\"\n",
+      {"a.toml:6:", "merge.method", "\"local\" does not stand on the axis", "\"average\", \"fleet-merge\""});
+  expect_complaint(kGrid + "[[sweep.exclude]]\nmerge.methods = \"average\"\n",
+                   {"a.toml:6:", "merge.methods", "none", "did you mean merge.method?"});
+  expect_complaint("fleet.alpha = 1.0\n" + kGrid + "[[sweep.exclude]]\nfleet.alpha = 1.0\n", {"a.toml:7:", "none"});
+  expect_complaint(kGrid + "[sweep.exclude]\nseed = 0\n", {"a.toml:6:", "[[sweep.exclude]]"});
+  expect_complaint(kGrid + "[[sweep.exclude]]\nseed = []\n", {"a.toml:6:", "seed", "a list of values"});
+  expect_complaint("sweep.exclude = 3\n" + kGrid, {"a.toml:2:", "sweep.exclude", "unknown key"});
+}
+
+TEST(Exclude, an_axis_changed_on_the_command_line_leaves_what_still_applies) {
+  EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {"sweep.grid.merge.every_epochs=[0, 3]"})),
+            id_set(expand_text("[sweep.grid]\nmerge.method = [\"average\", \"joint\", \"local\"]\n"
+                               "merge.every_epochs = [0, 3]\nmerge.participation = [1.0, 0.4]\n"
+                               "[[sweep.exclude]]\nmerge.method = \"joint\"\nmerge.participation = 0.4\n")));
+  const std::string others = "[sweep.grid]\nmerge.every_epochs = [1, 5, 0]\nmerge.participation = [1.0, 0.4]\n";
+  EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {"merge.method=\"average\""})),
+            id_set(expand_text("merge.method = \"average\"\n" + others)));
+  EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {"merge.method=\"joint\""})),
+            id_set(expand_text("merge.method = \"joint\"\n[sweep.grid]\nmerge.every_epochs = [0]\n"
+                               "merge.participation = [1.0]\n")));
 }
 
 // Order
