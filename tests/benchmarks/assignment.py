@@ -8,7 +8,6 @@ usage: assignment.py FLEET LIBRARY [MPIRUN]
 """
 
 import ctypes
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import h5py
 import lap
 import lapjv
 import numpy as np
+from runs import mnist_run, run_quietly
 from scipy.optimize import linear_sum_assignment
 
 SIZES = {64: 51, 512: 9, 2048: 5}  # units, and how often each solver is timed
@@ -49,11 +49,8 @@ def ours(library: str) -> Solver:
 
 def likeness(fleet: str, mpirun: str, units: int, folder: Path) -> np.ndarray:
     """<a_i, b_j> over all weights of the hidden units i and j of two networks."""
-    config = folder / "pair.toml"
-    config.write_text('workload = "mnist"\n')
-    overrides = [f"--set={key}={value}" for key, value in (SETTINGS | {"model.hidden": f"[{units}]"}).items()]
-    command = [*mpirun.split(), "-n", "1", fleet, "run", str(config), "-o", str(folder / str(units)), *overrides]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    settings = SETTINGS | {"model.hidden": f"[{units}]"}
+    run_quietly(mnist_run(fleet, mpirun, 1, settings, folder / str(units)))
     networks = []
     for robot in range(2):
         with h5py.File(next((folder / str(units)).glob(f"models/*/robot-{robot}.h5"))) as file:

@@ -4,12 +4,12 @@ with one epoch, its start and its two scores. Runs on one rank and on several ta
 usage: merge_scaling.py FLEET [MPIRUN [RANKS]]
 """
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import h5py
+from runs import mnist_run, run_quietly
 
 ROUNDS = 2
 METHODS = ("git-rebasin", "fleet-merge")
@@ -29,11 +29,7 @@ SETTINGS = {
 
 def merge_seconds(fleet: str, mpirun: str, method: str, ranks: int, output: Path) -> float:
     """Of the first rank, which leaves the merge when the last one does."""
-    config = output.with_suffix(".toml")
-    config.write_text('workload = "mnist"\n')
-    overrides = [f"--set={key}={value}" for key, value in (SETTINGS | {"merge.method": method}).items()]
-    command = [*mpirun.split(), "-n", str(ranks), fleet, "run", str(config), "-o", str(output), *overrides]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run_quietly(mnist_run(fleet, mpirun, ranks, SETTINGS | {"merge.method": method}, output))
     with h5py.File(output.with_suffix(".h5")) as file:
         return float(file["rounds"]["seconds_merge"].sum())
 

@@ -9,10 +9,11 @@ usage: /usr/bin/python3 python_lstm.py SEQUENCE_BENCHMARK [ROUNDS]
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+
+from runs import run_quietly
 
 SYMBOLS, WINDOW, EMBEDDING, HIDDEN, LAYERS = 80, 80, 8, 256, 2
 BATCHES = (4, 10, 50)
@@ -70,7 +71,7 @@ def fleet_rate(benchmark: str, batch: int) -> float:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         options = [f"filter=training_step/.*_{batch}$", f"min_time={SECONDS}", f"out={file.name}", "out_format=json"]
         command = [benchmark, *(f"--benchmark_{option}" for option in options)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run_quietly(command)
         return json.load(file)["benchmarks"][0]["items_per_second"]
 
 

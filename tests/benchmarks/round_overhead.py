@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from runs import mnist_run, run_quietly
 
 ROUNDS = 30
 ENDLESS = 100_000
@@ -23,14 +24,6 @@ SETTINGS = {
     "data.samples": 8 * 2000,
     "evaluate.local": "never",
 }
-
-
-def command(fleet: str, mpirun: str, ranks: int, rounds: int, output: Path) -> list[str]:
-    settings = SETTINGS | {"train.epochs": rounds}
-    overrides = [f"--set={key}={value}" for key, value in settings.items()]
-    config = output.with_suffix(".toml")
-    config.write_text('workload = "mnist"\n')
-    return [*mpirun.split(), "-n", str(ranks), fleet, "run", str(config), "-o", str(output), *overrides]
 
 
 def round_shares(results: Path) -> None:
@@ -55,7 +48,7 @@ def memory_mib(pid: int) -> dict[str, float]:
 
 def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
     run = subprocess.Popen(
-        command(fleet, mpirun, ranks, ENDLESS, folder / f"memory{ranks}"),
+        mnist_run(fleet, mpirun, ranks, SETTINGS | {"train.epochs": ENDLESS}, folder / f"memory{ranks}"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -83,12 +76,7 @@ def main() -> None:
     mpirun = sys.argv[2] if len(sys.argv) > 2 else "mpirun"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run(
-            command(fleet, mpirun, 2, ROUNDS, folder / "rounds"),
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        run_quietly(mnist_run(fleet, mpirun, 2, SETTINGS | {"train.epochs": ROUNDS}, folder / "rounds"))
         round_shares(folder / "rounds.h5")
         for ranks in (1, 2, 4):
             rank_memory(fleet, mpirun, ranks, folder)

@@ -12,7 +12,6 @@ usage: scaling.py FLEET [MPIRUN]
 
 import itertools
 import math
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from runs import mnist_run, run_quietly
 from scipy.optimize import nnls
 
 ROUNDS = 30
@@ -43,8 +43,6 @@ class Round:
 
 def measure(fleet: str, mpirun: str, ranks: int, robots: int, width: int, folder: Path) -> Round:
     output = folder / f"{ranks}-{robots}-{width}"
-    config = output.with_suffix(".toml")
-    config.write_text('workload = "mnist"\n')
     settings = {
         "merge.method": "average",
         "merge.every_epochs": 1,
@@ -59,9 +57,7 @@ def measure(fleet: str, mpirun: str, ranks: int, robots: int, width: int, folder
         "evaluate.local": "never",
         "evaluate.every_rounds": 0,
     }
-    overrides = [f"--set={key}={value}" for key, value in settings.items()]
-    command = [*mpirun.split(), "-n", str(ranks), fleet, "run", str(config), "-o", str(output), *overrides]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run_quietly(mnist_run(fleet, mpirun, ranks, settings, output))
     with h5py.File(output.with_suffix(".h5")) as file:
         rounds = file["rounds"][:]
     weights = 785 * width + (width + 1) * 10
