@@ -88,9 +88,9 @@ def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     """
     for key in keys:
         merged = rows[~rows[METHOD].isin(list(REFERENCES))]
-        for method, untouched in REFERENCES.items():
+        for method in REFERENCES:
             own = rows[rows[METHOD] == method]
-            if not _covers(untouched, key) or own[key].nunique() != 1:
+            if not does_not_touch(key, method) or own[key].nunique() != 1:
                 continue
             missing = set(merged[key].unique()) - set(own[key].unique())
             copies = [own.assign(**{key: value}) for value in sorted(missing)]
@@ -98,8 +98,12 @@ def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _covers(untouched: tuple[str, ...], key: str) -> bool:
-    return any(key == each or (each.endswith(".") and key.startswith(each)) for each in untouched)
+def does_not_touch(key: str, reference: str) -> bool:
+    """Whether a reference method is the same whatever the value of this setting."""
+    return any(
+        key == each or (each.endswith(".") and key.startswith(each))
+        for each in REFERENCES.get(reference, ())
+    )
 
 
 def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:

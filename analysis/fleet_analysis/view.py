@@ -14,7 +14,7 @@ import pandas as pd
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
-from fleet_analysis.stats import spread_references, summarise
+from fleet_analysis.stats import does_not_touch, spread_references, summarise
 from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label
 
 MAX_PANELS = 4
@@ -141,23 +141,33 @@ class View:
         return spread_references(series.merge(settings, on="cell"), self.axes)
 
     def where(self, chosen: Callable[[pd.DataFrame], pd.Series], shown: str) -> View:
-        """Of the cells that `chosen` says only; `shown` tells the reader. A reference of which none
-        is chosen stays whole. Raises ResultsError where no merging method is left."""
+        """Of the cells that `chosen` says only; `shown` tells the reader. References stay where
+        merging methods do. Raises ResultsError where no merging method is left."""
         part = copy(self)
         part.__dict__.pop("curves", None)
         keep = chosen(self.final)
-        for reference in REFERENCES:
-            own = self.final[METHOD] == reference
-            keep = keep | own if not (keep & own).any() else keep
-        part.final = self.final[keep]
-        merged = part.final[~part.final[METHOD].isin(list(REFERENCES))]
+        merged = self.final[keep & ~self.final[METHOD].isin(list(REFERENCES))]
         if merged.empty:
             raise ResultsError(f"{self.name}: no finished cell with {shown}")
+        for reference in REFERENCES:
+            own = self.final[METHOD] == reference
+            keep = (keep & ~own) | self._beside(own, merged, keep)
+        part.final = self.final[keep]
         present = set(part.final[METHOD])
         part.styles = {name: style for name, style in self.styles.items() if name in present}
         part.axes = [key for key in self.axes if merged[key].nunique() > 1]
         part.shown = [*self.shown, shown]
         return part
+
+    def _beside(self, own: pd.Series, merged: pd.DataFrame, chosen: pd.Series) -> pd.Series:
+        """Which of one reference's `own` rows stand at values of the axes that do not touch it that
+        `merged` has too: the chosen ones, else any, else all of its rows."""
+        reference = self.final[METHOD][own].iloc[0] if own.any() else ""
+        there = own
+        for key in self.axes:
+            if does_not_touch(key, reference):
+                there = there & self.final[key].isin(merged[key].unique())
+        return next((rows for rows in (there & chosen, there, own) if rows.any()), own)
 
     def notes(self) -> Notes:
         """With what holds for every figure of these results."""

@@ -6,12 +6,13 @@ import h5py
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from synthetic import METHOD, METRIC, grid, write
+from synthetic import METHOD, METRIC, Settings, grid, write
 
 from fleet_analysis import Results, ResultsError, load
 from fleet_analysis.cli import main
 from fleet_analysis.figures import every_figure, fig10_tasks
 from fleet_analysis.figures.paper import PAPER, paper_figures
+from fleet_analysis.style import KNOWN
 from fleet_analysis.variants import variants
 from fleet_analysis.view import View
 
@@ -106,6 +107,29 @@ def test_pooled_training_bounds_every_panel_though_it_ran_once(tmp_path: Path) -
         cells["rounds"][cells[METHOD] == b"joint"] = 1
         file["cells"][:] = cells
     assert "joint" in words(one("4c", path))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+@pytest.mark.parametrize("once", [0, 4])  # two ways to say that four epochs end with the only merge
+@pytest.mark.parametrize("name", ["3d", "4", "4a", "4b", "4c"])
+def test_merging_methods_are_drawn_alike_whether_pooled_training_ran_once_or_always(
+    name: str, once: int, kept: int, tmp_path: Path
+) -> None:
+    frequencies = [1, 2, once]
+    axes = dict(ITERATIVE) | {"merge.every_epochs": frequencies}
+
+    def again(cell: Settings) -> bool:
+        here = (cell["merge.every_epochs"], cell["merge.participation"])
+        return cell[METHOD] == "joint" and here != (frequencies[kept], 1.0)
+
+    always = one(name, write(tmp_path / "it.h5", axes, epochs=4))
+    thin = one(name, write(tmp_path / "it.h5", axes, left_out=again, epochs=4))
+    joint = KNOWN["joint"].colour
+    for left, right in zip(panels(thin), panels(always), strict=True):
+        drawn, expected = lines(left), lines(right)
+        assert drawn.pop(joint)[0] == expected.pop(joint)[0]
+        assert drawn == expected and len(drawn) == 2
+    assert words(thin) == words(always)
 
 
 @pytest.mark.parametrize("name", PAPER)
