@@ -39,12 +39,7 @@ Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
   const std::filesystem::path file = values["CONFIG"].as<std::string>();
   Settings settings = read_toml(file);
   if (values.contains("set")) {
-    for (const std::string& text : values["set"].as<Arguments>()) {
-      auto [key, setting] = parse_override(text);
-      // A fixed value takes the axis away.
-      std::erase_if(settings, [&key = key](const auto& item) { return is_axis_of(item.first, key); });
-      settings.insert_or_assign(key, std::move(setting));
-    }
+    for (const std::string& text : values["set"].as<Arguments>()) apply_override(text, settings);
   }
   if (values.contains("output")) {
     settings.insert_or_assign("run.output", Setting{Value(values["output"].as<std::string>()), Source{"--output"}});

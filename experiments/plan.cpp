@@ -4,6 +4,7 @@
 #include <array>
 #include <iomanip>
 #include <sstream>
+#include <utility>
 
 #include "base/error.hpp"
 #include "sweep/runner.hpp"
@@ -86,7 +87,7 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   }
   for (const Exclusion& exclusion : sweep.exclusions) {
     const char* separator = "  without ";
-    for (const auto& [key, values] : exclusion.any_of) {
+    for (const auto& [key, values] : exclusion.conditions) {
       out << std::exchange(separator, ", ") << key << " =";
       for (const Value& value : values) out << ' ' << value.to_string();
     }

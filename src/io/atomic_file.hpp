@@ -19,7 +19,7 @@ void sync_directory(const std::filesystem::path& directory);
 
 /// Error if it cannot be written; what was there before is then there still.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
-/// The same without waiting for the disk: whole to whoever reads it, but a crash of the machine may lose it.
+/// The same without fsync: whole to whoever reads it, but a crash of the machine may leave it empty.
 void replace_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace fleet

@@ -1,12 +1,14 @@
 #include "sweep/axes.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
 #include <tuple>
 
 #include "base/error.hpp"
+#include "io/toml.hpp"
 
 namespace fleet {
 namespace {
@@ -15,13 +17,13 @@ constexpr std::string_view kGrid = "sweep.grid.";
 constexpr std::string_view kZip = "sweep.zip.";
 constexpr std::string_view kExclude = "sweep.exclude.";
 
-/// Of "sweep.zip.0.seed" and `tables` "sweep.zip.": "0" and "seed". Nothing where a table has no number.
-std::optional<std::pair<std::string, std::string>> split_numbered(std::string_view key, std::string_view tables) {
-  const std::size_t dot = key.find('.', tables.size());
-  if (dot == std::string_view::npos) return {};
-  const std::string_view number = key.substr(tables.size(), dot - tables.size());
-  if (number.find_first_not_of("0123456789") != std::string_view::npos) return {};
-  return std::pair(std::string(number), std::string(key.substr(dot + 1)));
+/// Of "sweep.zip.0.seed" and `tables` "sweep.zip.": 0 and "seed". Nothing where a table has no number.
+std::optional<std::pair<int, std::string>> split_numbered(std::string_view key, std::string_view tables) {
+  int number = 0;
+  const char* const end = key.data() + key.size();
+  const auto [dot, error] = std::from_chars(key.data() + tables.size(), end, number);
+  if (error != std::errc{} || dot == end || *dot != '.') return {};
+  return std::pair(number, std::string(dot + 1, end));
 }
 
 /// Where a setting stands that the command line has given.
@@ -70,9 +72,13 @@ std::optional<double> number(const Value& value) {
   return {};
 }
 
-/// 1 is 1.0.
+/// 1 is 1.0, in lists as well.
 bool is_same(const Value& a, const Value& b) {
-  return a == b || (number(a) && number(b) && *number(a) == *number(b));
+  const auto* list = std::get_if<Value::List>(&a.data);
+  const auto* other = std::get_if<Value::List>(&b.data);
+  if (list != nullptr && other != nullptr) return std::ranges::equal(*list, *other, is_same);
+  const bool mixed = a.data.index() != b.data.index() && number(a) && number(b);
+  return mixed ? *number(a) == *number(b) : a == b;
 }
 
 bool contains(const Value::List& values, const Value& value) {
@@ -84,9 +90,10 @@ struct KeyValues {
   Value::List values;
   Source source;
 };
+using ValuesByKey = std::map<std::string, KeyValues, std::less<>>;
 
-std::map<std::string, KeyValues, std::less<>> values_by_key(std::span<const Axis> axes) {
-  std::map<std::string, KeyValues, std::less<>> by_key;
+ValuesByKey values_by_key(std::span<const Axis> axes) {
+  ValuesByKey by_key;
   for (const Axis& axis : axes) {
     for (std::size_t k = 0; k < axis.keys.size(); ++k) {
       KeyValues& all = by_key[axis.keys[k]];
@@ -123,10 +130,43 @@ Value::List met_values(std::string_view key, const Setting& setting, const KeyVa
   return met;
 }
 
+/// Whether a point of the axis has what the exclusion says of its keys.
+bool has_point_of(const Exclusion& exclusion, const Axis& axis) {
+  return std::any_of(axis.points.begin(), axis.points.end(), [&](const std::vector<Value>& point) {
+    return std::all_of(exclusion.conditions.begin(), exclusion.conditions.end(), [&](const auto& condition) {
+      const auto key = std::find(axis.keys.begin(), axis.keys.end(), condition.first);
+      return key == axis.keys.end() ||
+             contains(condition.second, point[static_cast<std::size_t>(key - axis.keys.begin())]);
+    });
+  });
+}
+
+/// Whether any cell is left out. ConfigError if none is, unless the command line has changed the axis that lacks one.
+bool can_be_met(const Exclusion& exclusion, std::span<const Axis> axes) {
+  for (const Axis& axis : axes) {
+    if (has_point_of(exclusion, axis)) continue;
+    if (std::any_of(axis.sources.begin(), axis.sources.end(), is_override)) return false;
+    throw ConfigError(cat(exclusion.source.to_string(),
+                          ": this [[sweep.exclude]] leaves out no cell: there is no point of ", joined_keys(axis),
+                          " with all of its values"));
+  }
+  return true;
+}
+
+[[noreturn]] void reject_absent_axis(std::string_view name, const Setting& setting, const std::string& key,
+                                     const ValuesByKey& known) {
+  std::vector<std::string> keys;
+  for (const auto& [each, values] : known) keys.push_back(each);
+  const std::optional<std::string> meant = nearest(key, keys);
+  reject(name, setting,
+         cat("no axis has this key, and only by axes are cells left out",
+             meant ? cat("; did you mean ", *meant, "?") : ""));
+}
+
 }  // namespace
 
 bool Exclusion::covers(const AxisValues& values) const {
-  return std::all_of(any_of.begin(), any_of.end(), [&](const auto& condition) {
+  return std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
     return std::any_of(values.begin(), values.end(), [&](const auto& value) {
       return value.first == condition.first && contains(condition.second, value.second);
     });
@@ -137,11 +177,23 @@ bool is_of_axes(std::string_view setting) {
   return setting.starts_with(kGrid) || setting.starts_with(kZip) || setting.starts_with(kExclude);
 }
 
-bool is_axis_of(std::string_view setting, std::string_view key) {
-  if (setting.starts_with(kGrid)) return setting.substr(kGrid.size()) == key;
-  if (!setting.starts_with(kZip)) return false;
-  const auto split = split_numbered(setting, kZip);
-  return split && split->second == key;
+void apply_override(std::string_view text, Settings& configuration) {
+  auto [key, setting] = parse_override(text);
+  const auto table_of_key = [&key = key](std::string_view name, std::string_view tables) {
+    const auto split = name.starts_with(tables) ? split_numbered(name, tables) : std::nullopt;
+    return split && split->second == key ? std::optional(split->first) : std::nullopt;
+  };
+  std::vector<std::string> exclusions;
+  for (const auto& [name, ignored] : configuration) {
+    if (const auto number = table_of_key(name, kExclude)) exclusions.push_back(cat(kExclude, *number, '.'));
+  }
+  std::erase_if(configuration, [&, axis = cat(kGrid, key)](const auto& item) {
+    const std::string& name = item.first;
+    return name == axis || table_of_key(name, kZip) ||
+           std::any_of(exclusions.begin(), exclusions.end(),
+                       [&](const auto& table) { return name.starts_with(table); });
+  });
+  configuration.insert_or_assign(key, std::move(setting));
 }
 
 std::vector<Axis> read_axes(const Settings& configuration) {
@@ -190,39 +242,22 @@ std::vector<std::string> axis_keys(const Settings& configuration) {
 
 std::vector<Exclusion> read_exclusions(const Settings& configuration, std::span<const Axis> axes) {
   const auto known = values_by_key(axes);
-  struct Table {
-    Exclusion exclusion;
-    bool can_be_met = true;
-  };
-  std::map<std::size_t, Table> tables;
+  std::map<int, Exclusion> tables;
   for (const auto& [name, setting] : configuration) {
     if (!name.starts_with(kExclude)) continue;
     const auto split = split_numbered(name, kExclude);
     if (!split) reject(name, setting, "what is left out stands in a table of its own, headed [[sweep.exclude]]");
-    const std::string& key = split->second;
-    Table& table = tables[std::stoul(split->first)];
-    if (table.exclusion.any_of.empty()) table.exclusion.source = setting.source;
+    const auto& [index, key] = *split;
     const auto axis = known.find(key);
-    const auto fixed = configuration.find(key);
-    if (axis != known.end()) {
-      Value::List met = met_values(name, setting, axis->second);
-      table.can_be_met = table.can_be_met && !met.empty();
-      table.exclusion.any_of.emplace_back(key, std::move(met));
-    } else if (fixed != configuration.end() && is_override(fixed->second.source)) {
-      const KeyValues now{{fixed->second.value}, fixed->second.source};
-      table.can_be_met = table.can_be_met && !met_values(name, setting, now).empty();
-    } else {
-      std::vector<std::string> names;
-      for (const auto& [each, values] : known) names.push_back(each);
-      const std::optional<std::string> meant = nearest(key, names);
-      reject(name, setting,
-             cat("cells are left out by where they are on the axes, and this is none",
-                 meant ? cat("; did you mean ", *meant, "?") : ""));
-    }
+    if (axis == known.end()) reject_absent_axis(name, setting, key, known);
+    Exclusion& exclusion = tables[index];
+    const bool first = exclusion.conditions.empty() || setting.source.line < exclusion.source.line;
+    if (first) exclusion.source = setting.source;
+    exclusion.conditions.emplace_back(key, met_values(name, setting, axis->second));
   }
   std::vector<Exclusion> exclusions;
-  for (auto& [index, table] : tables) {
-    if (table.can_be_met) exclusions.push_back(std::move(table.exclusion));
+  for (auto& [index, exclusion] : tables) {
+    if (can_be_met(exclusion, axes)) exclusions.push_back(std::move(exclusion));
   }
   return exclusions;
 }
@@ -241,7 +276,7 @@ std::string to_text(std::span<const Axis> axes, std::span<const Exclusion> exclu
   }
   for (const Exclusion& exclusion : exclusions) {
     tables += "[[sweep.exclude]]\n";
-    for (const auto& [key, values] : exclusion.any_of) tables += cat(key, " = ", Value(values).to_string(), '\n');
+    for (const auto& [key, values] : exclusion.conditions) tables += cat(key, " = ", Value(values).to_string(), '\n');
   }
   return grids + tables;
 }

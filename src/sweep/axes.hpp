@@ -1,4 +1,8 @@
-// What a configuration varies: axes, and the points on them that are left out.
+// What a configuration varies: axes, and the cells that are left out.
+//
+// Every key under [sweep.grid] is an axis of its own; the keys of a [[sweep.zip]] table are one together. A cell is a
+// choice of a point on each axis. A [[sweep.exclude]] table names keys that are on axes, with a value or several of
+// each: cells at one of these values of each key are left out.
 #pragma once
 
 #include <span>
@@ -22,18 +26,19 @@ struct Axis {
 /// A value for the key of every axis, in their order.
 using AxisValues = std::vector<std::pair<std::string, Value>>;
 
-/// From a [[sweep.exclude]] table: cells with one of these values for each of these keys are left out.
+/// A [[sweep.exclude]] table.
 struct Exclusion {
-  std::vector<std::pair<std::string, Value::List>> any_of;  ///< keys of axes, and values that stand on them
-  Source source;                                            ///< where the table's first key was written
+  std::vector<std::pair<std::string, Value::List>> conditions;  ///< keys of axes, and values that stand on them
+  Source source;                                                ///< where its first key is written
 
   [[nodiscard]] bool covers(const AxisValues& values) const;
 };
 
 /// Whether a key of a configuration says what varies, and is no setting of a cell.
 [[nodiscard]] bool is_of_axes(std::string_view setting);
-/// Whether `setting` ("sweep.grid.seed", "sweep.zip.0.seed") puts `key` on an axis.
-[[nodiscard]] bool is_axis_of(std::string_view setting, std::string_view key);
+/// What "--set KEY=VALUE" does to a configuration. A fixed value takes the axis of its key away, and with it the
+/// exclusions that speak of it. ConfigError if the text cannot be read.
+void apply_override(std::string_view text, Settings& configuration);
 
 /// The axes in the order they are written, grids before zips, which is the order in which results are listed.
 /// ConfigError for axes that cannot be read.
@@ -43,9 +48,8 @@ struct Exclusion {
 /// The same, of a configuration.
 [[nodiscard]] std::vector<std::string> axis_keys(const Settings& configuration);
 
-/// The cells that are left out, in the order they are written. ConfigError for a key that is on no axis and a value
-/// that does not stand there; not if the command line has changed the axis, or fixed the key: then what can no longer
-/// be met is dropped.
+/// In the order they are written. ConfigError for a key that is on no axis, and for a value that does not stand there;
+/// but of an axis that the command line has changed, values that are gone are dropped, and exclusions of no others.
 [[nodiscard]] std::vector<Exclusion> read_exclusions(const Settings& configuration, std::span<const Axis> axes);
 
 /// As TOML writes them.

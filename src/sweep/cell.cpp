@@ -189,7 +189,7 @@ Settings method_settings(const Settings& base) {
   return reader.resolved();
 }
 
-/// The sweep as a configuration of its own: base with defaults, then axes.
+/// The sweep as a configuration of its own: base with defaults, then axes and what is left out.
 std::string canonical_text(const Sweep& sweep, const Settings& resolved) {
   std::string text = cat("name = ", Value(sweep.name).to_string(), '\n');
   std::set<std::string_view> varied;
@@ -285,7 +285,8 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
   }
   sweep.left_out = count - sweep.cells.size();
   if (sweep.cells.empty()) {
-    throw ConfigError(cat(sweep.exclusions.back().source.to_string(), ": [[sweep.exclude]] leaves no cell to run"));
+    throw ConfigError(cat(sweep.exclusions.front().source.to_string(),
+                          ": together the [[sweep.exclude]] tables leave no cell to run"));
   }
   Settings known = general.resolved();
   known.insert(applied.begin(), applied.end());

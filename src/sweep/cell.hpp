@@ -57,7 +57,8 @@ struct Sweep {
   std::vector<Exclusion> exclusions;
   std::vector<Cell> cells;
   std::size_t left_out = 0;  ///< cells that the exclusions cover
-  std::string config;    ///< canonical text of all that decides results: base with defaults, axes, names of the data
+  std::string config;    ///< canonical text of all that decides results: base with defaults, axes, what is left out,
+                         ///< names of the data
   std::string resolved;  ///< the same with how it is run and where its data lie: a configuration to start from
 
   /// Whether ranks are to compute on their node's GPUs, for any cell.

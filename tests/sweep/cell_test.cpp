@@ -65,14 +65,10 @@ Sweep expand_text(const std::string& text) {
   return expand_settings(parse_toml("workload = \"toy\"\n" + text, "a.toml"));
 }
 
-/// As main does with --set.
+/// With what the command line sets.
 Sweep expand_with(const std::string& text, const std::vector<std::string>& overrides) {
   Settings settings = parse_toml("workload = \"toy\"\n" + text, "a.toml");
-  for (const std::string& argument : overrides) {
-    auto [key, setting] = parse_override(argument);
-    std::erase_if(settings, [&key = key](const auto& item) { return is_axis_of(item.first, key); });
-    settings.insert_or_assign(key, setting);
-  }
+  for (const std::string& text_of_one : overrides) apply_override(text_of_one, settings);
   return expand_settings(settings);
 }
 
@@ -329,7 +325,7 @@ TEST(Exclude, more_of_them_leave_out_no_less) {
     EXPECT_TRUE(std::ranges::includes(before, now)) << text;
     before = now;
   }
-  expect_complaint(text + "[[sweep.exclude]]\nmerge.method = \"fleet-merge\"\n", {"a.toml:", "leaves no cell"});
+  expect_complaint(text + "[[sweep.exclude]]\nmerge.method = \"fleet-merge\"\n", {"a.toml:6:", "leave no cell"});
 }
 
 TEST(Exclude, a_value_may_be_spelt_otherwise_than_on_the_axis) {
@@ -338,16 +334,27 @@ TEST(Exclude, a_value_may_be_spelt_otherwise_than_on_the_axis) {
             std::vector<std::string>{"fleet.alpha=0.5"});
 }
 
+TEST(Exclude, integers_are_told_apart_however_large) {
+  const std::string axis = "[sweep.grid]\nseed = [9007199254740992, 9007199254740993]\n";
+  EXPECT_EQ(labels(expand_text(axis + "[[sweep.exclude]]\nseed = 9007199254740993\n")),
+            std::vector<std::string>{"seed=9007199254740992"});
+}
+
 TEST(Exclude, mistakes_are_explained) {
   expect_complaint(
       kGrid + "[[sweep.exclude]]\nmerge.method = \"local\"\n",
       {"a.toml:6:", "merge.method", "\"local\" does not stand on the axis", "\"average\", \"fleet-merge\""});
   expect_complaint(kGrid + "[[sweep.exclude]]\nmerge.methods = \"average\"\n",
-                   {"a.toml:6:", "merge.methods", "none", "did you mean merge.method?"});
-  expect_complaint("fleet.alpha = 1.0\n" + kGrid + "[[sweep.exclude]]\nfleet.alpha = 1.0\n", {"a.toml:7:", "none"});
-  expect_complaint(kGrid + "[sweep.exclude]\nseed = 0\n", {"a.toml:6:", "[[sweep.exclude]]"});
+                   {"a.toml:6:", "no axis has this key", "did you mean merge.method?"});
+  expect_complaint("fleet.alpha = 1.0\n" + kGrid + "[[sweep.exclude]]\nfleet.alpha = 1.0\n",
+                   {"a.toml:7:", "no axis has this key"});
   expect_complaint(kGrid + "[[sweep.exclude]]\nseed = []\n", {"a.toml:6:", "seed", "a list of values"});
+  expect_complaint(kZip + "[[sweep.exclude]]\ntoy.noise = 0.1\nfleet.robots = 4\n",
+                   {"a.toml:6:", "leaves out no cell", "fleet.robots and toy.noise"});
   expect_complaint("sweep.exclude = 3\n" + kGrid, {"a.toml:2:", "sweep.exclude", "unknown key"});
+  for (const char* table : {"sweep.exclude", "sweep.exclude.\"\"", "sweep.exclude.99999999999999999999"}) {
+    expect_complaint(cat(kGrid, "[", table, "]\nseed = 0\n"), {"a.toml:6:", "headed [[sweep.exclude]]"});
+  }
 }
 
 TEST(Exclude, an_axis_changed_on_the_command_line_leaves_what_still_applies) {
@@ -355,12 +362,21 @@ TEST(Exclude, an_axis_changed_on_the_command_line_leaves_what_still_applies) {
             id_set(expand_text("[sweep.grid]\nmerge.method = [\"average\", \"joint\", \"local\"]\n"
                                "merge.every_epochs = [0, 3]\nmerge.participation = [1.0, 0.4]\n"
                                "[[sweep.exclude]]\nmerge.method = \"joint\"\nmerge.participation = 0.4\n")));
+}
+
+TEST(Exclude, a_key_fixed_on_the_command_line_takes_the_tables_away_that_speak_of_it) {
+  const std::string once = "[[sweep.exclude]]\nmerge.participation = 0.4\nmerge.method = \"joint\"\n";
+  const std::string rest =
+      "[sweep.grid]\nmerge.method = [\"average\", \"joint\", \"local\"]\nmerge.participation = [1.0, 0.4]\n";
+  for (const char* every : {"1", "3"}) {
+    EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {cat("merge.every_epochs=", every)})),
+              id_set(expand_text(cat("merge.every_epochs = ", every, '\n', rest, once))));
+  }
   const std::string others = "[sweep.grid]\nmerge.every_epochs = [1, 5, 0]\nmerge.participation = [1.0, 0.4]\n";
-  EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {"merge.method=\"average\""})),
-            id_set(expand_text("merge.method = \"average\"\n" + others)));
-  EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {"merge.method=\"joint\""})),
-            id_set(expand_text("merge.method = \"joint\"\n[sweep.grid]\nmerge.every_epochs = [0]\n"
-                               "merge.participation = [1.0]\n")));
+  for (const char* method : {"average", "joint"}) {
+    EXPECT_EQ(id_set(expand_with(kRivals + kOnce, {cat("merge.method=", method)})),
+              id_set(expand_text(cat("merge.method = \"", method, "\"\n", others))));
+  }
 }
 
 // Order
