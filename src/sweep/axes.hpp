@@ -48,11 +48,12 @@ void apply_override(std::string_view text, Settings& configuration);
 /// The same, of a configuration.
 [[nodiscard]] std::vector<std::string> axis_keys(const Settings& configuration);
 
-/// In the order they are written. ConfigError for a key that is on no axis, and for a value that does not stand there;
-/// but of an axis that the command line has changed, values that are gone are dropped, and exclusions of no others.
+/// What is left out, in the order it is written. ConfigError for a key that is on no axis, a value that does not stand
+/// there, and a table that leaves out no cell; but of an axis that the command line has changed, values that are gone
+/// are dropped, and so are tables that need one of them.
 [[nodiscard]] std::vector<Exclusion> read_exclusions(const Settings& configuration, std::span<const Axis> axes);
 
-/// As TOML writes them.
+/// As TOML writes them: grids, zips, exclusions.
 [[nodiscard]] std::string to_text(std::span<const Axis> axes, std::span<const Exclusion> exclusions);
 
 }  // namespace fleet
