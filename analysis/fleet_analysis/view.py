@@ -151,7 +151,7 @@ class View:
             raise ResultsError(f"{self.name}: no finished cell with {shown}")
         for reference in REFERENCES:
             own = self.final[METHOD] == reference
-            keep = (keep & ~own) | self._beside(own, merged, keep)
+            keep = (keep & ~own) | self._beside(reference, merged, keep)
         part.final = self.final[keep]
         present = set(part.final[METHOD])
         part.styles = {name: style for name, style in self.styles.items() if name in present}
@@ -159,15 +159,15 @@ class View:
         part.shown = [*self.shown, shown]
         return part
 
-    def _beside(self, own: pd.Series, merged: pd.DataFrame, chosen: pd.Series) -> pd.Series:
-        """Which of one reference's `own` rows stand at values of the axes that do not touch it that
-        `merged` has too: the chosen ones, else any, else all of its rows."""
-        reference = self.final[METHOD][own].iloc[0] if own.any() else ""
+    def _beside(self, reference: str, merged: pd.DataFrame, chosen: pd.Series) -> pd.Series:
+        """Which rows of a reference stand at values that `merged` has too, of the axes that do not
+        touch it: the chosen ones, else any, else all of its rows."""
+        own = self.final[METHOD] == reference
         there = own
         for key in self.axes:
             if does_not_touch(key, reference):
                 there = there & self.final[key].isin(merged[key].unique())
-        return next((rows for rows in (there & chosen, there, own) if rows.any()), own)
+        return next((rows for rows in (there & chosen, there) if rows.any()), own)
 
     def notes(self) -> Notes:
         """With what holds for every figure of these results."""

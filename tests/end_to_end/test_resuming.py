@@ -203,7 +203,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
         os.kill(rank, number)
     began = time.monotonic()
     interrupted = finish(process).expect(75)
-    assert time.monotonic() - began < 60  # the grace that batch systems give
+    assert time.monotonic() - began < 20
     assert interrupted.err.count("fleet: interrupted") == 1
     hint = re.search(r"^  (fleet run .*)$", interrupted.err, re.MULTILINE)
     assert hint and str(config) in hint[1] and "train.epochs=30" in hint[1]
