@@ -1,5 +1,5 @@
 # Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12.
-# On a cluster, use CMake directly (README, "On a cluster").
+# On a cluster, use CMake directly (docs/cluster.md).
 
 RANKS ?= 5
 MPIRUN ?= mpirun
@@ -20,7 +20,7 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test chaos sanitize fuzz deps build data scenes figures bench format check-format clean
+.PHONY: help run test slow-test chaos sanitize fuzz deps build data scenes figures bench docs format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
@@ -30,7 +30,8 @@ help:
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz     the readers of TOML, IDX and HDF5 against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them"
-	@echo "make build | data | figures | format | clean"
+	@echo "make docs     the pages of docs/ as a site, in build/site"
+	@echo "make build | data | scenes | figures | format | clean"
 
 run: build data
 	$(MPIRUN) -n $(RANKS) $(FLEET) run $(CONFIG)
@@ -108,6 +109,13 @@ bench: data
 	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
+
+# Needs no build: Python with venv is enough.
+docs:
+	@test -x $(PYTHON) || python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[docs]'
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+	@echo "build/site/index.html"
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 
