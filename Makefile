@@ -40,7 +40,7 @@ run: build data
 test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
-	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end tests/docs
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 11
 	$(PYTHON) -m ruff check analysis tests

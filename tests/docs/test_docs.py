@@ -1,0 +1,273 @@
+"""What the documentation points at is there: links and anchors, pages, commands and their options,
+`make` targets, configurations, settings, files.
+
+FLEET_BINARY names the program (build/release/fleet by default) that plans the complete examples.
+"""
+
+import functools
+import json
+import os
+import re
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = (ROOT / os.environ.get("FLEET_BINARY", "build/release/fleet")).resolve()
+AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = [
+    *(ROOT / name for name in AT_THE_TOP),
+    ROOT / "analysis" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+#: Pages of the site that lie outside docs/.
+OUTSIDE = {"index.md", "analysis.md", "contributing.md", "changelog.md"}
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} +(.+?)$", re.MULTILINE)
+#: Names that stand for a reader's own.
+PLACEHOLDER = re.compile(r"your_|NAME|CONFIG|DIR|<|…|\$")
+
+Checker = Callable[[str], Iterator[str]]
+
+
+def prose(text: str) -> str:
+    """Without code."""
+    return SPAN.sub("", FENCE.sub("", text))
+
+
+def fences(text: str, language: str) -> list[str]:
+    return [code for name, code in FENCE.findall(text) if name == language]
+
+
+def spans(text: str) -> list[str]:
+    return SPAN.findall(FENCE.sub("", text))
+
+
+def command_lines(text: str) -> list[str]:
+    """Of shell blocks and of code within sentences; indented blocks count as shell."""
+    indented = re.findall(r"^ {4}(\S.*)$", FENCE.sub("", text), re.MULTILINE)
+    blocks = "\n".join(fences(text, "sh")).replace("\\\n", " ").splitlines()
+    return [line.partition(" #")[0] for line in [*blocks, *indented, *spans(text)]]
+
+
+@functools.cache
+def read(*names: str) -> str:
+    """Source files, by glob patterns."""
+    return "\n".join(path.read_text() for name in names for path in sorted(ROOT.glob(name)))
+
+
+CPP = ("src/**/*.cpp", "experiments/**/*.cpp")
+
+
+@functools.cache
+def settings_read() -> set[str]:
+    """Every text in the sources that may name a setting."""
+    return set(re.findall(r'"([a-z][\w.-]*)"', read(*CPP)))
+
+
+def anchors(text: str) -> set[str]:
+    """As both GitHub and the site make them."""
+    found = set()
+    for heading in HEADING.findall(FENCE.sub("", text)):
+        words = re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        if "--" not in words:  # where the two differ
+            found.add(words)
+    return found
+
+
+def broken_links(page: Path, text: str) -> Iterator[str]:
+    for link in LINK.findall(prose(text)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or not target.is_relative_to(ROOT):
+            yield f"{link}: there is no such file"
+        elif anchor and anchor not in anchors(text if target == page else target.read_text()):
+            yield f"{link}: no such heading"
+
+
+def unknown_commands(text: str) -> Iterator[str]:
+    known = set(re.findall(r'Command\{"([a-z]+)"', read("experiments/main.cpp")))
+    below = {
+        "metaworld": set(
+            re.findall(r'Subcommand\{"([a-z]+)"', read("experiments/metaworld/command.cpp"))
+        ),
+        "data": set(re.findall(r'verb == "([a-z]+)"', read("experiments/main.cpp"))),
+    }
+    options = set(re.findall(r'[("]([a-z][a-z-]+)(?:,[a-z])?"', read("experiments/**/*.cpp")))
+    for line in command_lines(text):
+        used = re.search(r"(?<![\w/.-])(?:\S*/)?fleet ([a-z]+)(?: ([a-z]+))?(.*)", line)
+        if used is None:
+            continue
+        command, verb, rest = used.groups()
+        if command not in known:
+            yield f"{line}: there is no `fleet {command}`"
+        elif command in below and verb and verb not in below[command]:
+            yield f"{line}: there is no `fleet {command} {verb}`"
+        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", rest):
+            if option not in options:
+                yield f"{line}: there is no --{option}"
+
+
+def unknown_analysis(text: str) -> Iterator[str]:
+    source = read("analysis/fleet_analysis/cli.py")
+    known = set(re.findall(r'add_parser\(\s*"([a-z]+)"', source))
+    options = set(re.findall(r'"--([a-z-]+)"', source))
+    for line in command_lines(text):
+        used = re.search(r"fleet-analysis +([a-z]+)(.*)", line)
+        if used is None:
+            continue
+        if used[1] not in known:
+            yield f"{line}: there is no `fleet-analysis {used[1]}`"
+        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", used[2]):
+            if option not in options:
+                yield f"{line}: there is no --{option}"
+
+
+def unknown_targets(text: str) -> Iterator[str]:
+    makefile = read("Makefile")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z_]+) \?=", makefile, re.MULTILINE))
+    for line in command_lines(text):
+        used = re.match(r"make(?= |$)(.*)", line)
+        for word in used[1].split() if used else ():
+            name, assigned, _ = word.partition("=")
+            if name not in (variables if assigned else targets):
+                yield f"{line}: the Makefile knows no {name}"
+
+
+def unknown_presets(text: str) -> Iterator[str]:
+    presets = json.loads(read("CMakePresets.json"))["configurePresets"]
+    known = {preset["name"] for preset in presets}
+    for line in command_lines(text):
+        for preset in re.findall(r"(?:cmake|ctest).*?--preset (\S+)", line):
+            if preset not in known:
+                yield f"{line}: there is no preset {preset}"
+
+
+def unknown_files(text: str) -> Iterator[str]:
+    """Configurations wherever they are named, other files of the repository in code."""
+    for name in re.findall(r"configs/[\w.]+\.toml", text):
+        if not (ROOT / name).exists():
+            yield f"{name}: there is no such configuration"
+    folders = r"(?:src|experiments|tests|analysis|scripts|slurm|cmake|docs)"
+    for code in command_lines(text):
+        for name in re.findall(rf"(?<![\w/.-]){folders}/[\w./*-]+", code):
+            if not PLACEHOLDER.search(name) and not any(ROOT.glob(name.rstrip("./"))):
+                yield f"{name}: there is no such file"
+
+
+def unknown_settings(text: str) -> Iterator[str]:
+    """Keys of a configuration in code, of the form section.key."""
+    sections = "data fleet model train merge evaluate instruments run system noise tasks policy"
+    pattern = re.compile(rf"(?<![\w./-])(?:{sections.replace(' ', '|')})\.[a-z][\w.-]*\w")
+    for code in [*command_lines(text), *fences(text, "toml")]:
+        for found in pattern.finditer(code):
+            key = found[0]
+            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh)$", key)
+            family = code[found.end() :].startswith((".…", ".*", ".<"))
+            if not file and not family and key not in settings_read():
+                yield f"{key}: nothing reads such a setting"
+
+
+CHECKERS = [
+    unknown_commands,
+    unknown_analysis,
+    unknown_targets,
+    unknown_presets,
+    unknown_files,
+    unknown_settings,
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert list(broken_links(page, page.read_text())) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("unknown", CHECKERS, ids=lambda unknown: unknown.__name__)
+def test_what_a_page_names_exists(page: Path, unknown: Checker) -> None:
+    assert list(unknown(page.read_text())) == []
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    named = re.findall(r": (\S+\.md)$", read("mkdocs.yml"), re.MULTILINE)
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(named) == sorted([*pages, *OUTSIDE])
+
+
+def test_every_configuration_is_in_some_page() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    names = [path.name for path in sorted(ROOT.glob("configs/*.toml"))]
+    assert [name for name in names if name not in text] == []
+
+
+def test_readme_is_short() -> None:
+    assert len(read("README.md").splitlines()) <= 150
+
+
+@pytest.mark.parametrize(
+    ("text", "checker"),
+    [
+        ("[here](docs/nowhere.md)", lambda text: broken_links(ROOT / "README.md", text)),
+        ("[here](docs/start.md#nowhere)", lambda text: broken_links(ROOT / "README.md", text)),
+        ("[here](#nowhere)\n# Somewhere", lambda text: broken_links(ROOT / "README.md", text)),
+        ("`fleet fly`", unknown_commands),
+        ("```sh\nmpirun -n 2 build/release/fleet run CONFIG --sideways\n```", unknown_commands),
+        ("`fleet data burn`", unknown_commands),
+        ("`fleet-analysis dance x.h5`", unknown_analysis),
+        ("`make love`", unknown_targets),
+        ("`make run WAR=1`", unknown_targets),
+        ("```sh\ncmake --preset fast\n```", unknown_presets),
+        ("configs/nothing.toml", unknown_files),
+        ("`src/merge/nothing.cpp`", unknown_files),
+        ("`merge.regression.nothing`", unknown_settings),
+    ],
+)
+def test_what_is_not_there_is_found(text: str, checker: Checker) -> None:
+    assert len(list(checker(text))) == 1
+
+
+def write_images(directory: Path, count: int = 600) -> Path:
+    """A data set in MNIST's format, of black images: planning asks for no more."""
+    directory.mkdir()
+    images = bytes([0, 0, 8, 3]) + struct.pack(">3I", count, 8, 8) + bytes(64 * count)
+    labels = bytes([0, 0, 8, 1]) + struct.pack(">I", count) + bytes(range(10)) * (count // 10)
+    for name in ("train", "t10k"):
+        (directory / f"{name}-images-idx3-ubyte").write_bytes(images)
+        (directory / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    return directory
+
+
+EXAMPLES = [
+    pytest.param(code, id=f"{page.stem}-{place}")
+    for page in PAGES
+    for place, code in enumerate(fences(page.read_text(), "toml"))
+    if "workload =" in code
+]
+
+
+@pytest.mark.skipif(not BINARY.exists(), reason=f"there is no {BINARY}")
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_a_complete_example_can_be_planned(code: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(code)
+    arguments = [BINARY, "plan", "mine.toml", "--ranks", "8"]
+    if 'workload = "mnist"' in code:
+        arguments += ["--set", f"run.data={write_images(tmp_path / 'images')}"]
+    planned = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert planned.returncode == 0, planned.stderr
+    cells = re.search(r"(\d+) cells", code)  # where the example says how many
+    if cells:
+        assert f"cells     {cells[1]} " in planned.stdout
+
+
+def test_there_are_complete_examples() -> None:
+    assert len(EXAMPLES) >= 2
