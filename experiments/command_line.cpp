@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "comm/agreement.hpp"
 #include "comm/stop_notice.hpp"
+#include "version.hpp"
 
 namespace fleet {
 namespace {
@@ -21,6 +23,13 @@ void note_signal(int number) {
 
 void watch_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, note_signal);
+}
+
+/// What a rank was started as.
+std::string start_of(const Arguments& arguments) {
+  std::string text = cat("fleet ", kVersion, " (", kGitRevision, ")");
+  for (const std::string& argument : arguments) text += " " + shell_quoted(argument);
+  return text;
 }
 
 }  // namespace
@@ -62,7 +71,7 @@ std::string shell_quoted(const std::string& text) {
   return quoted + "'";
 }
 
-int on_ranks(const std::function<int(const Comm& world)>& work) {
+int on_ranks(const Arguments& arguments, const std::function<int(const Comm& world)>& work) {
   int argc = 0;
   char** argv = nullptr;
   MpiSession session(argc, argv);
@@ -73,6 +82,7 @@ int on_ranks(const std::function<int(const Comm& world)>& work) {
   try {
     // On one rank the help is text, on several it would be a chorus.
     if (!world.is_root()) std::cout.setstate(std::ios::failbit);
+    require_same(world, "what they run", start_of(arguments));
     return work(world);
   } catch (const ConfigError& error) {
     if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;

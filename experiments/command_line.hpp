@@ -33,7 +33,8 @@ inline constexpr int kInterrupted = 75;  // EX_TEMPFAIL
 [[nodiscard]] std::string shell_quoted(const std::string& text);
 
 /// Runs `work` on every rank that mpirun has started, with what it throws turned into an exit code. A signal at any of
-/// them asks all to stop. Only the root prints on standard output.
-[[nodiscard]] int on_ranks(const std::function<int(const Comm& world)>& work);
+/// them asks all to stop. Only the root prints on standard output. Ranks that were started with other `arguments` than
+/// these, or are of another build, are refused.
+[[nodiscard]] int on_ranks(const Arguments& arguments, const std::function<int(const Comm& world)>& work);
 
 }  // namespace fleet

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/blas.hpp"
+#include "comm/agreement.hpp"
 #include "command_line.hpp"
 #include "io/fetch.hpp"
 #include "io/plays.hpp"
@@ -34,12 +35,16 @@ namespace {
 namespace po = boost::program_options;
 using namespace exit_code;
 
-/// The configuration file with what the command line changes.
-Sweep read_sweep(const po::variables_map& values, Worlds& worlds) {
-  const std::filesystem::path file = values["CONFIG"].as<std::string>();
-  Settings settings = read_toml(file);
+std::filesystem::path config_of(const po::variables_map& values) {
+  return values["CONFIG"].as<std::string>();
+}
+
+/// The sweep of a configuration file, whose contents are `text`, with what the command line changes.
+Sweep read_sweep(const po::variables_map& values, const std::string& text, Worlds& worlds) {
+  const std::filesystem::path file = config_of(values);
+  Settings settings = parse_toml(text, file.string());
   if (values.contains("set")) {
-    for (const std::string& text : values["set"].as<Arguments>()) apply_override(text, settings);
+    for (const std::string& each : values["set"].as<Arguments>()) apply_override(each, settings);
   }
   if (values.contains("output")) {
     settings.insert_or_assign("run.output", Setting{Value(values["output"].as<std::string>()), Source{"--output"}});
@@ -62,7 +67,7 @@ int plan(const Arguments& arguments) {
   const auto values = parse(arguments, options, "CONFIG", "fleet plan CONFIG [options]");
   if (!values) return 0;
   Worlds worlds;
-  const Sweep sweep = read_sweep(*values, worlds);
+  const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds);
   if (values->contains("resolved")) {
     std::cout << sweep.resolved;
     return 0;
@@ -127,14 +132,33 @@ std::string take_device(const Sweep& sweep, const Comm& world) {
   return all;
 }
 
+/// What one rank reads, on every rank: a file may be changed while ranks start, be an old copy on some node, or a pipe.
+std::string read_once(const std::filesystem::path& config, const Comm& world) {
+  std::string text;
+  world.together([&] {
+    if (world.is_root()) text = read_toml_text(config);
+  });
+  world.broadcast(text);
+  return text;
+}
+
+/// Differs where sweeps, or the data that ranks have found for them, differ.
+std::string identity_of(const Sweep& sweep) {
+  std::string text = sweep.config;
+  for (const Cell& cell : sweep.cells) text += cat("cell ", cell.id, ": ", cell.label(), '\n');
+  return text;
+}
+
 int run_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
   Worlds worlds;
   Sweep sweep;
   RunRequest request;
-  world.together([&] {
-    sweep = read_sweep(values, worlds);
+  const std::string config = read_once(config_of(values), world);
+  together_telling_where(world, [&] {
+    sweep = read_sweep(values, config, worlds);
     request = read_request(values);
   });
+  require_same(world, "what is to be run", identity_of(sweep));
   set_threads(sweep.run.threads);
   request.provenance = provenance_of("run", arguments, world);
   request.provenance["device"] = take_device(sweep, world);
@@ -163,7 +187,7 @@ int run(const Arguments& arguments) {
                         "which finished cells to run again: none, failed or all");
   options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
   options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
-  return on_ranks([&](const Comm& world) {
+  return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
     return values ? run_on(world, arguments, *values) : 0;
   });
@@ -184,7 +208,7 @@ int slurm(const Arguments& arguments) {
     throw ConfigError("--hours, --cores and --memory are above zero");
   }
   Worlds worlds;
-  const Sweep sweep = read_sweep(*values, worlds);
+  const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds);
   std::string line = shell_quoted((*values)["CONFIG"].as<std::string>()) + " -o " + shell_quoted(sweep.run.output);
   if (values->contains("set")) {
     for (const std::string& text : (*values)["set"].as<Arguments>()) line += " --set " + shell_quoted(text);

@@ -240,7 +240,7 @@ int merge_models(const Arguments& arguments) {
   po::options_description options = common_options();
   options.add_options()("method,m", po::value<std::string>(), "how to merge, as in merge.method");
   options.add_options()("output,o", po::value<std::string>(), "file of the merged model");
-  return on_ranks([&](const Comm& world) {
+  return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "MODEL", "fleet merge A.h5 B.h5 ... --method M -o C.h5", -1);
     return values ? merge_on(world, arguments, *values) : 0;
   });
@@ -252,7 +252,7 @@ int measure_barriers(const Arguments& arguments) {
                         "how to align the second model to the first, beside not at all: none or git-rebasin");
   options.add_options()("points", po::value<int>()->default_value(21), "of the curve, its ends included");
   options.add_options()("output,o", po::value<std::string>()->default_value("barrier"), "directory for barrier.h5");
-  return on_ranks([&](const Comm& world) {
+  return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "MODEL", "fleet barrier A.h5 B.h5 ... -o DIR", -1);
     return values ? barriers_on(world, arguments, *values) : 0;
   });

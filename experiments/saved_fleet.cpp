@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "comm/agreement.hpp"
 #include "comm/placement.hpp"
 #include "worlds.hpp"
 
@@ -63,8 +65,21 @@ SavedFleet::SavedFleet(std::vector<std::filesystem::path> paths, const Settings&
     }
     sort_robots();
   });
+  require_same(comm, "the models that they read", identities());
   load_worlds(comm);
   make_robots(comm);
+}
+
+std::string SavedFleet::identities() const {
+  std::string text;
+  for (const Entry& entry : entries_) {
+    const std::span<const float> weights = entry.model.weights.flat();
+    Hash model;
+    model.add(to_text(entry.model.settings));
+    model.add({reinterpret_cast<const char*>(weights.data()), weights.size_bytes()});  // NOLINT
+    text += cat(entry.path.string(), ": ", model.hex(), '\n');
+  }
+  return text;
 }
 
 void SavedFleet::sort_robots() {

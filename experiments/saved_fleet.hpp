@@ -40,6 +40,8 @@ class SavedFleet {
     std::string missing;                 // why there is no workload, or no robot
     std::unique_ptr<LocalData> stand_in;
   };
+  /// A line a file, which differs where its model does.
+  [[nodiscard]] std::string identities() const;
   /// Where all are of one cell's robots: a shell lists robot-10 before robot-2.
   void sort_robots();
   void load_worlds(const Comm& comm);

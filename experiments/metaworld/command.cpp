@@ -1,12 +1,16 @@
 #include "metaworld/command.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
 #include <limits>
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "comm/agreement.hpp"
 #include "io/hdf5.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
@@ -38,6 +42,13 @@ int positive(const po::variables_map& values, const char* name) {
   const int value = values[name].as<int>();
   if (value < 1) throw ConfigError(cat("--", name, " ", value, ": expected 1 or more"));
   return value;
+}
+
+/// Differs where ranks have found other scenes, or another policy in `file`.
+std::string identity_of(const EnvironmentPool& environments, const std::filesystem::path& file = {}) {
+  std::ifstream in(file, std::ios::binary);  // of an expert, none
+  const std::string policy{std::istreambuf_iterator<char>(in), {}};
+  return cat("scenes ", digest_of_scenes(environments.assets()), "\npolicy ", Hash().add(policy).hex());
 }
 
 // ---- fleet metaworld rollout
@@ -152,7 +163,7 @@ int rollout(const Arguments& arguments) {
   options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
   options.add_options()("assets", po::value<std::string>(),
                         "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
-  return on_ranks([&](const Comm& world) {
+  return on_ranks(arguments, [&](const Comm& world) {
     const auto values =
         parse(arguments, options, "TASKS",
               "[mpirun -n RANKS] fleet metaworld rollout TASKS [options]\n\nTASKS: mt10, mt50, or names "
@@ -165,6 +176,7 @@ int rollout(const Arguments& arguments) {
       plan = plan_rollout(*values);
       environments.prepare(plan->tasks);
     });
+    require_same(world, "scenes and policy", identity_of(environments, (*values)["policy"].as<std::string>()));
     if (drawn) {
       print_results(plan->tasks, render(*plan, environments, world, (*values)["render"].as<std::string>()));
       return 0;
@@ -202,7 +214,7 @@ int demos(const Arguments& arguments) {
   options.add_options()("output,o", po::value<std::string>()->required(), "file to write");
   options.add_options()("assets", po::value<std::string>(),
                         "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
-  return on_ranks([&](const Comm& world) {
+  return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, nullptr, "[mpirun -n RANKS] fleet metaworld demos -o FILE [options]");
     if (!values) return 0;
     const std::string names = (*values)["tasks"].as<std::string>();
@@ -220,6 +232,7 @@ int demos(const Arguments& arguments) {
       if (world.is_root()) Hdf5Writer{path};
       environments.prepare(tasks);
     });
+    require_same(world, "scenes", identity_of(environments));
     DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, environments, world),
                          .provenance = {{"dataset_id", cat("metaworld/", names, "/expert-v0")},
                                         {"engine", engine_version()},

@@ -1,11 +1,13 @@
 #include "io/toml.hpp"
 
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 
 #include <toml++/toml.h>
 
 #include "base/error.hpp"
+#include "io/atomic_file.hpp"
 
 namespace fleet {
 namespace {
@@ -61,13 +63,17 @@ Settings parse_toml(std::string_view text, std::string_view file_name) {
   }
 }
 
-Settings read_toml(const std::filesystem::path& file) {
+std::string read_toml_text(const std::filesystem::path& file) {
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
   if (std::filesystem::is_directory(file) || !in) {
-    throw ConfigError(cat("cannot read the configuration ", file.string()));
+    throw ConfigError(cat("cannot read the configuration ", file.string(), system_reason()));
   }
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  return parse_toml(text, file.string());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Settings read_toml(const std::filesystem::path& file) {
+  return parse_toml(read_toml_text(file), file.string());
 }
 
 std::pair<std::string, Setting> parse_override(std::string_view text) {

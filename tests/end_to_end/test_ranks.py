@@ -1,8 +1,22 @@
 """The outcome of a cell does not depend on how many ranks run it, nor on how they are grouped."""
 
+import os
+import subprocess
+from typing import Any
+
 import numpy as np
 
-from conftest import Fleet, table
+from conftest import (
+    BINARY,
+    ENVIRONMENT,
+    MPIEXEC,
+    SECONDS,
+    Fleet,
+    Outcome,
+    finish,
+    table,
+    write_digits,
+)
 
 VARIANTS = """
 [[sweep.zip]]
@@ -109,3 +123,76 @@ def test_one_robot_takes_part_when_participation_is_tiny(fleet: Fleet) -> None:
     assert fleet.cells("on1").outcomes() == fleet.cells("on5").outcomes()
     rounds = table(fleet.directory / "on1.h5", "rounds")
     assert list(rounds.participants) == [1] * 12
+
+
+def beside(*commands: list[str]) -> list[str]:
+    """One rank of each command, in one run."""
+    line = [MPIEXEC]
+    for command in commands:
+        line += [":"] * (len(line) > 1) + ["-n", "1", *command]
+    return line
+
+
+def launch(fleet: Fleet, command: list[str], **options: Any) -> Outcome:
+    done = subprocess.run(
+        command,
+        cwd=fleet.directory,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        **options,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_ranks_with_other_command_lines_are_refused(fleet: Fleet) -> None:
+    one = fleet.config("\n[sweep.grid]\nseed = [0, 1]\n", "one")
+    two = fleet.config("\n[sweep.grid]\nseed = [0, 1, 2]\n", "two")
+    run = [fleet.command(["run", config, "-o", "out"], 0, True) for config in (one, two)]
+    refused = launch(fleet, beside(*run)).expect(2)
+    assert "ranks disagree about what they run" in refused.err
+    assert str(one) in refused.err and str(two) in refused.err
+    assert not (fleet.directory / "out").exists()
+
+
+def test_one_rank_reads_the_configuration(fleet: Fleet) -> None:
+    """A pipe can be read once, and standard input reaches one rank alone."""
+    config = fleet.config('\n[sweep.grid]\nmerge.method = ["average", "local"]\n')
+    fleet.run(config, "expected").expect(0)
+    command = fleet.command(["run", "/dev/stdin", "-o", "out"], 2, True)
+    launch(fleet, command, input=config.read_text()).expect(0)
+    assert fleet.cells("out").outcomes() == fleet.cells("expected").outcomes()
+
+    pipe = fleet.directory / "pipe.toml"
+    os.mkfifo(pipe)
+    process = fleet.start("run", pipe, "-o", "piped", ranks=2)
+    pipe.write_text(config.read_text())
+    finish(process).expect(0)
+    assert fleet.cells("piped").outcomes() == fleet.cells("expected").outcomes()
+
+
+def test_ranks_that_find_other_data_are_refused(fleet: Fleet) -> None:
+    config = fleet.config()
+    each = fleet.directory / "each"
+    each.write_text(
+        f'#!/bin/sh\nFLEET_DATA={fleet.directory}/$FLEET_TEST_HOST exec {BINARY} "$@"\n'
+    )
+    each.chmod(0o755)
+    write_digits(fleet.directory / "a" / "mnist", seed=1)
+    write_digits(fleet.directory / "b" / "mnist", seed=2)
+
+    def run(first: str, second: str) -> Outcome:
+        start = [str(each), "run", str(config), "-o", "out"]
+        line = beside(
+            ["-x", f"FLEET_TEST_HOST={first}", *start],
+            ["-x", f"FLEET_TEST_HOST={second}", *start],
+        )
+        return launch(fleet, line)
+
+    refused = run("a", "b").expect(2)
+    assert "ranks disagree about what is to be run" in refused.err
+    missing = run("a", "c").expect(2)
+    assert "This is so on rank 1" in missing.err
+    assert not (fleet.directory / "out").exists()
+    run("a", "a").expect(0)
