@@ -42,7 +42,7 @@ test: build check-format scenes
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end tests/docs
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
-	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 11
+	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
 	$(PYTHON) -m ruff check analysis tests
 
 slow-test: build scenes

@@ -1,9 +1,10 @@
 """Breaks runs of a sweep in every way we know, resumes them, and compares with an undisturbed run.
 
-    PYTHONPATH=tests/end_to_end python tests/chaos/chaos.py [--trials 50] [--seed 0]
+    PYTHONPATH=tests/end_to_end python tests/chaos/chaos.py [--trials 50] [--seed 0] [--only kill]
 
 After each fault: no finished cell is lost or written again, what is damaged is named, and the resumed sweep, on another
-number of ranks, gives the same bits. Prints a tally; exits with 1 if anything was otherwise.
+number of ranks, gives the same bits. Whoever looks on meanwhile (status, collect, fleet-analysis) sees what is there or
+says why not. Prints a tally; exits with 1 if anything was otherwise.
 """
 
 import argparse
@@ -14,9 +15,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +125,64 @@ def signal_one_rank(trial: Trial) -> None:
     assert code in (0, 75, 138), f"exit code {code}"
 
 
+ANALYSIS = Path(sys.executable).with_name("fleet-analysis")
+
+
+@contextmanager
+def onlookers(trial: Trial) -> Iterator[None]:
+    """Those who ask all the time how the sweep is getting on. What they are told is checked at the end."""
+    over = threading.Event()
+    wrong: list[str] = []
+    binary, joined = str(conftest.BINARY), str(trial.fleet.directory / "looked.h5")
+    questions = [
+        [binary, "status", "out", "--all"],
+        [binary, "collect", "out", "-o", joined],
+        [str(ANALYSIS), "table", "out"],
+        [str(ANALYSIS), "report", "out", "-o", str(trial.fleet.directory / "looked.html")],
+    ]
+
+    def ask(question: list[str]) -> None:
+        while not over.is_set():
+            done = subprocess.run(
+                question,
+                cwd=trial.fleet.directory,
+                env=conftest.ENVIRONMENT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            said = done.stdout + done.stderr
+            untrue = any(word in said for word in ("Traceback", "damaged", "std::", "terminate"))
+            if done.returncode not in (0, 1, 2) or untrue:
+                wrong.append(f"{question[:2]}: exit code {done.returncode}: {said[-400:]}")
+
+    asking = [threading.Thread(target=ask, args=(question,)) for question in questions]
+    for each in asking:
+        each.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for each in asking:
+            each.join()
+    assert not wrong, f"{len(wrong)} wrong answers, such as {wrong[0]}"
+
+
+def share_the_directory(trial: Trial) -> None:
+    """Two to four jobs at once, of which some are killed and started again."""
+    with onlookers(trial):
+        jobs = [trial.start() for _ in range(trial.random.randint(2, 4))]
+        for _ in range(trial.random.randint(1, 3)):
+            time.sleep(trial.random.uniform(0.0, 2.0 * trial.seconds))
+            victim = trial.random.randrange(len(jobs))
+            kill_tree(jobs[victim].pid)
+            trial.end(jobs[victim])
+            jobs[victim] = trial.start()
+        for job in jobs:
+            outcome = trial.end(job)
+            assert outcome.code == 0, outcome.text
+
+
 def on_a_small_disk(trial: Trial, disturb: Callable[[Path], None], size: str) -> None:
     """Runs on a file system of its own, keeps what is there in the end."""
     out = trial.fleet.directory / "out"
@@ -132,9 +193,10 @@ def on_a_small_disk(trial: Trial, disturb: Callable[[Path], None], size: str) ->
         raise NotTried("needs to mount a file system")
     copy = trial.fleet.directory / "copy"
     try:
-        process = trial.start()
-        disturb(out)
-        trial.end(process)
+        with onlookers(trial):
+            process = trial.start()
+            disturb(out)
+            trial.end(process)
         shutil.copytree(out, copy)
     finally:
         subprocess.run(["umount", out], check=True)
@@ -221,6 +283,7 @@ FAULTS = [
     damage_a_checkpoint,
     turn_the_clock_back,
     start_two_jobs,
+    share_the_directory,
 ]
 
 
@@ -259,7 +322,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--trials", type=int, default=50)
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--only", default="", help="faults whose names contain this")
     options = arguments.parse_args()
+    faults = [fault for fault in FAULTS if options.only in fault.__name__]
     root = Path(tempfile.mkdtemp(prefix="fleet-chaos-"))
     digits = write_digits(root / "digits")
 
@@ -276,9 +341,9 @@ def main() -> int:
     seconds = time.monotonic() - began
     expected = fleet.cells("out").outcomes()
 
-    tally: dict[str, Counter[str]] = {fault.__name__: Counter() for fault in FAULTS}
+    tally: dict[str, Counter[str]] = {fault.__name__: Counter() for fault in faults}
     for number in range(options.trials):
-        fault = FAULTS[number % len(FAULTS)]
+        fault = faults[number % len(faults)]
         name = fault.__name__
         fleet, config = fleet_in(f"{number}")
         trial = Trial(fleet, config, random.Random(f"{options.seed}/{number}"), seconds)
