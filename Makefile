@@ -108,6 +108,7 @@ bench: data
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/long_sweeps.py $(FLEET) "$(MPIRUN)"
 	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
 
 # Needs no build: Python with venv is enough.
