@@ -10,19 +10,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from fleet_analysis.compare import Comparison, compare, comparison_tables
 from fleet_analysis.figures import every_figure
+from fleet_analysis.figures.look import our_look, save
 from fleet_analysis.figures.paper import PAPER, paper_figures
 from fleet_analysis.files import ResultsError
 from fleet_analysis.follow import looks
 from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, load
+from fleet_analysis.names import file_names
+from fleet_analysis.output import CLOSED_PIPE, any_output, flush_output, printable
 from fleet_analysis.ranking import difference_table, rank_table
 from fleet_analysis.report import write_report
-from fleet_analysis.style import RC
 from fleet_analysis.sweep import is_sweep, sweep_state
 from fleet_analysis.table import final_table
 from fleet_analysis.watch import screen
@@ -33,13 +34,27 @@ FORMATS = ("png", "pdf", "svg")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; what it gives, or 2 with a message on standard error where the results do
-    not serve, or 130 where the user has stopped it."""
-    options = _parser().parse_args(arguments)
+    not serve, 130 where the user has stopped it, or 141 where nobody reads its output any more."""
+    with any_output():
+        try:
+            return _run(_parser().parse_args(arguments))
+        except BrokenPipeError:
+            return CLOSED_PIPE
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        code = run(options)
+        flush_output()
+        return code
+    except BrokenPipeError:
+        raise
     except (ResultsError, OSError) as error:
         print(f"fleet-analysis: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("fleet-analysis: not enough memory for these results", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -53,17 +68,17 @@ def write_figures(
     formats: Sequence[str] = ("png",),
 ) -> list[Path]:
     """Draws every figure of the results into a directory, which is made; the files written."""
-    with mpl.rc_context(RC):
+    with our_look():
         return _saved(every_figure(results, metric, split), directory, formats)
 
 
 def _saved(figures: dict[str, Figure], directory: Path, formats: Sequence[str]) -> list[Path]:
     written = []
-    for name, figure in figures.items():
+    for stem, figure in zip(file_names(figures), figures.values(), strict=True):
         for extension in formats:
             directory.mkdir(parents=True, exist_ok=True)
-            path = directory / f"{name.replace('/', '-')}.{extension}"
-            figure.savefig(path)
+            path = directory / f"{stem}.{extension}"
+            save(figure, path)
             written.append(path)
     return written
 
@@ -83,7 +98,7 @@ def _table(options: argparse.Namespace) -> int:
         table = difference_table(results, options.against or None, metric, options.split)
     else:
         table = final_table(results, options.by, metric, options.split)
-    print(table.render(options.format))
+    print(table.spelled(printable).render(options.format))
     return 0
 
 
@@ -95,7 +110,7 @@ def _compare(options: argparse.Namespace) -> int:
     result = compare(first, second, metric, options.split, options.level)
     print("\n".join(_preface(result, options)))
     for table in comparison_tables(result, options.all):
-        print(f"\n{table.render(options.format)}")
+        print(f"\n{table.spelled(printable).render(options.format)}")
     return 1 if options.check and result.worse else 0
 
 
@@ -110,7 +125,7 @@ def _preface(result: Comparison, options: argparse.Namespace) -> list[str]:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    with mpl.rc_context(RC):
+    with our_look():
         figures = paper_figures(options.name, options.results, options.metric, options.split)
         named = {f"fig{options.name}-{name}": figure for name, figure in figures.items()}
         for path in _saved(named, options.output, options.format):

@@ -5,21 +5,28 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from fleet_analysis import schema
+from fleet_analysis.names import path_text, text_of
+from fleet_analysis.seal import Seal, read_seal
 
 Source = str | os.PathLike[str]
 Columns = dict[str, np.ndarray]
 
 #: What h5py raises where the bytes of a file are not what they should be.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+#: A table of so many bytes fits any memory; a larger one is believed as far as deflate can pack.
+MOST_UNASKED, MOST_PACKED = 1 << 26, 1032
+_RUN_AGAIN = "remove it and run the sweep again, which runs only this cell"
 
 
 class ResultsError(Exception):
@@ -27,10 +34,19 @@ class ResultsError(Exception):
     user."""
 
 
+class Stamp(NamedTuple):
+    """By which a file is known to be the one that was read before."""
+
+    inode: int
+    changed: int
+    size: int
+
+
 @dataclass(frozen=True)
 class ResultsFile:
-    """What is read of every file at once; its other tables when first asked for. `kept` holds those
-    for a next time, where there will be one."""
+    """What is read of every file at once; its other tables when first asked for. `sealed`: whether
+    its bytes are known to be those that were written. `kept` holds tables for a next time, where
+    there will be one."""
 
     path: Path
     name: str
@@ -38,13 +54,15 @@ class ResultsFile:
     axes: list[str]
     provenance: dict[str, str]
     cells: Columns
+    stamp: Stamp
+    sealed: bool
     kept: dict[str, Columns] | None = field(default=None, compare=False)
 
     def table(self, name: str) -> Columns | None:
         """The columns of a table; None where it may be missing, and is. Raises ResultsError."""
         if self.kept is not None and name in self.kept:
             return self.kept[name]
-        with _open(self.path) as file:
+        with _open(self.path, self.stamp) as file:
             if name in schema.OPTIONAL and name not in file:
                 return None
             columns = _read_table(file, self.path, name)
@@ -60,19 +78,18 @@ class Reader:
     changed."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[tuple[int, int], ResultsFile]] = {}
+        self._read: dict[Path, ResultsFile] = {}
 
     def __call__(self, path: Path) -> ResultsFile:
         """As `read_file` does."""
-        try:
-            status = path.stat()
-        except OSError:
-            return read_file(path)  # which says what is wrong
-        stamp = (status.st_mtime_ns, status.st_size)
         known = self._read.get(path)
-        if known is None or known[0] != stamp:
-            known = self._read[path] = (stamp, read_file(path, keep=True))
-        return known[1]
+        try:
+            changed = known is None or known.stamp != _stamp(path)
+        except OSError:
+            changed = True  # and `read_file` says what is wrong
+        if known is None or changed:
+            known = self._read[path] = read_file(path, keep=True)
+        return known
 
 
 def find_files(source: Source | Iterable[Source]) -> list[Path]:
@@ -88,15 +105,17 @@ def planned(directory: Path) -> dict[str, str] | None:
     """The labels of a sweep's cells by id, in the order of the plan; None where this is no sweep's
     directory."""
     try:
-        lines = (directory / "cells.tsv").read_text(encoding="utf-8").splitlines()
+        text = (directory / "cells.tsv").read_text(encoding="utf-8", errors="backslashreplace")
     except OSError:
         return None
-    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+    return dict(line.split("\t", 1) for line in text.split("\n") if "\t" in line)
 
 
 def read_file(path: Path, keep: bool = False) -> ResultsFile:
-    """Raises ResultsError where the file is not ours, not whole or of another schema."""
-    with _open(path) as file:
+    """Raises ResultsError where the file is not ours, not whole, not as it was written, of another
+    cell than its name says, or of another schema."""
+    stamp, sealed = _checked(path)
+    with _open(path, stamp) as file:
         _check_version(file, path)
         missing = [name for name in schema.COLUMNS if name not in file]
         if missing:
@@ -104,22 +123,20 @@ def read_file(path: Path, keep: bool = False) -> ResultsFile:
         cells = _read_table(file, path, "cells")
         if not len(cells["cell"]):
             raise ResultsError(f"{path}: holds no cells")
+        _check_cells(cells, path)
         axes = text_of(file["cells"].attrs.get("axes", ""))
         provenance = file["provenance"].attrs if "provenance" in file else {}
         return ResultsFile(
             path=path,
-            name=text_of(file.attrs.get("name", "")) or path.stem,
+            name=text_of(file.attrs.get("name", "")) or path_text(path.stem),
             config=text_of(file.attrs.get("config", "")),
             axes=[axis for axis in axes.split("\n") if axis],
             provenance={key: text_of(value) for key, value in provenance.items()},
             cells=cells,
+            stamp=stamp,
+            sealed=sealed,
             kept={} if keep else None,
         )
-
-
-def text_of(value: object) -> str:
-    """A string as HDF5 gives it, decoded; what is no UTF-8 shows as escapes."""
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _paths(source: Source) -> list[Path]:
@@ -158,24 +175,68 @@ def _may_hold_results(path: Path) -> bool:
     return not path.name.startswith(".") and "models" not in path.parts[:-1]
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    """The file for reading; whatever HDF5 has against it, then or later, is a ResultsError."""
+def _checked(path: Path) -> tuple[Stamp, bool]:
+    """The file's stamp, and whether there is a seal. ResultsError, with what to do, where the file
+    is not HDF5 or its seal is broken."""
     if not path.is_file():
         raise ResultsError(f"{path}: no such file")
     try:
-        if path.stat().st_size == 0:
+        stamp = _stamp(path)
+        if stamp.size == 0:
             raise ResultsError(f"{path}: the file is empty")
         if not h5py.is_hdf5(path):
             raise ResultsError(f"{path}: not an HDF5 file")
+        seal = read_seal(path)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+    if seal is Seal.BROKEN:
+        again = _RUN_AGAIN if path.parent.name == "cells" else "collect or copy it again"
+        raise ResultsError(f"{path}: damaged: not the bytes that were written (checksum); {again}")
+    return stamp, seal is Seal.INTACT
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@contextmanager
+def _open(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
+    """The file that has been checked, for reading; whatever HDF5 has against it, then or later, is
+    a ResultsError, and so is another file in its place, whose cells would be others."""
+    if not path.is_file():
+        raise ResultsError(f"{path}: no such file")
+    try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be opened; is it incomplete? ({error})") from error
     try:
         with file:
+            if _stamp(path) != stamp:
+                raise ResultsError(f"{path}: has changed since it was loaded; load it again")
             yield file
     except DAMAGE as error:
         raise ResultsError(f"{path}: cannot be read; damaged? ({error})") from error
+
+
+def _check_cells(cells: Columns, path: Path) -> None:
+    """ResultsError where two cells have one index, or where the file is named after a cell and
+    holds another: a copy of it, which would count as a second one."""
+    if len(np.unique(cells["cell"])) < len(cells["cell"]):
+        raise ResultsError(f"{path}: several rows of /cells have the same index")
+    ids = [text_of(each) for each in cells["id"]]
+    named = path.name.removesuffix(".h5").removesuffix(".failed")
+    planned_here = path.parent.name == "cells" and (path.parent.parent / "cells.tsv").is_file()
+    if planned_here or (len(ids) == 1 and _is_id(named) and len(named) == len(ids[0])):
+        others = [each for each in ids if each != named]
+        if others:
+            raise ResultsError(
+                f"{path}: is named after the cell {named}, but holds {others[0]}; {_RUN_AGAIN}"
+            )
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]+", text) is not None
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
@@ -203,6 +264,7 @@ def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
     names = table.dtype.names if isinstance(table, h5py.Dataset) else None
     if names is None or table.ndim != 1:
         raise ResultsError(f"{path}: /{name} is not a table")
+    _check_storage(file, path, name)
     wanted = schema.COLUMNS.get(name) or schema.OPTIONAL[name]
     missing = [column for column in wanted if column not in names]
     if missing:
@@ -216,6 +278,18 @@ def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
     columns = {column: _native(rows[column]) for column in names}
     columns["cell"] = columns["cell"].astype(np.int64)
     return columns
+
+
+def _check_storage(file: h5py.File, path: Path, name: str) -> None:
+    """ResultsError where a table's rows lie in another file, of which the seal says nothing, or are
+    more than there is room for in this one."""
+    table = file[name]
+    plain = isinstance(file.get(name, getlink=True), h5py.HardLink)
+    if not plain or table.is_virtual or table.external:
+        raise ResultsError(f"{path}: /{name} does not lie in this file")
+    size = table.size * table.dtype.itemsize
+    if size > max(MOST_UNASKED, MOST_PACKED * path.stat().st_size):
+        raise ResultsError(f"{path}: /{name} has {table.size} rows, more than the file can hold")
 
 
 def _native(values: np.ndarray) -> np.ndarray:

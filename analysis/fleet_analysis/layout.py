@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -39,6 +39,16 @@ class Table:
             return self._latex()
         return "\n".join([self.caption, "", *self._lines(layout)])
 
+    def spelled(self, spell: Callable[[str], str]) -> Table:
+        """The same table with each of its texts put otherwise."""
+        return Table(
+            spell(self.caption),
+            [spell(cell) for cell in self.header],
+            [[spell(cell) for cell in row] for row in self.rows],
+            self.labels,
+            self.strong,
+        )
+
     def _lines(self, layout: Layout) -> list[str]:
         """Columns of one width each. Markdown sets strong entries bold; plain text cannot."""
         markdown = layout == "markdown"
@@ -64,13 +74,7 @@ class Table:
 
     def _latex(self) -> str:
         """A floating table for the package booktabs."""
-        escaped = Table(
-            self.caption.translate(LATEX),
-            [cell.translate(LATEX) for cell in self.header],
-            [[cell.translate(LATEX) for cell in row] for row in self.rows],
-            self.labels,
-            self.strong,
-        )
+        escaped = self.spelled(lambda text: text.translate(LATEX))
         rows = escaped._marked(r"\textbf{{{}}}")
         columns = "l" * self.labels + "r" * (len(self.header) - self.labels)
         body = [" & ".join(row) + r" \\" for row in [escaped.header, *rows]]

@@ -8,6 +8,7 @@ quick.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +25,11 @@ from fleet_analysis.files import (
     Source,
     find_files,
     read_file,
-    text_of,
 )
+from fleet_analysis.names import path_text, text_of
 from fleet_analysis.schema import METHOD, SEED
+
+LOGGER = logging.getLogger("fleet_analysis")
 
 
 def load(
@@ -39,9 +42,18 @@ def load(
     models aside. Files are concatenated in the order given (sorted within a directory or pattern)
     and their cells renumbered so that each index is unique. A cell found twice, by its id, is kept
     once: finished rather than failed, then the first. `read`: a `Reader`, for one who loads again
-    and again. Raises ResultsError.
+    and again. Files without a seal are warned of, by the logger "fleet_analysis". Raises
+    ResultsError.
     """
-    return Results([read(path) for path in find_files(source)])
+    files = [read(path) for path in find_files(source)]
+    unsealed = [file.path for file in files if not file.sealed]
+    if unsealed:
+        more = f" and {len(unsealed) - 1} more" if len(unsealed) > 1 else ""
+        LOGGER.warning(
+            "%s%s: no checksum at the end, as after another program has opened it for writing; "
+            "changed or damaged numbers would go unnoticed", unsealed[0], more,
+        )  # fmt: skip
+    return Results(files)
 
 
 class Results:
@@ -74,7 +86,7 @@ class Results:
         configs = list(dict.fromkeys(file.config for file in files))
         self.config: str = "\n".join(configs)
         self.provenance: pd.DataFrame = pd.DataFrame(
-            [{"file": str(file.path), **file.provenance} for file in files]
+            [{"file": path_text(file.path), **file.provenance} for file in files]
         )
 
     @cached_property
@@ -203,6 +215,8 @@ def _frame(columns: Columns) -> pd.DataFrame:
             continue
         codes, distinct = pd.factorize(values.astype(object))
         labels = [text_of(value) for value in distinct]
+        if len(set(labels)) < len(labels):
+            raise ResultsError(f"the column {column} holds texts that differ in their bytes only")
         if column in schema.PLAIN_STRINGS:
             decoded[column] = np.array(labels, dtype=object)[codes]
         else:

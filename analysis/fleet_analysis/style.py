@@ -21,6 +21,7 @@ RC: Any = {  # matplotlib.rc_context wants a type that only its newest versions 
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a $
     "axes.labelsize": 8,
     "axes.labelcolor": INK,
     "axes.titlesize": 8,

@@ -8,13 +8,16 @@ below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+
+from fleet_analysis.seal import seal_of
 
 METHOD = "merge.method"
 DEFAULTS: dict[str, Any] = {
@@ -88,10 +91,19 @@ def write(
     _write_file(path, cells, list(axes), failed, epochs, name, version)
     if instruments:
         ran = [(number, cell) for number, cell in cells if not failed(cell)]
-        with h5py.File(path, "a") as file:
+        with changed(path) as file:
             rows = [row for number, cell in ran for row in _measured(number, cell)]
             file["instruments"] = np.array(rows, INSTRUMENT)
     return path
+
+
+@contextmanager
+def changed(path: Path) -> Iterator[h5py.File]:
+    """A file to be changed, which is sealed anew: as if `fleet` had written it so."""
+    with h5py.File(path, "a") as file:
+        yield file
+    content = path.read_bytes()
+    path.write_bytes(content + seal_of(content))
 
 
 def write_parts(
@@ -148,6 +160,8 @@ def _write_file(
         file.create_dataset("metrics", data=_joined(METRIC, [_metrics(*c, epochs) for c in ran]))
         file.create_dataset("shards", data=_joined(SHARD, [_shards(*c) for c in ran]))
         file.create_dataset("rounds", data=_joined(ROUND, [_rounds(*c, epochs) for c in ran]))
+    with changed(path):
+        pass  # but for the seal
 
 
 def _cells(

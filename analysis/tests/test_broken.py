@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from synthetic import METRIC, grid, write
+from synthetic import METRIC, changed, grid, write
 
 import fleet_analysis
 from fleet_analysis import ResultsError
@@ -29,18 +29,18 @@ def _replace(file: h5py.File, name: str, rows: np.ndarray) -> None:
 
 
 def _without_table(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         del file["metrics"]
 
 
 def _without_column(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         cells = file["cells"][:]
         _replace(file, "cells", cells[[n for n in cells.dtype.names if n != "seed"]].copy())
 
 
 def _group_for_table(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         del file["cells"]
         file.create_group("cells")
 
@@ -56,18 +56,18 @@ def _foreign(path: Path) -> None:
 
 
 def _no_cells(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         _replace(file, "cells", file["cells"][:0])
 
 
 def _words_for_numbers(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         wrong = np.dtype([(n, "S8" if n == "value" else METRIC[n]) for n in METRIC.names])
         _replace(file, "metrics", np.zeros(3, wrong))
 
 
 def _strangers(path: Path) -> None:
-    with h5py.File(write(path, grid()), "a") as file:
+    with changed(write(path, grid())) as file:
         metrics = file["metrics"][:]
         metrics["cell"][-1] = 77
         _replace(file, "metrics", metrics)
@@ -75,7 +75,7 @@ def _strangers(path: Path) -> None:
 
 def _version(value: object) -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        with h5py.File(write(path, grid()), "a") as file:
+        with changed(write(path, grid())) as file:
             file.attrs["schema_version"] = value
 
     return make
@@ -138,7 +138,7 @@ def test_every_command_says_so_in_a_line(make, command: str, tmp_path: Path, cap
 def test_numbers_of_another_byte_order_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.h5", grid(seed=[0, 1]))
     before = fleet_analysis.load(path).final()
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         for name in ("cells", "metrics"):
             rows = file[name][:]
             axes = dict(file[name].attrs)

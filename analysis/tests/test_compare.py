@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from synthetic import METHOD, ROUND, SHARD, grid, write
+from synthetic import METHOD, ROUND, SHARD, changed, grid, write
 
 from fleet_analysis import ResultsError, load
 from fleet_analysis.cli import main
@@ -23,7 +22,7 @@ def version(path: Path, change: Callable[[np.ndarray, np.ndarray], None] | None 
     """A file of the sweep; `change` may write into its cells and metrics."""
     write(path, AXES, epochs=3)
     if change:
-        with h5py.File(path, "r+") as file:
+        with changed(path) as file:
             cells, metrics = file["cells"][:], file["metrics"][:]
             change(cells, metrics)
             file["cells"][:], file["metrics"][:] = cells, metrics
@@ -106,7 +105,7 @@ def test_ids_tell_apart_what_common_settings_cannot(tmp_path: Path) -> None:
     swept = write(tmp_path / "a.h5", AXES | {"merge.strength": [1.0, 2.0]}, epochs=3)
     some = tmp_path / "b.h5"
     some.write_bytes(swept.read_bytes())
-    with h5py.File(some, "r+") as file:
+    with changed(some) as file:
         cells = file["cells"][:]
         kept = cells[cells["merge.strength"] == 1.0]
         metrics = file["metrics"][:]

@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from synthetic import grid, write
+from synthetic import changed, grid, write
 
 from fleet_analysis import Results, load
 from fleet_analysis.cli import write_figures
@@ -35,7 +34,7 @@ def _axes(figure: Figure) -> list:
 def test_without_curves_the_first_test_metric_is_drawn(tmp_path: Path) -> None:
     """As `fleet barrier` writes them; of a workload that knows no accuracy."""
     path = write(tmp_path / "barrier.h5", grid(merge__method=["local"]), instruments=True)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         rows = file["metrics"][:0]
         del file["metrics"]
         file["metrics"] = rows
@@ -146,7 +145,7 @@ def test_the_course_of_an_alignment_has_a_row_per_series(watched: Results) -> No
 
 def test_only_the_last_round_is_drawn(tmp_path: Path) -> None:
     path = write(tmp_path / "r.h5", grid(merge__method=["fleet-merge"]), instruments=True)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         rows = file["instruments"][:]
         later = rows.copy()
         later["round"] = 2

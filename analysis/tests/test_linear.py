@@ -1,9 +1,8 @@
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from synthetic import METRIC, grid, write
+from synthetic import METRIC, changed, grid, write
 
 import fleet_analysis
 from fleet_analysis.cli import main
@@ -29,7 +28,7 @@ def write_linear(path: Path, tasks: int) -> Path:
             for task in range(tasks if tasks > 1 else 0):
                 value = 1.25 if task == robot else 2.75
                 rows.append((cell, 1, 9, robot, b"test", f"cost_ratio.{task}".encode(), value))
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         del file["metrics"]
         file.create_dataset("metrics", data=np.array(rows, METRIC))
         shards = file["shards"][:]
@@ -56,7 +55,7 @@ def test_task_specific_counts_a_robots_own_task_alone(tmp_path: Path) -> None:
 
 def test_unstable_policies_can_be_drawn(tmp_path: Path) -> None:
     path = write_linear(tmp_path / "unstable.h5", tasks=2)
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         metrics = file["metrics"][:]
         metrics["value"][(metrics["cell"] < 3) & (metrics["metric"] == b"cost_ratio")] = np.inf
         file["metrics"][:] = metrics
@@ -83,7 +82,7 @@ def test_the_first_metric_is_the_default(tmp_path: Path, capsys) -> None:
 @pytest.mark.filterwarnings("error")
 def test_ratios_stand_on_a_logarithmic_scale_and_what_has_no_bound_is_said(tmp_path: Path) -> None:
     path = write_linear(tmp_path / "unstable.h5", tasks=1)
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         metrics = file["metrics"][:]
         metrics["value"][(metrics["cell"] < 2) & (metrics["metric"] == b"cost_ratio")] = np.inf
         file["metrics"][:] = metrics

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from synthetic import METHOD, METRIC, Settings, grid, write
+from synthetic import METHOD, METRIC, Settings, changed, grid, write
 
 from fleet_analysis import Results, ResultsError, load
 from fleet_analysis.cli import main
@@ -102,7 +101,7 @@ def test_pooled_training_bounds_every_panel_though_it_ran_once(tmp_path: Path) -
     write(
         path, axes, epochs=4, failed=lambda c: c[METHOD] == "joint" and c["merge.participation"] < 1
     )
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         cells = file["cells"][:]
         cells["rounds"][cells[METHOD] == b"joint"] = 1
         file["cells"][:] = cells
@@ -161,7 +160,7 @@ def write_tasks(path: Path) -> Results:
                 value = 0.9 - 0.1 * robot if robot == task else value
                 rows.append((cell, 1, 9, robot, b"test", f"success_{name}".encode(), value))
     wide = np.dtype([(n, "S24" if n == "metric" else METRIC[n]) for n in METRIC.names])
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         del file["metrics"]
         file["metrics"] = np.array(rows, wide)
         shards = file["shards"][:]

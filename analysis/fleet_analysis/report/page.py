@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fleet_analysis.load import Results
+from fleet_analysis.names import file_names
 from fleet_analysis.report import sections
 from fleet_analysis.report.cells import cells_section
 from fleet_analysis.report.pictures import figures_section
@@ -33,7 +34,7 @@ def write_report(
     load the page anew.
     """
     if path.is_dir():
-        path = path / f"{results.name.replace('/', '-')}.html"
+        path = path / f"{file_names([results.name])[0]}.html"
     text = report_page(results, metric, split, state, refresh)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -8,13 +8,12 @@ import warnings
 from html import escape
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures import every_figure
+from fleet_analysis.figures.look import our_look
 from fleet_analysis.load import Results
 from fleet_analysis.report.sections import Section
-from fleet_analysis.style import RC
 
 #: Letters as outlines, for a phone has not our typeface; names in the file that do not change.
 SVG: Any = {"svg.fonttype": "path", "svg.hashsalt": "fleet"}
@@ -26,7 +25,7 @@ def figures_section(results: Results, metric: str, split: str) -> Section | None
     """Every figure that the results can feed; the overview first."""
     if results.done.empty:
         return None
-    with mpl.rc_context({**RC, **SVG}):
+    with our_look(SVG):
         pictures = [
             _picture(name, figure) for name, figure in every_figure(results, metric, split).items()
         ]
