@@ -241,6 +241,18 @@ Hdf5Reader open_cell(const std::filesystem::path& file) {
   }
 }
 
+/// Error where a cell's file holds another cell than its name says: a copy, which would count as a further seed.
+void check_name(const std::filesystem::path& file, const Table& cells) {
+  std::string named = file.stem().string();
+  if (constexpr std::string_view kFailed = ".failed"; named.ends_with(kFailed)) {
+    named.resize(named.size() - kFailed.size());
+  }
+  for (const std::string& id : cells.column<std::string>("id")) {
+    require(id == named, file.string(), " is named after the cell ", named, ", but holds ", id,
+            "; when it is removed, its cell is run again");
+  }
+}
+
 /// Gives each of the `cells`, from the file of the same place, the columns of settings that others have, and the axes.
 void fill_columns(std::span<const std::filesystem::path> files, const std::vector<std::string>& axes,
                   std::vector<Table>& cells) {
@@ -306,6 +318,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
       Table part = reader.read_table(name);
       part.fill("cell", static_cast<std::int32_t>(index));
       if (std::string_view(name) == kCells) {
+        check_name(files[index], part);
         cells.push_back(std::move(part));
       } else {
         tables[name].append(part);

@@ -46,7 +46,7 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
 
 /// Joins cell files of the sweep with configuration `config` and these axes, in the order given, into one. Columns that
 /// some of the cells lack, as they were run before the sweep had these axes, are filled from their settings. Error
-/// names a file that is damaged or of another schema.
+/// names a file that is damaged, of another schema, or not named after the cell in it (ID.h5 or ID.failed.h5).
 void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
                      const std::vector<std::string>& axes, const std::filesystem::path& output);
 

@@ -254,6 +254,21 @@ TEST_F(SweepDirectoryTest, collect_joins_the_finished_cells) {
   EXPECT_EQ(cells.column<std::string>("status"), (Texts{"failed", "done"}));
 }
 
+TEST_F(SweepDirectoryTest, a_cells_file_copied_over_anothers_is_refused_by_both_names) {
+  directory().prepare(plan(2, ""), false);
+  const fs::path output = scratch_ / "joined.h5";
+  finish("c0");
+  fail("c1", "why");
+  EXPECT_EQ(complaint([&] { directory().collect(output); }), "accepted");
+  fs::remove(output);
+  for (const fs::path& copy : {directory().failed_file("c1"), directory().done_file("c1")}) {
+    fs::copy_file(directory().done_file("c0"), copy, fs::copy_options::overwrite_existing);
+    const std::string message = complaint([&] { directory().collect(output); });
+    EXPECT_NE(message.find(copy.string() + " is named after the cell c1, but holds c0"), std::string::npos) << message;
+    EXPECT_FALSE(fs::exists(output));
+  }
+}
+
 TEST_F(SweepDirectoryTest, what_is_no_sweep_directory_is_named) {
   for (const fs::path& path : {scratch_, scratch_ / "absent"}) {
     const SweepDirectory other(path);
