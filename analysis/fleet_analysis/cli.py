@@ -20,7 +20,7 @@ from fleet_analysis.files import ResultsError
 from fleet_analysis.follow import looks
 from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, load
-from fleet_analysis.names import file_names
+from fleet_analysis.names import file_names, visible
 from fleet_analysis.output import CLOSED_PIPE, any_output, flush_output, printable
 from fleet_analysis.ranking import difference_table, rank_table
 from fleet_analysis.report import write_report
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except (ResultsError, OSError) as error:
-        print(f"fleet-analysis: {error}", file=sys.stderr)
+        print(f"fleet-analysis: {visible(str(error))}", file=sys.stderr)
         return 2
     except MemoryError:
         print("fleet-analysis: not enough memory for these results", file=sys.stderr)
@@ -173,8 +173,6 @@ def _watch(options: argparse.Namespace) -> int:
 def _loaded(options: argparse.Namespace) -> tuple[Results, str]:
     """The results that a command names, and the metric to look at."""
     results = load(options.results)
-    if results.repeated:
-        print(f"note: {results.repeated} cells found twice, kept once", file=sys.stderr)
     return results, options.metric or results.headline
 
 

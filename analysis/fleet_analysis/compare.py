@@ -13,10 +13,7 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results
 from fleet_analysis.paired import holm, signed_rank_test, t_test
 from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
-from fleet_analysis.style import value_label
-
-#: Columns of /cells that say how a cell went, not what it was.
-OUTCOMES = ("cell", "id", "status", "reason", "ranks", "rounds", "bytes_moved", "peak_memory_mib")
+from fleet_analysis.style import value_labels
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def compare(
         keys=varying,
         settings=settings,
         methods=methods,
-        newly_failed=[_label(row, [METHOD, *varying, SEED]) for row in lost.to_dict("records")],
+        newly_failed=_labels(matched, lost, [METHOD, *varying, SEED]),
         unmatched=(len(first.cells) - len(matched), len(second.cells) - len(matched)),
         config=_changed_lines(first.config, second.config),
     )
@@ -104,9 +101,10 @@ def comparison_tables(result: Comparison, everything: bool = False) -> list[Tabl
         for row in result.methods.to_dict("records")
     ]  # fmt: skip
     shown = result.settings if everything else result.settings[result.settings.verdict != "same"]
+    labels = {key: value_labels(key, result.settings[key].tolist()) for key in result.keys}
     rows = [
         [
-            str(row[METHOD]), *(value_label(key, row[key]) for key in result.keys),
+            str(row[METHOD]), *(labels[key].get(row[key], "") for key in result.keys),
             f"{row['pairs']:.0f}", number(row["first"], share, row["spread"]),
             number(row["second"], share, row["spread"]),
             number(row["difference"], share, row["spread"], sign=True), p_text(row["p"]),
@@ -129,8 +127,7 @@ def comparison_tables(result: Comparison, everything: bool = False) -> list[Tabl
 
 
 def _setting_keys(first: Results, second: Results) -> list[str]:
-    both = [str(name) for name in first.cells if name in second.cells]
-    return [name for name in both if name not in OUTCOMES and not name.startswith("seconds_")]
+    return [name for name in first.settings if name in second.cells]
 
 
 def _match(first: pd.DataFrame, second: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -217,5 +214,10 @@ def _changed_lines(first: str, second: str) -> list[str]:
     return gone + [f"+ {line}" for line in after if line not in set(before)]
 
 
-def _label(row: dict[object, object], keys: list[str]) -> str:
-    return ", ".join(f"{key} = {value_label(key, row[key])}" for key in keys)
+def _labels(known: pd.DataFrame, rows: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Each of the rows by its settings, told apart from all that are known."""
+    labels = {key: value_labels(key, known[key].tolist()) for key in keys}
+    return [
+        ", ".join(f"{key} = {labels[key].get(row[key], '')}" for key in keys)
+        for row in rows.to_dict("records")
+    ]

@@ -20,6 +20,8 @@ LATEX = str.maketrans(
         **{"α": r"$\alpha$", "λ": r"$\lambda$", "×": r"$\times$", "→": r"$\to$"},
     }
 )
+#: What would end a column of a Markdown table.
+MARKDOWN = str.maketrans({"\\": r"\\", "|": r"\|"})
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ class Table:
     def _lines(self, layout: Layout) -> list[str]:
         """Columns of one width each. Markdown sets strong entries bold; plain text cannot."""
         markdown = layout == "markdown"
-        rows = self._marked("**{}**") if markdown else self.rows
-        widths = [max(map(len, column)) for column in zip(self.header, *rows, strict=True)]
+        table = self.spelled(lambda text: text.translate(MARKDOWN)) if markdown else self
+        header, rows = table.header, table._marked("**{}**" if markdown else "{}")
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
         def line(cells: Sequence[str]) -> str:
             parts = [
@@ -70,7 +73,7 @@ class Table:
             rule = f"| {' | '.join(rules)} |"
         else:
             rule = "  ".join("-" * width for width in widths)
-        return [line(self.header), rule, *map(line, rows)]
+        return [line(header), rule, *map(line, rows)]
 
     def _latex(self) -> str:
         """A floating table for the package booktabs."""

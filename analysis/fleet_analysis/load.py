@@ -53,7 +53,16 @@ def load(
             "%s%s: no checksum at the end, as after another program has opened it for writing; "
             "changed or damaged numbers would go unnoticed", unsealed[0], more,
         )  # fmt: skip
-    return Results(files)
+    results = Results(files)
+    if results.repeated:
+        LOGGER.warning("%d cells found twice, kept once", results.repeated)
+    if results.alike:
+        LOGGER.warning(
+            "%d finished cells have the method, settings and seed of others, but are not the same: "
+            "what no column tells, as data or a setting that was not swept, differs; they count "
+            "as one seed, at their mean", results.alike,
+        )  # fmt: skip
+    return results
 
 
 class Results:
@@ -124,6 +133,20 @@ class Results:
     def repeated(self) -> int:
         """How many cells were left out because another file held the same one."""
         return len(self._dropped)
+
+    @property
+    def settings(self) -> list[str]:
+        """The columns of `cells` that say what a cell is, not how it went."""
+        return [
+            str(key)
+            for key in self.cells
+            if key not in schema.OUTCOMES and not str(key).startswith(schema.SECONDS)
+        ]
+
+    @cached_property
+    def alike(self) -> int:
+        """How many finished cells share method, seed and every setting with another."""
+        return int(self.done.duplicated(self.settings, keep=False).sum())
 
     @property
     def swept(self) -> list[str]:

@@ -19,6 +19,16 @@ def path_text(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def escaped(text: str) -> str:
+    """As a Python literal writes it, in ASCII."""
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def visible(text: str) -> str:
+    """With escapes for signs that are none, such as those that a terminal would obey."""
+    return "".join(s if s.isprintable() or s == "\u00a0" else escaped(s) for s in text)
+
+
 def file_names(names: Iterable[str]) -> list[str]:
     """A name for a file of each, without a suffix: what a file system does not take is replaced,
     and no two are the same."""

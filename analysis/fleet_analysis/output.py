@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
+from fleet_analysis.names import visible
+
 CLOSED_PIPE = 141  # the exit code of a program that a closed pipe has ended
 ERRORS = "fleet-analysis"  # the name of what follows, among Python's handlers of encoding errors
 
@@ -36,9 +38,9 @@ codecs.register_error(ERRORS, _plainly)
 
 
 def printable(text: str) -> str:
-    """As standard output will show it: for what is to be laid out in columns."""
+    """As standard output can show it, on a line: for what is to be laid out in columns."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return text.encode(encoding, ERRORS).decode(encoding, "surrogateescape")
+    return visible(text).encode(encoding, ERRORS).decode(encoding, "surrogateescape")
 
 
 def flush_output() -> None:

@@ -10,8 +10,8 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results
 from fleet_analysis.paired import friedman_test, holm, signed_rank_test
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
-from fleet_analysis.stats import bootstrap
-from fleet_analysis.variants import method_of, shared_axes, variants
+from fleet_analysis.stats import bootstrap, spread_of
+from fleet_analysis.variants import methods_of, shared_axes, variants
 from fleet_analysis.view import View
 
 
@@ -31,7 +31,7 @@ def rank_table(results: Results, metric: str = "accuracy", split: str = "test") 
             str(name),
             f"{ranks[name].mean():.2f}",
             f"{first[name].sum()} of {len(full)}",
-            number(full[name].mean(), is_share(metric), full[name].std()),
+            number(full[name].mean(), is_share(metric), spread_of(full[name].to_numpy())),
         ]
         for name in order
     ]
@@ -80,10 +80,11 @@ def _blocks(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, st
     if final.empty:
         raise ResultsError(f"{results.name}: no method that merges has finished a cell")
     final = final.assign(variant=variants(final, view.axes))
+    method_of = methods_of(final, final.variant)
     keys = [*shared_axes(view.axes), SEED]
     blocks = final.groupby([*keys, "variant"], observed=True).value.mean().unstack("variant")
     names = [str(name) for name in blocks]
-    order = [name for method in view.styles for name in names if method_of(name) == method]
+    order = [name for method in view.styles for name in names if method_of[name] == method]
     unit = " (%)" if is_share(metric) else ""
     return blocks[order], f"{results.name}; final {split} {metric}{unit}"
 
@@ -92,7 +93,8 @@ def _difference_row(name: str, pair: pd.Series, p: float, metric: str) -> list[s
     if pair.empty:
         return [name, "0", *[""] * 5]
     values = pair.to_numpy()
-    share, spread = is_share(metric), float(values.std())
+    spread = float(values.std()) if np.isfinite(values).all() else np.nan
+    share = is_share(metric)
     better = values > 0 if higher_is_better(metric) else values < 0
     low, high = bootstrap(values)
     said = [number(bound, share, spread, sign=True) for bound in (low, high)]

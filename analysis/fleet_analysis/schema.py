@@ -56,6 +56,10 @@ STRINGS = frozenset(
     )
 )
 
+#: Columns of /cells that say how a cell went, not what it was; and those of its seconds.
+OUTCOMES = ("cell", "id", "status", "reason", "ranks", "rounds", "bytes_moved", "peak_memory_mib")
+SECONDS = "seconds_"
+
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")
 

@@ -75,6 +75,11 @@ def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     return (float(min(low, mean)), float(max(high, mean)))
 
 
+def spread_of(values: np.ndarray) -> float:
+    """The standard deviation of a sample; NaN for fewer than two, or where one has no bound."""
+    return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
+
+
 def is_option(key: str) -> bool:
     """Whether a setting is one method's own: merge.NAME.OPTION."""
     return key.startswith("merge.") and key.count(".") > 1
@@ -111,8 +116,7 @@ def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 
 
 def _spread(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    std = float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
-    return (float(values.mean()), std, *bootstrap(values), len(values))
+    return (float(values.mean()), spread_of(values), *bootstrap(values), len(values))
 
 
 @lru_cache(maxsize=64)

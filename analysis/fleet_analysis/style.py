@@ -13,6 +13,7 @@ INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
 TICK_SIZE = 7.5  # points
+DIGITS = (6, 9, 12)  # of a number in a label: the first, or more where values would look the same
 
 #: A name, or an offset with the lengths of dashes and gaps.
 LineStyle = str | tuple[float, tuple[float, ...]]
@@ -157,21 +158,22 @@ def axis_name(key: str) -> str:
 
 def value_label(key: str, value: object) -> str:
     """A value of an axis as a tick says it; a list of equal entries by their number."""
-    if key == EVERY_EPOCHS and value == ONE_SHOT:
-        return "one-shot"
-    if isinstance(value, str):
-        entries = value.strip("[]").split(", ")
-        if value.startswith("[") and len(entries) > 1 and len(set(entries)) == 1:
-            return f"{len(entries)} × {entries[0]}"
-        return value or "(none)"
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:g}"
-    return str(value)
+    return _label(key, value, DIGITS[0])
 
 
-def setting_label(key: str, value: object) -> str:
-    """An axis and its value, as the title of a panel."""
-    text = value_label(key, value)
+def value_labels(key: str, values: Iterable[Any]) -> dict[Any, str]:
+    """The label of each value, with as many digits as tell all of them apart."""
+    distinct = [value for value in dict.fromkeys(values) if value == value]
+    for digits in DIGITS:
+        labels = {value: _label(key, value, digits) for value in distinct}
+        if len(set(labels.values())) == len(labels):
+            return labels
+    return {value: str(value) for value in distinct}  # a number's is all of its digits
+
+
+def setting_label(key: str, value: object, text: str | None = None) -> str:
+    """An axis and its value, as the title of a panel; `text`: the value's label."""
+    text = value_label(key, value) if text is None else text
     if key == EVERY_EPOCHS:
         plural = "epoch" if text == "1" else f"{text} epochs"
         return "one-shot merge" if value == ONE_SHOT else f"merge every {plural}"
@@ -180,3 +182,16 @@ def setting_label(key: str, value: object) -> str:
     if key == "fleet.robots":
         return f"{text} robots"
     return f"{axis_name(key)} = {text}"
+
+
+def _label(key: str, value: object, digits: int) -> str:
+    if key == EVERY_EPOCHS and value == ONE_SHOT:
+        return "one-shot"
+    if isinstance(value, str):
+        entries = value.strip("[]").split(", ")
+        if value.startswith("[") and len(entries) > 1 and len(set(entries)) == 1:
+            return f"{len(entries)} × {entries[0]}"
+        return value or "(none)"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:.{digits}g}"
+    return str(value)

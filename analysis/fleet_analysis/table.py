@@ -13,7 +13,7 @@ from fleet_analysis.files import ResultsError
 from fleet_analysis.layout import Table, with_spread
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
-from fleet_analysis.style import value_label
+from fleet_analysis.style import value_labels
 from fleet_analysis.view import View, values_of
 
 
@@ -48,8 +48,12 @@ def final_table(
         for setting in product(*(values_of(view.final, key) for key in keys))
         if any((method, *setting) in entries for method in methods)
     ]
+    labels = [value_labels(key, values_of(view.final, key)) for key in keys]
     rows = [
-        [*map(value_label, keys, setting), *(entries.get((m, *setting), "") for m in methods)]
+        [
+            *(known[v] for known, v in zip(labels, setting, strict=True)),
+            *(entries.get((m, *setting), "") for m in methods),
+        ]
         for setting in settings
     ]
     finals = pd.DataFrame(

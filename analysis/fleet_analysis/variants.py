@@ -8,7 +8,7 @@ import pandas as pd
 
 from fleet_analysis.schema import METHOD
 from fleet_analysis.stats import is_option
-from fleet_analysis.style import axis_name, value_label
+from fleet_analysis.style import axis_name, value_labels
 
 
 def variants(rows: pd.DataFrame, axes: Sequence[str]) -> pd.Series:
@@ -23,19 +23,21 @@ def variants(rows: pd.DataFrame, axes: Sequence[str]) -> pd.Series:
         options = [
             key for key in axes if key.startswith(prefix) and rows.loc[own, key].nunique() > 1
         ]
+        short = {key: axis_name(key) for key in options}
+        same = len(set(short.values())) < len(short)
         for key in options:
+            name = key.removeprefix(prefix).replace("_", " ") if same else short[key]
             values = rows.loc[own, key]
+            labels = value_labels(key, values.dropna().unique().tolist())
             named = values != values.mode().iloc[0] if len(options) > 1 else values.notna()
-            words = values[named].map(
-                lambda v, key=key: f" {axis_name(key)} = {value_label(key, v)}"
-            )
+            words = values[named].map({v: f" {name} = {label}" for v, label in labels.items()})
             names.loc[words.index] += words.astype(str)
     return names
 
 
-def method_of(variant: str) -> str:
-    """The method that a variant is of."""
-    return variant.split(" ", 1)[0]
+def methods_of(rows: pd.DataFrame, names: pd.Series) -> dict[str, str]:
+    """The method of each variant."""
+    return dict(zip(names, rows[METHOD].astype(str), strict=True))
 
 
 def shared_axes(axes: Sequence[str]) -> list[str]:

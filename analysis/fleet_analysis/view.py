@@ -15,7 +15,7 @@ from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
 from fleet_analysis.stats import does_not_touch, spread_references, summarise
-from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label
+from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label, value_labels
 
 MAX_PANELS = 4
 
@@ -41,8 +41,17 @@ class Notes:
     partial: set[str] = field(default_factory=set)
     uneven: bool = False
     unbounded: set[str] = field(default_factory=set)
+    unplaced: dict[str, set[int]] = field(default_factory=dict)
+    alike: int = 0
     last: list[str] = field(default_factory=list)
     spread: str = "band"  # how intervals are drawn
+
+    def note_unplaced(self, rows: pd.DataFrame, keys: Sequence[str]) -> None:
+        """Cells that have no value of one of these, as where joined files have other axes."""
+        for key in keys:
+            lacking = rows.loc[rows[key].isna(), "cell"].unique()
+            if len(lacking):
+                self.unplaced.setdefault(key, set()).update(lacking.tolist())
 
     def lines(self) -> list[str]:
         """The parts of the text under the title."""
@@ -72,8 +81,17 @@ class Notes:
                 _count(self.without_value, "cell", "without a value"),
             ]
         )
+        left_out = f"{_and(counted)} left out" if counted else ""
+        placed = [
+            f"{_count(len(cells), 'cell', f'without {axis_name(key)}')} not shown"
+            for key, cells in self.unplaced.items()
+        ]
+        alike = f"{_count(self.alike, 'cell')} averaged with others of their settings and seed"
         return _present(
-            [partial, uneven, unbounded, *self.last, f"{_and(counted)} left out" if counted else ""]
+            [
+                *(partial, uneven, unbounded, *self.last, *placed),
+                *(alike if self.alike else "", left_out),
+            ]
         )
 
     def _seeds(self) -> str:
@@ -93,6 +111,8 @@ def overview_lines(above: Notes, below: Notes) -> list[str]:
         seeds=above.seeds | below.seeds,
         partial=above.partial | below.partial,
         uneven=above.uneven or below.uneven,
+        unplaced={**above.unplaced, **below.unplaced},
+        alike=above.alike,
         unbounded=above.unbounded | below.unbounded,
         last=list(dict.fromkeys([*above.last, *below.last])),
     )
@@ -176,6 +196,7 @@ class View:
             workload=workloads[0] if len(workloads) == 1 else "",
             failed=len(self._results.failed),
             without_value=self._without_value,
+            alike=self._results.alike,
             shown=list(self.shown),
         )
 
@@ -185,6 +206,7 @@ class View:
         """Means and bands per method and `keys`, averaged over the axes not among them."""
         averaged = [key for key in self.axes if key not in keys and rows[key].nunique() > 1]
         summary = summarise(rows, [METHOD, *keys], averaged, along)
+        notes.note_unplaced(rows, keys)
         references = [name for name, style in self.styles.items() if style.reference]
         merged = summary.table[~summary.table[METHOD].isin(references)]
         notes.seeds.update((summary.table if merged.empty else merged)["n"])
@@ -203,7 +225,12 @@ class View:
         shown = evenly(values, MAX_PANELS)
         if len(shown) < len(values):
             notes.last.append(f"{len(shown)} of {len(values)} values of {axis_name(key)} shown")
-        return [Panel(setting_label(key, value), rows[rows[key] == value]) for value in shown]
+        notes.note_unplaced(rows, [key])
+        labels = value_labels(key, values)
+        return [
+            Panel(setting_label(key, value, labels[value]), rows[rows[key] == value])
+            for value in shown
+        ]
 
     def columns_for(self, key: str) -> str | None:
         """The axis to spread over panels beside `key`: the workload if it differs, since means over

@@ -8,8 +8,10 @@ import pandas as pd
 
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
+from fleet_analysis.names import visible
+from fleet_analysis.output import printable
 from fleet_analysis.schema import METHOD, is_share
-from fleet_analysis.style import setting_label
+from fleet_analysis.style import setting_label, value_labels
 from fleet_analysis.sweep import SweepState
 from fleet_analysis.table import final_table
 from fleet_analysis.terminal import Curve, bar, chart, painted
@@ -52,7 +54,7 @@ def _progress(state: SweepState, columns: int, colour: bool) -> list[str]:
     planned = max(state.planned, 1)
     shares = {"█": done / planned, "✗": failed / planned, "▒": running / planned}
     line = bar(shares, min(columns, 60))
-    return [f"{state.name}: {', '.join(counts)}", painted(line, GOOD, colour), ""]
+    return [f"{visible(state.name)}: {', '.join(counts)}", painted(line, GOOD, colour), ""]
 
 
 def _values(
@@ -63,13 +65,14 @@ def _values(
     try:
         view = View(results, metric, split)
     except ResultsError as error:
-        return [str(error)]
-    table = final_table(results, metric=metric, split=split).render().splitlines()
-    height = max(LEAST, min(CHART, room - len(table) - 6))
+        return [visible(str(error))]
+    table = final_table(results, metric=metric, split=split).spelled(printable).render()
+    lines = table.splitlines()
+    height = max(LEAST, min(CHART, room - len(lines) - 6))
     curves = _curves(view, columns, height, colour)
     left = max(3, room - len(curves))
-    cut = [f"… {len(table) - left + 1} lines more"] if len(table) > left else []
-    shown = table[: left - len(cut)] + cut
+    cut = [f"… {len(lines) - left + 1} lines more"] if len(lines) > left else []
+    shown = lines[: left - len(cut)] + cut
     return [*curves, *(line[:columns] for line in shown), ""]
 
 
@@ -79,7 +82,7 @@ def _curves(view: View, columns: int, height: int, colour: bool) -> list[str]:
     means = rows.groupby([METHOD, "epoch"], observed=True).value.mean().reset_index()
     scale = 100 if is_share(view.metric) else 1
     curves = [
-        Curve(name, style.colour, own.epoch.tolist(), (scale * own.value).tolist())
+        Curve(visible(name), style.colour, own.epoch.tolist(), (scale * own.value).tolist())
         for name, style in view.styles.items()
         if len(own := means[means[METHOD] == name]) > 1
     ]
@@ -87,7 +90,7 @@ def _curves(view: View, columns: int, height: int, colour: bool) -> list[str]:
         return []
     unit = " (%)" if scale == 100 else ""
     heading = f"{view.split} {view.metric}{unit} by local epochs{words}, mean over seeds"
-    return [heading[:columns], *chart(curves, columns, height, colour), ""]
+    return [visible(heading)[:columns], *chart(curves, columns, height, colour), ""]
 
 
 def _best_known(view: View) -> tuple[pd.DataFrame, str]:
@@ -100,7 +103,10 @@ def _best_known(view: View) -> tuple[pd.DataFrame, str]:
     counts = rows.groupby(view.axes, observed=True).cell.nunique()
     best = counts.idxmax()
     values = best if isinstance(best, tuple) else (best,)
-    words = ", ".join(map(setting_label, view.axes, values))
+    words = ", ".join(
+        setting_label(key, value, value_labels(key, rows[key].unique().tolist())[value])
+        for key, value in zip(view.axes, values, strict=True)
+    )
     for key, value in zip(view.axes, values, strict=True):
         rows = rows[rows[key] == value]
     return rows, f": {words}"
@@ -108,7 +114,7 @@ def _best_known(view: View) -> tuple[pd.DataFrame, str]:
 
 def _running(state: SweepState, columns: int) -> list[str]:
     lines = [
-        f"running: {state.labels[cell]}: {said}"[:columns]
+        visible(f"running: {state.labels[cell]}: {said}")[:columns]
         for cell, said in list(state.running.items())[:MAX_RUNNING]
     ]
     left = len(state.running) - MAX_RUNNING
@@ -119,5 +125,7 @@ def _failures(results: Results | None, columns: int, colour: bool) -> list[str]:
     if results is None:
         return []
     reasons = Counter(results.failed.reason).most_common(MAX_REASONS)
-    said = [f"failed ({n}): {reason or 'no reason given'}"[:columns] for reason, n in reasons]
+    said = [
+        visible(f"failed ({n}): {reason or 'no reason given'}")[:columns] for reason, n in reasons
+    ]
     return [painted(line, BAD, colour) for line in said]

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from fleet_analysis.figures.page import page, row_of_panels, text_width
+from fleet_analysis.figures.page import PANEL_FRAME, page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import draw_curves, draw_final, value_axis
 from fleet_analysis.figures.scale import scale_of
+from fleet_analysis.figures.words import fitted, text_width
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT
 from fleet_analysis.style import axis_label, axis_name, setting_label
 from fleet_analysis.view import MAX_PANELS, Notes, Panel, View, first_of, overview_lines, values_of
@@ -110,7 +111,7 @@ def _curves_row(
     axes = row_of_panels(row, len(panels), share_x=True)
     for each, panel, table in zip(axes, panels, tables, strict=True):
         draw_curves(each, table, view.styles)
-        each.set_title(panel.title, loc="left")
+        panel_title(each, panel.title)
     value_axis(axes[0], view.metric, view.split)
     axes[0].set_xlabel("local epochs", loc="left")
 
@@ -130,10 +131,10 @@ def final_row(
     for each, panel, table, key in zip(axes, panels, tables, keys, strict=True):
         values = merged or list(view.styles) if key == METHOD else values_of(view.final, key)
         draw_final(each, table, scale_of(key, values), view.styles, width)
-        each.set_title(panel.title, loc="left")
+        panel_title(each, panel.title)
         if each is axes[0] or not same:
             label = axis_label(key)
-            each.set_xlabel(
-                label if same or text_width(label, 8) < width else axis_name(key), loc="left"
-            )
+            room = row.bbox.width / row.dpi - PANEL_FRAME if same else width
+            short = label if text_width(label, 8) < room else axis_name(key)
+            each.set_xlabel(fitted(short, room, 8), loc="left")
     value_axis(axes[0], view.metric, view.split, prefix="final ")

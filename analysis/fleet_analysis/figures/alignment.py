@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fleet_analysis.figures.measured import measured, present
-from fleet_analysis.figures.page import page, row_of_panels
+from fleet_analysis.figures.page import page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import draw_curves
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD
@@ -51,7 +51,7 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
             values[["mean", "low", "high"]] *= scale
             draw_curves(each, values, styles)
             if row is rows[0]:
-                each.set_title(panel.title, loc="left")
+                panel_title(each, panel.title)
         axes[0].set_ylabel(label)
         axes[0].yaxis.set_major_locator(MaxNLocator(6))
         axes[0].set_xlabel("epochs (of weight matching: sweeps)", loc="left")

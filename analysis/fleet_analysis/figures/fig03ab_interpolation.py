@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from fleet_analysis.figures.measured import Measured, measured, present
-from fleet_analysis.figures.page import page, row_of_panels
+from fleet_analysis.figures.page import ROW_HEIGHT, page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import draw_curves, percent_axis, value_axis
+from fleet_analysis.figures.words import fitted
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, is_share
 from fleet_analysis.style import MethodStyle, method_styles
@@ -54,13 +55,13 @@ def _figure(segment: Measured, metric: str) -> Figure:
     for upper, lower, panel, table in zip(first, second, panels, tables, strict=True):
         draw_curves(upper, table.rename(columns={"at": "epoch"}), styles)
         upper.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-        upper.set_title(panel.title, loc="left")
+        panel_title(upper, panel.title)
         _barriers(lower, panel.rows[panel.rows.instrument == "barrier"], styles)
     first[0].set_xlabel("λ", loc="left")
     value_axis(first[0], metric, "test")
     value_axis(second[0], f"{metric} barrier", "test")
     if is_share(metric):
-        second[0].set_ylabel(f"test {metric} barrier (points)")
+        second[0].set_ylabel(fitted(f"test {metric} barrier (points)", ROW_HEIGHT, 8))
         percent_axis(second[0].yaxis)
     second[0].set_ylim(bottom=0)
     return figure

@@ -6,7 +6,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures.measured import measured
-from fleet_analysis.figures.page import page, row_of_panels
+from fleet_analysis.figures.page import page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import draw_curves, value_axis
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD
@@ -38,7 +38,7 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
     axes = row_of_panels(row, len(panels), share_x=True)
     for each, panel, table in zip(axes, panels, tables, strict=True):
         draw_curves(each, table.rename(columns={"at": "epoch"}), styles)
-        each.set_title(panel.title, loc="left")
+        panel_title(each, panel.title)
     axes[0].set_xlabel("gradient steps on held-out data", loc="left")
     value_axis(axes[0], metric, "test")
     return {f"{tuned.name}-finetune": figure}

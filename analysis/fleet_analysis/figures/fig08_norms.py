@@ -7,11 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fleet_analysis.figures.measured import measured
-from fleet_analysis.figures.page import page, row_of_panels
+from fleet_analysis.figures.page import page, panel_title, row_of_panels
+from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
+from fleet_analysis.style import TICK_SIZE
 
 COLOUR = "#0072B2"
+LABEL = 1.2  # inches at most of a tensor's name
 
 
 def draw(results: Results, metric: str) -> dict[str, Figure]:
@@ -29,6 +32,7 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
     keys = [*(key for key in norms.axes if key != METHOD), SEED, "robot", "subject"]
     norms.rows = rows.drop_duplicates([*keys, "value"])
     tensors = [str(name) for name in norms.rows.subject.unique()]
+    labels = all_fitted(tensors, LABEL, TICK_SIZE)
     panels = norms.panels()
     title = f"{norms.name}: variation of weight norms between robots"
     notes = [norms.notes.workload] if norms.notes.workload else []
@@ -46,9 +50,9 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
                 markeredgewidth=0,
             )  # fmt: skip
             each.hlines(values.mean(), place - 0.34, place + 0.34, color=COLOUR, linewidth=1.6)
-        each.set_title(panel.title, loc="left")
+        panel_title(each, panel.title)
         each.set_xticks(
-            range(len(tensors)), tensors, rotation=60, ha="right", rotation_mode="anchor"
+            range(len(tensors)), labels, rotation=60, ha="right", rotation_mode="anchor"
         )
     axes[0].yaxis.set_major_locator(MaxNLocator(6))
     axes[0].set_ylabel("variation of the norm (%)")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from fleet_analysis.figures.page import page
 from fleet_analysis.figures.panels import value_axis_below
+from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED, higher_is_better
@@ -27,6 +28,7 @@ ALL = "mean over tasks"
 SMALL = 5.5  # points of a task's name
 FEW = 25  # tasks that have room
 SPREAD = 0.5  # of a row, over which its methods lie
+LABEL = 1.6  # inches at most of a task's name
 SEPARATION = 1.4  # rows between the mean and the tasks
 
 
@@ -106,7 +108,8 @@ def _rows(
         axes.plot(own["mean"], y, **{**line_look(style), "linestyle": "none", "markersize": size})
         overall = own[own.task == ALL]
         axes.hlines(y[overall.index], overall.low, overall.high, color=style.colour, linewidth=1.2)
-    axes.set_yticks(list(places.values()), [task.replace("_", " ") for task in places])
+    names = all_fitted([task.replace("_", " ") for task in places], LABEL, SMALL)
+    axes.set_yticks(list(places.values()), names)
     axes.tick_params(axis="y", labelsize=SMALL)
     axes.get_yticklabels()[0].set_fontweight("bold")
     axes.axhline(SEPARATION / 2 + 0.2, color=MUTED, linewidth=0.6)

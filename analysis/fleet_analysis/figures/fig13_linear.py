@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fleet_analysis.figures.panels import ratio_ticks
+from fleet_analysis.figures.words import fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
@@ -53,7 +54,8 @@ def draw(sweeps: Sequence[Results]) -> dict[str, Figure]:
     for axes, results, table in zip(panels, sweeps, tables, strict=False):
         _bars(axes, table)
         seeds = results.done[SEED].nunique()
-        axes.set_title(f"{_title(results.name)} ({seeds} trials)", loc="left")
+        title = fitted(_title(results.name), WIDTH - 1.2, 8)
+        axes.set_title(f"{title} ({seeds} trials)", loc="left")
         axes.set_xlabel("expected cost / optimal cost", loc="left")
     for axes in panels[len(sweeps) :]:
         axes.remove()

@@ -11,7 +11,7 @@ import pandas as pd
 from fleet_analysis.load import Results
 from fleet_analysis.schema import KIND, METHOD, SEED
 from fleet_analysis.stats import summarise
-from fleet_analysis.style import MethodStyle, setting_label
+from fleet_analysis.style import MethodStyle, setting_label, value_labels
 from fleet_analysis.view import MAX_PANELS, Notes, Panel, evenly, first_of, values_of
 
 
@@ -29,10 +29,13 @@ class Measured:
         key = first_of((axis for axis in self.axes if self.rows[axis].nunique() > 1), KIND)
         if key is None:
             return [Panel("", self.rows)]
-        shown = evenly(values_of(self.rows, key), MAX_PANELS)
+        values = values_of(self.rows, key)
+        shown, labels = evenly(values, MAX_PANELS), value_labels(key, values)
         if len(shown) < self.rows[key].nunique():
             self.notes.last.append(f"{len(shown)} of {self.rows[key].nunique()} values shown")
-        return [Panel(setting_label(key, v), self.rows[self.rows[key] == v]) for v in shown]
+        return [
+            Panel(setting_label(key, v, labels[v]), self.rows[self.rows[key] == v]) for v in shown
+        ]
 
     def summary(
         self, rows: pd.DataFrame, keys: Sequence[str] = (), along: str | None = None

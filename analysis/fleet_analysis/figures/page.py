@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.textpath import text_to_path
 
+from fleet_analysis.figures.words import all_fitted, fitted, legible, text_width
 from fleet_analysis.style import MUTED, MethodStyle, line_look
 
 # All in inches, but for the sizes of type, which are in points.
@@ -21,6 +20,7 @@ WIDTHS = {1: 3.4, 2: 5.4, 3: 7.0, 4: 7.0}
 ROW_HEIGHT = 2.1
 MARGIN = 0.08
 GAP = 0.06
+PANEL_FRAME = 0.35  # of a panel's width what is no panel
 TITLE_SIZE, NOTE_SIZE, LEGEND_SIZE = 10, 7, 8
 TITLE_LINE, NOTE_LINE, LEGEND_LINE = 0.2, 0.14, 0.185
 SAMPLE, SAMPLE_GAP, ENTRY_GAP = 0.24, 0.06, 0.15  # in the legend: a line, its distance to the words
@@ -38,9 +38,11 @@ def page(
     in."""
     width = WIDTHS[min(columns, 4)]
     room = width - 2 * MARGIN
-    heading = _wrap(title.split(), room, TITLE_SIZE, bold=True)
-    remarks = _wrap("; ".join(notes).split(), room, NOTE_SIZE)
-    entries = _legend(styles, room)
+    heading = _wrap(title, room, TITLE_SIZE, bold=True)
+    remarks = _wrap("; ".join(notes), room, NOTE_SIZE)
+    labels = all_fitted([s.label for s in styles], room - SAMPLE - SAMPLE_GAP, LEGEND_SIZE)
+    shown = [replace(style, label=label) for style, label in zip(styles, labels, strict=True)]
+    entries = _legend(shown, room)
     top = MARGIN + TITLE_LINE * len(heading) + NOTE_LINE * len(remarks) + GAP
     head = top + LEGEND_LINE * len(entries) + GAP
     height = head + row_height * rows
@@ -75,23 +77,28 @@ def row_of_panels(row: SubFigure, count: int, share_x: bool) -> list[Axes]:
     return list(np.ravel(made))
 
 
-@lru_cache(maxsize=4096)
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Of a line of type, in inches."""
-    weight = "bold" if bold else "normal"
-    font = FontProperties(family="DejaVu Sans", weight=weight, size=size)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / 72
+def panel_title(axes: Axes, text: str) -> None:
+    """Above a panel of a row, flush left, no wider than the panel."""
+    row, columns = axes.get_figure(root=False), axes.get_subplotspec().get_gridspec().ncols
+    room = row.bbox.width / row.dpi / columns - PANEL_FRAME
+    axes.set_title(fitted(text, room, LEGEND_SIZE), loc="left")
 
 
-def _wrap(words: Sequence[str], room: float, size: float, bold: bool = False) -> list[str]:
+def _wrap(text: str, room: float, size: float, bold: bool = False) -> list[str]:
     lines: list[str] = []
+    words = [part for word in text.split() for part in _parts(legible(word), room, size)]
     for word in words:
         if lines and text_width(f"{lines[-1]} {word}", size, bold) <= room:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
+
+
+def _parts(word: str, room: float, size: float) -> list[str]:
+    """A word, broken where it is longer than a line."""
+    longest = max(1, int(len(word) * 0.9 * room / max(text_width(word, size, True), 1e-9)))
+    return [word[i : i + longest] for i in range(0, len(word), longest)]
 
 
 def _legend(styles: Sequence[MethodStyle], room: float) -> list[list[tuple[float, MethodStyle]]]:

@@ -17,7 +17,9 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
+from fleet_analysis.figures.page import ROW_HEIGHT, WIDTHS
 from fleet_analysis.figures.scale import Scale
+from fleet_analysis.figures.words import fitted
 from fleet_analysis.schema import METHOD, is_ratio, is_share
 from fleet_analysis.style import MethodStyle, line_look
 
@@ -67,7 +69,7 @@ def draw_final(
 
 def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     """Percent for what is a share, a logarithmic scale for ratios, and a handful of ticks."""
-    axes.set_ylabel(_words(metric, split, prefix))
+    axes.set_ylabel(fitted(_words(metric, split, prefix), ROW_HEIGHT, 8))
     if is_ratio(metric):
         axes.set_yscale("log")
         ratio_ticks(axes.yaxis, axes.get_ylim()[1])
@@ -81,7 +83,7 @@ def value_axis(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
 
 def value_axis_below(axes: Axes, metric: str, split: str, prefix: str = "") -> None:
     """The same for values along x."""
-    axes.set_xlabel(_words(metric, split, prefix), loc="left")
+    axes.set_xlabel(fitted(_words(metric, split, prefix), WIDTHS[1] / 2, 8), loc="left")
     if is_ratio(metric):
         axes.set_xscale("log")
         ratio_ticks(axes.xaxis, axes.get_xlim()[1])

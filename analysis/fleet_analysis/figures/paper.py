@@ -18,6 +18,7 @@ from fleet_analysis.figures import (
     fig12_ablations,
     fig13_linear,
 )
+from fleet_analysis.figures.look import our_look
 from fleet_analysis.files import ResultsError, Source
 from fleet_analysis.load import Results, load
 
@@ -123,7 +124,8 @@ def paper_figures(
 ) -> dict[str, Figure]:
     """A figure of the paper by its number; several where it is of several metrics. The sources are
     joined, but for 13, which has a panel of each. Raises ResultsError."""
-    if name == "13":
-        return fig13_linear.draw([load(source) for source in sources])
-    results = load(sources)
-    return PAPER[name].draw(results, metric or results.headline, split)
+    with our_look():
+        if name == "13":
+            return fig13_linear.draw([load(source) for source in sources])
+        results = load(sources)
+        return PAPER[name].draw(results, metric or results.headline, split)

@@ -10,10 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from fleet_analysis.figures.page import text_width
+from fleet_analysis.figures.words import all_fitted, text_width
 from fleet_analysis.schema import EVERY_EPOCHS, ONE_SHOT
-from fleet_analysis.style import TICK_SIZE, value_label
+from fleet_analysis.style import TICK_SIZE, value_labels
 
+LABEL = 1.0  # inches that the name of a category may have, however many there are
+FARTHEST = 1e100  # a ratio of numbers beyond which no scale holds both
 Kind = Literal["linear", "log", "category"]
 
 
@@ -57,7 +59,9 @@ class Scale:
             axes.set_xlim(first / (last / first) ** left, last * (last / first) ** right)
         else:
             axes.set_xlim(first - left * (last - first), last + right * (last - first))
-        labels = [value_label(self.key, value) for value in self.values]
+        known = value_labels(self.key, self.values)
+        room = max(width / len(self.values), LABEL) if self.kind == "category" else width
+        labels = all_fitted([known[value] for value in self.values], room, TICK_SIZE)
         shown = _legible(self._fractions() * width, labels)
         axes.set_xticks([self.positions[i] for i in shown], [labels[i] for i in shown])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -80,7 +84,8 @@ def scale_of(key: str, values: Sequence[Any]) -> Scale:
     ordered = sorted(values)
     once = [v for v in ordered if key == EVERY_EPOCHS and v == ONE_SHOT]
     numbers = [v for v in ordered if v not in once]
-    if len(numbers) < 2:
+    far = len(numbers) > 1 and numbers[0] > 0 and numbers[-1] / FARTHEST > numbers[0]
+    if len(numbers) < 2 or far or not np.isfinite([numbers[0], numbers[-1]]).all():
         return _categories(key, numbers + once)
     wide = numbers[0] > 0 and numbers[-1] > 10 * numbers[0]
     first, last = float(numbers[0]), float(numbers[-1])
