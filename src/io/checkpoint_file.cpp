@@ -2,12 +2,9 @@
 
 #include <zlib.h>
 
-#include <cerrno>
-#include <cstring>
 #include <limits>
 
 #include "base/error.hpp"
-#include "io/atomic_file.hpp"
 
 namespace fleet {
 namespace {
@@ -19,50 +16,34 @@ std::uint32_t checksum_of(std::string_view bytes) {
   return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));  // NOLINT
 }
 
+/// The bytes of a number as the machine has it.
+template <class T>
+std::string_view bytes_of(const T& number) {
+  return {reinterpret_cast<const char*>(&number), sizeof(number)};  // NOLINT
+}
+
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(path_.string() + ".tmp") {
-  errno = 0;
-  out_.open(temporary_, std::ios::binary | std::ios::trunc);
-  require(out_.is_open(), "cannot create ", temporary_.string(), system_reason());
-  put(kMagic.data(), kMagic.size());
-}
-
-CheckpointWriter::~CheckpointWriter() {
-  if (!out_.is_open()) return;
-  out_.close();
-  std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
-}
-
-void CheckpointWriter::put(const void* bytes, std::size_t size) {
-  errno = 0;
-  out_.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
-  require(out_.good(), "cannot write ", path_.string(), system_reason());
+CheckpointWriter::CheckpointWriter(std::filesystem::path path) : path_(std::move(path)), file_(path_) {
+  file_.write(kMagic);
 }
 
 void CheckpointWriter::append(std::string_view record) {
   const std::uint64_t length = record.size();
   const std::uint32_t checksum = checksum_of(record);
-  put(&length, sizeof(length));
-  put(record.data(), record.size());
-  put(&checksum, sizeof(checksum));
+  file_.write(bytes_of(length));
+  file_.write(record);
+  file_.write(bytes_of(checksum));
   ++records_;
 }
 
 void CheckpointWriter::commit(const std::filesystem::path& previous) {
-  put(&kEnd, sizeof(kEnd));
-  put(&records_, sizeof(records_));
-  errno = 0;
-  out_.flush();
-  require(out_.good(), "cannot write ", path_.string(), system_reason());
-  sync_file(temporary_);
-  std::error_code error;
-  std::filesystem::rename(path_, previous, error);  // there is none at first
-  std::filesystem::rename(temporary_, path_, error);
-  require(!error, "cannot write ", path_.string(), ": ", error.message());
-  out_.close();
+  file_.write(bytes_of(kEnd));
+  file_.write(bytes_of(records_));
+  file_.sync();
+  std::error_code none_at_first;
+  std::filesystem::rename(path_, previous, none_at_first);
+  file_.commit();
   sync_directory(path_.parent_path());
 }
 

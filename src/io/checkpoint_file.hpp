@@ -10,17 +10,17 @@
 #include <string>
 #include <string_view>
 
+#include "io/atomic_file.hpp"
+
 namespace fleet {
 
-/// Writes to `path`.tmp, which commit() puts under its name. One writer at a time: the cell's claim sees to that.
+/// Writes to a temporary file, which commit() puts under its name. One writer at a time: the cell's claim sees to that.
 class CheckpointWriter {
  public:
   /// Error if the file cannot be created.
   explicit CheckpointWriter(std::filesystem::path path);
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
-  /// Removes the temporary file unless it is committed.
-  ~CheckpointWriter();
 
   /// Error when the disk is full.
   void append(std::string_view record);
@@ -29,11 +29,8 @@ class CheckpointWriter {
   void commit(const std::filesystem::path& previous);
 
  private:
-  void put(const void* bytes, std::size_t size);
-
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  std::ofstream out_;
+  TemporaryFile file_;
   std::uint64_t records_ = 0;
 };
 

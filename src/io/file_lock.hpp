@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "io/descriptor.hpp"
+
 namespace fleet {
 
 class LockedFile {
@@ -13,7 +15,6 @@ class LockedFile {
   explicit LockedFile(const std::filesystem::path& path);
   LockedFile(const LockedFile&) = delete;
   LockedFile& operator=(const LockedFile&) = delete;
-  ~LockedFile();
 
   /// False if somebody else holds the byte. Error where the file system has no locks.
   [[nodiscard]] bool try_lock(std::int64_t byte) const;
@@ -23,14 +24,22 @@ class LockedFile {
   void share(std::int64_t byte) const;
   void unlock(std::int64_t byte) const;
 
-  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] int descriptor() const { return file_.number(); }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
   [[nodiscard]] bool set(std::int64_t byte, int command, short type) const;
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  Descriptor file_;
 };
+
+enum class WholeLock {
+  kTaken,     ///< ours until the file is closed
+  kInUse,     ///< somebody else has it
+  kNoneHere,  ///< the file system has no locks
+};
+/// Locks all of a file that is open for writing.
+[[nodiscard]] WholeLock lock_whole(const Descriptor& file);
 
 }  // namespace fleet

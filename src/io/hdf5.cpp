@@ -336,23 +336,20 @@ void Table::append(const Table& other) {
   }
 }
 
-Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
+Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not pages on standard error
   errno = 0;
-  std::ofstream probe(temporary_, std::ios::binary);  // a place that cannot be written is found before the work
-  require(probe.is_open(), "cannot create ", temporary_.string(), system_reason());
-  // In memory until commit(): the library reports a full disk too late to be heard, and crashes on its way out.
+  // In memory until commit(): the library reports a full disk too late to be heard, and crashes on its way out. The
+  // temporary file is there all the same: a place that cannot be written is found before the work.
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
   H5Pset_fapl_core(access, 1U << 20U, 0);
-  file_ = H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  require(file_ >= 0, "cannot create ", temporary_.string(), system_reason());
+  const std::string name = temporary_.path().string() + " in memory";  // of no file, which the library would lock
+  file_ = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  require(file_ >= 0, "cannot create ", path_.string(), system_reason());
 }
 
 Hdf5Writer::~Hdf5Writer() {
-  if (file_ < 0) return;
-  H5Fclose(file_);
-  std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
+  if (file_ >= 0) H5Fclose(file_);
 }
 
 void Hdf5Writer::write_table(const std::string& name, const Table& table) {
@@ -444,10 +441,11 @@ void Hdf5Writer::commit() {
   std::string image(static_cast<std::size_t>(std::max<ssize_t>(size, 0)), '\0');
   check(H5Fget_file_image(file_, image.data(), image.size()) == size && size > 0 ? 0 : -1, "close " + path_.string());
   H5Fclose(std::exchange(file_, -1));
-  std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
   image += seal_of(checksum_of(image));
-  write_file_atomically(path_, image);
+  temporary_.write(image);
+  temporary_.sync();
+  temporary_.commit();
+  sync_directory(path_.parent_path());
 }
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_(path) {

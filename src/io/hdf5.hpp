@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "io/atomic_file.hpp"
+
 namespace fleet {
 
 /// Named columns of equal length.
@@ -70,7 +72,7 @@ class Hdf5Writer {
   void write_number(const std::string& object, const std::string& name, T value);
 
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  TemporaryFile temporary_;
   std::int64_t file_ = -1;
 };
 
