@@ -97,6 +97,19 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   }
 }
 
+/// ConfigError unless the merged model may take this place, which is that of none of the models.
+void check_merged(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models,
+                  const Comm& world) {
+  if (!world.is_root()) return;
+  require_replaceable(output, kModelFile);
+  for (const std::filesystem::path& model : models) {
+    std::error_code absent;
+    if (std::filesystem::equivalent(output, model, absent)) {
+      throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
+    }
+  }
+}
+
 int merge_on(const Comm& world, const Arguments& arguments, const po::variables_map& values) {
   set_threads(1);  // as in a sweep, to the last bit
   std::vector<std::filesystem::path> paths;
@@ -105,6 +118,7 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
   world.together([&] {
     paths = models_of(values);
     if (!values.contains("output")) throw ConfigError("say where the merged model is to go: -o C.h5");
+    check_merged(values["output"].as<std::string>(), paths, world);
     overrides = overrides_of(values);
     method = choose_method(values, overrides);
     check_keys(overrides, paths.front(), method.settings);
@@ -175,7 +189,7 @@ void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::v
   record.rounds.push_back({.round = 1, .epoch = fleet.model(0).epoch, .measurements = std::move(measured)});
   provenance["started"] = provenance["finished"] = utc_time();
   std::filesystem::create_directories(path.parent_path());
-  write_cell_file(path, "barrier", to_text(cell.settings), record, provenance);
+  write_cell_file(path, kBarrier, to_text(cell.settings), record, provenance);
 }
 
 /// Has the analysis package draw `results`, where it is installed; else says how to.
@@ -185,6 +199,7 @@ void draw(const std::filesystem::path& results) {
     const Outcome drawing = fleet::run({{program, "figures", results.string(), "-o", directory}});
     if (!drawing.started) continue;
     std::cout << drawing.said;
+    std::cerr << drawing.complaints;
     if (drawing.succeeded) return;
     break;
   }
@@ -197,7 +212,9 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
   Settings overrides;
   std::vector<PairAlignment> alignments{PairAlignment::kNone};
   const int points = values["points"].as<int>();
+  const std::filesystem::path results = std::filesystem::path(values["output"].as<std::string>()) / "barrier.h5";
   world.together([&] {
+    if (world.is_root()) require_replaceable(results, kBarrierResults);
     paths = models_of(values);
     overrides = overrides_of(values);
     check_keys(overrides, paths.front(), {});
@@ -215,7 +232,6 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
   const MergeInput input = fleet.input();
   const Judge judge(*workload, input, world);
   const std::vector<Measurement> measured = pairwise_barriers(input, alignments, {}, points, judge, world);
-  const std::filesystem::path results = std::filesystem::path(values["output"].as<std::string>()) / "barrier.h5";
   Provenance provenance = provenance_of("barrier", arguments, world);
   print_barriers("barrier", "the worst value between two models, against the mean of those at both", fleet, measured);
   print_barriers("barrier above line", "against the straight line between both", fleet, measured);

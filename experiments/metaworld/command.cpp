@@ -229,14 +229,17 @@ int demos(const Arguments& arguments) {
     EnvironmentPool environments(assets_of(*values));
     const std::string path = (*values)["output"].as<std::string>();
     world.together([&] {  // what is missing is found before the work
-      if (world.is_root()) Hdf5Writer{path};
+      if (world.is_root()) {
+        require_replaceable(path, kDemonstrationsFile);
+        Hdf5Writer{path};
+      }
       environments.prepare(tasks);
     });
     require_same(world, "scenes", identity_of(environments));
     DemonstrationSet set{.episodes = record_demonstrations(tasks, recording, environments, world),
                          .provenance = {{"dataset_id", cat("metaworld/", names, "/expert-v0")},
                                         {"engine", engine_version()},
-                                        {"generator", "fleet metaworld demos"},
+                                        {"generator", kGenerator},
                                         {"noise", cat(recording.noise)},
                                         {"scenes", digest_of_scenes(environments.assets())},
                                         {"seed", cat(recording.seed)},

@@ -86,6 +86,15 @@ void write_demonstrations(const std::filesystem::path& path, const Demonstration
   file.commit();
 }
 
+bool is_own_demonstrations(const std::filesystem::path& file) {
+  try {
+    const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
+    return reader.has_attribute("/", "generator") && reader.read_text_attribute("/", "generator") == kGenerator;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
   const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
   DemonstrationSet set;

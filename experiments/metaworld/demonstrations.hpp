@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "io/replaceable.hpp"
+
 namespace fleet::metaworld {
 
 /// An expert's episode: ends when the task is done, or is cut short after the last step.
@@ -34,6 +36,11 @@ struct DemonstrationSet {
 
 /// Error if the file cannot be written; it appears complete or not at all.
 void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set);
+
+/// Whether `fleet metaworld demos` has written the file, also if other programs have opened it for writing since.
+[[nodiscard]] bool is_own_demonstrations(const std::filesystem::path& file);
+inline constexpr const char* kGenerator = "fleet metaworld demos";
+inline constexpr FileKind kDemonstrationsFile{"file of demonstrations", is_own_demonstrations};
 
 /// Of any program's. Error naming file and episode for what is missing, cut short, of another shape or not finite.
 [[nodiscard]] DemonstrationSet read_demonstrations(const std::filesystem::path& path);

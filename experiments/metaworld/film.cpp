@@ -1,16 +1,44 @@
 #include "metaworld/film.hpp"
 
 #include <png.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
+#include "io/atomic_file.hpp"
+#include "io/replaceable.hpp"
 
 namespace fleet::metaworld {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kMaker = "fleet metaworld rollout";
+
+/// Four bytes, the most significant first, as PNG has its numbers.
+std::string big_endian(std::uint32_t number) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>((number >> shift) & 0xffU);
+  return bytes;
+}
+
+/// The part of a picture, before its end, that says who made it.
+std::string signature() {
+  const std::string content = cat("tEXtSoftware", '\0', kMaker);
+  const auto checksum = crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size());  // NOLINT
+  return big_endian(static_cast<std::uint32_t>(content.size() - 4)) + content +
+         big_endian(static_cast<std::uint32_t>(checksum));
+}
+
+constexpr std::size_t kEndLength = 12;  // of a picture's last part, which is always the same
 
 void write_png(const fs::path& path, const Picture& picture) {
   png_image image{};
@@ -18,14 +46,61 @@ void write_png(const fs::path& path, const Picture& picture) {
   image.format = PNG_FORMAT_RGB;
   image.width = static_cast<png_uint_32>(picture.width);
   image.height = static_cast<png_uint_32>(picture.height);
-  const int written = png_image_write_to_file(&image, path.c_str(), 0, picture.rgb.data(), 0, nullptr);
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string bytes(size, '\0');
+  const int written = png_image_write_to_memory(&image, bytes.data(), &size, 0, picture.rgb.data(), 0, nullptr);
   require(written != 0, "cannot write ", path.string(), ": ", image.message);
+  bytes.resize(size);
+  replace_file(path, bytes.insert(size - kEndLength, signature()));
+}
+
+bool is_own_picture(const fs::path& file) {
+  const std::string ours = signature();
+  std::ifstream in(file, std::ios::binary);
+  in.seekg(-static_cast<std::streamoff>(ours.size() + kEndLength), std::ios::end);
+  std::string found(ours.size(), '\0');
+  in.read(found.data(), static_cast<std::streamsize>(found.size()));
+  return in.good() && found == ours;
+}
+
+/// ffmpeg writes the maker as it is among what it says of a film.
+bool is_own_film(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string window;  // the last block, and as much of the one before as the maker may have begun in
+  std::string block(std::size_t{1} << 20U, '\0');
+  while (in) {
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    window.append(block, 0, static_cast<std::size_t>(in.gcount()));
+    if (window.find(kMaker) != std::string::npos) return true;
+    window.erase(0, window.size() - std::min(window.size(), kMaker.size()));
+  }
+  return false;
 }
 
 std::string name_of(int picture) {
   std::array<char, 32> name{};
   std::snprintf(name.data(), name.size(), "%06d.png", picture);
   return name.data();
+}
+
+bool is_numbered(const std::string& name) {
+  const std::string number = name.substr(0, name.size() - std::min<std::size_t>(name.size(), 4));
+  return number.size() >= 6 && number.find_first_not_of("0123456789") == std::string::npos && name.ends_with(".png");
+}
+
+/// ConfigError unless the folder is to be made, is empty, or holds numbered pictures of this program alone.
+void require_own_pictures(const fs::path& folder) {
+  remove_temporaries(folder, is_numbered);
+  std::vector<std::string> others;
+  std::error_code failure;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, failure)) {
+    const std::string name = entry.path().filename().string();
+    const bool plain = fs::is_regular_file(entry.symlink_status(failure));
+    if (!is_numbered(name) || !plain || !is_own_picture(entry.path())) others.push_back(name);
+  }
+  if (others.empty()) return;
+  throw ConfigError(cat(folder.string(), " holds other files than pictures of this program: ", some_of(others),
+                        "; pictures go to a folder of their own"));
 }
 
 }  // namespace
@@ -36,6 +111,11 @@ Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
     if (path_.extension() == other) throw ConfigError(cat(path_.string(), ": a film's name ends in .mp4"));
   }
   const bool film = path_.extension() == ".mp4";
+  if (film) {
+    require_replaceable(path_, {"film", is_own_film});
+  } else {
+    require_own_pictures(path_);
+  }
   std::error_code failure;
   const fs::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   fs::create_directories(film ? parent : path_, failure);
@@ -43,7 +123,7 @@ Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
   if (!film) return;
   require(run({{"ffmpeg", "-version"}}).succeeded, path_.string(),
           ": a film needs ffmpeg, which is not installed; name a folder instead for PNG pictures");
-  scratch_ = std::make_unique<Scratch>(parent);
+  scratch_ = std::make_unique<ScratchDirectory>(parent);
   folder_ = scratch_->path();
 }
 
@@ -52,11 +132,18 @@ void Film::add(const Picture& picture) {
 }
 
 void Film::finish() {
-  for (int next = pictures_; fs::remove(folder_ / name_of(next));) ++next;  // of an earlier, longer film
-  if (!scratch_) return;
-  const Outcome outcome = run({{"ffmpeg", "-y", "-loglevel", "error", "-framerate", std::to_string(kPicturesPerSecond),
-                                "-i", (folder_ / "%06d.png").string(), "-pix_fmt", "yuv420p", path_.string()}});
-  require(outcome.succeeded, "ffmpeg cannot make ", path_.string(), ": ", one_line(outcome.said));
+  if (!scratch_) {
+    for (int next = pictures_; fs::remove(folder_ / name_of(next));) ++next;  // of an earlier, longer film
+    return;
+  }
+  const fs::path film = folder_ / "film.mp4";
+  const Outcome outcome = run(
+      {{"ffmpeg", "-loglevel", "error", "-framerate", std::to_string(kPicturesPerSecond), "-i",
+        (folder_ / "%06d.png").string(), "-pix_fmt", "yuv420p", "-metadata", cat("comment=", kMaker), film.string()}});
+  require(outcome.succeeded, "ffmpeg cannot make ", path_.string(), ": ", outcome.reason());
+  std::error_code failure;
+  fs::rename(film, path_, failure);
+  require(!failure, "cannot write ", path_.string(), ": ", failure.message());
 }
 
 }  // namespace fleet::metaworld

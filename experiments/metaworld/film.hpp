@@ -13,8 +13,8 @@ class Film {
  public:
   static constexpr int kPicturesPerSecond = 40;
 
-  /// A folder, or a film if the name ends in .mp4. Error if it cannot be made, or if ffmpeg is needed and not
-  /// installed.
+  /// A folder, or a film if the name ends in .mp4. ConfigError if there is a film, or anything in the folder, that this
+  /// program has not made. Error if it cannot be made, or if ffmpeg is needed and not installed.
   explicit Film(std::filesystem::path path);
 
   void add(const Picture& picture);
@@ -24,7 +24,7 @@ class Film {
 
  private:
   std::filesystem::path path_;
-  std::unique_ptr<Scratch> scratch_;  // of a film
+  std::unique_ptr<ScratchDirectory> scratch_;  // of a film
   std::filesystem::path folder_;
   int pictures_ = 0;
 };

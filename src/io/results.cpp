@@ -274,7 +274,28 @@ void fill_columns(std::span<const std::filesystem::path> files, const std::vecto
   }
 }
 
+/// Whether the file has the tables of results, and `is_kind` holds.
+template <class Check>
+bool is_results(const std::filesystem::path& file, Check is_kind) {
+  try {
+    const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
+    return reader.has_attribute("/", "schema_version") &&
+           std::all_of(kTables.begin(), kTables.end(), [&](const char* name) { return reader.has(name); }) &&
+           is_kind(reader);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool is_joined_results(const std::filesystem::path& file) {
+  return is_results(file, [](const Hdf5Reader& reader) { return !reader.has_attribute(kCells, kSettings); });
+}
+
+bool is_barrier_results(const std::filesystem::path& file) {
+  return is_results(file, [](const Hdf5Reader& reader) { return reader.read_text_attribute("/", "name") == kBarrier; });
+}
 
 void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
                      const CellRecord& cell, const Provenance& provenance) {

@@ -14,6 +14,7 @@
 
 #include "base/settings.hpp"
 #include "io/hdf5.hpp"
+#include "io/replaceable.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
@@ -43,6 +44,14 @@ struct CellRecord {
 /// Writes a cell's file, complete or not at all. Error if it cannot be written.
 void write_cell_file(const std::filesystem::path& path, const std::string& sweep_name, const std::string& config,
                      const CellRecord& cell, const Provenance& provenance);
+
+/// Files of joined cells, and cells' own files of the sweep "barrier", as `fleet barrier` writes them. Other programs
+/// may have opened them for writing since.
+[[nodiscard]] bool is_joined_results(const std::filesystem::path& file);
+[[nodiscard]] bool is_barrier_results(const std::filesystem::path& file);
+inline constexpr FileKind kJoinedResults{"file of a sweep's results", is_joined_results};
+inline constexpr const char* kBarrier = "barrier";
+inline constexpr FileKind kBarrierResults{"file of barriers", is_barrier_results};
 
 /// Joins cell files of the sweep with configuration `config` and these axes, in the order given, into one. Columns that
 /// some of the cells lack, as they were run before the sweep had these axes, are filled from their settings. Error

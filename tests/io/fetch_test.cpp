@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "io/subprocess.hpp"
 
 namespace fleet {
 namespace {
@@ -154,7 +155,7 @@ TEST_F(FetchTest, fetches_only_what_is_missing) {
   EXPECT_EQ(names(), (std::vector{kImages, kLabels + ".gz"}));
 }
 
-TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name) {
+TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name_and_keeps_it_beside) {
   const std::vector<std::string> spellings = {kImages, kImages + ".gz", "train-images.idx3-ubyte"};
   for (const std::string& name : spellings) {
     fs::remove_all(home_);
@@ -162,10 +163,67 @@ TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name) {
     write(home_ / kLabels, "hello");
     dataset_.sources = {good_mirror()};
     fetch();
-    EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels})) << name;
-    expect_says(log_.str(), {(home_ / name).string() + " is damaged: "});
+    std::vector<std::string> expected{kImages + ".gz", kLabels, name + ".replaced"};
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(names(), expected);
+    EXPECT_EQ(slurp(home_ / (name + ".replaced")), "abd");
+    expect_says(log_.str(), {(home_ / name).string() + " is damaged: ",
+                             (home_ / name).string() + " is kept as " + (home_ / name).string() + ".replaced"});
   }
   expect_says(log_.str(), {"its SHA-256 is a52d159f", "expected ba7816bf", "not in gzip format"});
+}
+
+TEST_F(FetchTest, loses_no_file_of_any_spelling_however_often_it_is_called) {
+  for (const std::string bytes : {"one", "two"}) {
+    write(home_ / kImages, bytes);
+    write(home_ / (kImages + ".gz"), "zipped " + bytes);
+    dataset_.sources = {good_mirror()};
+    fetch();
+  }
+  EXPECT_EQ(slurp(home_ / (kImages + ".replaced")), "one");
+  EXPECT_EQ(slurp(home_ / (kImages + ".replaced-2")), "two");
+  EXPECT_EQ(slurp(home_ / (kImages + ".gz.replaced")), "zipped one");
+  EXPECT_EQ(slurp(home_ / (kImages + ".gz.replaced-2")), "zipped two");
+}
+
+TEST_F(FetchTest, no_setting_of_the_environment_makes_a_whole_file_damaged) {
+  const Environment gzip("GZIP", "-9");
+  const Environment posix("POSIXLY_CORRECT", "1");
+  const Environment tar("TAR_OPTIONS", "--no-such-option");
+  write(root_ / "package/data" / kLabels, "hello");
+  const std::string script = "TAR_OPTIONS= tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
+  const Environment path("PATH", with_program("npm", script));
+  write_gzip(home_ / (kImages + ".gz"), "abc");
+  dataset_.sources = {{kNpmPackage, "toys", "package/data"}};
+  fetch();
+  EXPECT_EQ(names(), (std::vector{kImages + ".gz", kLabels}));
+  EXPECT_EQ(log_.str().find("damaged"), std::string::npos) << log_.str();
+}
+
+TEST_F(FetchTest, what_programs_complain_of_is_no_part_of_a_digest) {
+  const Environment path("PATH", with_program("gzip",
+                                              "echo 'gzip: warning: out of fashion' >&2\n"
+                                              "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\""));
+  write(home_ / kImages, "abc");
+  write_gzip(home_ / (kLabels + ".gz"), "hello");
+  dataset_.sources = {};
+  fetch();
+  expect_says(log_.str(), {"already there"});
+}
+
+TEST_F(FetchTest, what_a_killed_process_has_left_is_removed_and_what_others_use_is_not) {
+  write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
+  write(home_ / ".fleet-scratch-AbCdEf/half.gz", "half");
+  write(home_ / ".fleet-scratch-mine/half.gz", "mine");
+  write(home_ / ".fetch-AbCdEf", "mine");
+  const ScratchDirectory in_use(home_);
+  dataset_.sources = {good_mirror()};
+  fetch();
+  EXPECT_TRUE(fs::exists(in_use.path()));
+  EXPECT_FALSE(fs::exists(home_ / ".fleet-scratch-AbCdEf"));
+  EXPECT_TRUE(fs::exists(home_ / ".fleet-scratch-mine/half.gz"));
+  EXPECT_TRUE(fs::exists(home_ / ".fetch-AbCdEf"));
+  EXPECT_EQ(names().size(), 5U);
 }
 
 TEST_F(FetchTest, keeps_a_damaged_file_until_there_is_a_good_one) {

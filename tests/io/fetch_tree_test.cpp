@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -20,6 +21,11 @@ void write(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 /// A tree of two files, and a python3 whose pip "downloads" whatever lies in package/.
 class FetchTreeTest : public testing::Test {
  protected:
@@ -33,6 +39,7 @@ class FetchTreeTest : public testing::Test {
     tree_ = {.name = "toys",
              .package = "toys==1.0",
              .folder = "toys/assets",
+             .entries = {"a.xml", "meshes"},
              .sha256 = tree_digest(root_ / "package/toys/assets")};
     path_ = std::getenv("PATH");
     // "-m pip download ... --dest DIR PACKAGE" leaves a wheel, "-m zipfile --extract WHEEL DIR" unpacks it.
@@ -80,21 +87,51 @@ TEST_F(FetchTreeTest, runs_nothing_when_all_is_there) {
   EXPECT_NE(log_.str().find("already there"), std::string::npos) << log_.str();
 }
 
-TEST_F(FetchTreeTest, replaces_a_damaged_tree) {
+TEST_F(FetchTreeTest, replaces_a_damaged_tree_and_keeps_it_beside) {
   fetch();
   write(home_ / "a.xml", "abd");
-  write(home_ / "extra.xml", "");
+  write(home_ / "meshes/mine.stl", "mine");
   fetch();
   EXPECT_EQ(tree_digest(home_), tree_.sha256);
-  EXPECT_FALSE(fs::exists(home_ / "extra.xml"));
+  EXPECT_FALSE(fs::exists(home_ / "meshes/mine.stl"));
+  EXPECT_EQ(slurp(home_.string() + ".replaced/a.xml"), "abd");
+  EXPECT_EQ(slurp(home_.string() + ".replaced/meshes/mine.stl"), "mine");
+  EXPECT_NE(log_.str().find("kept as " + home_.string() + ".replaced\n"), std::string::npos) << log_.str();
+}
+
+TEST_F(FetchTreeTest, fills_an_empty_directory_also_one_that_a_link_leads_to) {
+  fs::create_directories(home_.parent_path());
+  fs::create_directories(root_ / "large disk");
+  fs::create_directory_symlink(root_ / "large disk", home_);
+  fetch();
+  EXPECT_TRUE(fs::is_symlink(home_));
+  EXPECT_EQ(tree_digest(root_ / "large disk"), tree_.sha256);
+}
+
+TEST_F(FetchTreeTest, refuses_a_directory_that_is_no_copy_before_it_reaches_for_anything) {
+  set_python("touch '" + (root_ / "reached").string() + "'");
+  for (const char* name : {"demos.h5", "mnist/train", "a.xml.bak"}) {
+    fs::remove_all(home_);
+    write(home_ / "a.xml", "abd");
+    write(home_ / name, "mine");
+    EXPECT_THROW(fetch(), ConfigError);
+    EXPECT_NE(failure().find(home_.string() + " is no copy of toys, as it holds "), std::string::npos) << failure();
+    EXPECT_EQ(slurp(home_ / name), "mine");
+    EXPECT_EQ(slurp(home_ / "a.xml"), "abd");
+  }
+  fs::remove_all(home_);
+  write(home_, "mine");
+  EXPECT_THROW(fetch(), ConfigError);
+  EXPECT_EQ(slurp(home_), "mine");
+  EXPECT_FALSE(fs::exists(root_ / "reached"));
 }
 
 TEST_F(FetchTreeTest, keeps_what_is_there_when_the_package_is_wrong) {
-  write(home_ / "mine.xml", "mine");
+  write(home_ / "meshes/mine.xml", "mine");
   write(root_ / "package/toys/assets/a.xml", "not the one");
   const std::string message = failure();
   EXPECT_NE(message.find("expected " + tree_.sha256), std::string::npos) << message;
-  EXPECT_TRUE(fs::exists(home_ / "mine.xml"));
+  EXPECT_TRUE(fs::exists(home_ / "meshes/mine.xml"));
 }
 
 TEST_F(FetchTreeTest, says_why_there_is_no_package_and_what_to_do) {
