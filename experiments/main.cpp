@@ -79,6 +79,8 @@ int plan(const Arguments& arguments) {
 RunRequest read_request(const po::variables_map& values) {
   RunRequest request;
   request.accept_changes = values.contains("accept-changes");
+  request.into_existing = values.contains("into-existing");
+  request.collect = !values.contains("no-collect");
   const std::string rerun = values["rerun"].as<std::string>();
   if (rerun == "failed")
     request.rerun = RunRequest::Rerun::kFailed;
@@ -98,7 +100,7 @@ RunRequest read_request(const po::variables_map& values) {
 int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
   const SweepDirectory directory(sweep.run.output);
   if (collect && !directory.cell_files().empty()) {
-    const std::filesystem::path joined = directory.path().string() + ".h5";
+    const std::filesystem::path joined = directory.joined_file();
     directory.collect(joined);
     std::cout << '\n';
     print_summary(std::cout, joined);
@@ -166,7 +168,7 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
     const RunSummary summary = run_sweep(sweep, worlds, request, world);
     int code = 0;
     world.together([&] {
-      if (world.is_root()) code = report(sweep, summary, !values.contains("no-collect"));
+      if (world.is_root()) code = report(sweep, summary, request.collect);
     });
     return static_cast<int>(world.max(code));
   } catch (const Interrupted&) {
@@ -186,6 +188,7 @@ int run(const Arguments& arguments) {
   options.add_options()("rerun", po::value<std::string>()->default_value("none"),
                         "which finished cells to run again: none, failed or all");
   options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
+  options.add_options()("into-existing", "write beside files of others in a directory that holds no sweep yet");
   options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
   return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
@@ -262,10 +265,13 @@ int collect(const Arguments& arguments) {
   const auto values = parse(arguments, options, "DIR", "fleet collect DIR [-o FILE]");
   if (!values) return 0;
   const std::string path = without_trailing_slash((*values)["DIR"].as<std::string>());
-  const std::string output = values->contains("output") ? (*values)["output"].as<std::string>() : path + ".h5";
-  SweepDirectory(path).collect(output);
+  const SweepDirectory directory(path);
+  const std::filesystem::path output = values->contains("output")
+                                           ? std::filesystem::path((*values)["output"].as<std::string>())
+                                           : directory.joined_file();
+  directory.collect(output);
   print_summary(std::cout, output);
-  std::cout << "\nresults: " << output << '\n';
+  std::cout << "\nresults: " << output.string() << '\n';
   return 0;
 }
 

@@ -74,6 +74,9 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   out << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
   out << "cells     " << sweep.cells.size() << " (" << done << " done"
       << (sweep.left_out > 0 ? cat("; ", sweep.left_out, " left out") : "") << ")\n";
+  if (const std::string obstacle = directory.obstacle({.collect = true}); !obstacle.empty()) {
+    out << "refused   " << obstacle << '\n';
+  }
   if (const std::string changes = directory.changes(sweep); !changes.empty()) {
     out << "changes   " << sweep.run.output
         << " holds a sweep of another configuration; to run this one there takes --accept-changes:" << changes << '\n';

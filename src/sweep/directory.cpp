@@ -1,5 +1,6 @@
 #include "sweep/directory.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,9 +16,11 @@
 #include "base/process.hpp"
 #include "io/atomic_file.hpp"
 #include "io/hdf5.hpp"
+#include "io/replaceable.hpp"
 #include "io/results.hpp"
 #include "io/toml.hpp"
 #include "sweep/claims.hpp"
+#include "sweep/directory_files.hpp"
 
 namespace fleet {
 namespace {
@@ -57,19 +60,26 @@ std::string SweepDirectory::changes(const Sweep& sweep) const {
   return before == sweep.config ? "" : difference(before, sweep.config);
 }
 
-std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, bool accept_changes) const {
+std::string SweepDirectory::obstacle(const Preparation& allowed) const {
+  const std::string reason = why_not_for_a_sweep(path_, allowed.into_existing);
+  if (!reason.empty() || !allowed.collect) return reason;
+  return why_not_replaceable(joined_file(), kJoinedResults);
+}
+
+std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, const Preparation& allowed) const {
+  if (const std::string reason = obstacle(allowed); !reason.empty()) throw ConfigError(reason);
   std::error_code error;
   std::filesystem::create_directories(path_ / "cells", error);
   require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
   auto lock = std::make_unique<LockedFile>(path_ / "cells.lock");
   lock->lock(0);  // jobs that start together prepare one after another
-  const std::string changed = accept_changes ? "" : changes(sweep);
+  const std::string changed = allowed.accept_changes ? "" : changes(sweep);
   if (!changed.empty()) {
     throw ConfigError(cat(path_.string(), " holds a sweep of another configuration:", changed,
                           "\nGive this one a directory of its own (--output DIR), or keep the cells that are the same "
                           "in both and run the others here (--accept-changes)."));
   }
-  if (lock->try_lock(kPresenceByte)) remove_leftovers();
+  if (lock->try_lock(kPresenceByte)) remove_leftovers(path_, allowed.keep_checkpoints);
   lock->share(kPresenceByte);
   std::string list;
   for (const Cell& cell : sweep.cells) list += cat(cell.id, '\t', cell.label(), '\n');
@@ -79,19 +89,8 @@ std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, bo
   return lock;
 }
 
-void SweepDirectory::remove_leftovers() const {
-  std::vector<std::filesystem::path> leftovers;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-    const std::filesystem::path& file = entry.path();
-    const bool queue = file.parent_path() == path_ && file.filename().string().starts_with("queue.");
-    if (entry.is_regular_file() && (queue || file.extension() == ".tmp")) leftovers.push_back(file);
-  }
-  std::error_code ignored;
-  for (const std::filesystem::path& file : leftovers) std::filesystem::remove(file, ignored);
-}
-
 std::filesystem::path SweepDirectory::new_queue_file() const {
-  std::string pattern = path_ / "queue.XXXXXX";
+  std::string pattern = path_ / kQueuePattern;
   errno = 0;
   const int file = ::mkstemp(pattern.data());
   require(file >= 0, "cannot create ", pattern, system_reason());
@@ -176,17 +175,19 @@ constexpr std::array kRunColumns = {"started",   "finished", "ended",       "ran
 void SweepDirectory::note_run(const std::string& started, int ranks, int groups, const RunSummary& summary,
                               bool interrupted) const {
   const std::filesystem::path path = path_ / "runs.tsv";
+  const Descriptor file = open_own_file(path, O_WRONLY | O_APPEND | O_CREAT);
   std::ostringstream text;
-  if (!std::filesystem::exists(path)) {
+  if (std::filesystem::file_size(path) == 0) {
     for (const char* column : kRunColumns) text << column << (column == kRunColumns.back() ? '\n' : '\t');
   }
   text << std::fixed << std::setprecision(3) << started << '\t' << utc_time() << '\t'
        << (interrupted ? "interrupted" : "done") << '\t' << ranks << '\t' << groups << '\t' << summary.ran << '\t'
        << summary.failed << '\t' << summary.busy_seconds << '\t' << summary.allocated_seconds << '\t'
        << summary.efficiency() << '\n';
-  std::ofstream out(path, std::ios::app);  // one short write: lines of several jobs do not mix
-  out << text.str() << std::flush;
-  require(out.good(), "cannot write ", path.string());
+  const std::string line = text.str();
+  errno = 0;  // one short write: lines of several jobs do not mix
+  const ssize_t written = ::write(file.number(), line.data(), line.size());
+  require(written == static_cast<ssize_t>(line.size()), "cannot write ", path.string(), system_reason());
 }
 
 std::vector<std::pair<std::string, std::string>> SweepDirectory::last_run() const {
@@ -201,9 +202,14 @@ std::vector<std::pair<std::string, std::string>> SweepDirectory::last_run() cons
   return run.size() == kRunColumns.size() ? run : decltype(run){};
 }
 
+std::filesystem::path SweepDirectory::joined_file() const {
+  return fleet::joined_file(path_);
+}
+
 void SweepDirectory::collect(const std::filesystem::path& output) const {
   const std::vector<std::filesystem::path> files = cell_files();
   require(!files.empty(), path_.string(), " has no finished cells yet");
+  require_replaceable(output, kJoinedResults);
   const std::string config = read_text(path_ / "sweep.toml");
   join_cell_files(files, config, axis_keys(parse_toml(config, (path_ / "sweep.toml").string())), output);
 }

@@ -7,10 +7,13 @@
 //   cells/<id>.running      a cell under way: host, process, start, round; touched every round
 //   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
 //   models/<id>/*.h5        its saved models, where run.save_models asks for them
-//   queue.<run>             which cells a run has handed out, while it lasts
+//   queue.fleet-<run>       which cells a run has handed out, while it lasts
 //   cells.lock              locks of the cells that processes are working on, of who prepares the rest (byte 0), and of
-//                           all who work here (kPresenceByte), without whom queue.* and *.tmp are a dead job's
+//                           all who work here (kPresenceByte), without whom queues, markers and temporary files are a
+//                           dead job's
 //   runs.tsv                a line per run: what it did, and how well it used its ranks
+//
+// Whatever else lies there is somebody else's (sweep/directory_files.hpp).
 #pragma once
 
 #include <filesystem>
@@ -51,6 +54,14 @@ struct RunSummary {
   [[nodiscard]] double efficiency() const;
 };
 
+/// What a run may do with a directory that is there already.
+struct Preparation {
+  bool accept_changes = false;    ///< take it over from a sweep of another configuration
+  bool into_existing = false;     ///< write beside files of others
+  bool keep_checkpoints = false;  ///< also of cells that are done: they may be run again from there
+  bool collect = false;           ///< the cells are to be joined into joined_file(), which must be replaceable
+};
+
 class SweepDirectory {
  public:
   explicit SweepDirectory(std::filesystem::path path) : path_(std::move(path)) {}
@@ -58,10 +69,12 @@ class SweepDirectory {
   /// How the configuration of the sweep it holds differs from this one: lines marked - and +; empty where it does not,
   /// or holds none.
   [[nodiscard]] std::string changes(const Sweep& sweep) const;
-  /// Makes the directory ready for this sweep. Error, with the difference, if it holds a sweep of another configuration
-  /// and `accept_changes` is false; Error if it cannot be written. What dead jobs have left is removed if nobody else
-  /// is present; the caller is, as long as it keeps what is returned.
-  std::unique_ptr<const LockedFile> prepare(const Sweep& sweep, bool accept_changes) const;
+  /// Why a sweep cannot be run here, whatever its configuration; empty if it can.
+  [[nodiscard]] std::string obstacle(const Preparation& allowed) const;
+  /// Makes the directory ready for this sweep. ConfigError if there is an obstacle, and, with the difference, if it
+  /// holds a sweep of another configuration, unless that is `allowed`; Error if it cannot be written. What dead jobs
+  /// have left is removed if nobody else is present; the caller is, as long as it keeps what is returned.
+  std::unique_ptr<const LockedFile> prepare(const Sweep& sweep, const Preparation& allowed = {}) const;
 
   [[nodiscard]] std::filesystem::path done_file(const std::string& id) const { return cell(id, ".h5"); }
   [[nodiscard]] std::filesystem::path failed_file(const std::string& id) const { return cell(id, ".failed.h5"); }
@@ -82,7 +95,9 @@ class SweepDirectory {
   void note_run(const std::string& started, int ranks, int groups, const RunSummary& summary, bool interrupted) const;
   /// The last line of runs.tsv as column and value; empty where there is none.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> last_run() const;
-  /// Joins them into one file.
+  /// DIR.h5, beside the directory: where the cells are joined unless another place is named.
+  [[nodiscard]] std::filesystem::path joined_file() const;
+  /// Joins them into one file. ConfigError where there is one that is no such file of this program.
   void collect(const std::filesystem::path& output) const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -91,8 +106,6 @@ class SweepDirectory {
     return path_ / "cells" / (id + suffix);
   }
   [[nodiscard]] std::vector<CellStatus> planned() const;
-  /// Queues and files half written, which are of no use to anybody but those who wrote them.
-  void remove_leftovers() const;
 
   std::filesystem::path path_;
 };

@@ -51,7 +51,10 @@ std::vector<std::size_t> agree_on_cells(const Sweep& sweep, const SweepDirectory
   std::vector<double> message;
   run.together([&] {
     if (!run.is_root()) return;
-    presence = directory.prepare(sweep, request.accept_changes);
+    presence = directory.prepare(sweep, {.accept_changes = request.accept_changes,
+                                         .into_existing = request.into_existing,
+                                         .keep_checkpoints = request.rerun == RunRequest::Rerun::kAll,
+                                         .collect = request.collect});
     const std::vector<std::size_t> todo = cells_to_run(sweep, directory, request, summary);
     message = {static_cast<double>(summary.done_before), static_cast<double>(summary.failed_before)};
     message.insert(message.end(), todo.begin(), todo.end());

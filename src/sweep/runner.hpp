@@ -27,7 +27,9 @@ struct RunRequest {
   enum class Rerun { kNone, kFailed, kAll };
   Rerun rerun = Rerun::kNone;
   bool accept_changes = false;
-  int shard = 0;  ///< this job takes the cells whose index is `shard` modulo `shards`
+  bool into_existing = false;  ///< the sweep's directory may hold files of others
+  bool collect = false;        ///< the caller will join the cells: what must not be replaced stops the run
+  int shard = 0;               ///< this job takes the cells whose index is `shard` modulo `shards`
   int shards = 1;
   Provenance provenance;  ///< of the program and the command line
 };

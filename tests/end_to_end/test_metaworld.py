@@ -247,6 +247,46 @@ def test_pictures_show_something(tmp_path: Path) -> None:
     assert len(list((tmp_path / "frames").glob("*.png"))) == 4, "the first, and every second"
 
 
+def test_pictures_of_others_are_not_drawn_over(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    picture = frames / "000001.png"
+    drawing = ("rollout", "reach", "--episodes", "1", "--steps", "2", "--render")
+    for mine in (picture, frames / "notes.txt", frames / "1.png"):
+        mine.write_bytes(b"precious")
+        run = metaworld(*drawing, str(frames))
+        if "no off-screen OpenGL" in run.stderr:
+            pytest.skip(run.stderr)
+        assert run.returncode == 2
+        assert f"pictures of this program: {mine.name}" in run.stderr
+        assert [(path, path.read_bytes()) for path in frames.iterdir()] == [(mine, b"precious")]
+        mine.unlink()
+    half = frames / "000009.png.fleet-host.7.tmp"
+    half.write_bytes(b"half")
+    assert metaworld(*drawing, str(frames)).returncode == 0
+    assert not half.exists()
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"precious")
+    assert "film.mp4 is there already" in metaworld(*drawing, str(film)).stderr
+    assert film.read_bytes() == b"precious"
+
+
+def test_demonstrations_are_written_over_demonstrations_alone(tmp_path: Path) -> None:
+    path = tmp_path / "demos.h5"
+    record = ("demos", "--tasks", "reach", "--episodes", "1", "-o", str(path))
+    for _ in range(2):
+        assert metaworld(*record).returncode == 0
+    path.write_bytes(b"precious")
+    run = metaworld(*record)
+    assert run.returncode == 2
+    assert f"{path} is there already" in run.stderr
+    assert path.read_bytes() == b"precious"
+    h5py_demonstrations(path)
+    others = path.read_bytes()
+    assert metaworld(*record).returncode == 2
+    assert path.read_bytes() == others
+
+
 def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     command = [str(BINARY), "metaworld", "rollout", "reach", "--render", str(folder)]

@@ -246,10 +246,10 @@ def test_what_was_done_survives_a_kill(
     kept = cells.stamps()
     assert 1 <= len(kept) < 6
     expect_valid(cells)
-    (cells.directory / "cells" / f"{'0' * 16}.h5.1.tmp").write_bytes(b"half a file")
+    (cells.directory / "cells" / f"{'0' * 16}.h5.fleet-host.1.tmp").write_bytes(b"half a file")
     unfinished = set(cells.labels()) - {name.split(".")[0] for name in kept}
     half = sorted(unfinished)[0]
-    (cells.directory / "cells" / f"{half}.h5.1.tmp").write_bytes(b"half a file")
+    (cells.directory / "cells" / f"{half}.h5.fleet-host.1.tmp").write_bytes(b"half a file")
     status = fleet("status", "out").expect(0).out
     assert f"6 cells: {len(kept)} done, 0 failed" in status
     fleet("collect", "out").expect(0)

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
+#include "io/atomic_file.hpp"
 #include "io/results.hpp"
 #include "sweep/claims.hpp"
 
@@ -73,10 +77,10 @@ class SweepDirectoryTest : public testing::Test {
 
 TEST_F(SweepDirectoryTest, prepared_again_for_the_same_sweep_it_keeps_everything) {
   const Sweep sweep = plan(2, "seed = 0\n");
-  directory().prepare(sweep, false);
+  directory().prepare(sweep);
   finish("c0");
   const std::string before = slurp(directory().done_file("c0"));
-  directory().prepare(sweep, false);
+  directory().prepare(sweep);
   EXPECT_EQ(slurp(directory().done_file("c0")), before);
   EXPECT_EQ(slurp(directory().path() / "sweep.toml"), "seed = 0\n");
   EXPECT_EQ(directory().state("c0"), CellState::kDone);
@@ -84,7 +88,7 @@ TEST_F(SweepDirectoryTest, prepared_again_for_the_same_sweep_it_keeps_everything
 }
 
 TEST_F(SweepDirectoryTest, a_prepared_directory_holds_configuration_and_plan_and_nothing_else) {
-  directory().prepare(plan(2, "seed = 0\n"), false);
+  directory().prepare(plan(2, "seed = 0\n"));
   EXPECT_EQ(slurp(directory().path() / "sweep.toml"), "seed = 0\n");
   EXPECT_EQ(slurp(directory().path() / "cells.tsv"),
             "c0\tmerge.method=\"average\" seed=0\nc1\tmerge.method=\"average\" seed=1\n");
@@ -92,69 +96,302 @@ TEST_F(SweepDirectoryTest, a_prepared_directory_holds_configuration_and_plan_and
   EXPECT_EQ(std::distance(fs::directory_iterator(directory().path()), fs::directory_iterator()), 4);
 }
 
-/// Files of dead jobs, and of those that may yet be wanted.
+const std::string kId = "0123456789abcdef";
+const std::string kOther = "fedcba9876543210";
+
+/// Files of dead jobs, those that may yet be wanted, and those of others whose names are much like ours.
 class LeftoversTest : public SweepDirectoryTest {
  protected:
   void leave() const {
-    directory().prepare(plan(1, "seed = 0\n"), false);
-    fs::create_directories(directory().models("c0"));
-    for (const Texts& files : {gone_, kept_}) {
-      for (const std::string& name : files) std::ofstream(directory().path() / name, std::ios::app);
+    directory().prepare(plan(1, "seed = 0\n"));
+    const fs::path root = directory().path();
+    fs::create_directories(directory().models(kId));
+    for (const char* folder : {"cells-old", "cells/below", "models/mine", "queue.fleet-folder"}) {
+      fs::create_directories(root / folder);
+    }
+    finish(kId);
+    for (const Texts& files : {gone_, kept_, others_}) {
+      for (const std::string& name : files) std::ofstream(root / name, std::ios::app) << "x";
     }
   }
-  Texts left() const {
-    Texts names;
-    for (const auto& entry : fs::recursive_directory_iterator(directory().path())) {
-      if (entry.is_regular_file()) names.push_back(fs::relative(entry.path(), directory().path()));
+  /// All that lies in and beside the directory, by its name from there, with what is in it.
+  std::map<std::string, std::string> left() const {
+    std::map<std::string, std::string> files;
+    const fs::path beside = directory().path().parent_path();
+    for (const auto& entry : fs::recursive_directory_iterator(beside)) {
+      if (entry.is_regular_file()) {
+        files[entry.path().lexically_relative(directory().path()).string()] = slurp(entry.path());
+      }
     }
-    std::sort(names.begin(), names.end());
-    return names;
+    return files;
+  }
+  std::map<std::string, std::string> without_gone(std::map<std::string, std::string> files) const {
+    for (const std::string& name : gone_) EXPECT_EQ(files.erase(name), 1U) << name;
+    return files;
   }
 
-  const Texts gone_{"queue.AbCdEf", "sweep.toml.host.7.tmp", "cells/c0.h5.host.7.tmp", "cells/c0.checkpoint.host.7.tmp",
-                    "models/c0/merged.h5.host.7.tmp"};
-  const Texts kept_{"cells/c0.checkpoint", "cells/c0.checkpoint.old",
-                    "cells/c0.running",    "models/c0/merged.h5",
-                    "cells/queue.c0",      "cells.lock",
-                    "cells.tsv",           "runs.tsv",
-                    "sweep.toml"};
+  const Texts gone_{"queue.fleet-AbCdEf",
+                    "sweep.toml.fleet-host.7.tmp",
+                    "cells.tsv.fleet-host.example.org.7-2.tmp",
+                    "cells/" + kId + ".h5.fleet-host.7.tmp",
+                    "cells/" + kId + ".failed.h5.fleet-host.7.tmp",
+                    "cells/" + kId + ".checkpoint.fleet-host.7.tmp",
+                    "cells/" + kId + ".running.fleet-host.7.tmp",
+                    "cells/" + kId + ".h5." + host_name() + ".7.tmp",  // as earlier versions had them
+                    "cells/" + kId + ".checkpoint.tmp",
+                    "cells/" + kId + ".running",
+                    "cells/" + kId + ".checkpoint",
+                    "cells/" + kId + ".checkpoint.old",
+                    "cells/" + kOther + ".running",
+                    "models/" + kId + "/merged.h5.fleet-host.7.tmp",
+                    "models/" + kId + "/robot-12.h5.fleet-host.7.tmp",
+                    "../sweep.h5.fleet-host.7.tmp",
+                    "../sweep.h5." + host_name() + ".1.tmp"};
+  const Texts kept_{"cells/" + kOther + ".checkpoint", "cells/" + kOther + ".checkpoint.old",
+                    "models/" + kId + "/merged.h5", "runs.tsv"};
+  const Texts others_{"a.tmp",
+                      "queue.x",
+                      "queue.py",
+                      "queue.AbCdEf",
+                      "queue.fleet-AbCdEfG",
+                      "sweep.toml.bak",
+                      "sweep.toml.tmp",
+                      "sweep.toml.host.7.tmp",
+                      "notes.fleet-host.7.tmp",
+                      ".fleet-host.7.tmp",
+                      ".fleet-scratch-AbCdEf",
+                      "x.running",
+                      "runs.tsv.fleet-host.tmp",
+                      "cells.tsv.fleet-.7.tmp",
+                      "cells.tsv.fleet-host.7.tmp.bak",
+                      "cells.tsv.fleet-host.7-.tmp",
+                      "cells/queue.fleet-AbCdEf",
+                      "cells/x.running",
+                      "cells/" + kId + ".h5.host.7.tmp",
+                      "cells/" + kId + ".h5.tmp",
+                      "cells/" + kId + "0.running",
+                      "cells/below/" + kId + ".running",
+                      "cells/below/sweep.toml.fleet-host.7.tmp",
+                      "cells-old/" + kId + ".h5.fleet-host.7.tmp",
+                      "models/merged.h5.fleet-host.7.tmp",
+                      "models/mine/merged.h5.fleet-host.7.tmp",
+                      "models/" + kId + "/mine.h5.fleet-host.7.tmp",
+                      "queue.fleet-folder/draft.tmp",
+                      "../other.h5.fleet-host.7.tmp",
+                      "../sweep.h5.tmp",
+                      "../sweep.h5.old.1.tmp"};
 };
 
-TEST_F(LeftoversTest, are_swept_when_nobody_is_there) {
+TEST_F(LeftoversTest, are_swept_when_nobody_is_there_and_nothing_else_is_touched) {
   leave();
-  directory().prepare(plan(1, "seed = 0\n"), false);
-  Texts kept = kept_;
-  std::sort(kept.begin(), kept.end());
-  EXPECT_EQ(left(), kept);
+  const auto rest = without_gone(left());
+  directory().prepare(plan(1, "seed = 0\n"));
+  EXPECT_EQ(left(), rest);
+}
+
+TEST_F(LeftoversTest, a_checkpoint_of_a_done_cell_stays_where_done_cells_are_run_again) {
+  leave();
+  auto rest = left();
+  directory().prepare(plan(1, "seed = 0\n"), {.keep_checkpoints = true});
+  EXPECT_TRUE(fs::exists(directory().checkpoint_file(kId)));
+  EXPECT_TRUE(fs::exists(directory().checkpoint_file(kId).string() + ".old"));
+  EXPECT_FALSE(fs::exists(directory().running_file(kId)));
 }
 
 TEST_F(LeftoversTest, stay_as_long_as_anybody_is_there_who_may_have_written_them) {
   leave();
-  const Texts all = left();
-  auto another = directory().prepare(plan(1, "seed = 0\n"), false);
+  const auto all = left();
+  auto another = directory().prepare(plan(1, "seed = 0\n"));
   leave();
   {
     const CellClaims its_group(directory().path());
     another.reset();  // its first rank has ended, another works on
-    directory().prepare(plan(1, "seed = 0\n"), false);
-    EXPECT_EQ(left(), all);
+    directory().prepare(plan(1, "seed = 0\n"));
+    EXPECT_EQ(left().size(), all.size());
   }
-  const auto third = directory().prepare(plan(1, "seed = 0\n"), false);
+  const auto third = directory().prepare(plan(1, "seed = 0\n"));
   EXPECT_LT(left().size(), all.size());
   leave();
-  directory().prepare(plan(1, "seed = 0\n"), false);
-  EXPECT_EQ(left(), all) << "he who has swept is there himself";
+  directory().prepare(plan(1, "seed = 0\n"));
+  EXPECT_EQ(left().size(), all.size()) << "he who has swept is there himself";
+}
+
+TEST_F(LeftoversTest, a_joined_file_that_is_being_written_is_none) {
+  leave();
+  const TemporaryFile writing(directory().joined_file());
+  directory().prepare(plan(1, "seed = 0\n"));
+  EXPECT_TRUE(fs::exists(writing.path()));
 }
 
 TEST_F(LeftoversTest, are_not_touched_by_who_is_refused) {
   leave();
-  const Texts all = left();
-  EXPECT_THROW((void)directory().prepare(plan(1, "seed = 1\n"), false), ConfigError);
+  const auto all = left();
+  EXPECT_THROW((void)directory().prepare(plan(1, "seed = 1\n")), ConfigError);
   EXPECT_EQ(left(), all);
 }
 
+TEST_F(LeftoversTest, a_link_by_the_name_of_one_leads_nowhere) {
+  leave();
+  const fs::path precious = scratch_ / "precious";
+  std::ofstream(precious) << "precious";
+  const fs::path queue = directory().path() / "queue.fleet-QqQqQq";
+  const fs::path half = directory().path() / "cells.tsv.fleet-host.9.tmp";
+  for (const fs::path& link : {queue, half}) fs::create_symlink(precious, link);
+  directory().prepare(plan(1, "seed = 0\n"));
+  EXPECT_EQ(slurp(precious), "precious");
+  for (const fs::path& link : {queue, half}) EXPECT_TRUE(fs::is_symlink(link)) << link;
+}
+
+/// A directory that holds somebody's files.
+class OccupiedTest : public SweepDirectoryTest {
+ protected:
+  void occupy(const Texts& names) const {
+    for (const std::string& name : names) {
+      const fs::path file = directory().path() / name;
+      fs::create_directories(file.parent_path());
+      std::ofstream(file) << "precious";
+    }
+  }
+  std::string refusal(const Preparation& allowed = {}) const {
+    return complaint([&] { directory().prepare(plan(1, "seed = 0\n"), allowed); });
+  }
+  Texts names() const {
+    Texts found;
+    for (const auto& entry : fs::recursive_directory_iterator(directory().path())) {
+      found.push_back(entry.path().lexically_relative(directory().path()).string());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+};
+
+TEST_F(OccupiedTest, is_refused_by_the_names_of_what_lies_there_and_stays_as_it_is) {
+  occupy({"draft.tmp", "notes/table.tmp", "queue.txt", "small.toml", "line\nbreak"});
+  const Texts before = names();
+  EXPECT_THROW(directory().prepare(plan(1, "")), ConfigError);
+  const std::string message = refusal();
+  for (const std::string& part :
+       {directory().path().string() +
+            " is not empty and holds no sweep: there is draft.tmp, line?break, notes and 2 more",
+        std::string("--output"), std::string("--into-existing")}) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
+  }
+  EXPECT_EQ(names(), before);
+}
+
+TEST_F(OccupiedTest, is_shared_on_demand) {
+  const Texts mine{"draft.tmp", "notes/table.tmp", "queue.txt", ".running"};
+  occupy(mine);
+  EXPECT_EQ(refusal({.into_existing = true}), "accepted");
+  EXPECT_EQ(refusal(), "accepted") << "it holds a sweep from now on";
+  for (const std::string& name : mine) EXPECT_EQ(slurp(directory().path() / name), "precious") << name;
+}
+
+TEST_F(OccupiedTest, is_never_shared_where_a_file_has_the_name_of_one_of_ours) {
+  for (const char* name : {"sweep.toml", "cells.tsv", "cells.lock", "runs.tsv", "cells", "cells/mine", "models/mine"}) {
+    fs::remove_all(directory().path());
+    occupy({name});
+    const Texts before = names();
+    for (const bool into_existing : {false, true}) {
+      const std::string message = refusal({.into_existing = into_existing});
+      EXPECT_NE(message.find("which a sweep there would write over"), std::string::npos) << name << ": " << message;
+    }
+    EXPECT_EQ(names(), before);
+    if (fs::is_regular_file(directory().path() / name)) {
+      EXPECT_EQ(slurp(directory().path() / name), "precious") << name;
+    }
+  }
+}
+
+TEST_F(OccupiedTest, is_not_what_only_holds_logs_and_scripts_of_batch_jobs) {
+  occupy({"slurm-7.out", "sweep-7.log", "sweep-7.err", "sweep.sbatch"});
+  EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(OccupiedTest, is_not_what_holds_an_interrupted_preparation) {
+  fs::create_directories(directory().path() / "cells");
+  EXPECT_EQ(refusal(), "accepted");
+  for (const char* missing : {"sweep.toml", "cells.tsv"}) fs::remove(directory().path() / missing);
+  std::ofstream(directory().path() / "sweep.toml.fleet-host.7.tmp") << "half";
+  EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(OccupiedTest, is_not_what_holds_a_copy_of_a_sweep_without_its_file_of_locks) {
+  Sweep sweep = plan(1, "seed = 0\n");
+  sweep.cells[0].id = kId;
+  directory().prepare(sweep);
+  fs::remove(directory().path() / "cells.lock");
+  occupy({"notes.txt"});
+  EXPECT_EQ(complaint([&] { directory().prepare(sweep); }), "accepted");
+}
+
+TEST_F(SweepDirectoryTest, links_in_it_are_refused_and_lead_nowhere) {
+  Sweep sweep = plan(1, "seed = 0\n");
+  sweep.cells[0].id = kId;
+  const fs::path elsewhere = scratch_ / "elsewhere";
+  fs::create_directories(elsewhere / "folder");
+  std::ofstream(elsewhere / "file") << "precious";
+  for (const std::string& name :
+       {std::string("sweep.toml"), std::string("cells.tsv"), std::string("cells.lock"), std::string("runs.tsv"),
+        std::string("cells"), std::string("models"), "models/" + kId}) {
+    fs::remove_all(directory().path());
+    directory().prepare(sweep);
+    const fs::path link = directory().path() / name;
+    const bool folder = name.starts_with("models") || name == "cells";
+    fs::create_directories(link.parent_path());
+    fs::remove_all(link);
+    fs::create_symlink(elsewhere / (folder ? "folder" : "file"), link);
+    const std::string message = complaint([&] { directory().prepare(sweep); });
+    EXPECT_NE(message.find(link.string() + " is a symbolic link, which is not followed"), std::string::npos) << message;
+    EXPECT_EQ(message.find("as a whole be a link") != std::string::npos, folder) << message;
+    EXPECT_TRUE(fs::is_empty(elsewhere / "folder"));
+    EXPECT_EQ(slurp(elsewhere / "file"), "precious");
+  }
+}
+
+TEST_F(SweepDirectoryTest, may_itself_be_a_link_to_another_place) {
+  fs::create_directories(scratch_ / "results");
+  fs::create_directories(scratch_ / "large disk");
+  fs::create_directory_symlink(scratch_ / "large disk", directory().path());
+  for (int time = 0; time < 2; ++time) {
+    directory().prepare(plan(1, "seed = 0\n"));
+    directory().note_run("now", 1, 1, {}, false);
+  }
+  EXPECT_TRUE(fs::exists(scratch_ / "large disk" / "cells.tsv"));
+}
+
+TEST_F(SweepDirectoryTest, the_list_of_runs_is_written_into_no_link_and_no_pipe) {
+  directory().prepare(plan(1, ""));
+  const fs::path list = directory().path() / "runs.tsv";
+  std::ofstream(scratch_ / "precious") << "precious";
+  fs::create_symlink(scratch_ / "precious", list);
+  EXPECT_THROW(directory().note_run("now", 1, 1, {}, false), ConfigError);
+  EXPECT_EQ(slurp(scratch_ / "precious"), "precious");
+  fs::remove(list);
+  ASSERT_EQ(mkfifo(list.c_str(), 0600), 0);
+  EXPECT_THROW(directory().note_run("now", 1, 1, {}, false), Error);
+}
+
+TEST_F(SweepDirectoryTest, runs_are_listed_below_one_heading) {
+  directory().prepare(plan(1, ""));
+  directory().note_run("then", 1, 1, {}, true);
+  directory().note_run("now", 2, 1, {}, false);
+  EXPECT_EQ(slurp(directory().path() / "runs.tsv").find("started"), 0U);
+  EXPECT_EQ(directory().last_run().front(), (std::pair<std::string, std::string>("started", "now")));
+  const std::string text = slurp(directory().path() / "runs.tsv");
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+}
+
+TEST_F(SweepDirectoryTest, joined_results_lie_beside_it_whatever_it_is_called) {
+  const fs::path here = fs::current_path();
+  EXPECT_EQ(SweepDirectory("out").joined_file(), "out.h5");
+  EXPECT_EQ(SweepDirectory("a/out").joined_file(), "a/out.h5");
+  EXPECT_EQ(SweepDirectory(".").joined_file(), here.string() + ".h5");
+  EXPECT_EQ(SweepDirectory("..").joined_file(), here.parent_path().string() + ".h5");
+}
+
 TEST_F(SweepDirectoryTest, cells_go_from_pending_over_running_to_failed_and_done) {
-  directory().prepare(plan(1, ""), false);
+  directory().prepare(plan(1, ""));
   EXPECT_EQ(directory().state("c0"), CellState::kPending);
   run("c0", "host");
   EXPECT_EQ(directory().state("c0"), CellState::kRunning);
@@ -165,7 +402,7 @@ TEST_F(SweepDirectoryTest, cells_go_from_pending_over_running_to_failed_and_done
 }
 
 TEST_F(SweepDirectoryTest, the_status_lists_the_cells_of_the_plan_with_labels_and_details) {
-  directory().prepare(plan(4, ""), false);
+  directory().prepare(plan(4, ""));
   finish("c3");
   fail("c1", "robot 3, round 2: the loss is no longer finite");
   run("c2", "host, process 7, round 1 of 5");
@@ -186,7 +423,7 @@ TEST_F(SweepDirectoryTest, the_status_lists_the_cells_of_the_plan_with_labels_an
 }
 
 TEST_F(SweepDirectoryTest, a_cell_that_ends_between_two_looks_is_not_said_to_run) {
-  directory().prepare(plan(1, ""), false);
+  directory().prepare(plan(1, ""));
   fs::create_symlink("nowhere", directory().running_file("c0"));  // in the list of files, and gone when it is read
   const std::vector<CellStatus> status = directory().status();
   EXPECT_EQ(status[0].state, CellState::kPending);
@@ -194,11 +431,11 @@ TEST_F(SweepDirectoryTest, a_cell_that_ends_between_two_looks_is_not_said_to_run
 }
 
 TEST_F(SweepDirectoryTest, another_configuration_is_refused_with_the_difference_and_changes_nothing) {
-  directory().prepare(plan(2, "fleet.alpha = 1.0\nseed = 0\ntrain.epochs = 5\n"), false);
+  directory().prepare(plan(2, "fleet.alpha = 1.0\nseed = 0\ntrain.epochs = 5\n"));
   const std::string list = slurp(directory().path() / "cells.tsv");
   const Sweep changed = plan(3, "fleet.alpha = 0.5\nseed = 0\ntoy.noise = 0.1\n");
-  EXPECT_THROW(directory().prepare(changed, false), ConfigError);
-  const std::string message = complaint([&] { directory().prepare(changed, false); });
+  EXPECT_THROW(directory().prepare(changed), ConfigError);
+  const std::string message = complaint([&] { directory().prepare(changed); });
   for (const std::string& part :
        {directory().path().string(), std::string("\n  - fleet.alpha = 1.0\n"), std::string("\n  - train.epochs = 5\n"),
         std::string("\n  + fleet.alpha = 0.5\n"), std::string("\n  + toy.noise = 0.1\n"), std::string("--output"),
@@ -211,24 +448,24 @@ TEST_F(SweepDirectoryTest, another_configuration_is_refused_with_the_difference_
 }
 
 TEST_F(SweepDirectoryTest, axes_in_another_order_are_a_difference_that_is_shown) {
-  directory().prepare(plan(2, "sweep.grid.a = [1]\nsweep.grid.b = [2]\n"), false);
+  directory().prepare(plan(2, "sweep.grid.a = [1]\nsweep.grid.b = [2]\n"));
   const std::string message =
-      complaint([&] { directory().prepare(plan(2, "sweep.grid.b = [2]\nsweep.grid.a = [1]\n"), false); });
+      complaint([&] { directory().prepare(plan(2, "sweep.grid.b = [2]\nsweep.grid.a = [1]\n")); });
   EXPECT_NE(message.find("sweep.grid."), std::string::npos) << message;
 }
 
 TEST_F(SweepDirectoryTest, accepted_changes_take_the_new_plan_and_keep_finished_cells) {
-  directory().prepare(plan(2, "old\n"), false);
+  directory().prepare(plan(2, "old\n"));
   finish("c1");
-  directory().prepare(plan(3, "new\n"), true);
+  directory().prepare(plan(3, "new\n"), {.accept_changes = true});
   EXPECT_EQ(slurp(directory().path() / "sweep.toml"), "new\n");
   EXPECT_EQ(directory().status().size(), 3U);
   EXPECT_EQ(directory().state("c1"), CellState::kDone);
-  EXPECT_EQ(complaint([&] { directory().prepare(plan(3, "new\n"), false); }), "accepted");
+  EXPECT_EQ(complaint([&] { directory().prepare(plan(3, "new\n")); }), "accepted");
 }
 
 TEST_F(SweepDirectoryTest, cell_files_are_the_done_and_failed_ones_in_the_order_of_the_plan) {
-  directory().prepare(plan(4, ""), false);
+  directory().prepare(plan(4, ""));
   finish("c2");
   fail("c0", "why");
   run("c1", "host");
@@ -240,7 +477,7 @@ TEST_F(SweepDirectoryTest, cell_files_are_the_done_and_failed_ones_in_the_order_
 }
 
 TEST_F(SweepDirectoryTest, collect_joins_the_finished_cells) {
-  directory().prepare(plan(3, ""), false);
+  directory().prepare(plan(3, ""));
   const fs::path output = scratch_ / "joined.h5";
   const std::string message = complaint([&] { directory().collect(output); });
   EXPECT_NE(message.find(directory().path().string()), std::string::npos) << message;
@@ -255,7 +492,7 @@ TEST_F(SweepDirectoryTest, collect_joins_the_finished_cells) {
 }
 
 TEST_F(SweepDirectoryTest, a_cells_file_copied_over_anothers_is_refused_by_both_names) {
-  directory().prepare(plan(2, ""), false);
+  directory().prepare(plan(2, ""));
   const fs::path output = scratch_ / "joined.h5";
   finish("c0");
   fail("c1", "why");
@@ -267,6 +504,41 @@ TEST_F(SweepDirectoryTest, a_cells_file_copied_over_anothers_is_refused_by_both_
     EXPECT_NE(message.find(copy.string() + " is named after the cell c1, but holds c0"), std::string::npos) << message;
     EXPECT_FALSE(fs::exists(output));
   }
+}
+
+TEST_F(SweepDirectoryTest, collect_writes_over_its_own_file_and_no_other) {
+  directory().prepare(plan(2, ""));
+  finish("c0");
+  const fs::path output = scratch_ / "joined.h5";
+  const auto refused = [&] {
+    EXPECT_THROW(directory().collect(output), ConfigError);
+    return complaint([&] { directory().collect(output); });
+  };
+  std::ofstream(output) << "precious";
+  EXPECT_NE(refused().find(output.string() + " is there already"), std::string::npos) << refused();
+  EXPECT_EQ(slurp(output), "precious");
+  fs::copy_file(directory().done_file("c0"), output, fs::copy_options::overwrite_existing);
+  refused();  // a cell's own file cannot be had again by collecting
+  fs::remove(output);
+  fs::create_symlink(directory().done_file("c0"), output);
+  EXPECT_NE(refused().find("is a symbolic link"), std::string::npos) << refused();
+  fs::remove(output);
+  directory().collect(output);
+  finish("c1");
+  const std::string half = output.string() + ".fleet-host.7.tmp";
+  std::ofstream(half) << "half";
+  directory().collect(output);
+  EXPECT_EQ(Hdf5Reader(output).read_table("cells").rows(), 2U);
+  EXPECT_FALSE(fs::exists(half));
+}
+
+TEST_F(SweepDirectoryTest, what_stands_in_the_place_of_the_joined_file_is_found_before_the_run) {
+  std::ofstream(scratch_ / "precious") << "precious";
+  fs::create_directories(scratch_ / "results");
+  fs::copy_file(scratch_ / "precious", directory().joined_file());
+  EXPECT_THROW(directory().prepare(plan(1, ""), {.collect = true}), ConfigError);
+  EXPECT_FALSE(fs::exists(directory().path()));
+  EXPECT_EQ(complaint([&] { directory().prepare(plan(1, "")); }), "accepted") << "which does not collect";
 }
 
 TEST_F(SweepDirectoryTest, what_is_no_sweep_directory_is_named) {
@@ -281,14 +553,14 @@ TEST_F(SweepDirectoryTest, what_is_no_sweep_directory_is_named) {
 }
 
 TEST_F(SweepDirectoryTest, a_damaged_plan_names_file_and_line) {
-  directory().prepare(plan(2, ""), false);
+  directory().prepare(plan(2, ""));
   std::ofstream(directory().path() / "cells.tsv") << "c0\tlabel\nno tab here\n";
   const std::string message = complaint([&] { (void)directory().status(); });
   EXPECT_NE(message.find("cells.tsv: line 2"), std::string::npos) << message;
 }
 
 TEST_F(SweepDirectoryTest, a_damaged_file_of_a_failed_cell_is_named) {
-  directory().prepare(plan(1, ""), false);
+  directory().prepare(plan(1, ""));
   std::ofstream(directory().failed_file("c0")) << "not HDF5";
   const std::string message = complaint([&] { (void)directory().status(); });
   EXPECT_NE(message.find(directory().failed_file("c0").string()), std::string::npos) << message;
@@ -298,15 +570,17 @@ TEST_F(SweepDirectoryTest, a_damaged_file_of_a_failed_cell_is_named) {
 TEST_F(SweepDirectoryTest, a_place_that_cannot_be_written_is_named) {
   std::ofstream(scratch_ / "plain") << "no directory";
   for (const fs::path& path : {scratch_ / "plain" / "sweep", scratch_ / "plain"}) {
-    const std::string message = complaint([&] { SweepDirectory(path).prepare(plan(1, ""), false); });
+    const std::string message = complaint([&] { SweepDirectory(path).prepare(plan(1, "")); });
     EXPECT_NE(message.find("cannot create the results directory " + path.string()), std::string::npos) << message;
     EXPECT_NE(message.find("Not a directory"), std::string::npos) << message;
   }
 }
 
 TEST_F(SweepDirectoryTest, a_configuration_that_cannot_be_written_is_named) {
+  directory().prepare(plan(1, ""));
+  fs::remove(directory().path() / "cells.tsv");
   fs::create_directories(directory().path() / "cells.tsv" / "inside");
-  const std::string message = complaint([&] { directory().prepare(plan(1, ""), false); });
+  const std::string message = complaint([&] { directory().prepare(plan(1, "")); });
   EXPECT_NE(message.find((directory().path() / "cells.tsv").string()), std::string::npos) << message;
 }
 

@@ -71,7 +71,7 @@ class RunTest : public testing::Test {
     std::unique_ptr<CellClaims> claims;
     world_.together([&] {
       if (!world_.is_root()) return;
-      SweepDirectory(output_).prepare(plan, false);
+      SweepDirectory(output_).prepare(plan);
       claims = std::make_unique<CellClaims>(output_);
       EXPECT_TRUE(claims->take(plan.cells[cell].id));
     });
@@ -94,7 +94,7 @@ TEST_F(RunTest, a_checkpoint_that_cannot_be_read_survives_the_failure_of_its_cel
   std::string before;
   world_.together([&] {
     if (!world_.is_root()) return;
-    directory.prepare(plan, false);
+    directory.prepare(plan);
     CellCheckpoint checkpoint(file, cat("cell ", plan.cells[0].id, " of fleet x (x)"), "cell", std::cerr);
     checkpoint.create();
     checkpoint.append("not what a cell has written");
