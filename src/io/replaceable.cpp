@@ -17,7 +17,7 @@ std::string why_not_replaceable(const fs::path& path, const FileKind& kind) {
   const std::string what = fs::is_symlink(status) ? " is a symbolic link"
                            : fs::is_directory(status)
                                ? " is a directory"
-                               : cat(" is there already, and is no ", kind.name, " that this program has written");
+                               : cat(" is there already, and is no ", kind.name, " of this program, or is damaged");
   return cat(path.string(), what, "; it is left as it is: move it away, or choose another place");
 }
 

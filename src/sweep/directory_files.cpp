@@ -84,16 +84,17 @@ std::string complaint_about_links(const fs::path& directory) {
       return cat((directory / name).string(), " is a symbolic link, which is not followed: remove it");
     }
   }
-  std::vector<fs::path> folders(kFolders.begin(), kFolders.end());
-  for (const std::string& name : names_in(directory / "models")) {
-    if (is_id(name)) folders.push_back(fs::path("models") / name);
+  std::vector<fs::path> folders;
+  for (const std::string_view name : kFolders) {
+    if (type_of(directory / name) == fs::file_type::symlink) folders.push_back(directory / name);
   }
-  for (const fs::path& folder : folders) {
-    if (type_of(directory / folder) != fs::file_type::symlink) continue;
-    return cat((directory / folder).string(), " is a symbolic link, which is not followed: to keep a sweep elsewhere, ",
-               "let ", directory.string(), " as a whole be a link, or name the other place (--output DIR)");
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(directory / "models", absent)) {
+    if (entry.is_symlink(absent) && is_id(entry.path().filename().string())) folders.push_back(entry.path());
   }
-  return "";
+  if (folders.empty()) return "";
+  return cat(folders.front().string(), " is a symbolic link, which is not followed: to keep a sweep elsewhere, let ",
+             directory.string(), " as a whole be a link, or name the other place (--output DIR)");
 }
 
 bool is_queue(const std::string& name) {
@@ -141,11 +142,12 @@ fs::path joined_file(const fs::path& directory) {
 
 std::string why_not_for_a_sweep(const fs::path& directory, bool into_existing) {
   std::error_code failure;
-  if (!fs::is_directory(directory, failure)) return "";  // who makes it will say what is in the way
+  if (!fs::is_directory(directory, failure)) return "";        // who makes it will say what is in the way
+  const std::vector<std::string> names = names_in(directory);  // first: another job may be preparing the sweep just now
   if (is_prepared(directory)) return complaint_about_links(directory);
   std::vector<std::string> others;
   std::vector<std::string> in_the_way;
-  for (const std::string& name : names_in(directory)) {
+  for (const std::string& name : names) {
     const fs::path path = directory / name;
     const bool begun = name == "cells" && type_of(path) == fs::file_type::directory && fs::is_empty(path, failure);
     const bool of_jobs = is_among(kOfJobs, path.extension().string()) && is_plain(path);

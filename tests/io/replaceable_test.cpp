@@ -32,10 +32,11 @@ TEST_F(ReplaceableTest, is_what_is_not_there_or_ours) {
 
 TEST_F(ReplaceableTest, is_no_other_file_no_link_and_no_directory) {
   Scratch::write(path_, "mine");
-  EXPECT_EQ(why_not_replaceable(path_, kOurs),
-            path_.string() +
-                " is there already, and is no kind of file that this program has written; it is left as it is: move it "
-                "away, or choose another place");
+  EXPECT_EQ(
+      why_not_replaceable(path_, kOurs),
+      path_.string() +
+          " is there already, and is no kind of file of this program, or is damaged; it is left as it is: move it "
+          "away, or choose another place");
   EXPECT_THROW(require_replaceable(path_, kOurs), ConfigError);
   Scratch::write(scratch_.path() / "ours", "ours");
   fs::remove(path_);

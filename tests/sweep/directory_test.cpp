@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -314,6 +316,22 @@ TEST_F(OccupiedTest, is_not_what_holds_an_interrupted_preparation) {
   for (const char* missing : {"sweep.toml", "cells.tsv"}) fs::remove(directory().path() / missing);
   std::ofstream(directory().path() / "sweep.toml.fleet-host.7.tmp") << "half";
   EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(OccupiedTest, is_not_what_other_jobs_are_preparing_at_the_same_time) {
+  for (int time = 0; time < 10; ++time) {
+    fs::remove_all(directory().path());
+    std::vector<pid_t> jobs;
+    for (int job = 0; job < 6; ++job) {
+      jobs.push_back(fork());
+      if (jobs.back() == 0) _exit(refusal() == "accepted" ? 0 : 1);
+    }
+    for (const pid_t job : jobs) {
+      int status = 1;
+      waitpid(job, &status, 0);
+      EXPECT_EQ(status, 0);
+    }
+  }
 }
 
 TEST_F(OccupiedTest, is_not_what_holds_a_copy_of_a_sweep_without_its_file_of_locks) {
