@@ -1,17 +1,16 @@
 #include "io/plain_text.hpp"
 
-#include <zlib.h>
-
 #include <array>
-#include <cerrno>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 
 #include "base/error.hpp"
+#include "io/packed_file.hpp"
 
 namespace fleet {
 namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // 200 times all that Shakespeare wrote
 
 /// U+00C0 to U+00FF without their accents; '.' where that says nothing.
 constexpr std::string_view kWithoutAccent =
@@ -68,24 +67,16 @@ Decoded decode(std::string_view text) {
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
   std::error_code absent;
   require(!std::filesystem::is_directory(path, absent), path.string(), ": is a directory, expected a text file");
-  errno = 0;
-  const std::unique_ptr<gzFile_s, Close> file(gzopen(path.c_str(), "rb"));
-  require(file != nullptr, path.string(), ": cannot be opened: ", errno != 0 ? std::strerror(errno) : "out of memory");
+  PackedFile file(path);
   std::string text;
-  std::array<char, 1U << 16U> chunk{};
-  for (;;) {
-    const int got = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()));
-    int code = Z_OK;
-    const char* const message = gzerror(file.get(), &code);
-    require(got >= 0 && code != Z_BUF_ERROR, path.string(), ": cannot be read: ", message);
-    if (got == 0) return text;
-    text.append(chunk.data(), static_cast<std::size_t>(got));
+  std::array<std::byte, 1U << 16U> chunk{};
+  while (const std::size_t got = file.read(chunk)) {
+    text.append(reinterpret_cast<const char*>(chunk.data()), got);  // NOLINT
+    require(text.size() <= kMostBytes, path.string(), ": holds more than ", kMostBytes, " bytes, too many for a text");
   }
+  return text;
 }
 
 std::string to_ascii(std::string_view text, std::string_view name) {

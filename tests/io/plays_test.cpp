@@ -1,6 +1,7 @@
 #include "io/plays.hpp"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -11,9 +12,12 @@
 #include "base/random.hpp"
 #include "io/plain_text.hpp"
 #include "io/role_text.hpp"
+#include "scratch.hpp"
 
 namespace fleet {
 namespace {
+
+namespace fs = std::filesystem;
 
 bool operator==(const Speech& a, const Speech& b) {
   return a.role == b.role && a.text == b.text && a.lines == b.lines;
@@ -221,6 +225,27 @@ TEST(PlainText, spells_characters_in_ascii) {
             "Orleans");  // Latin-1
   EXPECT_EQ(to_ascii("\xE2\x82\xAC 5\ttea", "x"), "} 5 tea");
   EXPECT_EQ(to_ascii("\xE2\x82", "x"), "a}");
+}
+
+// Wherever the compressed file breaks off; also where the text ends with the reader's buffer, and nothing but the
+// checksum is missing.
+TEST(PlainText, a_compressed_text_that_breaks_off_is_refused) {
+  const Scratch scratch;
+  const fs::path whole = scratch.path() / "whole.gz";
+  for (const std::size_t size : {std::size_t{300}, std::size_t{1} << 16U, std::size_t{1} << 18U}) {
+    std::string text = "ANN:\nGood day.\n\nBOB:\nGood night.\n\nANN:\n";
+    while (text.size() < size) text += static_cast<char>('a' + text.size() * text.size() % 23);
+    text.resize(size);
+    gzFile file = gzopen(whole.c_str(), "wb");
+    EXPECT_EQ(gzwrite(file, text.data(), static_cast<unsigned>(text.size())), static_cast<int>(text.size()));
+    EXPECT_EQ(gzclose(file), Z_OK);
+    EXPECT_EQ(read_file(whole), text);
+    const std::string bytes = Scratch::read(whole);
+    for (std::size_t lost = 1; lost < bytes.size(); lost += lost < 20 ? 1 : bytes.size() / 50 + 1) {
+      Scratch::write(scratch.path() / "cut.gz", bytes.substr(0, bytes.size() - lost));
+      EXPECT_THROW((void)read_plays(scratch.path() / "cut.gz"), Error) << size << " less " << lost;
+    }
+  }
 }
 
 TEST(RoleText, holds_every_speech_in_order_and_nothing_else) {
