@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "comm/shared_array.hpp"
+#include "data_complaint.hpp"
+#include "io/content_cache.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
 #include "loaded_data.hpp"
@@ -16,6 +20,9 @@ namespace fleet {
 namespace {
 
 constexpr int kClasses = 10;
+constexpr std::int64_t kMostPixels = std::int64_t{1} << 24U;  // of an image: 4096 x 4096
+constexpr std::int64_t kMostImages = std::numeric_limits<std::int32_t>::max();
+constexpr const char* kData = "run.data";
 
 /// Data sets in MNIST's format, with the mean and deviation of a pixel over their training images.
 struct Images {
@@ -44,7 +51,7 @@ Options read_options(SettingsReader& settings) {
     if (images.name == name) options.images = &images;
   }
   std::string directory = (default_data_directory() / name).string();
-  settings.read("run.data", directory);
+  settings.read(kData, directory);
   options.directory = directory;
   settings.read("data.standardize", options.standardize);
   options.partition = read_partition_options(settings);
@@ -53,104 +60,132 @@ Options read_options(SettingsReader& settings) {
   return options;
 }
 
-/// One of the four files, once per node.
-SharedArray load_file(const Comm& node, const std::filesystem::path& directory, std::string_view stem) {
-  return {node, [&] { return read_idx_header(find_idx(directory, stem)).bytes(); },
-          [&](std::span<std::byte> into) { read_idx(find_idx(directory, stem), into); }};
+/// The four files of a data set.
+template <class File>
+struct Files {
+  File train_images;
+  File train_labels;
+  File test_images;
+  File test_labels;
+};
+constexpr Files<std::string_view> kStems = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                            "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+
+template <class Make>
+auto for_each_stem(Make make) -> Files<decltype(make(kStems.train_images))> {
+  return {make(kStems.train_images), make(kStems.train_labels), make(kStems.test_images), make(kStems.test_labels)};
 }
+
+/// What is in the files, all of which have been read, and that it goes together.
+class Extent {
+ public:
+  Extent(const std::filesystem::path& directory, ContentCache& cache)
+      : files_(for_each_stem([&](std::string_view stem) { return scan_idx(find_idx(directory, stem), cache); })) {
+    const std::string where = directory.string();
+    const std::vector<std::int64_t>& train = files_.train_images.shape;
+    const std::vector<std::int64_t>& test = files_.test_images.shape;
+    require(train.size() == 3 && test.size() == 3, where, ": the image files need three dimensions each");
+    require(train[1] == test[1] && train[2] == test[2], where, ": training images are ", train[1], " x ", train[2],
+            ", test images ", test[1], " x ", test[2]);
+    require(train[1] * train[2] <= kMostPixels, where, ": images are ", train[1], " x ", train[2],
+            ", expected at most ", kMostPixels, " pixels");
+    require(std::max(train[0], test[0]) <= kMostImages, where, ": there are ", std::max(train[0], test[0]),
+            " images, expected at most ", kMostImages);
+    require(files_.train_labels.shape == std::vector{train[0]} && files_.test_labels.shape == std::vector{test[0]},
+            where, ": there are not as many labels as images");
+    for (const IdxContent* labels : {&files_.train_labels, &files_.test_labels}) {
+      require(labels->largest < kClasses, where, ": the ", labels == &files_.train_labels ? "training" : "test",
+              " labels hold a label ", int{labels->largest}, "; there are ", kClasses, " classes, 0 to ", kClasses - 1);
+    }
+  }
+
+  [[nodiscard]] const Files<IdxContent>& files() const { return files_; }
+  [[nodiscard]] std::int64_t train() const { return files_.train_images.shape[0]; }
+  [[nodiscard]] std::int64_t test() const { return files_.test_images.shape[0]; }
+  [[nodiscard]] int height() const { return static_cast<int>(files_.train_images.shape[1]); }
+  [[nodiscard]] int width() const { return static_cast<int>(files_.train_images.shape[2]); }
+  [[nodiscard]] int features() const { return height() * width(); }
+  [[nodiscard]] NetworkShape network_shape() const {
+    return {.inputs = features(),
+            .outputs = kClasses,
+            .input = NetworkShape::Input::kImage,
+            .height = height(),
+            .width = width()};
+  }
+  /// By which one data set is told from another.
+  [[nodiscard]] std::string digest() const {
+    Hash digest;
+    for (const IdxContent* file :
+         {&files_.train_images, &files_.train_labels, &files_.test_images, &files_.test_labels}) {
+      digest.add(file->digest);
+    }
+    return digest.hex();
+  }
+
+ private:
+  Files<IdxContent> files_;
+};
 
 std::span<const std::uint8_t> as_bytes(const SharedArray& array) {
   return {reinterpret_cast<const std::uint8_t*>(array.bytes().data()), array.bytes().size()};  // NOLINT
 }
 
-/// The files of one data set in shared memory.
-struct Dataset {
-  Dataset(const Comm& node, const std::filesystem::path& directory)
-      : train_images(load_file(node, directory, "train-images-idx3-ubyte")),
-        train_labels(load_file(node, directory, "train-labels-idx1-ubyte")),
-        test_images(load_file(node, directory, "t10k-images-idx3-ubyte")),
-        test_labels(load_file(node, directory, "t10k-labels-idx1-ubyte")) {
-    for (const SharedArray* labels : {&train_labels, &test_labels}) {
-      const std::span<const std::uint8_t> values = as_bytes(*labels);
-      const std::uint8_t largest = *std::max_element(values.begin(), values.end());
-      require(largest < kClasses, directory.string(), ": the ", labels == &train_labels ? "training" : "test",
-              " labels hold a label ", int{largest}, "; there are ", kClasses, " classes");
-    }
+/// The files of one data set in shared memory, once per node.
+class Dataset {
+ public:
+  /// Error unless they hold what the plan has found in them.
+  Dataset(const Comm& node, const std::filesystem::path& directory, const Extent& planned, ContentCache& cache)
+      : files_{load(node, directory, kStems.train_images, planned.files().train_images, cache),
+               load(node, directory, kStems.train_labels, planned.files().train_labels, cache),
+               load(node, directory, kStems.test_images, planned.files().test_images, cache),
+               load(node, directory, kStems.test_labels, planned.files().test_labels, cache)} {}
+
+  [[nodiscard]] const Files<SharedArray>& files() const { return files_; }
+
+ private:
+  static SharedArray load(const Comm& node, const std::filesystem::path& directory, std::string_view stem,
+                          const IdxContent& planned, ContentCache& cache) {
+    return {node, [&] { return planned.bytes(); },
+            [&](std::span<std::byte> into) {
+              const std::filesystem::path path = find_idx(directory, stem);
+              if (read_idx(path, into).digest == planned.digest) return;
+              forget_idx(path, cache);
+              throw Error(cat(path.string(), " has changed since the sweep was planned"));
+            }};
   }
 
-  SharedArray train_images;
-  SharedArray train_labels;
-  SharedArray test_images;
-  SharedArray test_labels;
+  Files<SharedArray> files_;
 };
-
-/// What the headers say, checked against each other.
-struct Extent {
-  std::int64_t train = 0;
-  std::int64_t test = 0;
-  int height = 0;
-  int width = 0;
-  std::string digest;  ///< of the training labels, by which one data set is told from another
-
-  [[nodiscard]] int features() const { return height * width; }
-  [[nodiscard]] NetworkShape network_shape() const {
-    return {.inputs = features(),
-            .outputs = kClasses,
-            .input = NetworkShape::Input::kImage,
-            .height = height,
-            .width = width};
-  }
-};
-
-Extent read_extent(const std::filesystem::path& directory) {
-  const auto shape = [&](std::string_view stem) { return read_idx_header(find_idx(directory, stem)).shape; };
-  const std::vector<std::int64_t> train = shape("train-images-idx3-ubyte");
-  const std::vector<std::int64_t> test = shape("t10k-images-idx3-ubyte");
-  const auto where = directory.string();
-  require(train.size() == 3 && test.size() == 3, where, ": the image files need three dimensions each");
-  require(train[1] == test[1] && train[2] == test[2], where, ": training images are ", train[1], " x ", train[2],
-          ", test images ", test[1], " x ", test[2]);
-  require(shape("train-labels-idx1-ubyte") == std::vector{train[0]} &&
-              shape("t10k-labels-idx1-ubyte") == std::vector{test[0]},
-          where, ": there are not as many labels as images");
-  std::string labels(static_cast<std::size_t>(train[0]), '\0');
-  read_idx(find_idx(directory, "train-labels-idx1-ubyte"), std::as_writable_bytes(std::span(labels)));
-  return {train[0], test[0], static_cast<int>(train[1]), static_cast<int>(train[2]), Hash().add(labels).hex()};
-}
 
 class Mnist final : public World {
  public:
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
-    const Extent& extent = extent_of(options);
-    if (options.partition.samples > extent.train) {
-      reject("data.samples", settings.resolved().at("data.samples"),
-             cat("there are ", extent.train, " training images in ", options.directory.string()));
-    }
+    const Extent& extent = extent_of(options, settings);
+    const SampleCounts counts = check_enough(options, extent, settings);
     const std::shared_ptr<const Network> network = make_network(settings, extent.network_shape());
-    const std::int64_t used = options.partition.samples > 0 ? options.partition.samples : extent.train;
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
-            .train_samples = static_cast<std::int64_t>(static_cast<double>(used) * (1.0 - options.partition.held_out)),
-            .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1),
-            .held_out = options.partition.held_out > 0.0,
+            .train_samples = counts.train,
+            .dataset_bytes = (extent.train() + extent.test()) * (extent.features() + 1),
+            .held_out = counts.held_out > 0,
             .gpu = options.training.device == DeviceKind::kCuda,
-            .data = extent.digest};
+            .data = extent.digest()};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
     const Comm node = run.node();
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
-      const std::filesystem::path directory = read_options(settings).directory;
-      datasets_.load(directory, node, directory);
+      const Options options = read_options(settings);
+      datasets_.load(options.directory, node, options.directory, extent_of(options, settings), cache_);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    const Dataset& dataset = datasets_.at(options.directory);
-    const Extent& extent = extent_of(options);
+    const Files<SharedArray>& files = datasets_.at(options.directory).files();
+    const Extent& extent = extent_of(options, settings);
     const auto images = [&](const SharedArray& values, const SharedArray& labels) {
       return make_samples(LabelledBytes{.values = as_bytes(values),
                                         .labels = as_bytes(labels),
@@ -158,11 +193,11 @@ class Mnist final : public World {
                                         .mean = options.standardize ? options.images->mean : 0.0F,
                                         .deviation = options.standardize ? options.images->deviation : 1.0F});
     };
-    const std::span<const std::uint8_t> labels = as_bytes(dataset.train_labels);
+    const std::span<const std::uint8_t> labels = as_bytes(files.train_labels);
     std::vector<Shard> shards = partition(labels, kClasses, options.partition, options.training.seed);
     std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, labels, kClasses);
-    return make_supervised_workload({.train = images(dataset.train_images, dataset.train_labels),
-                                     .test = images(dataset.test_images, dataset.test_labels),
+    return make_supervised_workload({.train = images(files.train_images, files.train_labels),
+                                     .test = images(files.test_images, files.test_labels),
                                      .shards = std::move(shards),
                                      .histograms = std::move(histograms),
                                      .network = make_network(settings, extent.network_shape()),
@@ -170,17 +205,58 @@ class Mnist final : public World {
   }
 
  private:
-  const Extent& extent_of(const Options& options) {
+  const Extent& extent_of(const Options& options, const SettingsReader& settings) {
     const auto known = extents_.find(options.directory);
     if (known != extents_.end()) return known->second;
     try {
-      return extents_.emplace(options.directory, read_extent(options.directory)).first->second;
+      return extents_.try_emplace(options.directory, options.directory, cache_).first->second;
     } catch (const Error& error) {
-      throw ConfigError(cat(error.what(), "\nFetch it with `fleet data fetch ", options.images->name,
-                            "`, or name the directory that holds the four files in run.data."));
+      reject_data(settings, kData, error.what(),
+                  cat("Fetch it with `fleet data fetch ", options.images->name,
+                      "`, or name the directory that holds the four files in run.data."));
     }
   }
 
+  /// What the robots share out, to the sample where it is scarce. ConfigError if there is not enough.
+  SampleCounts check_enough(const Options& options, const Extent& extent, const SettingsReader& settings) {
+    const PartitionOptions& partition = options.partition;
+    if (partition.samples > extent.train()) {
+      reject_read(settings, "data.samples",
+                  cat("there are ", extent.train(), " training images in ", options.directory.string()));
+    }
+    const std::int64_t used = partition.samples > 0 ? partition.samples : extent.train();
+    const auto held_out = static_cast<std::int64_t>(static_cast<double>(used) * partition.held_out);
+    SampleCounts counts{.train = used - held_out, .held_out = held_out};
+    const bool scarce =
+        std::min(counts.train, held_out > 0 ? held_out : used) < std::int64_t{partition.robots} + kClasses;
+    if (scarce && partition.robots <= used) {
+      counts = count_samples(train_labels(options, extent), kClasses, partition, options.training.seed);
+    }
+    if (counts.train < partition.robots) {
+      const std::string kept = counts.train < used ? cat(", of which ", used - counts.train, " are held out") : "";
+      if (partition.samples > 0) {
+        reject_read(settings, "data.samples",
+                    cat(partition.robots, " robots (fleet.robots) share out ", used, " images", kept,
+                        ": expected at least one to train on for each"));
+      }
+      reject_read(settings, "fleet.robots",
+                  cat("there are ", used, " training images in ", options.directory.string(), kept,
+                      ": expected at most ", counts.train, " robots"));
+    }
+    // A mixture gives every robot as many, so that with less than one each nobody has any.
+    const bool none = partition.kind == PartitionOptions::Kind::kMixture && counts.held_out < partition.robots;
+    if (none) counts.held_out = 0;
+    return counts;
+  }
+
+  /// Read when they are asked for, and not kept: a small data set's.
+  static std::vector<std::uint8_t> train_labels(const Options& options, const Extent& extent) {
+    std::vector<std::uint8_t> labels(static_cast<std::size_t>(extent.train()));
+    read_idx(find_idx(options.directory, kStems.train_labels), std::as_writable_bytes(std::span(labels)));
+    return labels;
+  }
+
+  ContentCache cache_;
   std::map<std::filesystem::path, Extent> extents_;
   LoadedData<std::filesystem::path, Dataset> datasets_;
 };

@@ -1,15 +1,13 @@
 #include "io/idx.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <memory>
+#include <sstream>
 #include <string>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "io/packed_file.hpp"
 
 namespace fleet {
 namespace {
@@ -19,6 +17,13 @@ namespace fs = std::filesystem;
 // Far above any data set of bytes, far below what a random header claims or a product overflows at.
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 36;
 constexpr unsigned kUnsignedByte = 0x08;
+constexpr const char* kQuestion = "idx 1";  // of a cache; the number is that of to_text()
+
+std::size_t product(const std::vector<std::int64_t>& shape) {
+  std::size_t bytes = 1;
+  for (const std::int64_t extent : shape) bytes *= static_cast<std::size_t>(extent);
+  return bytes;
+}
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text;
@@ -56,115 +61,142 @@ std::string_view type_name(unsigned type) {
   }
 }
 
-/// A file read from its beginning to its end, decompressed on the way if it is compressed.
+/// What comes out of a file, one after another.
 class IdxFile {
  public:
-  explicit IdxFile(const fs::path& path) : name_(path.string()), must_be_gzip_(path.extension() == ".gz") {
-    errno = 0;
-    file_.reset(gzopen(path.c_str(), "rb"));
-    require(file_ != nullptr, name_, ": cannot be opened: ", errno != 0 ? std::strerror(errno) : "out of memory");
-    gzbuffer(file_.get(), 1U << 17U);
-  }
+  explicit IdxFile(const fs::path& path) : file_(path), must_be_gzip_(path.extension() == ".gz") { read_header(); }
 
-  IdxHeader read_header() {
-    std::array<std::byte, 4> magic{};
-    const std::size_t found = read(magic);
-    // zlib has looked at the first bytes only now, and passes through what is not compressed.
-    require(!must_be_gzip_ || gzdirect(file_.get()) == 0, name_,
-            ": plain bytes, expected gzip as its name ends in .gz");
-    require(found == magic.size(), name_, ": truncated header: found ", found, " bytes, expected at least 8");
-    const auto type = std::to_integer<unsigned>(magic[2]);
-    const auto dimensions = std::to_integer<std::size_t>(magic[3]);
-    require(magic[0] == std::byte{0} && magic[1] == std::byte{0}, name_, ": not an IDX file: it begins with ",
-            hex(magic), ", expected 00 00 08 and the number of dimensions");
-    require(type == kUnsignedByte, name_, ": elements of type ", hex({&magic[2], 1}), " (", type_name(type),
-            "), expected 08 (", type_name(kUnsignedByte), ")");
-    require(dimensions >= 1, name_, ": found 0 dimensions, expected at least 1");
-    return read_dimensions(dimensions);
+  [[nodiscard]] const std::vector<std::int64_t>& shape() const { return shape_; }
+  [[nodiscard]] std::size_t bytes() const { return product(shape_); }
+  /// The next bytes of the payload, all of them.
+  void read(std::span<std::byte> into) {
+    const std::size_t found = file_.read(into);
+    if (found < into.size()) complain_of_end(std::to_string(read_ + found));
+    read_ += found;
   }
-
-  void read_payload(const IdxHeader& header, std::span<std::byte> into) {
-    const std::string shape = shape_text(header.shape);
-    require(into.size() == header.bytes(), name_, ": holds ", header.bytes(), " bytes (", shape, "), expected ",
-            into.size());
-    const std::size_t found = read(into);
-    require(found == into.size(), name_, ": truncated payload: found ", found, " bytes, expected ", into.size(), " (",
-            shape, ")");
+  void expect_end() {
     // Reads on even when nothing is expected: gzip's checksum stands behind the last byte.
     std::array<std::byte, 1> extra{};
-    require(read(extra) == 0, name_, ": trailing bytes: found more than the ", into.size(), " expected (", shape, ")");
+    require(file_.read(extra) == 0, name(), ": trailing bytes: found more than the ", bytes(), " expected (",
+            shape_text(shape_), ")");
   }
+  [[nodiscard]] const std::string& name() const { return file_.name(); }
 
  private:
-  struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
+  void read_header() {
+    std::array<std::byte, 4> magic{};
+    const std::size_t found = file_.read(magic);
+    // zlib has looked at the first bytes only now, and passes through what is not compressed.
+    require(!must_be_gzip_ || file_.is_compressed(), name(), ": plain bytes, expected gzip as its name ends in .gz");
+    require(found == magic.size(), name(), ": truncated header: found ", found, " bytes, expected at least 8");
+    const auto type = std::to_integer<unsigned>(magic[2]);
+    const auto dimensions = std::to_integer<std::size_t>(magic[3]);
+    require(magic[0] == std::byte{0} && magic[1] == std::byte{0}, name(), ": not an IDX file: it begins with ",
+            hex(magic), ", expected 00 00 08 and the number of dimensions");
+    require(type == kUnsignedByte, name(), ": elements of type ", hex({&magic[2], 1}), " (", type_name(type),
+            "), expected 08 (", type_name(kUnsignedByte), ")");
+    require(dimensions >= 1, name(), ": found 0 dimensions, expected at least 1");
+    read_dimensions(dimensions);
+    // A header may claim anything: nobody is to allocate what the file cannot hold.
+    const std::size_t header = magic.size() + 4 * dimensions;
+    const std::uint64_t most = file_.most_bytes() - std::min<std::uint64_t>(header, file_.most_bytes());
+    if (most >= bytes()) return;
+    complain_of_end(file_.is_compressed()
+                        ? cat("at most ", most, ", as ", file_.size(), " compressed bytes hold no more")
+                        : std::to_string(most));
+  }
 
-  IdxHeader read_dimensions(std::size_t dimensions) {
+  void read_dimensions(std::size_t dimensions) {
     std::vector<std::byte> words(4 * dimensions);
-    const std::size_t found = read(words);
-    require(found == words.size(), name_, ": truncated header: found ", 4 + found, " bytes, expected ",
+    const std::size_t found = file_.read(words);
+    require(found == words.size(), name(), ": truncated header: found ", 4 + found, " bytes, expected ",
             4 + words.size(), " for ", dimensions, " dimensions");
-    IdxHeader header;
     std::int64_t bytes = 1;
     for (std::size_t first = 0; first < words.size(); first += 4) {
       std::int64_t extent = 0;
       for (std::size_t i = first; i < first + 4; ++i) {
         extent = extent << 8U | std::to_integer<std::int64_t>(words[i]);
       }
-      header.shape.push_back(extent);
-      require(extent >= 1 && extent <= kMostBytes / bytes, name_, ": absurd dimensions: found ",
-              shape_text(header.shape), first + 4 < words.size() ? " x ..." : "",
-              ", expected each at least 1 and a product of at most ", kMostBytes);
+      shape_.push_back(extent);
+      require(extent >= 1 && extent <= kMostBytes / bytes, name(), ": absurd dimensions: found ", shape_text(shape_),
+              first + 4 < words.size() ? " x ..." : "", ", expected each at least 1 and a product of at most ",
+              kMostBytes);
       bytes *= extent;
     }
-    return header;
   }
 
-  /// Fills `into` as far as the file goes; the number of bytes read.
-  std::size_t read(std::span<std::byte> into) {
-    constexpr std::size_t kChunk = std::size_t{1} << 24U;
-    std::size_t filled = 0;
-    bool asked_again = false;
-    while (filled < into.size()) {
-      const auto wanted = static_cast<unsigned>(std::min(kChunk, into.size() - filled));
-      const int got = gzread(file_.get(), &into[filled], wanted);
-      int code = Z_OK;
-      const char* const message = gzerror(file_.get(), &code);
-      require(code != Z_BUF_ERROR, name_, ": truncated gzip: the compressed data break off");
-      // zlib puts the path before its messages, unless it has no memory for that.
-      require(got >= 0, code == Z_MEM_ERROR ? name_ + ": " : "", message);
-      filled += static_cast<std::size_t>(got);
-      if (got > 0) continue;
-      if (asked_again) break;
-      // When the input ends just where an earlier read was satisfied, zlib takes that for a clean
-      // end even inside a compressed stream. Asked again, it looks.
-      gzclearerr(file_.get());
-      asked_again = true;
-    }
-    return filled;
+  [[noreturn]] void complain_of_end(const std::string& found) const {
+    throw Error(
+        cat(name(), ": truncated payload: found ", found, " bytes, expected ", bytes(), " (", shape_text(shape_), ")"));
   }
 
-  std::string name_;
+  PackedFile file_;
   bool must_be_gzip_;
-  std::unique_ptr<gzFile_s, Close> file_;
+  std::vector<std::int64_t> shape_;
+  std::size_t read_ = 0;  // of the payload
 };
+
+/// Reads the payload to the end of the file, piece by piece: into `into`, or to forget it where that is empty.
+IdxContent read_content(IdxFile& file, std::span<std::byte> into) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20U;  // part of the digest, as Hash tells where a piece ends
+  IdxContent content{.shape = file.shape()};
+  Hash digest;
+  for (const std::int64_t extent : content.shape) digest.add(static_cast<std::uint64_t>(extent));
+  std::vector<std::byte> kept(into.empty() ? std::min(kPiece, file.bytes()) : 0);
+  for (std::size_t at = 0; at < file.bytes(); at += kPiece) {
+    const std::size_t size = std::min(kPiece, file.bytes() - at);
+    const std::span<std::byte> piece = into.empty() ? std::span(kept).first(size) : into.subspan(at, size);
+    file.read(piece);
+    content.largest =
+        std::max(content.largest, std::to_integer<std::uint8_t>(*std::max_element(piece.begin(), piece.end())));
+    digest.add(std::string_view(reinterpret_cast<const char*>(piece.data()), size));  // NOLINT
+  }
+  file.expect_end();
+  content.digest = digest.hex();
+  return content;
+}
+
+/// "0123456789abcdef 255 600 8 8": what is remembered of a file.
+std::string to_text(const IdxContent& content) {
+  std::string text = cat(content.digest, ' ', int{content.largest});
+  for (const std::int64_t extent : content.shape) text += cat(' ', extent);
+  return text;
+}
+
+IdxContent from_text(const std::string& text) {
+  IdxContent content;
+  int largest = 0;
+  std::istringstream in(text);
+  in >> content.digest >> largest;
+  content.largest = static_cast<std::uint8_t>(largest);
+  for (std::int64_t extent = 0; in >> extent;) content.shape.push_back(extent);
+  return content;
+}
 
 }  // namespace
 
-std::size_t IdxHeader::bytes() const {
-  std::size_t product = 1;
-  for (const std::int64_t extent : shape) product *= static_cast<std::size_t>(extent);
-  return product;
+std::size_t IdxContent::bytes() const {
+  return product(shape);
 }
 
-IdxHeader read_idx_header(const fs::path& path) {
-  return IdxFile(path).read_header();
-}
-
-void read_idx(const fs::path& path, std::span<std::byte> into) {
+IdxContent scan_idx(const fs::path& path) {
   IdxFile file(path);
-  file.read_payload(file.read_header(), into);
+  return read_content(file, {});
+}
+
+IdxContent scan_idx(const fs::path& path, ContentCache& cache) {
+  return from_text(cache.answer(path, kQuestion, [&] { return to_text(scan_idx(path)); }));
+}
+
+void forget_idx(const fs::path& path, ContentCache& cache) {
+  cache.forget(path, kQuestion);
+}
+
+IdxContent read_idx(const fs::path& path, std::span<std::byte> into) {
+  IdxFile file(path);
+  require(into.size() == file.bytes(), file.name(), ": holds ", file.bytes(), " bytes (", shape_text(file.shape()),
+          "), expected ", into.size());
+  return read_content(file, into);
 }
 
 namespace {

@@ -2,7 +2,8 @@
 // the elements, the number of dimensions, the dimensions (32-bit, big-endian), then the elements.
 //
 // Hides the byte order, gzip, and the spellings under which the same file goes around. Whatever is
-// wrong with a file is an Error which names it, what was found in it and what was expected. Called
+// wrong with a file (also a header that claims more than the file can hold, before anything of that
+// size is allocated) is an Error which names it, what was found in it and what was expected. Called
 // by the workloads that train on images, and by `fleet data fetch` to see what is already there.
 #pragma once
 
@@ -11,25 +12,34 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "io/content_cache.hpp"
+
 namespace fleet {
 
-/// The dimensions of an array of unsigned bytes, outermost first; each is at least 1.
-struct IdxHeader {
-  std::vector<std::int64_t> shape;
+/// An array of unsigned bytes, as reading all of it has shown.
+struct IdxContent {
+  std::vector<std::int64_t> shape;  ///< outermost dimension first; each is at least 1
+  std::uint8_t largest = 0;         ///< of the bytes
+  std::string digest;               ///< of shape and bytes, whatever file they come from: sixteen hexadecimal digits
   /// Size of the payload: the product of the dimensions.
   [[nodiscard]] std::size_t bytes() const;
 };
 
-/// Reads the header only: a payload that does not fit it is noticed by read_idx. The file may be
-/// plain or compressed with gzip; one that is called .gz must be compressed.
-[[nodiscard]] IdxHeader read_idx_header(const std::filesystem::path& path);
+/// Reads the payload into `into`, whose size must be that of the payload, and to the end of the file: bytes missing,
+/// bytes left over and a checksum of gzip's that does not match are errors. The file may be plain or compressed with
+/// gzip; one that is called .gz must be compressed.
+IdxContent read_idx(const std::filesystem::path& path, std::span<std::byte> into);
 
-/// Reads the payload into `into`, whose size must be the header's bytes(), and to the end of the
-/// file: bytes missing, bytes left over and a checksum of gzip's that does not match are errors.
-void read_idx(const std::filesystem::path& path, std::span<std::byte> into);
+/// The same without keeping the payload.
+[[nodiscard]] IdxContent scan_idx(const std::filesystem::path& path);
+/// The same, by what `cache` remembers of a file that has not changed since it was scanned and found whole.
+[[nodiscard]] IdxContent scan_idx(const std::filesystem::path& path, ContentCache& cache);
+/// Has the file scanned anew the next time.
+void forget_idx(const std::filesystem::path& path, ContentCache& cache);
 
 /// The file in `directory` that holds `stem` ("train-images-idx3-ubyte"): the first that exists of
 /// stem and stem.gz, then of both with the dot some unpackers write ("train-images.idx3-ubyte").

@@ -23,17 +23,19 @@ struct CellFacts {
   bool held_out = true;                          ///< whether there are data that no robot trains on
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
-  std::string data;  ///< names what is learned from, whatever it is called and wherever it lies: part of the identity
+  std::string data;  ///< names all that is learned and tested from, by content, whatever it is called and wherever it
+                     ///< lies: part of the identity
   std::string data_key;  ///< the setting that says where it lies, if any but run.data does: no part of the identity
 };
 
 class World {
  public:
   virtual ~World() = default;
-  /// Reads every key of this world, so that a bad one is found before anything runs, and checks that the data is
-  /// there. ConfigError for the former, Error for the latter. Not collective; cheap.
+  /// Reads every key of this world, and looks at all of its data, so that whatever is wrong with either is found before
+  /// anything runs: a ConfigError, which names the setting. Not collective; cheap for data that were seen before.
   virtual CellFacts describe(SettingsReader& settings) = 0;
-  /// Loads, once per node, what any of the cells need. Collective over `run`.
+  /// Loads, once per node, what any of the cells need; data that are not those described fail the cells. Collective
+  /// over `run`.
   virtual void load(std::span<const Settings* const> cells, const Comm& run) = 0;
   /// The problem of one cell, loaded before. Not collective.
   [[nodiscard]] virtual std::unique_ptr<Workload> make(const Settings& cell) = 0;

@@ -177,6 +177,24 @@ std::vector<Cards> apart(const std::vector<Cards>& by_class, RandomStream& strea
   return singles;
 }
 
+/// Cards by class: those that are trained on, and those that no robot trains on.
+struct Split {
+  std::vector<Cards> train;
+  std::vector<Cards> held_out;
+};
+
+Split split_samples(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
+                    std::span<const std::int32_t> episodes, RandomStream& stream) {
+  require(episodes.empty() || episodes.size() == labels.size(), "there are ", episodes.size(), " episodes for ",
+          labels.size(), " samples");
+  Split split;
+  for (const Indices& samples : draw_by_class(labels, classes, options.samples, stream)) {
+    split.train.push_back(cards_of(samples, episodes));
+  }
+  split.held_out = split_off(split.train, options.held_out, !episodes.empty());
+  return split;
+}
+
 }  // namespace
 
 PartitionOptions read_partition_options(SettingsReader& settings) {
@@ -208,17 +226,21 @@ std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_
   return counts;
 }
 
+SampleCounts count_samples(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
+                           std::uint64_t seed, std::span<const std::int32_t> episodes) {
+  RandomStream stream(seed, Purpose::kPartition);
+  SampleCounts counts;
+  const Split split = split_samples(labels, classes, options, episodes, stream);
+  for (const Cards& members : split.train) counts.train += static_cast<std::int64_t>(members.size());
+  for (const Cards& members : split.held_out) counts.held_out += static_cast<std::int64_t>(samples_of(members));
+  return counts;
+}
+
 std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
                              std::uint64_t seed, std::span<const std::int32_t> episodes) {
   RandomStream stream(seed, Purpose::kPartition);
   const auto robots = static_cast<std::size_t>(options.robots);
-  require(episodes.empty() || episodes.size() == labels.size(), "there are ", episodes.size(), " episodes for ",
-          labels.size(), " samples");
-  std::vector<Cards> train;
-  for (const Indices& samples : draw_by_class(labels, classes, options.samples, stream)) {
-    train.push_back(cards_of(samples, episodes));
-  }
-  std::vector<Cards> held_out = split_off(train, options.held_out, !episodes.empty());
+  auto [train, held_out] = split_samples(labels, classes, options, episodes, stream);
   if (!episodes.empty()) held_out = apart(held_out, stream);
 
   std::vector<std::vector<double>> weights;  // per robot over classes, or per class over robots

@@ -50,6 +50,17 @@ struct Shard {
                                            const PartitionOptions& options, std::uint64_t seed,
                                            std::span<const std::int32_t> episodes = {});
 
+/// What there is for robots to share out.
+struct SampleCounts {
+  std::int64_t train = 0;     ///< samples, or episodes where there are any: what is dealt as one
+  std::int64_t held_out = 0;  ///< samples
+};
+
+/// What partition() deals, given the same: with fewer to train on than robots, some of them get nothing for certain.
+[[nodiscard]] SampleCounts count_samples(std::span<const std::uint8_t> labels, int classes,
+                                         const PartitionOptions& options, std::uint64_t seed,
+                                         std::span<const std::int32_t> episodes = {});
+
 /// Samples of each class in every robot's training shard: [robot][class].
 [[nodiscard]] std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
                                                                    std::span<const std::uint8_t> labels, int classes);

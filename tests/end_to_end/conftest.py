@@ -45,6 +45,7 @@ ENVIRONMENT = (
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "XDG_CACHE_HOME": str(BINARY.parent / "cache"),
     }
 )
 

@@ -1,5 +1,6 @@
 """What goes wrong is said clearly, with the right exit code, and costs no more than it must."""
 
+import gzip
 import re
 import resource
 import shutil
@@ -11,6 +12,7 @@ import h5py
 import pytest
 
 from conftest import (
+    TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
@@ -78,13 +80,11 @@ def test_a_failed_cell_is_named_and_rerun_only_on_demand(fleet: Fleet) -> None:
 
 
 def test_a_cell_that_fails_when_rerun_is_no_longer_done(fleet: Fleet) -> None:
-    own = fleet.directory / "data"
-    shutil.copytree(fleet.data, own)
     config = fleet.config()
-    fleet.data = own
     fleet.run(config, "out").expect(0)
-    truncate(own, TRAIN_IMAGES)
-    fleet.run(config, "out", "--rerun", "all").expect(1)
+    (fleet.directory / "out" / "models").write_text("in the way of the cell's models")
+    again = ("--rerun", "all", "--set", "run.save_models=merged")
+    fleet.run(config, "out", *again).expect(1)
     assert "0 done, 1 failed" in fleet("status", "out").expect(0).out
     assert list(table(fleet.directory / "out.h5", "cells").status) == ["failed"]
 
@@ -125,28 +125,22 @@ def damaged(fleet: Fleet) -> Fleet:
     return fleet
 
 
-@pytest.mark.parametrize(
-    ("damage", "name", "told"),
-    [
-        (truncate, TRAIN_IMAGES, ["truncated"]),
-        (truncate, TEST_LABELS, ["truncated"]),
-        (mislabel, TRAIN_LABELS, ["label 200", "10 classes"]),
-        (mislabel, TEST_LABELS, ["label 200", "10 classes"]),
-    ],
-)
-def test_damage_inside_a_file_is_the_reason_of_the_cells(
-    damaged: Fleet, damage: Damage, name: str, told: list[str]
-) -> None:
-    damage(damaged.data, name)
-    config = damaged.config('\n[sweep.grid]\nmerge.method = ["average", "joint"]\n')
-    ranks = 2 if damage is truncate else 0  # found while all ranks load together, or by each
-    outcome = quiet(damaged.run(config, "out", ranks=ranks).expect(1))
-    assert len(damaged.cells("out").failed()) == 2, outcome.text
-    reasons = list(table(damaged.directory / "out.h5", "cells").reason)
-    for reason in reasons:
-        for words in told:
-            assert words in reason
-        assert "truncated" not in told or name in reason
+def claim_everything(directory: Path, name: str) -> None:
+    """A header of 4 GiB, be it of labels or of one image, before the bytes that there are."""
+    path = directory / name
+    raw = path.read_bytes()
+    if raw[3] == 1:
+        path.write_bytes(raw[:4] + b"\xff" * 4 + raw[8:])
+    else:
+        path.write_bytes(raw[:4] + bytes([0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0]) + raw[16:])
+
+
+def pack_badly(directory: Path, name: str) -> None:
+    path = directory / name
+    packed = bytearray(gzip.compress(path.read_bytes()))
+    packed[-8] ^= 1  # of the checksum
+    path.with_name(f"{name}.gz").write_bytes(packed)
+    path.unlink()
 
 
 @pytest.mark.parametrize(
@@ -155,18 +149,46 @@ def test_damage_inside_a_file_is_the_reason_of_the_cells(
         (spoil_magic, TRAIN_IMAGES, ["not an IDX file", TRAIN_IMAGES]),
         (drop_labels, TRAIN_LABELS, ["not as many labels as images"]),
         (drop_labels, TEST_LABELS, ["not as many labels as images"]),
+        (truncate, TRAIN_IMAGES, ["truncated", TRAIN_IMAGES]),
+        (truncate, TEST_LABELS, ["truncated", TEST_LABELS]),
+        (mislabel, TRAIN_LABELS, ["training labels hold a label 200", "10 classes"]),
+        (mislabel, TEST_LABELS, ["test labels hold a label 200", "10 classes"]),
+        (claim_everything, TRAIN_LABELS, ["truncated", TRAIN_LABELS, "4294967295"]),
+        (claim_everything, TEST_IMAGES, ["truncated", TEST_IMAGES, "1 x 65536 x 65536"]),
+        (pack_badly, TRAIN_IMAGES, ["incorrect data check", f"{TRAIN_IMAGES}.gz"]),
     ],
 )
-def test_damage_that_a_header_shows_stops_before_anything_runs(
+def test_damaged_data_stop_before_anything_runs(
     damaged: Fleet, damage: Damage, name: str, told: list[str]
 ) -> None:
     damage(damaged.data, name)
-    config = damaged.config()
-    for outcome in (damaged.run(config, "out"), damaged("plan", config)):
-        quiet(outcome.expect(2))
-        for words in told:
+    config = damaged.config(f"\n[run]\ndata = '{damaged.data}'\n")
+    ranks = 2 if damage is truncate else 0
+    for command in (("run", config, "-o", "out"), ("plan", config)):
+        outcome = quiet(damaged(*command, ranks=ranks, data=False).expect(2))
+        for words in [*told, "sweep.toml:23:8: run.data = ", "fleet data fetch mnist"]:
             assert outcome.err.count(words) == 1, outcome.err
     assert not (damaged.directory / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["average", "joint"])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("data.samples=4", "5 robots (fleet.robots) share out 4 images"),
+        ("fleet.robots=541", "600 training images in {data}, of which 60 are held out"),
+        ("fleet.robots=1000", "600 training images in {data}"),
+    ],
+)
+def test_fewer_samples_than_robots_stop_before_anything_runs(
+    fleet: Fleet, method: str, setting: str, told: str
+) -> None:
+    config = fleet.config(f'\n[sweep.grid]\nmerge.method = ["{method}"]\n')
+    for command in (("run", config, "-o", "out"), ("plan", config)):
+        outcome = quiet(fleet(*command, "--set", setting).expect(2))
+        assert f"--set: {setting.replace('=', ' = ')}: " in outcome.err
+        assert told.format(data=fleet.data) in outcome.err
+    assert not (fleet.directory / "out").exists()
 
 
 def test_missing_data_is_met_with_how_to_fetch_it(fleet: Fleet) -> None:

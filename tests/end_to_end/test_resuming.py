@@ -1,6 +1,7 @@
 """Finished cells are kept: a sweep may be interrupted, killed, extended or run in parts."""
 
 import contextlib
+import gzip
 import os
 import re
 import shutil
@@ -13,6 +14,10 @@ import h5py
 import pytest
 
 from conftest import (
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
     Cells,
     Fleet,
     children,
@@ -21,7 +26,6 @@ from conftest import (
     outcome,
     table,
     wait_until,
-    write_digits,
 )
 
 SEEDS = '\n[sweep.grid]\nmerge.method = ["average", "local"]\nseed = [0, 1]\n'
@@ -112,12 +116,17 @@ def test_how_a_sweep_is_run_is_no_change(fleet: Fleet, digits: Path) -> None:
     assert fleet.cells("out").stamps() == first
 
 
-def test_other_data_under_the_same_name_are_other_cells(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS])
+def test_other_data_under_the_same_name_are_other_cells(
+    fleet: Fleet, tmp_path: Path, digits: Path, name: str
+) -> None:
     config = fleet.config(SEEDS)
-    fleet.data = write_digits(tmp_path / "mine", seed=1)
+    fleet.data = tmp_path / "mine"
+    shutil.copytree(digits, fleet.data)
     fleet.run(config, "out").expect(0)
-    shutil.rmtree(fleet.data)
-    write_digits(fleet.data, seed=2)
+    raw = bytearray((fleet.data / name).read_bytes())
+    raw[-1] ^= 1
+    (fleet.data / name).write_bytes(raw)
     first = fleet.cells("out").stamps()
     refused = fleet.run(config, "out").expect(2)
     assert re.search(r"- # of data [0-9a-f]{16}\n  \+ # of data [0-9a-f]{16}\n", refused.err)
@@ -125,6 +134,18 @@ def test_other_data_under_the_same_name_are_other_cells(fleet: Fleet, tmp_path: 
     accepted = fleet.run(config, "out", "--accept-changes").expect(0)
     assert "4 cells done (0 of them before)" in accepted.out
     assert "4 cells done (4 of them before)" in fleet.run(config, "out").expect(0).out
+
+
+def test_the_same_data_compressed_are_the_same_cells(fleet: Fleet, digits: Path) -> None:
+    config = fleet.config(SEEDS)
+    fleet.run(config, "out").expect(0)
+    first = fleet.cells("out").stamps()
+    fleet.data = fleet.directory / "packed"
+    fleet.data.mkdir()
+    for path in digits.iterdir():
+        (fleet.data / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    fleet.run(config, "out").expect(0)
+    assert fleet.cells("out").stamps() == first
 
 
 def test_shards_add_up_to_the_whole(fleet: Fleet) -> None:

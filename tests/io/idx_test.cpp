@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -94,15 +96,97 @@ TEST_F(IdxTest, reads_plain_and_compressed_alike) {
   const fs::path packed = write_gzip("packed.gz", idx_header({2, 3, 4}) + body);
   const fs::path unnamed = write_gzip("packed_too", idx_header({2, 3, 4}) + body);
   for (const fs::path& path : {plain, packed, unnamed}) {
-    const IdxHeader header = read_idx_header(path);
-    EXPECT_EQ(header.shape, (std::vector<std::int64_t>{2, 3, 4}));
-    EXPECT_EQ(header.bytes(), 24U);
+    const IdxContent content = scan_idx(path);
+    EXPECT_EQ(content.shape, (std::vector<std::int64_t>{2, 3, 4}));
+    EXPECT_EQ(content.bytes(), 24U);
+    EXPECT_EQ(content.digest, scan_idx(plain).digest);
     EXPECT_EQ(payload(path, 24), body);
   }
 }
 
 TEST_F(IdxTest, reads_big_endian_dimensions) {
-  EXPECT_EQ(read_idx_header(write("f", idx_header({60000, 28, 28}))).shape, (std::vector<std::int64_t>{60000, 28, 28}));
+  const fs::path path = write_gzip("f", idx_header({60000, 3, 2}) + noise(360000));
+  EXPECT_EQ(scan_idx(path).shape, (std::vector<std::int64_t>{60000, 3, 2}));
+}
+
+TEST_F(IdxTest, scanning_finds_what_reading_finds) {
+  for (const unsigned size : {1U, 300U, 1U << 20U, (1U << 20U) + 1, 5U << 19U}) {  // about the pieces it is read in
+    std::string body = noise(size);
+    std::ranges::replace(body, '\xff', '\0');
+    body.back() = '\xff';
+    const fs::path path = write("f", idx_header({size}) + body);
+    std::vector<std::byte> bytes(size);
+    const IdxContent scanned = scan_idx(path);
+    const IdxContent read = read_idx(path, bytes);
+    EXPECT_EQ(scanned.largest, 255);
+    EXPECT_EQ(read.largest, 255);
+    EXPECT_EQ(scanned.digest, read.digest);
+  }
+}
+
+TEST_F(IdxTest, any_byte_that_is_changed_changes_the_digest_or_is_refused) {
+  const std::string whole = idx_header({2, 3, 4}) + noise(24);
+  const std::string digest = scan_idx(write("f", whole)).digest;
+  int other = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const char flip : {'\x01', '\x80', '\xff'}) {
+      std::string bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ flip);
+      try {
+        EXPECT_NE(scan_idx(write("f", bytes)).digest, digest) << at;
+        ++other;
+      } catch (const Error&) {
+        EXPECT_LT(at, whole.size() - 24) << "only a header can be wrong";
+      }
+    }
+  }
+  EXPECT_EQ(other, 3 * 24);
+  EXPECT_NE(scan_idx(write("f", idx_header({2, 4, 3}) + noise(24))).digest, digest);
+  EXPECT_NE(scan_idx(write("f", idx_header({24}) + noise(24))).digest, digest);
+}
+
+// A header may claim anything. What the file cannot hold is refused before anything of that size is asked for.
+TEST_F(IdxTest, refuses_a_header_that_claims_more_than_its_file_can_hold) {
+  const std::string four_gib = idx_header({65536, 65535});
+  const auto scan_complaint = [](const fs::path& path) -> std::string {
+    try {
+      (void)scan_idx(path);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  expect_says(scan_complaint(write("f", four_gib + noise(9))), {"truncated payload", "found 9 bytes", "4294901760"});
+  const fs::path packed = write_gzip("f.gz", four_gib + std::string(1 << 20, '\0'));
+  expect_says(scan_complaint(packed), {"truncated payload", "found at most", "compressed bytes hold no more"});
+  // What is compressed as far as it goes is no exaggeration.
+  EXPECT_EQ(scan_idx(write_gzip("zeros.gz", idx_header({1U << 24U}) + std::string(1U << 24U, '\0'), "wb9")).bytes(),
+            std::size_t{1} << 24U);
+}
+
+TEST_F(IdxTest, a_file_that_is_remembered_is_not_read_again) {
+  ContentCache cache(directory_ / "cache", std::chrono::seconds(0));
+  const fs::path path = write("f", idx_header({2, 3}) + noise(6));
+  const IdxContent content = scan_idx(path, cache);
+  EXPECT_EQ(content.digest, scan_idx(path).digest);
+  int looked = 0;
+  (void)cache.answer(path, "idx 1", [&] {
+    ++looked;
+    return std::string("again");
+  });
+  EXPECT_EQ(looked, 0);
+  const IdxContent remembered = scan_idx(path, cache);
+  EXPECT_EQ(remembered.digest, content.digest);
+  EXPECT_EQ(remembered.shape, content.shape);
+  EXPECT_EQ(remembered.largest, content.largest);
+  forget_idx(path, cache);
+  EXPECT_EQ(scan_idx(path, cache).digest, content.digest);
+}
+
+TEST_F(IdxTest, a_damaged_file_is_never_remembered) {
+  ContentCache cache(directory_ / "cache", std::chrono::seconds(0));
+  const fs::path path = write("f", idx_header({2, 3}) + noise(5));
+  for (int i = 0; i < 2; ++i) EXPECT_THROW((void)scan_idx(path, cache), Error);
 }
 
 TEST_F(IdxTest, refuses_a_file_it_cannot_read) {

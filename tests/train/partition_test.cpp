@@ -114,6 +114,28 @@ TEST_P(PartitionTest, the_seed_decides_everything) {
   EXPECT_NE(a[0].train, c[0].train);
 }
 
+TEST_P(PartitionTest, what_there_is_to_deal_is_counted_beforehand) {
+  const std::vector<std::uint8_t> labels = even_labels(30);
+  std::vector<std::int32_t> episodes;  // of three samples each
+  for (int i = 0; i < 30 * kClasses; ++i) episodes.push_back(i % (10 * kClasses));
+  for (const double share : {0.0, 0.05, 0.3}) {
+    for (const std::int64_t samples : {0, 1, 7, 100}) {
+      const PartitionOptions options{.kind = GetParam(), .robots = 1, .held_out = share, .samples = samples};
+      const SampleCounts counts = count_samples(labels, kClasses, options, 5);
+      const Shard shard = partition(labels, kClasses, options, 5).front();
+      EXPECT_EQ(counts.train, static_cast<std::int64_t>(shard.train.size()));
+      EXPECT_EQ(counts.held_out, static_cast<std::int64_t>(shard.held_out.size()));
+    }
+    const PartitionOptions options{.kind = GetParam(), .robots = 1, .alpha = 1e9, .held_out = share};
+    const SampleCounts counts = count_samples(labels, kClasses, options, 5, episodes);
+    const Shard shard = partition(labels, kClasses, options, 5, episodes).front();
+    std::set<std::int32_t> dealt;
+    for (const std::int32_t sample : shard.train) dealt.insert(episodes[static_cast<std::size_t>(sample)]);
+    EXPECT_EQ(counts.train, static_cast<std::int64_t>(dealt.size()));
+    EXPECT_EQ(counts.held_out, static_cast<std::int64_t>(shard.held_out.size()));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, PartitionTest, testing::Values(Kind::kMixture, Kind::kPerClass, Kind::kIid));
 
 TEST(Partition, per_class_and_iid_use_every_sample_once) {
