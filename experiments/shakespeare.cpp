@@ -8,8 +8,10 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "comm/shared_array.hpp"
+#include "data_complaint.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
+#include "io/plain_text.hpp"
 #include "io/role_text.hpp"
 #include "loaded_data.hpp"
 #include "torch/device.hpp"
@@ -18,6 +20,8 @@ namespace fleet {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kData = "run.data";
 
 /// Published data sets of one text each.
 constexpr std::array<std::string_view, 3> kTexts = {"shakespeare", "complete-works", "tiny-shakespeare"};
@@ -42,7 +46,7 @@ Options read_options(SettingsReader& settings) {
   Options options;
   settings.read("data.dataset", options.dataset, kTexts);
   std::string path = (default_data_directory() / options.dataset).string();
-  settings.read("run.data", path);
+  settings.read(kData, path);
   options.path = path;
   settings.read("data.line_ends", options.line_ends);
   TextPartitionOptions& partition = options.partition;
@@ -68,24 +72,42 @@ fs::path locate_text(const Options& options) {
   throw ConfigError(cat(options.path.string(), ": no text called ", options.dataset, " is known"));
 }
 
+/// A text, and its name by content: of every byte of its file, decompressed, and of what is made of them.
+struct NamedText {
+  RoleText gathered;
+  std::string digest;
+};
+
+NamedText read_text(const Options& options) {
+  const fs::path path = locate_text(options);
+  const std::string bytes = read_file(path);
+  NamedText text{.gathered = gather_roles(parse_plays(bytes, path.string()), options.line_ends), .digest = {}};
+  Hash digest;
+  digest.add(bytes).add(text.gathered.text);
+  for (const TextRole& role : text.gathered.roles) {
+    digest.add(role.name).add(static_cast<std::uint64_t>(role.play));
+    digest.add(static_cast<std::uint64_t>(role.text.end)).add(static_cast<std::uint64_t>(role.lines));
+  }
+  text.digest = digest.hex();
+  return text;
+}
+
 /// A text as every rank knows it: all but its characters.
 struct Index {
   std::vector<std::string> plays;
   std::vector<TextRole> roles;
-  std::string digest;  ///< of the text
+  std::string digest;
   [[nodiscard]] std::int64_t characters() const { return roles.back().text.end; }
 };
 
-RoleText read_text(const Options& options) {
-  return gather_roles(read_plays(locate_text(options)), options.line_ends);
-}
-
-/// The text once per node, as codes.
-SharedArray load_codes(const Comm& node, const Options& options) {
+/// The text once per node, as codes. Error unless it is the one of which the plan knows the digest.
+SharedArray load_codes(const Comm& node, const Options& options, const std::string& planned) {
   std::string text;  // of the node's root, between the two calls
   return {node,
           [&] {
-            text = read_text(options).text;
+            NamedText read = read_text(options);
+            require(read.digest == planned, options.path.string(), " has changed since the sweep was planned");
+            text = std::move(read.gathered.text);
             return text.size();
           },
           [&](std::span<std::byte> into) {
@@ -94,7 +116,8 @@ SharedArray load_codes(const Comm& node, const Options& options) {
 }
 
 struct Text {
-  Text(const Comm& node, const Options& options) : codes(load_codes(node, options)) {}
+  Text(const Comm& node, const Options& options, const std::string& planned)
+      : codes(load_codes(node, options, planned)) {}
   [[nodiscard]] std::span<const std::uint8_t> view() const {
     return {reinterpret_cast<const std::uint8_t*>(codes.bytes().data()), codes.bytes().size()};  // NOLINT
   }
@@ -107,8 +130,8 @@ class TextWorld final : public World {
 
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
-    const Index& index = index_of(options);
-    const TextPartition partition = share_out(options, index);
+    const Index& index = index_of(options, settings);
+    const TextPartition partition = share_out(options, index, settings);
     std::int64_t train = 0;
     for (const TextShard& shard : partition.shards) {
       for (const TextRange& range : shard.train) train += range.size();
@@ -126,17 +149,17 @@ class TextWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
-      texts_.load(key_of(options), node, options);
+      texts_.load(key_of(options), node, options, index_of(options, settings).digest);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    const Index& index = index_of(options);
+    const Index& index = index_of(options, settings);
     TextData data{.codes = texts_.at(key_of(options)).view(),
                   .window = options.partition.window,
-                  .partition = share_out(options, index),
+                  .partition = share_out(options, index, settings),
                   .roles = {},
                   .characters = {}};
     for (const RoleSplit& split : data.partition.roles) {
@@ -151,26 +174,31 @@ class TextWorld final : public World {
   using Key = std::pair<fs::path, bool>;
   static Key key_of(const Options& options) { return {options.path / options.dataset, options.line_ends}; }
 
-  static TextPartition share_out(const Options& options, const Index& index) {
+  static TextPartition share_out(const Options& options, const Index& index, const SettingsReader& settings) {
     try {
       return partition_text(index.roles, options.partition, options.seed);
+    } catch (const TooManyRobots& error) {
+      reject_read(settings, "fleet.robots", cat(options.path.string(), ": ", error.what()));
     } catch (const Error& error) {
-      throw ConfigError(cat(options.path.string(), ": ", error.what()));
+      reject_data(settings, kData, cat(options.path.string(), ": ", error.what()), advice(options));
     }
   }
 
-  const Index& index_of(const Options& options) {
+  const Index& index_of(const Options& options, const SettingsReader& settings) {
     const Key key = key_of(options);
     const auto known = indices_.find(key);
     if (known != indices_.end()) return known->second;
     try {
-      RoleText text = read_text(options);
-      const std::string digest = Hash().add(text.text).hex();
-      return indices_.emplace(key, Index{std::move(text.plays), std::move(text.roles), digest}).first->second;
+      NamedText text = read_text(options);
+      Index index{std::move(text.gathered.plays), std::move(text.gathered.roles), text.digest};
+      return indices_.emplace(key, std::move(index)).first->second;
     } catch (const Error& error) {
-      throw ConfigError(cat(error.what(), "\nFetch a text with `fleet data fetch ", options.dataset,
-                            "`, or name a file with plays in run.data."));
+      reject_data(settings, kData, error.what(), advice(options));
     }
+  }
+
+  static std::string advice(const Options& options) {
+    return cat("Fetch a text with `fleet data fetch ", options.dataset, "`, or name a file with plays in run.data.");
   }
 
   TextLearner learner_;

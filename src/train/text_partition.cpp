@@ -183,12 +183,16 @@ TextPartition partition_text(std::span<const TextRole> roles, const TextPartitio
   require(!partition.roles.empty(), "none of ", roles.size(), " roles says enough for windows of ", options.window,
           " characters, with at least ", options.min_lines, " lines, ", options.min_samples,
           " windows and a test: shorten the windows or lower the minimum");
-  require(!whole || robots <= partition.roles.size(), robots, " robots, but only ", partition.roles.size(), " of ",
-          roles.size(), " roles say enough for one");
+  if (whole && robots > partition.roles.size()) {
+    throw TooManyRobots(
+        cat(robots, " robots, but only ", partition.roles.size(), " of ", roles.size(), " roles say enough for one"));
+  }
   if (options.kind == Kind::kLargest) keep_largest(partition.roles, robots);
   const std::vector<Block> blocks = cut(partition.roles, roles, options.window);
-  require(options.kind != Kind::kContiguous || robots <= blocks.size(), robots, " robots, but only ", blocks.size(),
-          " windows of ", options.window, " characters to share out");
+  if (!whole && robots > blocks.size()) {
+    throw TooManyRobots(
+        cat(robots, " robots, but only ", blocks.size(), " windows of ", options.window, " characters to share out"));
+  }
   partition.shards = collect(blocks, deal(blocks, partition.roles, options, seed), options);
   return partition;
 }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.hpp"
+
 namespace fleet {
 
 /// The 80 characters of LEAF's Shakespeare, by code. The last stands for every character that is none of the others.
@@ -82,8 +84,14 @@ struct TextPartition {
   std::vector<RoleSplit> roles;   ///< those in use, in the order of the text
 };
 
-/// Error if there are too few roles for one robot, or for kLargest and kGrouped fewer roles than robots, or for
-/// kContiguous fewer windows than robots.
+/// There are fewer roles or windows than robots.
+class TooManyRobots : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Error if no role says enough; TooManyRobots if for kLargest and kGrouped there are fewer roles than robots, or
+/// otherwise fewer windows.
 [[nodiscard]] TextPartition partition_text(std::span<const TextRole> roles, const TextPartitionOptions& options,
                                            std::uint64_t seed);
 

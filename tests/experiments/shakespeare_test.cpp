@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "scratch.hpp"
 
 namespace fleet {
 namespace {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 Settings settings_of(const std::vector<std::pair<std::string, Value>>& values) {
   Settings settings;
-  for (const auto& [key, value] : values) settings[key] = {.value = value, .source = {}};
+  for (const auto& [key, value] : values) settings[key] = {.value = value, .source = {"sweep.toml", 7, 3}};
   return settings;
 }
 
@@ -111,14 +112,78 @@ TEST_F(TextWorldTest, plans_without_loading) {
 }
 
 TEST_F(TextWorldTest, names_what_is_wrong_before_anything_runs) {
-  EXPECT_NE(complaint(cell({{"fleet.robots", std::int64_t{4}}})).find("4 robots, but only 3 of 3 roles"),
-            std::string::npos);
-  EXPECT_NE(complaint(cell({{"data.window", std::int64_t{2900}}})).find("none of 3 roles says enough"),
-            std::string::npos);
   EXPECT_NE(complaint(cell({{"data.train", 1.0}})).find("data.train"), std::string::npos);
   EXPECT_NE(complaint(cell({{"fleet.partition", std::string("role")}})).find("natural"), std::string::npos);
-  EXPECT_NE(complaint(settings_of({{"run.data", std::string("/nonexistent")}})).find("fleet data fetch shakespeare"),
-            std::string::npos);
+}
+
+TEST_F(TextWorldTest, complains_of_the_data_where_they_are_named) {
+  const std::string short_roles = complaint(cell({{"data.window", std::int64_t{2900}}}));
+  EXPECT_TRUE(short_roles.starts_with("sweep.toml:7:3: run.data = ")) << short_roles;
+  EXPECT_NE(short_roles.find("none of 3 roles says enough"), std::string::npos) << short_roles;
+  const std::string absent = complaint(settings_of({{"run.data", std::string("/nonexistent")}}));
+  EXPECT_TRUE(absent.starts_with("sweep.toml:7:3: run.data = \"/nonexistent\": ")) << absent;
+  EXPECT_NE(absent.find("fleet data fetch shakespeare"), std::string::npos) << absent;
+}
+
+TEST_F(TextWorldTest, refuses_more_robots_than_there_is_text_for) {
+  for (const std::string kind : {"natural", "grouped", "dirichlet-plays", "dirichlet-roles", "contiguous"}) {
+    const auto of = [&](std::int64_t robots) {
+      return complaint(cell({{"fleet.robots", robots}, {"fleet.partition", kind}}));
+    };
+    const bool whole = kind == "natural" || kind == "grouped";
+    const std::int64_t most = whole ? 3 : 66;  // roles, or windows of 80 in their training texts
+    EXPECT_EQ(of(most), "described") << kind;
+    const std::string many = of(most + 1);
+    EXPECT_TRUE(many.starts_with(cat("sweep.toml:7:3: fleet.robots = ", most + 1, ": "))) << kind << ": " << many;
+    EXPECT_NE(many.find(cat("only ", most)), std::string::npos) << many;
+  }
+}
+
+TEST_F(TextWorldTest, any_byte_of_the_text_is_part_of_what_it_is) {
+  const Settings settings = cell({{"fleet.robots", std::int64_t{2}}});
+  const std::string data = describe(settings).data;
+  const std::string whole = Scratch::read(file_);
+  const auto other_world = [&] {  // that has not seen the file yet
+    texts_ = make_text_world({.parameters = [](SettingsReader&) { return std::int64_t{7}; }, .make = {}});
+    return describe(settings).data;
+  };
+  EXPECT_EQ(other_world(), data);
+  for (const std::size_t at : {std::size_t{0}, std::size_t{5}, whole.size() / 2, whole.size() - 10}) {
+    std::string bytes = whole;
+    bytes[at] = bytes[at] == 'x' ? 'y' : 'x';
+    Scratch::write(file_, bytes);
+    EXPECT_NE(other_world(), data) << at;
+  }
+  Scratch::write(file_, whole);
+  EXPECT_EQ(other_world(), data);
+}
+
+// The same words, said by others: what all roles say, one after another, is the same text.
+TEST_F(TextWorldTest, who_says_it_is_part_of_what_it_is) {
+  const auto digest_of = [&](int first) {
+    std::ofstream out(file_);
+    for (int i = 0; i < 60; ++i) out << (i < first ? "A" : "B") << ":\n" << std::string(99, 'a') << "\n\n";
+    out.close();
+    texts_ = make_text_world({.parameters = [](SettingsReader&) { return std::int64_t{7}; }, .make = {}});
+    return describe(cell({{"fleet.robots", std::int64_t{2}}})).data;
+  };
+  EXPECT_NE(digest_of(30), digest_of(20));
+}
+
+TEST_F(TextWorldTest, a_text_that_has_changed_since_it_was_planned_is_not_learned) {
+  const Settings settings = cell({{"fleet.robots", std::int64_t{2}}});
+  (void)describe(settings);
+  std::string bytes = Scratch::read(file_);
+  bytes[bytes.find("aaa")] = 'e';
+  Scratch::write(file_, bytes);
+  const Settings* const cells[] = {&settings};
+  texts_->load(cells, world_);
+  try {
+    (void)texts_->make(settings);
+    FAIL() << "made";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has changed since the sweep was planned"), std::string::npos);
+  }
 }
 
 }  // namespace

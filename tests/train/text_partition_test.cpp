@@ -198,8 +198,11 @@ TEST(TextPartition, more_robots_than_roles_and_windows_longer_than_roles_are_err
   TextPartitionOptions wide = options_of(Kind::kContiguous, 2);
   wide.window = 100000;
   EXPECT_THROW((void)partition_text(roles, wide, 0), Error);
-  const TextPartition thin = partition_text(roles, options_of(Kind::kDirichletPlays, 5000), 0);
-  EXPECT_EQ(thin.shards.size(), 5000U);  // most of them have nothing
+  for (const Kind kind : {Kind::kDirichletPlays, Kind::kDirichletRoles}) {
+    const TextPartition thin = partition_text(roles, options_of(kind, 900), 0);
+    EXPECT_EQ(thin.shards.size(), 900U);  // many of them have nothing
+    EXPECT_THROW((void)partition_text(roles, options_of(kind, 1000), 0), TooManyRobots) << "all but 925 must";
+  }
 }
 
 TEST(TextVocabulary, has_a_code_for_every_character) {
