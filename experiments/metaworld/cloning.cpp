@@ -77,8 +77,8 @@ CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, 
       const std::int32_t begin = rows.starts[demonstrations[i]];
       const std::int32_t end = rows.end_of(demonstrations[i]);
       if (end - begin < window) {
-        throw ConfigError(cat("data.window = ", window, " is longer than demonstration ", demonstrations[i], ", of ",
-                              name, ", which has ", end - begin, " steps; the shortest has ", shortest(rows)));
+        throw ConfigError(cat("windows of ", window, " steps are longer than demonstration ", demonstrations[i],
+                              ", of ", name, ", which has ", end - begin, " steps; the shortest has ", shortest(rows)));
       }
       std::vector<std::int32_t>& side = i + tested < demonstrations.size() ? split.train : test_windows;
       for (std::int32_t row = begin; row < end; row += window) side.push_back(std::min(row, end - window));

@@ -106,7 +106,9 @@ std::string digest_of_scenes(const fs::path& assets) {
   Hash digest;
   for (const fs::path& file : files) {
     std::ifstream in(assets / file, std::ios::binary);
-    digest.add(file.generic_string()).add(std::string(std::istreambuf_iterator<char>(in), {}));
+    const std::string bytes(std::istreambuf_iterator<char>(in), {});
+    require(in.is_open() && !in.bad(), (assets / file).string(), " cannot be read");
+    digest.add(file.generic_string()).add(bytes);
   }
   return digest.hex();
 }

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "comm/shared_array.hpp"
+#include "data_complaint.hpp"
 #include "loaded_data.hpp"
 #include "metaworld/workload.hpp"
 
@@ -73,17 +74,18 @@ class MetaWorld final : public World {
  public:
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
-    const CloningRows& index = index_of(options).rows;
+    const Index& index = index_of(options, settings);
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
-    environments_.prepare(options.cloning.tasks);
-    const auto train = static_cast<double>(split(options, index).train.size());
+    const std::string scenes = prepare_scenes(options);
+    const SampleCounts counts = check_enough(options, split(options, index.rows, settings), settings);
+    const std::size_t numbers = index.rows.size() * (kObservationSize + kActionSize);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
-            .train_samples = static_cast<std::int64_t>(train * (1.0 - options.cloning.partition.held_out)),
-            .dataset_bytes = static_cast<std::int64_t>(index.size() * (kObservationSize + kActionSize) * sizeof(float)),
-            .held_out = options.cloning.partition.held_out > 0.0,
+            .train_samples = counts.train,
+            .dataset_bytes = static_cast<std::int64_t>(numbers * sizeof(float)),
+            .held_out = counts.held_out > 0,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
             .rank_bytes = kSceneBytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
-            .data = Hash().add(index_of(options).digest).add(scenes()).add(engine_version()).hex(),
+            .data = Hash().add(index.digest).add(scenes).add(engine_version()).hex(),
             .data_key = kDemos};
   }
 
@@ -92,36 +94,25 @@ class MetaWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
-      loaded_.load(options.file, node, options.file, index_of(options).digest);
+      loaded_.load(options.file, node, options.file, index_of(options, settings).digest);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options).rows),
+    return make_cloning_workload(options.cloning, loaded_.at(options.file).view(index_of(options, settings).rows),
                                  make_network(settings, options.cloning.shape), trials_of(options.cloning));
   }
 
  private:
-  static CloningSplit split(const Options& options, const CloningRows& index) {
-    try {
-      const CloningOptions& cloning = options.cloning;
-      return split_windows(index, cloning.tasks, cloning.test, std::max(1, cloning.shape.steps));
-    } catch (const ConfigError& error) {
-      throw ConfigError(cat(options.file.string(), ": ", error.what()));
-    } catch (const Error& error) {
-      throw ConfigError(cat(options.file.string(), ": ", error.what(), "\n", advice(options)));
-    }
-  }
-
   /// A file as every rank knows it: all but its numbers.
   struct Index {
     CloningRows rows;
     std::string digest;  ///< of all, the numbers included
   };
 
-  const Index& index_of(const Options& options) {
+  const Index& index_of(const Options& options, const SettingsReader& settings) {
     const auto known = indices_.find(options.file);
     if (known != indices_.end()) return known->second;
     try {
@@ -131,8 +122,49 @@ class MetaWorld final : public World {
       index.rows.actions = std::vector<float>();
       return indices_.emplace(options.file, std::move(index)).first->second;
     } catch (const Error& error) {
-      throw ConfigError(cat(error.what(), "\n", advice(options)));
+      reject_data(settings, kDemos, error.what(), advice(options));
     }
+  }
+
+  static CloningSplit split(const Options& options, const CloningRows& index, const SettingsReader& settings) {
+    try {
+      const CloningOptions& cloning = options.cloning;
+      return split_windows(index, cloning.tasks, cloning.test, std::max(1, cloning.shape.steps));
+    } catch (const ConfigError& error) {
+      reject_read(settings, "data.window", cat(options.file.string(), ": ", error.what()));
+    } catch (const Error& error) {
+      reject_data(settings, kDemos, cat(options.file.string(), ": ", error.what()), advice(options));
+    }
+  }
+
+  /// How many windows are trained on, and how many held out. ConfigError if there is not a demonstration for every
+  /// robot.
+  static SampleCounts check_enough(const Options& options, const CloningSplit& split, const SettingsReader& settings) {
+    const CloningOptions& cloning = options.cloning;
+    const PartitionOptions& partition = cloning.partition;
+    const auto windows = static_cast<std::int64_t>(split.train.size());
+    const auto classes = static_cast<int>(cloning.tasks.size());
+    std::vector<std::int32_t> demonstrations = split.demonstrations;  // those of a demonstration stand together
+    demonstrations.erase(std::unique(demonstrations.begin(), demonstrations.end()), demonstrations.end());
+    const auto all = static_cast<double>(demonstrations.size());
+    const auto held_out = static_cast<std::int64_t>(static_cast<double>(windows) * partition.held_out);
+    SampleCounts counts{.train = windows - held_out, .held_out = held_out};
+    // Rounding takes no more than one of each task.
+    const double least = all * (held_out > 0 ? std::min(partition.held_out, 1.0 - partition.held_out) : 1.0);
+    if (least >= static_cast<double>(partition.robots) + classes) return counts;
+    const SampleCounts exact =
+        count_samples(split.labels, classes, partition, cloning.training.seed, split.demonstrations);
+    if (exact.train < partition.robots) {
+      reject_read(settings, "fleet.robots",
+                  cat(options.file.string(), ": robots share out whole demonstrations, and of ", demonstrations.size(),
+                      " that are not for the test, ", exact.train, " are to train on: expected at most ", exact.train,
+                      " robots"));
+    }
+    counts.held_out = exact.held_out;
+    // A mixture gives every robot as many, so that with less than one each nobody has any.
+    const bool none = partition.kind == PartitionOptions::Kind::kMixture && counts.held_out < partition.robots;
+    if (none) counts.held_out = 0;
+    return counts;
   }
 
   static std::string advice(const Options& options) {
@@ -150,9 +182,15 @@ class MetaWorld final : public World {
     return trials_.try_emplace(key, draw_test_episodes(options), environments_).first->second;
   }
 
-  const std::string& scenes() {
-    if (scenes_.empty()) scenes_ = digest_of_scenes(environments_.assets());
-    return scenes_;
+  /// Compiles what the cell needs; the digest of all. ConfigError where scenes are missing or damaged.
+  const std::string& prepare_scenes(const Options& options) {
+    try {
+      environments_.prepare(options.cloning.tasks);
+      if (scenes_.empty()) scenes_ = digest_of_scenes(environments_.assets());
+      return scenes_;
+    } catch (const Error& error) {
+      throw ConfigError(error.what());
+    }
   }
 
   EnvironmentPool environments_{default_assets()};  // scenes compiled so far, for all cells
