@@ -133,6 +133,8 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
       print_scores(fleet.path(i).string(), workload, fleet.model(i).weights, world);
     }
     print_scores(cat(output, " (", method.name, ')'), workload, outcome.merged, world);
+  } else {
+    std::cout << "not tested: " << fleet.missing() << '\n';
   }
   Provenance provenance = provenance_of("merge", arguments, world);
   world.together([&] {
@@ -184,7 +186,11 @@ void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::v
   cell.settings["merge.method"].value = std::string("local");  // nothing was merged
   Hash id;
   id.add(to_text(cell.settings));
-  for (std::size_t i = 0; i < fleet.size(); ++i) id.add(std::filesystem::absolute(fleet.path(i)).string());
+  for (std::size_t i = 0; i < fleet.size(); ++i) {
+    const auto weights = std::as_bytes(std::span(fleet.model(i).weights.flat()));
+    id.add(std::filesystem::absolute(fleet.path(i)).string()).add(fleet.model(i).data);
+    id.add(std::string_view(reinterpret_cast<const char*>(weights.data()), weights.size()));  // NOLINT
+  }
   CellRecord record{.id = id.hex(), .columns = cell.columns(), .settings = cell.settings, .ranks = ranks};
   record.rounds.push_back({.round = 1, .epoch = fleet.model(0).epoch, .measurements = std::move(measured)});
   provenance["started"] = provenance["finished"] = utc_time();

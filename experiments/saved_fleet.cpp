@@ -49,6 +49,14 @@ World& world_of(const Settings& settings, Worlds& worlds) {
   throw Error(cat("this program has no workload ", name));
 }
 
+/// Error unless the data that a model's settings name now are those that it was trained on, by content. Models of
+/// before that was noted are taken at their word.
+void require_same_data(const std::string& trained_on, const std::string& now) {
+  require(trained_on.empty() || trained_on == now,
+          "what its settings name now are other data than it was trained on: ", "their digest is ", now, ", and was ",
+          trained_on);
+}
+
 }  // namespace
 
 SavedFleet::SavedFleet(std::vector<std::filesystem::path> paths, const Settings& overrides, const Comm& comm) {
@@ -87,23 +95,25 @@ void SavedFleet::sort_robots() {
   const SavedModel& first = entries_.front().model;
   for (const Entry& entry : entries_) {
     const SavedModel& model = entry.model;
-    const bool fellow = model.round == first.round && to_text(model.settings) == to_text(first.settings);
+    const bool fellow =
+        model.round == first.round && model.data == first.data && to_text(model.settings) == to_text(first.settings);
     if (!fellow || !robots.insert(model.robot).second) return;
   }
   std::ranges::sort(entries_, {}, [](const Entry& entry) { return entry.model.robot; });
 }
 
 void SavedFleet::load_worlds(const Comm& comm) {
-  std::map<std::string, Entry*> first_of;  // by settings: robots of one cell share a workload
+  std::map<std::string, Entry*> first_of;  // by settings and data: robots of one cell share a workload
   for (Entry& entry : entries_) {
-    const auto [known, is_new] = first_of.try_emplace(to_text(entry.model.settings), &entry);
+    const std::string cell = cat(to_text(entry.model.settings), entry.model.data);
+    const auto [known, is_new] = first_of.try_emplace(cell, &entry);
     if (is_new) {
       World* world = nullptr;
       try {
         comm.together([&] {
           world = &world_of(entry.model.settings, worlds_);
           SettingsReader reader(entry.model.settings);
-          (void)world->describe(reader);
+          require_same_data(entry.model.data, world->describe(reader).data);
         });
         const Settings* settings = &entry.model.settings;
         world->load(std::span(&settings, 1), comm);

@@ -15,7 +15,8 @@ namespace fleet {
 class SavedFleet {
  public:
   /// Reads the models and checks that they are of one network; loads what data their settings name, `overrides` put
-  /// over them. Data that are not there are no error before they are asked for. Collective; Error names the files.
+  /// over them. Data that are not there, or no longer those that a model was trained on, are no error before they are
+  /// asked for. Collective; Error names the files.
   SavedFleet(std::vector<std::filesystem::path> paths, const Settings& overrides, const Comm& comm);
 
   /// Robot i of the input is the i-th file, the robots of one cell being put into their order; seed and round are the
@@ -26,6 +27,8 @@ class SavedFleet {
   /// The problem of the first file; Error naming `wanted_by` and why if its data are not there.
   [[nodiscard]] Workload& workload(const std::string& wanted_by);
   [[nodiscard]] bool has_workload() const { return entries_.front().workload != nullptr; }
+  /// Why it has none.
+  [[nodiscard]] const std::string& missing() const { return entries_.front().missing; }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] const std::filesystem::path& path(std::size_t i) const { return entries_[i].path; }

@@ -14,6 +14,7 @@ using Texts = std::vector<std::string>;
 
 constexpr std::int32_t kNoParent = -1;
 constexpr const char* kCompanions = "companions";
+constexpr const char* kData = "data";
 
 Table groups_table(const SymmetrySpec& symmetry) {
   Texts names;
@@ -165,6 +166,7 @@ void write_model(const std::filesystem::path& path, const SavedModel& model, con
   Hdf5Writer file(path);
   file.write_attribute("/", "model_version", kModelVersion);
   file.write_attribute("/", "settings", to_text(model.settings));
+  if (!model.data.empty()) file.write_attribute("/", kData, model.data);
   file.write_attribute("/", "robot", model.robot);
   file.write_attribute("/", "round", model.round);
   file.write_attribute("/", "epoch", model.epoch);
@@ -209,6 +211,7 @@ SavedModel read_model(const std::filesystem::path& path) {
   const std::shared_ptr<const ParamLayout> layout = read_tensors(file, name, values);
   try {
     SavedModel model{.settings = parse_toml(file.read_text_attribute("/", "settings"), name),
+                     .data = file.has_attribute("/", kData) ? file.read_text_attribute("/", kData) : "",
                      .robot = static_cast<int>(file.read_integer_attribute("/", "robot")),
                      .round = static_cast<int>(file.read_integer_attribute("/", "round")),
                      .epoch = static_cast<int>(file.read_integer_attribute("/", "epoch")),

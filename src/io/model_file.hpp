@@ -12,6 +12,7 @@ inline constexpr std::int64_t kModelVersion = 1;
 
 struct SavedModel {
   Settings settings;          ///< every key that applied, defaults included
+  std::string data;           ///< names the content of the data it was trained on; empty where nobody noted it
   int robot = kMergedPolicy;  ///< whose it is
   int round = 0;
   int epoch = 0;             ///< local epochs done

@@ -115,8 +115,8 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
   if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
   if (sweep_.run.save_models != SavedModels::kNone) {
     observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
-                                                     cell_.settings, workload.companions(), provenance_,
-                                                     regime == Regime::kJoint));
+                                                     cell_.settings, cell_.facts.data, workload.companions(),
+                                                     provenance_, regime == Regime::kJoint));
   }
   return observers;
 }

@@ -16,6 +16,7 @@ std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& 
   const auto save = [&](const std::string& name, int robot, double count, const ParamVector& weights) {
     write_model(directory_ / (name + ".h5"),
                 {.settings = settings_,
+                 .data = data_,
                  .robot = robot,
                  .round = view.round,
                  .epoch = view.epoch,

@@ -17,11 +17,12 @@ enum class SavedModels {
 class ModelSaver final : public RoundObserver {
  public:
   /// Writes merged.h5, robot-0.h5, robot-1.h5, ... (io/model_file.hpp) to `directory`.
-  ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, Companions companions,
-             Provenance provenance, bool joint)
+  ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, std::string data,
+             Companions companions, Provenance provenance, bool joint)
       : which_(which),
         directory_(std::move(directory)),
         settings_(std::move(settings)),
+        data_(std::move(data)),
         companions_(std::move(companions)),
         provenance_(std::move(provenance)),
         joint_(joint) {}
@@ -32,6 +33,7 @@ class ModelSaver final : public RoundObserver {
   SavedModels which_;
   std::filesystem::path directory_;
   Settings settings_;
+  std::string data_;  // what they were trained on, by content
   Companions companions_;
   Provenance provenance_;
   bool joint_;  // its one robot is no member of the fleet

@@ -223,7 +223,7 @@ def test_models_are_merged_on_the_data_they_were_trained_on(tmp_path: Path) -> N
     assert metaworld(*record, "--seed", "1").returncode == 0
     refused = subprocess.run(merge, **options)
     assert refused.returncode == 1
-    assert "other data than it was trained on: observation_" in refused.stderr
+    assert "other data than it was trained on: " in refused.stderr
     average = [*fleet, "merge", *models, "-m", "average", "-o", "average.h5"]
     assert subprocess.run(average, **options).returncode == 0, "which needs no data"
 

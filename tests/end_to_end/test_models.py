@@ -1,5 +1,6 @@
 """Models that a sweep leaves are merged and measured again without it, and to the same end."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import Fleet, table
+from conftest import TEST_LABELS, TRAIN_IMAGES, Fleet, table
 
 OPTIONS = (
     *("--set", "merge.fleet-merge.epochs=2", "--set", "merge.fleet-merge.steps=3"),
@@ -132,6 +133,27 @@ def test_what_needs_no_data_does_without_and_what_does_says_so(fleet: Fleet, tra
     outcome = fleet("merge", robots(models)[0], merged, "--method", "fleet-merge", "-o", "d.h5")
     assert "merged policy" in outcome.expect(1).err
     assert not (fleet.directory / "d.h5").exists()
+
+
+@pytest.mark.parametrize("name", [TRAIN_IMAGES, TEST_LABELS])
+def test_data_that_have_changed_are_not_those_that_models_were_trained_on(
+    fleet: Fleet, trained: Path, digits: Path, name: str
+) -> None:
+    copy = fleet.directory / "copy"
+    shutil.copytree(digits, copy)
+    there = ("--set", f"run.data={copy}")
+    merge = ("merge", *robots(trained), "-o", "c.h5", *there, "--method")
+    assert "on the test set" in fleet(*merge, "fisher").expect(0).out
+    raw = bytearray((copy / name).read_bytes())
+    raw[-1] ^= 1
+    (copy / name).write_bytes(raw)
+    refused = fleet(*merge, "fisher").expect(1).err
+    for part in ("merge.method = fisher", "robot-0.h5", "other data than it was trained on"):
+        assert part in refused
+    untested = fleet(*merge, "average").expect(0).out
+    assert "not tested: " in untested and "other data than it was trained on" in untested
+    barrier = fleet("barrier", *robots(trained)[:2], *there, "-o", "barrier").expect(1).err
+    assert "other data than it was trained on" in barrier
 
 
 def test_different_networks_are_refused_naming_both_files(fleet: Fleet, trained: Path) -> None:

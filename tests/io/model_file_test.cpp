@@ -55,6 +55,7 @@ SavedModel model(const SymmetrySpec& symmetry) {
   settings["run.data"].value = std::string("a \"place\"");
   settings["data.standardize"].value = true;
   return {.settings = settings,
+          .data = "0123456789abcdef",
           .robot = 3,
           .round = 2,
           .epoch = 9,
@@ -99,6 +100,7 @@ TEST_F(ModelFileTest, what_is_read_is_what_was_written) {
                          saved.weights.flat().end()));
   EXPECT_EQ(read.weights.layout().hash(), saved.weights.layout().hash());
   EXPECT_EQ(to_text(read.settings), to_text(saved.settings));
+  EXPECT_EQ(read.data, saved.data);
   EXPECT_EQ(read.settings.at("fleet.alpha").source.file, (directory_ / "below/deep/model.h5").string());
   EXPECT_EQ(read.robot, 3);
   EXPECT_EQ(read.round, 2);
@@ -106,6 +108,12 @@ TEST_F(ModelFileTest, what_is_read_is_what_was_written) {
   EXPECT_EQ(read.samples, 1234);
   EXPECT_EQ(read.companions, saved.companions);
   EXPECT_NO_THROW(require_same_network("a", read, "b", saved));
+}
+
+TEST_F(ModelFileTest, what_it_was_trained_on_may_be_unknown) {
+  SavedModel saved = model(network(5));
+  saved.data.clear();
+  EXPECT_EQ(read_model(write(saved)).data, "");
 }
 
 TEST_F(ModelFileTest, its_symmetry_acts_as_before) {
