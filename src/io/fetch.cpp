@@ -215,6 +215,7 @@ std::string fetch_from(const DatasetSource& source, std::vector<Wanted>& wanted,
 
 void fetch_dataset(const PublishedDataset& dataset, const fs::path& directory, std::ostream& log) {
   const fs::path home = fs::absolute(directory);
+  ScratchDirectory::remove_abandoned(home);
   std::vector<Wanted> wanted = find_wanted(dataset, home, log);
   if (wanted.empty()) {
     log << dataset.name << ": already there, in " << home.string() << '\n';

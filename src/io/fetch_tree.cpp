@@ -94,6 +94,7 @@ std::string tree_digest(const fs::path& directory) {
 void fetch_tree(const PublishedTree& tree, const fs::path& directory, std::ostream& log) {
   const fs::path home = where_it_lies(directory);
   require_copy(tree, home);
+  ScratchDirectory::remove_abandoned(home.parent_path());
   if (fs::exists(home) && !fs::is_empty(home)) {
     const std::string reason = complaint(tree, home);
     if (reason.empty()) {

@@ -193,10 +193,12 @@ void remove_scratch(const fs::path& directory) {
   }
 }
 
-void remove_scratches(const fs::path& parent) {
+}  // namespace
+
+void ScratchDirectory::remove_abandoned(const fs::path& parent) {
   std::vector<fs::path> found;
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent.empty() ? "." : parent, ignored)) {
     const std::string name = entry.path().filename().string();
     const bool ours = name.starts_with(kScratch) && name.size() == kScratch.size() + kUnique.size();
     if (ours && fs::is_directory(entry.symlink_status(ignored))) found.push_back(entry.path());
@@ -204,10 +206,8 @@ void remove_scratches(const fs::path& parent) {
   for (const fs::path& directory : found) remove_scratch(directory);
 }
 
-}  // namespace
-
 ScratchDirectory::ScratchDirectory(const fs::path& parent) {
-  remove_scratches(parent.empty() ? "." : parent);
+  remove_abandoned(parent);
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     if (create(parent)) return;
   }

@@ -45,6 +45,9 @@ class ScratchDirectory {
   ~ScratchDirectory();
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
+  /// Removes those in `parent` whose processes have ended.
+  static void remove_abandoned(const std::filesystem::path& parent);
+
  private:
   [[nodiscard]] bool create(const std::filesystem::path& parent);
 

@@ -216,9 +216,11 @@ TEST_F(FetchTest, what_a_killed_process_has_left_is_removed_and_what_others_use_
   write(home_ / ".fleet-scratch-AbCdEf/half.gz", "half");
   write(home_ / ".fleet-scratch-mine/half.gz", "mine");
   write(home_ / ".fetch-AbCdEf", "mine");
+  write(home_ / kImages, "abc");
+  write(home_ / kLabels, "hello");
   const ScratchDirectory in_use(home_);
-  dataset_.sources = {good_mirror()};
-  fetch();
+  write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
+  fetch();  // although there is nothing to be fetched
   EXPECT_TRUE(fs::exists(in_use.path()));
   EXPECT_FALSE(fs::exists(home_ / ".fleet-scratch-AbCdEf"));
   EXPECT_TRUE(fs::exists(home_ / ".fleet-scratch-mine/half.gz"));
