@@ -13,6 +13,7 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results
 from fleet_analysis.paired import holm, signed_rank_test, t_test
 from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
+from fleet_analysis.stats import mean_of
 from fleet_analysis.style import value_labels
 
 
@@ -167,8 +168,8 @@ def _rows(
                 **dict(zip(keys, key, strict=True)),
                 "pairs": len(group),
                 "same": int((change == 0.0).sum()),
-                "first": group.value_1.mean(),
-                "second": group.value_2.mean(),
+                "first": mean_of(group.value_1.to_numpy()),
+                "second": mean_of(group.value_2.to_numpy()),
                 "difference": change.mean() if finite else float(np.nansum(change)),
                 "spread": float(change.std()) if finite else np.nan,
                 "p": test(change),

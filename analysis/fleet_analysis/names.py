@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Iterable
 
+KEPT = frozenset(["\u00a0", *map(chr, range(0xDC80, 0xDD00))])
 LONGEST = 200  # bytes of a file's name without its suffix, of which most systems take 255
 
 
@@ -25,8 +26,9 @@ def escaped(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """With escapes for signs that are none, such as those that a terminal would obey."""
-    return "".join(s if s.isprintable() or s == "\u00a0" else escaped(s) for s in text)
+    """With escapes for signs that are none, such as those that a terminal would obey; bytes of a
+    file's name that are no text stay."""
+    return "".join(s if s.isprintable() or s in KEPT else escaped(s) for s in text)
 
 
 def file_names(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results
 from fleet_analysis.paired import friedman_test, holm, signed_rank_test
 from fleet_analysis.schema import METHOD, REFERENCES, SEED, higher_is_better, is_share
-from fleet_analysis.stats import bootstrap, spread_of
+from fleet_analysis.stats import bootstrap, mean_of, spread_of
 from fleet_analysis.variants import methods_of, shared_axes, variants
 from fleet_analysis.view import View
 
@@ -31,7 +31,9 @@ def rank_table(results: Results, metric: str = "accuracy", split: str = "test") 
             str(name),
             f"{ranks[name].mean():.2f}",
             f"{first[name].sum()} of {len(full)}",
-            number(full[name].mean(), is_share(metric), spread_of(full[name].to_numpy())),
+            number(
+                mean_of(full[name].to_numpy()), is_share(metric), spread_of(full[name].to_numpy())
+            ),
         ]
         for name in order
     ]
@@ -101,7 +103,7 @@ def _difference_row(name: str, pair: pd.Series, p: float, metric: str) -> list[s
     return [
         name,
         str(len(values)),
-        number(values.mean(), share, spread, sign=True),
+        number(mean_of(values), share, spread, sign=True),
         f"{said[0]} to {said[1]}" if np.isfinite(low) else "",
         str(int(better.sum())),
         str(int(((values != 0) & ~better).sum())),

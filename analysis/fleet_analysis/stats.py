@@ -75,6 +75,12 @@ def bootstrap(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     return (float(min(low, mean)), float(max(high, mean)))
 
 
+def mean_of(values: np.ndarray) -> float:
+    """The mean; NaN where some are infinite in one direction and some in the other."""
+    with np.errstate(invalid="ignore"):
+        return float(values.mean())
+
+
 def spread_of(values: np.ndarray) -> float:
     """The standard deviation of a sample; NaN for fewer than two, or where one has no bound."""
     return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
@@ -116,7 +122,7 @@ def _group(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 
 
 def _spread(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    return (float(values.mean()), spread_of(values), *bootstrap(values), len(values))
+    return (mean_of(values), spread_of(values), *bootstrap(values), len(values))
 
 
 @lru_cache(maxsize=64)

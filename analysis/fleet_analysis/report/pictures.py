@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from html import escape
 from typing import Any
 
@@ -34,9 +33,7 @@ def figures_section(results: Results, metric: str, split: str) -> Section | None
 
 def _picture(name: str, figure: Figure) -> str:
     file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="constrained_layout not applied")
-        figure.savefig(file, format="svg", metadata={"Date": None}, facecolor="none")
+    figure.savefig(file, format="svg", metadata={"Date": None}, facecolor="none")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     wide = ' class="wide"' if figure.get_figwidth() > WIDE else ""
     most = f"max-width:{SCALE * figure.get_figwidth():.1f}rem"
