@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -108,6 +110,30 @@ int with_sign_of(int by, int unit) {
   return is_negated(by) ? ~unit : unit;
 }
 
+/// Error unless the action's slabs lie within its tensor.
+void require_within(const SymmetryAction& action, const TensorSpec& tensor, const SymmetryGroup& group) {
+  const std::int64_t extent = tensor.shape[action.axis];
+  require(action.outer >= 1 && action.inner >= 1 && action.offset >= 0, "group ", group.name, " acts on ", tensor.name,
+          " with outer ", action.outer, ", inner ", action.inner, " and offset ", action.offset,
+          "; expected 1 or more, 1 or more, and 0 or more");
+  const double end = action.offset + double{1} * action.outer * group.size * action.inner;  // which may be huge
+  require(group.parent ? end <= static_cast<double>(extent) : end == static_cast<double>(extent), "axis ", action.axis,
+          " of ", tensor.name, " has extent ", extent, ", but group ", group.name, " acts on ", end);
+}
+
+/// Error unless the groups are those of blocks that can be exchanged: each has as many, of the same sizes.
+void require_like_blocks(std::span<const SymmetryGroup> groups, std::size_t parent) {
+  std::map<int, std::vector<int>> sizes;  // of the groups within each block
+  for (const SymmetryGroup& group : groups) {
+    if (group.parent == parent) sizes[group.block].push_back(group.size);
+  }
+  if (sizes.empty()) return;
+  const SymmetryGroup& whole = groups[parent];
+  const bool alike = std::ranges::all_of(sizes, [&](const auto& b) { return b.second == sizes.begin()->second; });
+  require(whole.kind == GroupKind::kPermutation && std::cmp_equal(sizes.size(), whole.size) && alike, "group ",
+          whole.name, " exchanges ", whole.size, " blocks, which have not the same groups within them");
+}
+
 }  // namespace
 
 SignedParts parts_of(const GroupElement& element) {
@@ -144,19 +170,19 @@ SymmetrySpec::SymmetrySpec(std::shared_ptr<const ParamLayout> layout, std::vecto
     const TensorSpec& tensor = layout_->tensors()[action.tensor];
     require(action.group < groups_.size() && action.axis < tensor.shape.size(), "a symmetry acts on axis ", action.axis,
             " of ", tensor.name, " by group ", action.group, ", which is not there");
-    const SymmetryGroup& group = groups_[action.group];
-    const std::int64_t end = action.offset + std::int64_t{action.outer} * group.size * action.inner;
-    require(group.parent ? end <= tensor.shape[action.axis] : end == tensor.shape[action.axis], "axis ", action.axis,
-            " of ", tensor.name, " has extent ", tensor.shape[action.axis], ", but group ", group.name, " acts on ",
-            end);
+    require_within(action, tensor, groups_[action.group]);
   }
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const SymmetryGroup& group = groups_[g];
+    require(group.size >= 1 && std::cmp_less_equal(group.size, layout_->size()), "group ", group.name, " has ",
+            group.size, " units; expected 1 to ", layout_->size(), ", the number of weights");
     if (!group.parent) continue;
-    require(*group.parent > g && *group.parent < groups_.size() && group.block < groups_[*group.parent].size, "group ",
-            group.name, " belongs to block ", group.block, " of group ", *group.parent,
+    require(*group.parent > g && *group.parent < groups_.size() && group.block >= 0 &&
+                group.block < groups_[*group.parent].size,
+            "group ", group.name, " belongs to block ", group.block, " of group ", *group.parent,
             ", which must come later and have that block");
   }
+  for (std::size_t g = 0; g < groups_.size(); ++g) require_like_blocks(groups_, g);
 }
 
 GroupElement SymmetrySpec::identity() const {

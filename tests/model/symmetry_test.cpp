@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.hpp"
 
 namespace fleet {
@@ -190,12 +192,46 @@ TEST(SymmetrySpec, a_group_within_a_block_must_name_one_that_is_there) {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("w", {6});
   const std::vector<SymmetryAction> actions{{.tensor = 0, .axis = 0, .group = 0}};
-  EXPECT_NO_THROW(
-      SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 1, .block = 1}, {"heads", 2}}, actions));
-  EXPECT_THROW(SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 1, .block = 2}, {"heads", 2}}, actions),
-               Error);
-  EXPECT_THROW(SymmetrySpec(layout, {{.name = "head.1", .size = 3, .parent = 0, .block = 1}, {"heads", 2}}, actions),
-               Error);
+  const auto heads = [&](std::size_t parent, int block) {
+    const SymmetryGroup first{.name = "head.0", .size = 3, .parent = 2, .block = 0};
+    return SymmetrySpec(layout, {first, {.name = "head.1", .size = 3, .parent = parent, .block = block}, {"heads", 2}},
+                        actions);
+  };
+  EXPECT_NO_THROW(heads(2, 1));
+  EXPECT_THROW(heads(2, 2), Error);
+  EXPECT_THROW(heads(2, -1), Error);
+  EXPECT_THROW(heads(1, 1), Error);
+  EXPECT_THROW(heads(0, 1), Error);
+}
+
+TEST(SymmetrySpec, blocks_that_are_exchanged_have_the_same_groups_within_them) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("w", {6});
+  const auto made = [&](std::vector<SymmetryGroup> groups) { return SymmetrySpec(layout, std::move(groups), {}); };
+  const SymmetryGroup first{.name = "head.0", .size = 3, .parent = 2, .block = 0};
+  EXPECT_THROW(made({{.name = "head.0", .size = 3, .parent = 1, .block = 0}, {"heads", 2}}), Error);
+  EXPECT_THROW(made({first, {.name = "twin", .size = 3, .parent = 2, .block = 0}, {"heads", 2}}), Error);
+  EXPECT_THROW(made({first, {.name = "head.1", .size = 2, .parent = 2, .block = 1}, {"heads", 2}}), Error);
+  const SymmetryGroup second{.name = "head.1", .size = 3, .parent = 2, .block = 1};
+  EXPECT_THROW(made({first, second, {.name = "heads", .size = 2, .kind = GroupKind::kSigned}}), Error);
+  EXPECT_NO_THROW(made({first, second, {"heads", 2}}));
+}
+
+TEST(SymmetrySpec, numbers_that_reach_out_of_a_tensor_are_refused_however_large) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("w", {6, 2});
+  constexpr int kLargest = std::numeric_limits<int>::max();
+  const auto acting = [&](int size, SymmetryAction action) {
+    return SymmetrySpec(layout, {{"units", size}}, {action});
+  };
+  EXPECT_NO_THROW(acting(3, {.outer = 2}));
+  EXPECT_THROW(acting(3, {.outer = 0}), Error);
+  EXPECT_THROW(acting(3, {.inner = 0}), Error);
+  EXPECT_THROW(acting(-3, {.outer = -2}), Error);
+  EXPECT_THROW(acting(9, {.offset = -3}), Error);
+  EXPECT_THROW(acting(0, {.offset = 6}), Error);
+  EXPECT_THROW(acting(12, {.outer = kLargest, .inner = kLargest, .offset = kLargest}), Error);
+  EXPECT_THROW(SymmetrySpec(layout, {{"units", kLargest}}, {}), Error) << "more units than weights";
 }
 
 TEST(ParamLayout, names_shapes_and_order_decide_the_hash) {
