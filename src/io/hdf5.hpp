@@ -8,35 +8,12 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "io/atomic_file.hpp"
+#include "io/table.hpp"
 
 namespace fleet {
-
-/// Named columns of equal length.
-class Table {
- public:
-  using Column =
-      std::variant<std::vector<std::int32_t>, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
-
-  /// Appends a column; Error if the name is taken.
-  void add(std::string name, Column values);
-  [[nodiscard]] const std::vector<std::pair<std::string, Column>>& columns() const { return columns_; }
-  /// Error if there is no such column or it has another type.
-  template <class T>
-  [[nodiscard]] const std::vector<T>& column(const std::string& name) const;
-  [[nodiscard]] std::size_t rows() const;
-  /// Sets every row of an integer column to `value`.
-  void fill(const std::string& name, std::int32_t value);
-  /// Appends the rows of `other`. A column that only one side has is filled with 0, NaN or "".
-  void append(const Table& other);
-
- private:
-  std::vector<std::pair<std::string, Column>> columns_;
-};
 
 /// Of a text attribute, in bytes: an HDF5 object header has no room for 64 KiB.
 inline constexpr std::size_t kLongestText = 65'000;
@@ -79,22 +56,32 @@ class Hdf5Writer {
 class Hdf5Reader {
  public:
   enum class Origin {
-    kFleet,    ///< an Hdf5Writer, whose checksum it must have
+    kFleet,    ///< an Hdf5Writer, whose checksums it must have
     kAnywhere  ///< other programs as well, whose files have none
   };
-  /// Error if the file is missing, truncated, not HDF5 or not what its checksum says.
+  /// Error if the file is missing, truncated, not HDF5 or not what its checksums say. A file of this program that
+  /// another has opened for writing is read if its contents are as they were.
   explicit Hdf5Reader(const std::filesystem::path& path, Origin origin = Origin::kFleet);
   Hdf5Reader(const Hdf5Reader&) = delete;
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
   ~Hdf5Reader();
 
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Whether an Hdf5Writer wrote it.
-  [[nodiscard]] bool is_own() const { return sealed_; }
+  [[nodiscard]] bool is_own() const { return own_; }
+  /// Error where a link stands in place of the object: links are not followed.
   [[nodiscard]] bool has(const std::string& name) const;
+  /// Whether it is there, and a group.
+  [[nodiscard]] bool is_group(const std::string& name) const;
   /// False also where there is no such object.
   [[nodiscard]] bool has_attribute(const std::string& object, const std::string& name) const;
-  [[nodiscard]] Table read_table(const std::string& name) const;
+  /// Error unless the columns are whole numbers, reals and texts, and those of `wanted` among them. These come in their
+  /// types, the others in those of the file, whole numbers with a sign and of 32 bits or 64.
+  [[nodiscard]] Table read_table(const std::string& name, std::span<const ColumnSpec> wanted = {}) const;
+  /// Empty where there is no such group; Error if it is something else.
   [[nodiscard]] std::vector<std::string> names_in(const std::string& group) const;
+  /// Numbers of any width that fit. Error, which names file and object, for what is no such array, lies elsewhere or
+  /// claims more than the file can hold.
   [[nodiscard]] std::vector<float> read_floats(const std::string& name, std::vector<std::size_t>& shape) const;
   [[nodiscard]] std::vector<std::int32_t> read_integers(const std::string& name, std::vector<std::size_t>& shape) const;
   /// Error for an attribute that is missing, of another kind, or an array.
@@ -103,9 +90,15 @@ class Hdf5Reader {
   [[nodiscard]] double read_real_attribute(const std::string& object, const std::string& name) const;
 
  private:
+  void open();
+  /// Of a file that has lost its seal: how it differs from what an Hdf5Writer wrote; "" if its contents are the same.
+  [[nodiscard]] std::string difference_from_written() const;
+  template <class Read>
+  auto read_attribute(const std::string& object, const std::string& name, Read read) const;
+
   std::filesystem::path path_;
   std::int64_t file_ = -1;
-  bool sealed_ = false;
+  bool own_ = false;
 };
 
 /// The version of the HDF5 library in use.

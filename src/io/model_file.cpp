@@ -1,7 +1,9 @@
 #include "io/model_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "io/toml.hpp"
@@ -15,6 +17,16 @@ using Texts = std::vector<std::string>;
 constexpr std::int32_t kNoParent = -1;
 constexpr const char* kCompanions = "companions";
 constexpr const char* kData = "data";
+constexpr std::array kTensorColumns = {ColumnSpec{"name", ColumnType::kText}};
+constexpr std::array kGroupColumns = {ColumnSpec{"name", ColumnType::kText}, ColumnSpec{"size", ColumnType::kInteger},
+                                      ColumnSpec{"linear", ColumnType::kInteger},
+                                      ColumnSpec{"parent", ColumnType::kInteger},
+                                      ColumnSpec{"block", ColumnType::kInteger}};
+constexpr std::array kActionColumns = {
+    ColumnSpec{"tensor", ColumnType::kText},   ColumnSpec{"axis", ColumnType::kInteger},
+    ColumnSpec{"group", ColumnType::kInteger}, ColumnSpec{"outer", ColumnType::kInteger},
+    ColumnSpec{"inner", ColumnType::kInteger}, ColumnSpec{"offset", ColumnType::kInteger},
+    ColumnSpec{"dual", ColumnType::kInteger}};
 
 Table groups_table(const SymmetrySpec& symmetry) {
   Texts names;
@@ -74,7 +86,7 @@ Companions read_companions(const Hdf5Reader& file) {
 std::shared_ptr<const ParamLayout> read_tensors(const Hdf5Reader& file, const std::string& name,
                                                 std::vector<float>& values) {
   auto layout = std::make_shared<ParamLayout>();
-  const Table tensors = file.read_table("tensors");
+  const Table tensors = file.read_table("tensors", kTensorColumns);
   for (const std::string& tensor : tensors.column<std::string>("name")) {
     require(file.has("weights/" + tensor), name, ": tensor ", tensor, " is listed, but its weights are not there");
     std::vector<std::size_t> shape;
@@ -88,14 +100,13 @@ std::shared_ptr<const ParamLayout> read_tensors(const Hdf5Reader& file, const st
 }
 
 SymmetrySpec read_symmetry(const Hdf5Reader& file, const std::shared_ptr<const ParamLayout>& layout) {
-  const Table groups = file.read_table("groups");
-  const Table actions = file.read_table("actions");
+  Table groups = file.read_table("groups", kGroupColumns);
+  const Table actions = file.read_table("actions", kActionColumns);
   const auto integer = [](const Table& table, const char* column, std::size_t row) {
     return table.column<std::int32_t>(column)[row];
   };
-  const bool tells_signed =  // not before there were any
-      std::any_of(groups.columns().begin(), groups.columns().end(),
-                  [](const auto& column) { return column.first == "signed"; });
+  const bool tells_signed = groups.has("signed");  // not before there were any
+  if (tells_signed) groups.convert({"signed", ColumnType::kInteger});
   std::vector<SymmetryGroup> made;
   for (std::size_t g = 0; g < groups.rows(); ++g) {
     SymmetryGroup& group = made.emplace_back();
@@ -209,15 +220,22 @@ SavedModel read_model(const std::filesystem::path& path) {
   require(version == kModelVersion, name, " is a model of version ", version, "; this program reads ", kModelVersion);
   std::vector<float> values;
   const std::shared_ptr<const ParamLayout> layout = read_tensors(file, name, values);
+  const auto number = [&](const char* key, int least) {
+    const std::int64_t value = file.read_integer_attribute("/", key);
+    require(value >= least && value <= std::numeric_limits<int>::max(), key, " is ", value, "; expected ", least,
+            " to ", std::numeric_limits<int>::max());
+    return static_cast<int>(value);
+  };
   try {
     SavedModel model{.settings = parse_toml(file.read_text_attribute("/", "settings"), name),
                      .data = file.has_attribute("/", kData) ? file.read_text_attribute("/", kData) : "",
-                     .robot = static_cast<int>(file.read_integer_attribute("/", "robot")),
-                     .round = static_cast<int>(file.read_integer_attribute("/", "round")),
-                     .epoch = static_cast<int>(file.read_integer_attribute("/", "epoch")),
+                     .robot = number("robot", kMergedPolicy),
+                     .round = number("round", 0),
+                     .epoch = number("epoch", 0),
                      .samples = file.read_integer_attribute("/", "samples"),
                      .symmetry = read_symmetry(file, layout),
                      .weights = ParamVector(layout)};
+    require(model.samples >= 0, "samples is ", model.samples, "; expected 0 or more");
     std::copy(values.begin(), values.end(), model.weights.flat().begin());
     model.companions = read_companions(file);
     return model;

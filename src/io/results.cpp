@@ -223,9 +223,40 @@ const std::vector<std::string> kProvenanceKeys = {"fleet_version", "git_revision
                                                   "hdf5",          "blas",         "device",  "hosts",
                                                   "command_line",  "started",      "finished"};
 constexpr const char* kCells = "cells";
-constexpr std::array kTables = {kCells, "metrics", "shards", "rounds"};
+constexpr const char* kMetrics = "metrics";
 constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
 constexpr const char* kSettings = "settings";        // attribute of the cells of a cell's file
+
+// The columns that others rely on; tables may have more.
+constexpr std::array kCellColumns = {ColumnSpec{"cell", ColumnType::kInteger}, ColumnSpec{"id", ColumnType::kText}};
+constexpr std::array kCellFileColumns = {ColumnSpec{"status", ColumnType::kText},
+                                         ColumnSpec{"reason", ColumnType::kText}};
+constexpr std::array kMetricColumns = {
+    ColumnSpec{"cell", ColumnType::kInteger},  ColumnSpec{"round", ColumnType::kInteger},
+    ColumnSpec{"epoch", ColumnType::kInteger}, ColumnSpec{"robot", ColumnType::kInteger},
+    ColumnSpec{"split", ColumnType::kText},    ColumnSpec{"metric", ColumnType::kText},
+    ColumnSpec{"value", ColumnType::kReal}};
+constexpr std::array kShardColumns = {
+    ColumnSpec{"cell", ColumnType::kInteger}, ColumnSpec{"robot", ColumnType::kInteger},
+    ColumnSpec{"label", ColumnType::kInteger}, ColumnSpec{"samples", ColumnType::kInteger}};
+constexpr std::array kRoundColumns = {
+    ColumnSpec{"cell", ColumnType::kInteger},     ColumnSpec{"round", ColumnType::kInteger},
+    ColumnSpec{"epoch", ColumnType::kInteger},    ColumnSpec{"participants", ColumnType::kInteger},
+    ColumnSpec{"bytes_moved", ColumnType::kLong}, ColumnSpec{"merge_iterations", ColumnType::kInteger}};
+constexpr std::array kInstrumentColumns = {
+    ColumnSpec{"cell", ColumnType::kInteger},    ColumnSpec{"round", ColumnType::kInteger},
+    ColumnSpec{"instrument", ColumnType::kText}, ColumnSpec{"subject", ColumnType::kText},
+    ColumnSpec{"split", ColumnType::kText},      ColumnSpec{"metric", ColumnType::kText},
+    ColumnSpec{"robot", ColumnType::kInteger},   ColumnSpec{"other", ColumnType::kInteger},
+    ColumnSpec{"at", ColumnType::kReal},         ColumnSpec{"value", ColumnType::kReal}};
+
+/// Of a cell's file, besides the cell.
+struct TableSpec {
+  const char* name;
+  std::span<const ColumnSpec> columns;
+};
+constexpr std::array kTables = {TableSpec{kMetrics, kMetricColumns}, TableSpec{"shards", kShardColumns},
+                                TableSpec{"rounds", kRoundColumns}, TableSpec{kInstruments, kInstrumentColumns}};
 
 std::string lines_of(const std::vector<std::string>& texts) {
   std::string lines;
@@ -241,15 +272,27 @@ Hdf5Reader open_cell(const std::filesystem::path& file) {
   }
 }
 
-/// Error where a cell's file holds another cell than its name says: a copy, which would count as a further seed.
-void check_name(const std::filesystem::path& file, const Table& cells) {
-  std::string named = file.stem().string();
+/// The only row of a cell's file. Error where it is of another cell than the file's name says: a copy, which would
+/// count as a further seed.
+Table read_cell(const Hdf5Reader& file) {
+  Table cell = read_cells(file, kCellFileColumns);
+  require(cell.rows() == 1, file.path().string(), ": ", kCells, " has ", cell.rows(), " rows; expected one");
+  std::string named = file.path().stem().string();
   if (constexpr std::string_view kFailed = ".failed"; named.ends_with(kFailed)) {
     named.resize(named.size() - kFailed.size());
   }
-  for (const std::string& id : cells.column<std::string>("id")) {
-    require(id == named, file.string(), " is named after the cell ", named, ", but holds ", id,
-            "; when it is removed, its cell is run again");
+  const std::string& id = cell.column<std::string>("id").front();
+  require(id == named, file.path().string(), " is named after the cell ", named, ", but holds ", id,
+          "; when it is removed, its cell is run again");
+  return cell;
+}
+
+/// Appends a part that comes from `file`.
+void append(const Table& part, const std::filesystem::path& file, const char* name, Table& table) {
+  try {
+    table.append(part);
+  } catch (const Error& error) {
+    throw Error(cat(file.string(), ": ", name, ": ", error.what()));
   }
 }
 
@@ -333,17 +376,14 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
       writer.write_attribute("/", "name", reader.read_text_attribute("/", "name"));
       writer.write_attribute("/", "config", config);
     }
-    std::vector<const char*> present(kTables.begin(), kTables.end());
-    if (reader.has(kInstruments)) present.push_back(kInstruments);
-    for (const char* name : present) {
-      Table part = reader.read_table(name);
-      part.fill("cell", static_cast<std::int32_t>(index));
-      if (std::string_view(name) == kCells) {
-        check_name(files[index], part);
-        cells.push_back(std::move(part));
-      } else {
-        tables[name].append(part);
-      }
+    const auto number = static_cast<std::int32_t>(index);
+    cells.push_back(read_cell(reader));
+    cells.back().fill("cell", number);
+    for (const TableSpec& table : kTables) {
+      if (table.name == kInstruments && !reader.has(kInstruments)) continue;
+      Table part = reader.read_table(table.name, table.columns);
+      part.fill("cell", number);
+      append(part, files[index], table.name, tables[table.name]);
     }
     for (const std::string& key : kProvenanceKeys) {
       if (key == "device" && !reader.has_attribute("provenance", key)) continue;  // from before there was a choice
@@ -364,10 +404,27 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
   }
   for (const auto& [key, text] : provenance) writer.write_attribute("provenance", key, text);
   fill_columns(files, axes, cells);
-  for (const Table& part : cells) tables[kCells].append(part);
+  for (std::size_t i = 0; i < cells.size(); ++i) append(cells[i], files[i], kCells, tables[kCells]);
   for (const auto& [name, table] : tables) writer.write_table(name, table);
   writer.write_attribute(kCells, "axes", lines_of(axes));
   writer.commit();
+}
+
+Table read_cells(const Hdf5Reader& file, std::span<const ColumnSpec> wanted) {
+  std::vector<ColumnSpec> columns(kCellColumns.begin(), kCellColumns.end());
+  columns.insert(columns.end(), wanted.begin(), wanted.end());
+  Table cells = file.read_table(kCells, columns);
+  require(cells.rows() > 0, file.path().string(), ": ", kCells, " has no rows; expected one for each cell");
+  return cells;
+}
+
+Table read_metrics(const Hdf5Reader& file, std::size_t cells) {
+  Table metrics = file.read_table(kMetrics, kMetricColumns);
+  for (const std::int32_t cell : metrics.column<std::int32_t>("cell")) {
+    require(std::cmp_greater_equal(cell, 0) && std::cmp_less(cell, cells), file.path().string(), ": ", kMetrics,
+            " speaks of cell ", cell, "; expected 0 to ", cells - 1);
+  }
+  return metrics;
 }
 
 }  // namespace fleet

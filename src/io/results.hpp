@@ -59,4 +59,10 @@ inline constexpr FileKind kBarrierResults{"file of barriers", is_barrier_results
 void join_cell_files(std::span<const std::filesystem::path> files, const std::string& config,
                      const std::vector<std::string>& axes, const std::filesystem::path& output);
 
+/// The table of cells of a results file, with the columns cell, id and `wanted`. Error if a column is missing or of
+/// another type, or if there are no rows.
+[[nodiscard]] Table read_cells(const Hdf5Reader& file, std::span<const ColumnSpec> wanted = {});
+/// The table of metrics of a file that has so many cells. Error also for a row of a cell that is not one of them.
+[[nodiscard]] Table read_metrics(const Hdf5Reader& file, std::size_t cells);
+
 }  // namespace fleet

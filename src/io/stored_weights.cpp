@@ -1,9 +1,10 @@
 #include "io/stored_weights.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
-#include "io/hdf5.hpp"
+#include "io/results.hpp"
 #include "io/toml.hpp"
 
 namespace fleet {
@@ -17,7 +18,7 @@ std::string text_of(const std::vector<std::int64_t>& shape) {
 
 /// The group of every cell that has weights, by the cell's id.
 std::map<std::string, std::string> find_groups(const Hdf5Reader& reader) {
-  const Table cells = reader.read_table("cells");
+  const Table cells = read_cells(reader);
   const auto& ids = cells.column<std::string>("id");
   const auto& indices = cells.column<std::int32_t>("cell");
   std::map<std::string, std::string> groups;
@@ -72,6 +73,8 @@ StoredWeights read_weights(const std::filesystem::path& file, const std::string&
   for (const std::string& tensor : reader.names_in(group)) {
     std::vector<std::size_t> shape;
     std::vector<float> values = reader.read_floats(cat(group, '/', tensor), shape);
+    require(std::ranges::all_of(values, [](float w) { return std::isfinite(w); }), stored.name, ": ", tensor,
+            " holds weights that are not finite");
     stored.tensors.emplace(tensor, StoredWeights::Tensor{{shape.begin(), shape.end()}, std::move(values)});
   }
   return stored;

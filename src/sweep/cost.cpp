@@ -1,14 +1,18 @@
 #include "sweep/cost.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.hpp"
-#include "io/hdf5.hpp"
+#include "io/results.hpp"
 
 namespace fleet {
 namespace {
 
 constexpr int kCellsPerMethod = 5;
+constexpr std::array kMeasured = {ColumnSpec{"seconds_total", ColumnType::kReal},
+                                  ColumnSpec{"ranks", ColumnType::kInteger},
+                                  ColumnSpec{"peak_memory_mib", ColumnType::kReal}};
 
 }  // namespace
 
@@ -27,7 +31,7 @@ CostModel::CostModel(const Sweep& sweep, const SweepDirectory& directory, const 
 void CostModel::measure(const Cell& cell, const std::filesystem::path& file, Rate& rate) {
   ++rate.cells;
   try {
-    const Table cells = Hdf5Reader(file).read_table("cells");
+    const Table cells = read_cells(Hdf5Reader(file), kMeasured);
     rate.rank_seconds += cells.column<double>("seconds_total").front() * cells.column<std::int32_t>("ranks").front();
     rate.cost += cell.cost();
     peak_memory_mib_ = std::max(peak_memory_mib_, cells.column<double>("peak_memory_mib").front());

@@ -148,7 +148,8 @@ std::vector<CellStatus> SweepDirectory::status() const {
     const bool ended_meanwhile = cell.state == CellState::kRunning && cell.detail.empty();
     if (ended_meanwhile) cell.state = state(cell.id);
     if (cell.state == CellState::kFailed) {
-      cell.detail = Hdf5Reader(failed_file(cell.id)).read_table("cells").column<std::string>("reason").front();
+      constexpr std::array kWhy = {ColumnSpec{"reason", ColumnType::kText}};
+      cell.detail = read_cells(Hdf5Reader(failed_file(cell.id)), kWhy).column<std::string>("reason").front();
     }
   }
   return cells;

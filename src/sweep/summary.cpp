@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "io/hdf5.hpp"
+#include "io/results.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
@@ -131,8 +131,8 @@ void print_rows(std::ostream& out, const std::vector<std::vector<std::string>>& 
 
 void print_summary(std::ostream& out, const std::filesystem::path& results) {
   const Hdf5Reader file(results);
-  const Table cells = file.read_table("cells");
-  const Table metrics = file.read_table("metrics");
+  const Table cells = read_cells(file);
+  const Table metrics = read_metrics(file, cells.rows());
   const std::string metric = headline(metrics);
   const bool share = std::find(kShares.begin(), kShares.end(), metric) != kShares.end();
   const std::vector<double> scores = final_scores(metrics, metric, cells.rows());
