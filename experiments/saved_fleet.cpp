@@ -41,8 +41,9 @@ std::string complaint(const std::string& wanted_by, const std::filesystem::path&
 /// The world that the settings name; Error if there is none of that name.
 World& world_of(const Settings& settings, Worlds& worlds) {
   const auto workload = settings.find("workload");
-  require(workload != settings.end(), "its settings name no workload");
-  const std::string name = std::get<std::string>(workload->second.value.data);
+  const auto* named = workload == settings.end() ? nullptr : std::get_if<std::string>(&workload->second.value.data);
+  require(named != nullptr, "its settings name no workload");
+  const std::string& name = *named;
   for (const WorldEntry& entry : world_table()) {
     if (entry.name == name) return *worlds.try_emplace(name, entry.make()).first->second;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr double kLeastDeviation = 0.02;  // a divisor no smaller: what hardly moves must not be blown up
 constexpr double kConstant = 1e-5;        // a deviation that counts as none
+constexpr std::size_t kMostTasks = std::numeric_limits<std::uint8_t>::max() + 1;
+constexpr std::size_t kMostRows = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kMean = "observation_mean";
 constexpr const char* kFactor = "observation_factor";
 constexpr float kLargest = 10;  // deviations; what a robot has never seen must not drown the rest
@@ -45,7 +48,11 @@ CloningRows rows_of(const DemonstrationSet& set) {
   CloningRows rows;
   for (const Demonstration& episode : set.episodes) {
     auto task = std::ranges::find(rows.tasks, episode.task);
-    if (task == rows.tasks.end()) task = rows.tasks.insert(rows.tasks.end(), episode.task);
+    if (task == rows.tasks.end()) {
+      require(rows.tasks.size() < kMostTasks, "there are demonstrations of more than ", kMostTasks, " tasks");
+      task = rows.tasks.insert(rows.tasks.end(), episode.task);
+    }
+    require(rows.size() + episode.steps() <= kMostRows, "there are more than ", kMostRows, " steps of demonstrations");
     rows.starts.push_back(static_cast<std::int32_t>(rows.labels.size()));
     const auto steps = static_cast<std::ptrdiff_t>(episode.steps());
     // Nothing is done in the last state.

@@ -15,6 +15,7 @@
 #include "metaworld/experts.hpp"
 #include "metaworld/film.hpp"
 #include "metaworld/goals.hpp"
+#include "metaworld/minari.hpp"
 #include "metaworld/network_policy.hpp"
 #include "metaworld/recorder.hpp"
 
@@ -201,6 +202,16 @@ void report(const std::vector<int>& tasks, std::span<const Demonstration> episod
             << attempts - static_cast<int>(episodes.size()) << " failures discarded: " << path << std::endl;
 }
 
+/// ConfigError if something else than demonstrations of this program is there; Error if nothing can be written.
+void prepare_output(const std::string& path) {
+  if (names_minari_dataset(path)) {
+    prepare_minari_dataset(path);
+  } else {
+    require_replaceable(path, kDemonstrationsFile);
+    Hdf5Writer{path};
+  }
+}
+
 int demos(const Arguments& arguments) {
   po::options_description options("Options");
   options.add_options()("tasks", po::value<std::string>()->default_value("mt10"),
@@ -211,7 +222,8 @@ int demos(const Arguments& arguments) {
       "largest deviation of what is added to the hand's actions, in units of action; an episode's own is drawn below "
       "it. Where it is not 0, pushes of up to 1 come now and then besides");
   options.add_options()("seed", po::value<std::int64_t>()->default_value(0), "of goals and noise");
-  options.add_options()("output,o", po::value<std::string>()->required(), "file to write");
+  options.add_options()("output,o", po::value<std::string>()->required(),
+                        "file to write, or a folder NAME-v0/ for a dataset that minari.load_dataset opens");
   options.add_options()("assets", po::value<std::string>(),
                         "folder of Meta-World's scenes; $METAWORLD_ASSETS by default");
   return on_ranks(arguments, [&](const Comm& world) {
@@ -229,10 +241,7 @@ int demos(const Arguments& arguments) {
     EnvironmentPool environments(assets_of(*values));
     const std::string path = (*values)["output"].as<std::string>();
     world.together([&] {  // what is missing is found before the work
-      if (world.is_root()) {
-        require_replaceable(path, kDemonstrationsFile);
-        Hdf5Writer{path};
-      }
+      if (world.is_root()) prepare_output(path);
       environments.prepare(tasks);
     });
     require_same(world, "scenes", identity_of(environments));
@@ -246,7 +255,11 @@ int demos(const Arguments& arguments) {
                                         {"tasks", names}}};
     world.together([&] {
       if (!world.is_root()) return;
-      write_demonstrations(path, set);
+      if (names_minari_dataset(path)) {
+        write_minari_dataset(path, set);
+      } else {
+        write_demonstrations(path, set);
+      }
       report(tasks, set.episodes, path);
     });
     return 0;

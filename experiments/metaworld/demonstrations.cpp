@@ -7,11 +7,14 @@
 
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
+#include "metaworld/minari.hpp"
 #include "metaworld/task.hpp"
 
 namespace fleet::metaworld {
 namespace {
 
+constexpr const char* kEpisode = "episode_";
+constexpr const char* kTask = "task";  // attribute of an episode
 constexpr std::array kProvenance = {"dataset_id", "engine", "generator", "noise", "scenes", "seed", "tasks"};
 
 void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode) {
@@ -30,7 +33,7 @@ void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& epi
   file.write_flags(group + "/truncations", flags);
   file.write_attribute(group, "id", static_cast<std::int64_t>(index));
   file.write_attribute(group, "total_steps", static_cast<std::int64_t>(steps));
-  file.write_attribute(group, "task", episode.task);
+  file.write_attribute(group, kTask, episode.task);
   file.write_real_attribute(group, "noise", episode.noise);
   file.write_attribute(group, "attempts", std::int64_t{episode.attempts});
 }
@@ -39,6 +42,8 @@ void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& epi
 std::vector<float> read_rows(const Hdf5Reader& file, const std::string& where, const std::string& name,
                              std::vector<std::size_t> expected) {
   require(file.has(name), where, " has no ", name, ": the file is cut short or was written by something else");
+  require(!file.is_group(name), where, ": ", name,
+          " is a group, as of a space of several parts; expected one array of numbers");
   std::vector<std::size_t> shape;
   std::vector<float> values = file.read_floats(name, shape);
   if (!shape.empty() && !expected.empty() && expected[0] == 0) expected[0] = shape[0];
@@ -53,7 +58,27 @@ std::vector<float> read_rows(const Hdf5Reader& file, const std::string& where, c
   return values;
 }
 
-Demonstration read_episode(const Hdf5Reader& file, const std::string& where, const std::string& group) {
+/// How many groups are called episode_K.
+std::size_t count_episodes(const Hdf5Reader& file) {
+  std::size_t count = 0;
+  for (const std::string& name : file.names_in("/")) count += name.starts_with(kEpisode) ? 1 : 0;
+  return count;
+}
+
+/// Error if the file or what lies beside it says otherwise.
+void require_total(const Hdf5Reader& file, const char* name, std::optional<std::int64_t> beside, std::int64_t found) {
+  const std::string where = file.path().string();
+  if (file.has_attribute("/", name)) {
+    const std::int64_t stated = file.read_integer_attribute("/", name);
+    require(stated == found, where, " holds ", found, " ", name + 6, ", its header says ", stated,
+            ": it is cut short or was written by something else");
+  }
+  require(!beside || *beside == found, where, " holds ", found, " ", name + 6, ", the metadata.json beside it says ",
+          beside.value_or(0));
+}
+
+Demonstration read_episode(const Hdf5Reader& file, const std::string& where, const std::string& group,
+                           const std::string& task) {
   Demonstration episode;
   episode.rewards = read_rows(file, where, group + "/rewards", {0});
   const std::size_t steps = episode.steps();
@@ -61,9 +86,10 @@ Demonstration read_episode(const Hdf5Reader& file, const std::string& where, con
   episode.actions = read_rows(file, where, group + "/actions", {steps, kActionSize});
   episode.observations = read_rows(file, where, group + "/observations", {steps + 1, kObservationSize});
   episode.success = episode.rewards.back() > 0;
-  require(file.has_attribute(group, "task"), where, ": ", group, " does not say which task it shows; an attribute ",
-          "task, say \"reach-v3\", is needed");
-  episode.task = file.read_text_attribute(group, "task");
+  const bool tells = file.has_attribute(group, kTask);
+  require(tells || !task.empty(), where, ": ", group, " does not say which task it shows; an attribute ", kTask,
+          ", say \"reach-v3\", is needed, or data.task = \"reach-v3\" for all that have none");
+  episode.task = tells ? file.read_text_attribute(group, kTask) : task;
   if (file.is_own()) {
     episode.noise = file.read_real_attribute(group, "noise");
     episode.attempts = static_cast<int>(file.read_integer_attribute(group, "attempts"));
@@ -95,27 +121,35 @@ bool is_own_demonstrations(const std::filesystem::path& file) {
   }
 }
 
-DemonstrationSet read_demonstrations(const std::filesystem::path& path) {
+DemonstrationSet read_demonstrations(const DemonstrationSource& source) {
+  const std::filesystem::path path = minari_file(source.path);
   const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
+  const MinariTotals totals = read_minari_totals(path);
+  const std::size_t count = count_episodes(file);
+  require(count > 0, path.string(), " holds no demonstrations in Minari's layout: it has no group ", kEpisode, "0");
+  require_total(file, "total_episodes", totals.episodes, static_cast<std::int64_t>(count));
+  const std::string task = source.task.empty() ? "" : cat(task_of(find_tasks(source.task).front()).name, "-v3");
   DemonstrationSet set;
-  for (const char* name : {"total_episodes", "total_steps"}) {
-    require(file.has_attribute("/", name), path.string(),
-            " holds no demonstrations in Minari's layout: it has no attribute ", name);
-  }
-  const std::int64_t count = file.read_integer_attribute("/", "total_episodes");
-  const std::int64_t total = file.read_integer_attribute("/", "total_steps");
-  require(count > 0, path.string(), " holds no episodes");
   std::int64_t steps = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    set.episodes.push_back(read_episode(file, path.string(), cat("episode_", i)));
+  for (std::size_t i = 0; i < count; ++i) {
+    set.episodes.push_back(read_episode(file, path.string(), cat(kEpisode, i), task));
     steps += static_cast<std::int64_t>(set.episodes.back().steps());
   }
-  require(steps == total, path.string(), " holds ", steps, " steps, its header says ", total);
+  require_total(file, "total_steps", totals.steps, steps);
   for (const char* name : kProvenance) {
     if (file.is_own() && file.has_attribute("/", name))
       set.provenance.emplace(name, file.read_text_attribute("/", name));
   }
   return set;
+}
+
+bool tell_their_tasks(const std::filesystem::path& path) {
+  const Hdf5Reader file(minari_file(path), Hdf5Reader::Origin::kAnywhere);
+  const std::size_t count = count_episodes(file);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!file.has_attribute(cat(kEpisode, i), kTask)) return false;
+  }
+  return true;
 }
 
 }  // namespace fleet::metaworld

@@ -1,11 +1,13 @@
 // Demonstrations on disk, in the layout of Minari's datasets, so that Python tools read and write them:
 // episode_K/observations (steps + 1 rows), actions, rewards, terminations, truncations (steps rows each), and
-// attributes. Of others' files the flags are not looked at, and the only attributes needed are those of the file,
-// total_episodes and total_steps, and of each episode its task.
+// attributes. Of others' files the flags are not looked at. How many episodes and steps there are, total_episodes and
+// total_steps, may be said by the file or by Minari's metadata.json beside it, and must then be so. Each episode has an
+// attribute task, or the reader is told.
 //
 // Knows nothing of the simulator.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -42,7 +44,19 @@ void write_demonstrations(const std::filesystem::path& path, const Demonstration
 inline constexpr const char* kGenerator = "fleet metaworld demos";
 inline constexpr FileKind kDemonstrationsFile{"file of demonstrations", is_own_demonstrations};
 
+/// Where demonstrations are: an HDF5 file, or a dataset of Minari (minari.hpp).
+struct DemonstrationSource {
+  std::filesystem::path path;
+  std::string task = {};  ///< of episodes that do not say it; "" where all do
+
+  [[nodiscard]] std::string string() const { return path.string(); }
+  auto operator<=>(const DemonstrationSource&) const = default;
+};
+
 /// Of any program's. Error naming file and episode for what is missing, cut short, of another shape or not finite.
-[[nodiscard]] DemonstrationSet read_demonstrations(const std::filesystem::path& path);
+[[nodiscard]] DemonstrationSet read_demonstrations(const DemonstrationSource& source);
+
+/// Whether every episode says which task it shows. Error if the file cannot be read.
+[[nodiscard]] bool tell_their_tasks(const std::filesystem::path& path);
 
 }  // namespace fleet::metaworld

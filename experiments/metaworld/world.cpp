@@ -18,19 +18,27 @@ using namespace metaworld;
 namespace fs = std::filesystem;
 
 constexpr const char* kDemos = "data.demos";
+constexpr const char* kTask = "data.task";
 constexpr std::int64_t kSceneBytes = 15'000'000;  // that a rank needs for a task: its scene, compiled, and states
 
 struct Options {
-  fs::path file = "demos.h5";
+  DemonstrationSource file{.path = "demos.h5"};
   std::string tasks;  ///< as they were named
   CloningOptions cloning;
 };
 
-Options read_options(SettingsReader& settings) {
+/// `has_nameless`: whether episodes of a file do not say which task they show.
+template <class HasNameless>
+Options read_options(SettingsReader& settings, HasNameless has_nameless) {
   Options options;
   std::string file = options.file.string();
   settings.read(kDemos, file);
-  options.file = file;
+  options.file.path = file;
+  if (has_nameless(options.file.path)) {
+    settings.read(kTask, options.file.task);
+  } else {
+    settings.rule_out(kTask, cat("every demonstration of ", file, " says which task it shows"));
+  }
   options.cloning = read_cloning_options(settings);
   options.tasks = std::get<std::string>(settings.resolved().at("data.tasks").value.data);
   return options;
@@ -40,7 +48,7 @@ Options read_options(SettingsReader& settings) {
 class SharedRows {
  public:
   /// Error unless the rows are those of which the plan knows the digest.
-  SharedRows(const Comm& node, const fs::path& file, const std::string& digest)
+  SharedRows(const Comm& node, const DemonstrationSource& file, const std::string& digest)
       : SharedRows(node, file, digest, CloningRows{}) {}
 
   [[nodiscard]] CloningView view(const CloningRows& index) const {
@@ -52,7 +60,7 @@ class SharedRows {
   }
 
  private:
-  SharedRows(const Comm& node, const fs::path& file, const std::string& digest,
+  SharedRows(const Comm& node, const DemonstrationSource& file, const std::string& digest,
              CloningRows read)  // of the node's root, between two calls
       : numbers_(
             node,
@@ -106,6 +114,22 @@ class MetaWorld final : public World {
   }
 
  private:
+  Options read_options(SettingsReader& settings) {
+    return ::fleet::read_options(settings, [&](const fs::path& file) { return has_nameless(file); });
+  }
+
+  /// False also of a file that cannot be read, of which index_of() tells.
+  bool has_nameless(const fs::path& file) {
+    const auto known = nameless_.find(file);
+    if (known != nameless_.end()) return known->second;
+    bool nameless = false;
+    try {
+      nameless = !tell_their_tasks(file);
+    } catch (const Error&) {
+    }
+    return nameless_.emplace(file, nameless).first->second;
+  }
+
   /// A file as every rank knows it: all but its numbers.
   struct Index {
     CloningRows rows;
@@ -168,7 +192,7 @@ class MetaWorld final : public World {
   }
 
   static std::string advice(const Options& options) {
-    const bool taken = fs::exists(options.file);
+    const bool taken = fs::exists(options.file.path);
     return cat("Record demonstrations with `fleet metaworld demos --tasks ", options.tasks,
                " --episodes 100 --noise 0.4 -o ", taken ? "ANOTHER.h5" : options.file.string(),
                "`, or name a file of them in data.demos (--set data.demos=FILE).");
@@ -196,8 +220,9 @@ class MetaWorld final : public World {
   EnvironmentPool environments_{default_assets()};  // scenes compiled so far, for all cells
   std::string scenes_;                              // their digest
   std::map<TestKey, Trials> trials_;
-  std::map<fs::path, Index> indices_;
-  LoadedData<fs::path, SharedRows> loaded_;
+  std::map<fs::path, bool> nameless_;  // files with episodes that do not say which task they show
+  std::map<DemonstrationSource, Index> indices_;
+  LoadedData<DemonstrationSource, SharedRows> loaded_;
 };
 
 }  // namespace
