@@ -60,7 +60,7 @@ class Hdf5Reader {
     kAnywhere  ///< other programs as well, whose files have none
   };
   /// Error if the file is missing, truncated, not HDF5 or not what its checksums say. A file of this program that
-  /// another has opened for writing is read if its contents are as they were.
+  /// another has opened for writing is read if its bytes are as they were.
   explicit Hdf5Reader(const std::filesystem::path& path, Origin origin = Origin::kFleet);
   Hdf5Reader(const Hdf5Reader&) = delete;
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
@@ -90,9 +90,8 @@ class Hdf5Reader {
   [[nodiscard]] double read_real_attribute(const std::string& object, const std::string& name) const;
 
  private:
-  void open();
-  /// Of a file that has lost its seal: how it differs from what an Hdf5Writer wrote; "" if its contents are the same.
-  [[nodiscard]] std::string difference_from_written() const;
+  /// The Error for a file that is not known to be whole; `changed`: it is known not to be.
+  [[noreturn]] void refuse(bool changed) const;
   template <class Read>
   auto read_attribute(const std::string& object, const std::string& name, Read read) const;
 

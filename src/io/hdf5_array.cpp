@@ -157,14 +157,6 @@ StoredAttribute::StoredAttribute(hid_t id, std::string what)
   require(values == 1, what_, " holds ", values, " values; expected one");
 }
 
-std::string StoredAttribute::name() const {
-  const ssize_t length = H5Aget_name(id_, 0, nullptr);
-  check_hdf5(length >= 0 ? 0 : -1, "read the name of " + what_);
-  std::string name(static_cast<std::size_t>(length), '\0');
-  H5Aget_name(id_, name.size() + 1, name.data());
-  return name;
-}
-
 void StoredAttribute::read(hid_t as, void* value) const {
   check_hdf5(H5Aread(id_, as, value), "read " + what_);
 }

@@ -65,7 +65,6 @@ class StoredAttribute {
   /// Error unless it is a single thing. `id` outlives this.
   StoredAttribute(hid_t id, std::string what);
 
-  [[nodiscard]] std::string name() const;
   [[nodiscard]] hid_t type() const { return type_; }
   void read(hid_t as, void* value) const;
   /// Error for what is no text, no whole number of 64 bits, no number.

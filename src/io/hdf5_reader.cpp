@@ -144,47 +144,27 @@ class Rows {
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
-  const Seal seal = read_seal(path);
+  Seal seal = read_outer_seal(path);
   require(seal != Seal::kBroken, path.string(), " is not an HDF5 file of this program, or is damaged");
-  open();
-  try {
-    const std::string complaint = seal == Seal::kIntact ? "" : difference_from_written();
-    own_ = complaint.empty();
-    // What has become of a file that anybody may write is theirs to say.
-    require(own_ || origin == Origin::kAnywhere, path.string(), complaint);
-  } catch (...) {
-    H5Fclose(file_);
-    throw;
-  }
-}
-
-void Hdf5Reader::open() {
+  if (seal == Seal::kNone) seal = read_inner_seal(path);
+  own_ = seal == Seal::kIntact;
+  if (!own_ && origin == Origin::kFleet) refuse(seal == Seal::kBroken);
   file_ = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file_ >= 0) return;
   const std::string reason = hdf5_reason();
   const bool locked = reason.find("lock file") != std::string::npos;
-  throw Error(locked ? cat(path_.string(), " cannot be read now, as another program has it open for writing", reason)
-                     : cat(path_.string(), " is not an HDF5 file, or is damaged", reason));
+  throw Error(locked ? cat(path.string(), " cannot be read now, as another program has it open for writing", reason)
+                     : cat(path.string(), " is not an HDF5 file, or is damaged", reason));
 }
 
-std::string Hdf5Reader::difference_from_written() const {
-  haddr_t end = 0;  // where another program cuts it off
-  check_hdf5(H5Fget_eoa(file_, &end), "measure " + path_.string());
-  if (std::filesystem::file_size(path_) != end) return " is not an HDF5 file of this program, or is damaged";
-  if (!has_attribute("/", kContentChecksum)) {
-    return " has no checksum: another program wrote it, or has opened it for writing since an earlier version of this "
-           "program wrote it, and whether it is whole cannot be known";
-  }
-  std::string found;
-  std::string reason;
-  try {
-    found = content_checksum(file_, path_);
-  } catch (const Error& error) {
-    reason = cat(": ", error.what());
-  }
-  if (found == read_text_attribute("/", kContentChecksum)) return "";
-  return " has been changed by another program since it was written: its contents are not those of its checksum" +
-         reason;
+void Hdf5Reader::refuse(bool changed) const {
+  require(H5Fis_hdf5(path_.c_str()) > 0, path_.string(), " is not an HDF5 file of this program, or is damaged");
+  require(!changed, path_.string(),
+          " has been changed by another program since it was written, or is damaged: its bytes are not those of its "
+          "checksum");
+  throw Error(cat(path_.string(),
+                  " has no checksum: another program wrote it, or has opened it for writing since an earlier version "
+                  "of this program wrote it, and whether it is whole cannot be known"));
 }
 
 Hdf5Reader::~Hdf5Reader() {

@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.hpp"
 #include "io/atomic_file.hpp"
@@ -109,6 +108,7 @@ Hdf5Writer::Hdf5Writer(std::filesystem::path path) : path_(std::move(path)), tem
   const std::string name = temporary_.path().string() + " in memory";  // of no file, which the library would lock
   file_ = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
   require(file_ >= 0, "cannot create ", path_.string(), system_reason());
+  write_attribute("/", kInnerSeal, std::string(kOpenInnerSeal));  // the first, so that no other text is before it
 }
 
 Hdf5Writer::~Hdf5Writer() {
@@ -199,14 +199,14 @@ void Hdf5Writer::write_real_attribute(const std::string& object, const std::stri
 }
 
 void Hdf5Writer::commit() {
-  write_attribute("/", kContentChecksum, content_checksum(static_cast<hid_t>(file_), path_));
   check_hdf5(H5Fflush(static_cast<hid_t>(file_), H5F_SCOPE_GLOBAL), "close " + path_.string());
   const ssize_t size = H5Fget_file_image(file_, nullptr, 0);
   std::string image(static_cast<std::size_t>(std::max<ssize_t>(size, 0)), '\0');
   check_hdf5(H5Fget_file_image(file_, image.data(), image.size()) == size && size > 0 ? 0 : -1,
              "close " + path_.string());
   H5Fclose(std::exchange(file_, -1));
-  image += seal_of(image);
+  close_inner_seal(image);
+  image += outer_seal_of(image);
   temporary_.write(image);
   temporary_.sync();
   temporary_.commit();
