@@ -144,6 +144,7 @@ class Rows {
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
+  require(!std::filesystem::is_directory(path), path.string(), " is a folder; expected an HDF5 file");
   Seal seal = read_outer_seal(path);
   require(seal != Seal::kBroken, path.string(), " is not an HDF5 file of this program, or is damaged");
   if (seal == Seal::kNone) seal = read_inner_seal(path);
@@ -163,8 +164,8 @@ void Hdf5Reader::refuse(bool changed) const {
           " has been changed by another program since it was written, or is damaged: its bytes are not those of its "
           "checksum");
   throw Error(cat(path_.string(),
-                  " has no checksum: another program wrote it, or has opened it for writing since an earlier version "
-                  "of this program wrote it, and whether it is whole cannot be known"));
+                  " is not an HDF5 file of this program, or another has opened it for writing since an earlier version "
+                  "wrote it: it has no checksum, and whether it is whole cannot be known"));
 }
 
 Hdf5Reader::~Hdf5Reader() {

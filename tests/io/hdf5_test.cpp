@@ -234,52 +234,6 @@ TEST_F(Hdf5Test, an_integer_attribute_makes_its_group_too) {
   EXPECT_EQ(Hdf5Reader(path_).read_integer_attribute("provenance", "ranks"), 5);
 }
 
-TEST(Table, appended_rows_follow_and_missing_columns_are_filled) {
-  Table table;
-  table.add("both", Ints{1, 2});
-  table.add("left", Reals{0.5, 0.25});
-  table.add("left text", Texts{"a", "b"});
-  Table other;
-  other.add("right", Longs{7});
-  other.add("right text", Texts{"c"});
-  other.add("right real", Reals{1.0});
-  other.add("both", Ints{3});
-  table.append(other);
-  EXPECT_EQ(table.rows(), 3U);
-  EXPECT_EQ(table.column<std::int32_t>("both"), (Ints{1, 2, 3}));
-  EXPECT_TRUE(std::isnan(table.column<double>("left")[2]));
-  EXPECT_EQ(table.column<std::string>("left text"), (Texts{"a", "b", ""}));
-  EXPECT_EQ(table.column<std::int64_t>("right"), (Longs{0, 0, 7}));
-  EXPECT_EQ(table.column<std::string>("right text"), (Texts{"", "", "c"}));
-  EXPECT_TRUE(std::isnan(table.column<double>("right real")[1]));
-  EXPECT_EQ(table.column<double>("right real")[2], 1.0);
-}
-
-TEST(Table, appending_to_an_empty_table_copies) {
-  Table table;
-  table.append(every_type());
-  EXPECT_EQ(table.columns(), every_type().columns());
-  table.append(Table());
-  EXPECT_EQ(table.columns(), every_type().columns());
-}
-
-TEST(Table, columns_are_refused_by_name_and_type) {
-  Table table = every_type();
-  EXPECT_NE(complaint([&] { table.add("small", Ints{}); }).find("small"), std::string::npos);
-  EXPECT_NE(complaint([&] { (void)table.column<double>("small"); }).find("small"), std::string::npos);
-  EXPECT_NE(complaint([&] { (void)table.column<double>("absent"); }).find("absent"), std::string::npos);
-  Table other;
-  other.add("small", Texts{"1"});
-  EXPECT_NE(complaint([&] { table.append(other); }).find("small"), std::string::npos);
-}
-
-TEST(Table, fill_sets_every_row_of_one_column) {
-  Table table = every_type();
-  table.fill("small", 7);
-  EXPECT_EQ(table.column<std::int32_t>("small"), (Ints{7, 7, 7}));
-  EXPECT_EQ(table.column<std::int64_t>("large"), every_type().column<std::int64_t>("large"));
-}
-
 TEST_F(Hdf5Test, a_file_appears_under_its_name_with_commit_and_not_before) {
   Hdf5Writer writer(path_);
   writer.write_table("table", every_type());
@@ -462,51 +416,6 @@ TEST_F(FullDiskTest, on_a_full_disk_compressed_data_are_not_lost_silently) {
         testing::ExitedWithCode(0), "")
         << taken << " of " << kDisk << " bytes taken";
   }
-}
-
-TEST_F(FullDiskTest, a_text_file_throws_and_leaves_what_was_there) {
-  for (const auto write : {write_file_atomically, replace_file}) {
-    for (const std::set<std::string>& before : {std::set<std::string>{}, {"file.h5"}}) {
-      EXPECT_EXIT(
-          {
-            if (!before.empty()) std::ofstream(path_) << "old";
-            limit_file_size(1000);
-            const std::string message = complaint([&] { write(path_, std::string(5000, 'x')); });
-            const bool named = message.find(path_.string()) != std::string::npos;
-            const bool kept = files() == before && (before.empty() || slurp(path_) == "old");
-            std::exit(!named ? 1 : kept ? 0 : 2);
-          },
-          testing::ExitedWithCode(0), "");
-      fs::remove(path_);
-    }
-  }
-}
-
-TEST_F(Hdf5Test, a_text_file_is_written_whole_in_place_of_the_old_one) {
-  for (const auto write : {write_file_atomically, replace_file}) {
-    std::ofstream(path_) << "old, and longer than the new";
-    write(path_, "new\n");
-    EXPECT_EQ(slurp(path_), "new\n");
-    EXPECT_EQ(files(), (std::set<std::string>{"file.h5"}));
-    const fs::path below = path_ / "file.txt";
-    EXPECT_NE(complaint([&] { write(below, "x"); }).find(below.string()), std::string::npos);
-  }
-}
-
-TEST_F(Hdf5Test, a_text_file_is_whole_whenever_it_is_read) {
-  const std::set<std::string> texts{"short", std::string(20000, 'x')};
-  replace_file(path_, "short");
-  std::atomic<bool> reading = true;
-  std::thread writer([&] {
-    while (reading) {
-      for (const std::string& text : texts) replace_file(path_, text);
-    }
-  });
-  std::set<std::string> seen;
-  for (int i = 0; i < 2000 || seen.size() < texts.size(); ++i) seen.insert(slurp(path_));
-  reading = false;
-  writer.join();
-  EXPECT_EQ(seen, texts);
 }
 
 }  // namespace
