@@ -50,6 +50,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// What a message has room for, cut between characters of UTF-8.
+std::string shortened(std::string text) {
+  constexpr std::size_t kLongest = 200;
+  if (text.size() <= kLongest) return text;
+  std::size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
+
 template <class Items, class ToText>
 std::string join(const Items& items, ToText to_text) {
   std::string text;
@@ -60,11 +69,23 @@ std::string join(const Items& items, ToText to_text) {
   return text;
 }
 
+/// Rejects a value of another type than `what`, with what was probably meant.
+[[noreturn]] void reject_type(std::string_view key, const Setting& setting, std::string_view what) {
+  std::string hint;
+  const bool by_hand = setting.source.line == 0;  // on the command line
+  const bool list = std::holds_alternative<Value::List>(setting.value.data);
+  if (list && what.find("list") == std::string_view::npos && key != "name" && !key.starts_with("run.")) {
+    hint = cat("; a cell for each of its values is asked for by ", by_hand ? "--set " : "", "sweep.grid.", key,
+               by_hand ? "=[...]" : " = [...]");
+  } else if (by_hand && !list && what == "a string") {
+    hint = cat("; in quotes it is one: --set '", key, "=\"...\"'");
+  }
+  reject(key, setting, cat("expected ", what, ", got ", setting.value.type_name(), hint));
+}
+
 std::int64_t whole_number(std::string_view key, const Setting& setting, Range range) {
   const auto* value = std::get_if<std::int64_t>(&setting.value.data);
-  if (value == nullptr) {
-    reject(key, setting, cat("expected an integer, got ", setting.value.type_name()));
-  }
+  if (value == nullptr) reject_type(key, setting, "an integer");
   if (!range.contains(static_cast<double>(*value))) {
     reject(key, setting, cat("expected an integer ", range.to_string()));
   }
@@ -78,7 +99,7 @@ double number(std::string_view key, const Setting& setting, Range range) {
   } else if (const auto* real = std::get_if<double>(&setting.value.data)) {
     value = *real;
   } else {
-    reject(key, setting, cat("expected a number, got ", setting.value.type_name()));
+    reject_type(key, setting, "a number");
   }
   if (!range.contains(value) || !std::isfinite(value)) {
     reject(key, setting, cat("expected a number ", range.to_string()));
@@ -137,9 +158,8 @@ bool Range::contains(double value) const {
 
 std::string Range::to_string() const {
   const auto brief = [](double end) {
-    std::string text = number_text(end);
-    if (text.ends_with(".0")) text.resize(text.size() - 2);
-    return text;
+    if (std::trunc(end) == end && std::abs(end) < 1e15) return std::to_string(static_cast<std::int64_t>(end));
+    return number_text(end);
   };
   if (std::isfinite(high)) return cat(open_low ? "above " : "from ", brief(low), " to ", brief(high));
   if (std::isinf(low)) return "that is finite";
@@ -160,7 +180,8 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 }
 
 void reject(std::string_view key, const Setting& setting, std::string_view complaint) {
-  throw ConfigError(cat(setting.source.to_string(), ": ", key, " = ", setting.value.to_string(), ": ", complaint));
+  throw ConfigError(cat(setting.source.to_string(), ": ", shortened(std::string(key)), " = ",
+                        shortened(setting.value.to_string()), ": ", complaint));
 }
 
 const Setting* SettingsReader::find(std::string_view key) const {
@@ -177,9 +198,7 @@ void SettingsReader::record(std::string_view key, Value value) {
 void SettingsReader::read(std::string_view key, bool& field) {
   if (const Setting* setting = find(key)) {
     const auto* value = std::get_if<bool>(&setting->value.data);
-    if (value == nullptr) {
-      reject(key, *setting, cat("expected true or false, got ", setting->value.type_name()));
-    }
+    if (value == nullptr) reject_type(key, *setting, "true or false");
     field = *value;
   }
   record(key, field);
@@ -212,9 +231,7 @@ void SettingsReader::read(std::string_view key, double& field, Range range) {
 void SettingsReader::read(std::string_view key, std::vector<double>& field, Range range) {
   if (const Setting* setting = find(key)) {
     const auto* list = std::get_if<Value::List>(&setting->value.data);
-    if (list == nullptr) {
-      reject(key, *setting, cat("expected a list of numbers, got ", setting->value.type_name()));
-    }
+    if (list == nullptr) reject_type(key, *setting, "a list of numbers");
     field = numbers(key, *setting, *list, range);
   }
   record(key, Value::List(field.begin(), field.end()));
@@ -250,9 +267,7 @@ void SettingsReader::read(std::string_view key, Rows& field) {
 void SettingsReader::read(std::string_view key, std::string& field) {
   if (const Setting* setting = find(key)) {
     const auto* value = std::get_if<std::string>(&setting->value.data);
-    if (value == nullptr) {
-      reject(key, *setting, cat("expected a string, got ", setting->value.type_name()));
-    }
+    if (value == nullptr) reject_type(key, *setting, "a string");
     field = *value;
   }
   record(key, field);
@@ -286,9 +301,7 @@ void SettingsReader::read(std::string_view key, std::vector<std::string>& field,
 void SettingsReader::read(std::string_view key, std::vector<int>& field, Range range) {
   if (const Setting* setting = find(key)) {
     const auto* list = std::get_if<Value::List>(&setting->value.data);
-    if (list == nullptr) {
-      reject(key, *setting, cat("expected a list of integers, got ", setting->value.type_name()));
-    }
+    if (list == nullptr) reject_type(key, *setting, "a list of integers");
     field.clear();
     range.high = std::min(range.high, static_cast<double>(std::numeric_limits<int>::max()));
     for (const Value& item : *list) {

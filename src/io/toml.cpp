@@ -1,5 +1,6 @@
 #include "io/toml.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -13,6 +14,56 @@ namespace fleet {
 namespace {
 
 constexpr std::string_view kCommandLine = "--set";
+constexpr std::size_t kLargestFile = std::size_t{8} << 20U;
+constexpr int kDeepestKey = 16;  // dots in one key; toml++ walks tables within tables by recursion
+
+/// Goes through a text before it is parsed, and knows what is a string or a comment, as far as the text is TOML: what
+/// comes after a mistake the parser does not reach either.
+class KeyDepth {
+ public:
+  KeyDepth(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+
+  /// ConfigError at the first key with more than kDeepestKey dots.
+  void check() {
+    int dots = 0;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c == '"' || c == '\'') {
+        skip_string(c);
+      } else if (c == '#') {
+        at_ = std::min(text_.find('\n', at_), text_.size());
+      } else {
+        if (c == '.' && ++dots > kDeepestKey) reject_here();
+        // A header and an inline table begin with a bracket, a value with "=", and what follows with a line or a comma.
+        if (std::string_view("\n=,[{").find(c) != std::string_view::npos) dots = 0;
+        ++at_;
+      }
+    }
+  }
+
+ private:
+  void skip_string(char quote) {
+    const std::string three(3, quote);
+    const bool long_one = text_.substr(at_, 3) == three;
+    at_ += long_one ? 3 : 1;
+    while (at_ < text_.size()) {
+      if (long_one ? text_.substr(at_, 3) == three : text_[at_] == quote || text_[at_] == '\n') break;
+      at_ += text_[at_] == '\\' && quote == '"' ? 2 : 1;
+    }
+    at_ = std::min(at_ + (long_one ? 3 : 1), text_.size());
+    for (int i = 0; long_one && i < 2 && at_ < text_.size() && text_[at_] == quote; ++i) ++at_;  // """a quote.""""
+  }
+  [[noreturn]] void reject_here() const {
+    const std::string_view before = text_.substr(0, at_);
+    throw ConfigError(cat(file_, ':', 1 + std::count(before.begin(), before.end(), '\n'), ':',
+                          at_ - (before.rfind('\n') + 1) + 1, ": a key of more than ", kDeepestKey + 1,
+                          " parts; nothing here reads one"));  // rfind: npos + 1 = 0
+  }
+
+  std::string_view text_;
+  std::string_view file_;
+  std::size_t at_ = 0;
+};
 
 Source source_of(const toml::node& node, std::string_view file) {
   if (file == kCommandLine) return {std::string(file)};
@@ -20,18 +71,44 @@ Source source_of(const toml::node& node, std::string_view file) {
   return {std::string(file), static_cast<int>(begin.line), static_cast<int>(begin.column)};
 }
 
+bool is_time(const toml::node& node) {
+  return node.is_date() || node.is_time() || node.is_date_time();
+}
+
 Value value_of(const toml::node& node, std::string_view file, std::string_view key) {
   if (const auto* value = node.as_boolean()) return value->get();
   if (const auto* value = node.as_integer()) return std::int64_t{value->get()};
   if (const auto* value = node.as_floating_point()) return value->get();
-  if (const auto* value = node.as_string()) return value->get();
+  if (const auto* value = node.as_string()) {
+    if (value->get().find('\0') == std::string::npos) return value->get();
+    throw ConfigError(cat(source_of(node, file).to_string(), ": ", key, ": a string cannot hold the character U+0000"));
+  }
   if (const auto* array = node.as_array()) {
     Value::List list;
     for (const toml::node& item : *array) list.push_back(value_of(item, file, key));
     return list;
   }
-  throw ConfigError(
-      cat(source_of(node, file).to_string(), ": ", key, ": expected a boolean, a number, a string or a list"));
+  throw ConfigError(cat(source_of(node, file).to_string(), ": ", key,
+                        ": expected a boolean, a number, a string or a list",
+                        is_time(node) ? "; a date or a time is written as a string, in quotes" : ""));
+}
+
+/// Two keys are one where one is in quotes, with its dots, and the other is not.
+void add(const std::string& key, Setting setting, Settings& settings) {
+  const auto [known, is_new] = settings.emplace(key, setting);
+  if (is_new) return;
+  reject(key, setting,
+         cat("this key is given twice; it is ", known->second.value.to_string(), " at ",
+             known->second.source.to_string()));
+}
+
+/// A value beside a table of the same name, which TOML itself allows only where one of them is in quotes.
+void reject_values_with_keys_below(const Settings& settings) {
+  for (const auto& [key, setting] : settings) {
+    const auto below = settings.lower_bound(key + ".");
+    if (below == settings.end() || !below->first.starts_with(key + ".")) continue;
+    reject(key, setting, cat("this is a table as well: ", below->second.source.to_string(), " gives ", below->first));
+  }
 }
 
 void flatten(const toml::table& table, const std::string& prefix, std::string_view file, Settings& settings) {
@@ -45,7 +122,7 @@ void flatten(const toml::table& table, const std::string& prefix, std::string_vi
         flatten(*item.as_table(), cat(key, ".", index++, "."), file, settings);
       }
     } else {
-      settings.insert_or_assign(key, Setting{value_of(node, file, key), source_of(node, file)});
+      add(key, Setting{value_of(node, file, key), source_of(node, file)}, settings);
     }
   }
 }
@@ -53,9 +130,11 @@ void flatten(const toml::table& table, const std::string& prefix, std::string_vi
 }  // namespace
 
 Settings parse_toml(std::string_view text, std::string_view file_name) {
+  KeyDepth(text, file_name).check();
   try {
     Settings settings;
     flatten(toml::parse(text, file_name), "", file_name, settings);
+    reject_values_with_keys_below(settings);
     return settings;
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
@@ -69,7 +148,13 @@ std::string read_toml_text(const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file) || !in) {
     throw ConfigError(cat("cannot read the configuration ", file.string(), system_reason()));
   }
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::string text(kLargestFile + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kLargestFile) {
+    throw ConfigError(cat(file.string(), " is no configuration: it has more than ", kLargestFile, " bytes"));
+  }
+  return text;
 }
 
 Settings read_toml(const std::filesystem::path& file) {
@@ -84,11 +169,17 @@ std::pair<std::string, Setting> parse_override(std::string_view text) {
   const std::string key(text.substr(0, equals));
   const std::string raw(text.substr(equals + 1));
   const Source source{std::string(kCommandLine)};
+  const Setting as_text{Value(raw), source};
+  KeyDepth(raw, cat(kCommandLine, ' ', key)).check();
   try {
     const toml::table table = toml::parse("value = " + raw);
-    return {key, {value_of(*table.get("value"), kCommandLine, key), source}};
+    const toml::node& node = *table.get("value");
+    // Words need no quotes here: what would be a date is one, and so is what only begins as a number does.
+    const bool more = table.size() > 1 || (!node.is_string() && node.is_value() && raw.find('#') != std::string::npos);
+    if (more || is_time(node)) return {key, as_text};
+    return {key, {value_of(node, kCommandLine, key), source}};
   } catch (const toml::parse_error&) {
-    return {key, {Value(raw), source}};
+    return {key, as_text};
   }
 }
 

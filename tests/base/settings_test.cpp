@@ -173,5 +173,34 @@ TEST(Value, numbers_are_written_so_that_they_read_back_the_same) {
   for (const double x : {0.1, 1.0 / 3.0, 1e300, -2.5e-17}) EXPECT_EQ(std::stod(Value(x).to_string()), x);
 }
 
+TEST(SettingsReader, a_word_from_the_command_line_that_looks_like_a_number_is_told_to_be_quoted) {
+  for (const Value& value : {Value(1e5), Value(true), Value(std::int64_t{5})}) {
+    const Settings settings{{"name", {value, {"--set"}}}};
+    SettingsReader reader(settings);
+    std::string name;
+    EXPECT_NE(complaint([&] { reader.read("name", name); }).find("--set 'name=\"...\"'"), std::string::npos);
+    const Settings written = one("name", value);
+    SettingsReader of_file(written);
+    EXPECT_EQ(complaint([&] { of_file.read("name", name); }).find("--set"), std::string::npos);
+  }
+}
+
+TEST(SettingsReader, bounds_are_written_out) {
+  const Settings settings = one("i", Value(std::int64_t{0}));
+  SettingsReader reader(settings);
+  int i = 0;
+  EXPECT_NE(complaint([&] { reader.read("i", i, between(1, 1e6)); }).find("from 1 to 1000000"), std::string::npos);
+}
+
+TEST(Reject, shows_no_more_of_a_value_than_a_message_has_room_for) {
+  std::string umlauts;
+  for (int i = 0; i < 1000; ++i) umlauts += "ö";
+  for (const std::string& text : {umlauts, "x" + umlauts}) {
+    const std::string message = complaint([&] { reject(text, {Value(text), {}}, "no"); });
+    EXPECT_LT(message.size(), 500U);
+    EXPECT_EQ(message.find("\xb6..."), message.find("...") - 1) << "cut between characters";
+  }
+}
+
 }  // namespace
 }  // namespace fleet

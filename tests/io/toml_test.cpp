@@ -121,9 +121,67 @@ TEST(Toml, a_syntax_error_names_file_line_and_column) {
   EXPECT_EQ(parse_complaint("s = \"\xff\"\n").find("a.toml:1:"), 0U) << "not UTF-8";
 }
 
+TEST(Toml, a_key_given_twice_is_refused_with_both_places) {
+  for (const char* twice : {"\"fleet.robots\" = 5\n[fleet]\nrobots = 3\n", "fleet.\"a.b\" = 5\n[fleet.a]\nb = 3\n",
+                            "sweep.grid.\"merge.method\" = [5]\n[sweep.grid.merge]\nmethod = [5]\n",
+                            "\"sweep.zip.0.seed\" = [5]\n[[sweep.zip]]\nseed = [3]\n", "'x.y' = 5\n[x]\ny = 3\n"}) {
+    const std::string message = parse_complaint(twice);
+    EXPECT_NE(message.find("a.toml:1:"), std::string::npos) << message;
+    EXPECT_NE(message.find("a.toml:3:"), std::string::npos) << message;
+    EXPECT_NE(message.find("given twice"), std::string::npos) << message;
+  }
+}
+
+TEST(Toml, a_value_beside_a_table_of_its_name_is_refused_with_both_places) {
+  const std::string message = parse_complaint("\"fleet.a\" = 5\nfleet.a-b = 2\n[fleet.a]\nb = 3\n");
+  EXPECT_NE(message.find("a.toml:1:13: fleet.a = 5"), std::string::npos) << message;
+  EXPECT_NE(message.find("a.toml:4:5 gives fleet.a.b"), std::string::npos) << message;
+  EXPECT_EQ(parse_complaint("a-b = 1\na.c = 2\na_b = 3\n"), "accepted") << "names that begin alike";
+}
+
+TEST(Toml, keys_and_values_too_deep_are_refused_where_they_stand) {
+  const auto repeated = [](const std::string& part, int times) {
+    std::string all;
+    for (int i = 0; i < times; ++i) all += part;
+    return all;
+  };
+  for (const int depth : {100, 100'000}) {
+    for (const std::string& key :
+         {repeated("a.", depth) + "a = 1", repeated("a . ", depth) + "a = 1", repeated("\"a=[\".", depth) + "a = 1",
+          repeated("'a\"'.", depth) + "a = 1", "[" + repeated("a.", depth) + "a]\nx = 1",
+          "[[" + repeated("a.", depth) + "a]]\nx = 1", "x = { y = 1, " + repeated("a.", depth) + "a = 1 }",
+          "x = \"\"\"\\\"\"\"\"\n" + repeated("a.", depth) + "a = 1",
+          "x = { y = \"\"\"s\"\"\"\", " + repeated("a.", depth) + "a = 1 }"}) {
+      const std::string message = parse_complaint("s = 'it is # \" no comment' # \" 'a comment\n" + key);
+      EXPECT_NE(message.find(": a key of more than 17 parts"), std::string::npos) << message.substr(0, 200);
+      EXPECT_EQ(message.find("a.toml:"), 0U) << message.substr(0, 200);
+    }
+    EXPECT_NE(complaint([&] { (void)parse_override("x={" + repeated("a.", depth) + "a = 1}"); }), "accepted");
+  }
+  for (const char* bracket : {"[", "{a="}) {
+    EXPECT_EQ(parse_complaint("x = " + repeated(bracket, 100'000)).find("a.toml:1:"), 0U);
+  }
+}
+
+TEST(Toml, dots_that_are_in_no_key_count_for_nothing) {
+  const std::string many(200, '.');
+  std::string numbers = "l = [";
+  for (int i = 0; i < 200; ++i) numbers += "1.0, ";
+  for (const std::string& fine : {"s = \"" + many + "\"", "s = '" + many + "'", "s = \"\"\"\n" + many + "\"\"\"",
+                                  "s = '''\n" + many + "'''", "# " + many, numbers + "]"}) {
+    EXPECT_EQ(parse_complaint(fine), "accepted") << fine;
+  }
+}
+
+TEST(Toml, a_string_holds_no_zero_character) {
+  EXPECT_EQ(parse_complaint("a = 1\ns = \"b\\u0000c\"").find("a.toml:2:5: s: "), 0U);
+}
+
 TEST(Toml, a_date_is_refused_with_place_and_key) {
-  EXPECT_EQ(parse_complaint("[fleet]\nstart = 2030-01-02\n"),
-            "a.toml:2:9: fleet.start: expected a boolean, a number, a string or a list");
+  EXPECT_EQ(
+      parse_complaint("[fleet]\nstart = 2030-01-02\n"),
+      "a.toml:2:9: fleet.start: expected a boolean, a number, a string or a list; a date or a time is written as a "
+      "string, in quotes");
   for (const char* value : {"07:32:00", "2030-01-02T07:32:00Z", "[1, 2030-01-02]", "[{ x = 1 }, 2]"}) {
     const std::string message = parse_complaint(cat("start = ", value));
     EXPECT_EQ(message.find("a.toml:1:"), 0U) << message;
@@ -150,6 +208,13 @@ TEST_F(TomlFileTest, a_syntax_error_in_a_file_names_it) {
   const fs::path path = write("a = \n");
   const std::string message = complaint([&] { (void)read_toml(path); });
   EXPECT_EQ(message.find(path.string() + ":1:"), 0U) << message;
+}
+
+TEST_F(TomlFileTest, a_file_far_too_large_is_no_configuration) {
+  for (const fs::path& path : {write("# " + std::string(std::size_t{9} << 20U, 'x')), fs::path("/dev/zero")}) {
+    const std::string message = complaint([&] { (void)read_toml(path); });
+    EXPECT_EQ(message.find(path.string() + " is no configuration"), 0U) << message;
+  }
 }
 
 TEST_F(TomlFileTest, a_file_that_cannot_be_read_is_named) {
@@ -195,9 +260,21 @@ TEST(Override, without_key_or_equals_sign_it_is_refused) {
   }
 }
 
-TEST(Override, a_date_is_refused_with_place_and_key) {
-  EXPECT_EQ(complaint([] { (void)parse_override("start=2030-01-02"); }),
-            "--set: start: expected a boolean, a number, a string or a list");
+TEST(Override, a_date_or_a_time_is_a_text_as_other_words_are) {
+  const auto value = [](std::string_view argument) { return parse_override(argument).second.value; };
+  for (const char* word : {"2030-01-02", "07:32:00", "2030-01-02T07:32:00Z", "2030-01-02 07:32:00"}) {
+    EXPECT_EQ(value(cat("run.output=", word)), text(word));
+  }
+  const std::string message = complaint([] { (void)parse_override("x=[2030-01-02]"); });
+  EXPECT_NE(message.find("--set: x: expected"), std::string::npos) << message;
+  EXPECT_NE(message.find("in quotes"), std::string::npos) << message;
+}
+
+TEST(Override, nothing_of_an_argument_is_left_out) {
+  const auto value = [](std::string_view argument) { return parse_override(argument).second.value; };
+  EXPECT_EQ(value("seed=3\nfleet.robots=5"), text("3\nfleet.robots=5"));
+  EXPECT_EQ(value("run.output=3#4"), text("3#4"));
+  EXPECT_EQ(value("run.output=\"3#4\""), text("3#4"));
 }
 
 }  // namespace
