@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <compare>
 #include <cstdio>
 #include <iomanip>
+#include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -58,18 +61,59 @@ std::vector<double> final_scores(const Table& metrics, const std::string& metric
   return scores;
 }
 
-std::vector<std::string> column_text(const Table& table, const std::string& name) {
-  for (const auto& [known, column] : table.columns()) {
-    if (known != name) continue;
-    return std::visit(
-        [](const auto& values) {
-          std::vector<std::string> texts;
-          for (const auto& value : values) texts.push_back(cat(value));
-          return texts;
-        },
-        column);
+/// A column's values, each once, in the order in which they come, and how they are shown.
+struct Distinct {
+  std::vector<std::size_t> place;  ///< of each row's value in `texts`
+  std::vector<std::string> texts;  ///< no two alike
+};
+
+std::string text_of(double value, int digits) {
+  std::ostringstream text;
+  text << std::setprecision(digits) << value;
+  return text.str();
+}
+
+/// With as many digits as tell them apart, of which 17 do for all reals.
+std::vector<std::string> texts_of(const std::vector<double>& values) {
+  for (int digits = 6;; ++digits) {
+    std::vector<std::string> texts;
+    for (const double value : values) texts.push_back(text_of(value, digits));
+    const std::set<std::string> apart(texts.begin(), texts.end());
+    if (apart.size() == texts.size() || digits == std::numeric_limits<double>::max_digits10) return texts;
   }
-  return std::vector<std::string>(table.rows());
+}
+template <class T>
+std::vector<std::string> texts_of(const std::vector<T>& values) {
+  std::vector<std::string> texts;
+  for (const T& value : values) texts.push_back(cat(value));
+  return texts;
+}
+
+template <class T>
+Distinct distinct_of(const std::vector<T>& values) {
+  // A cell that lacks the column has NaN there, which is one value and not, as IEEE has it, none.
+  const auto before = [](const T& a, const T& b) {
+    if constexpr (std::is_same_v<T, double>) return std::strong_order(a, b) < 0;
+    return a < b;
+  };
+  std::map<T, std::size_t, decltype(before)> places(before);
+  Distinct distinct;
+  std::vector<T> each;
+  for (const T& value : values) {
+    const auto [known, is_new] = places.emplace(value, each.size());
+    if (is_new) each.push_back(value);
+    distinct.place.push_back(known->second);
+  }
+  distinct.texts = texts_of(each);
+  return distinct;
+}
+
+/// Of a column that is not there: nothing in every row.
+Distinct distinct_values(const Table& table, const std::string& name) {
+  for (const auto& [known, column] : table.columns()) {
+    if (known == name) return std::visit([](const auto& values) { return distinct_of(values); }, column);
+  }
+  return {.place = std::vector<std::size_t>(table.rows()), .texts = {""}};
 }
 
 /// Of a share: mean and standard deviation in percent.
@@ -136,39 +180,38 @@ void print_summary(std::ostream& out, const std::filesystem::path& results) {
   const std::string metric = headline(metrics);
   const bool share = std::find(kShares.begin(), kShares.end(), metric) != kShares.end();
   const std::vector<double> scores = final_scores(metrics, metric, cells.rows());
-  const std::vector<std::string> methods = column_text(cells, "merge.method");
+  const Distinct methods = distinct_values(cells, "merge.method");
   std::vector<std::string> axes;
   std::istringstream keys(file.read_text_attribute("cells", "axes"));
   for (std::string key; std::getline(keys, key);) {
     if (key != "merge.method" && key != "seed") axes.push_back(key);
   }
 
-  std::vector<std::string> method_order;
-  std::vector<std::vector<std::string>> setting_order;
-  std::map<std::pair<std::vector<std::string>, std::string>, std::vector<double>> values;
-  std::vector<std::vector<std::string>> texts;
-  for (const std::string& key : axes) texts.push_back(column_text(cells, key));
+  using Places = std::vector<std::size_t>;
+  std::vector<Places> setting_order;
+  std::map<std::pair<Places, std::size_t>, std::vector<double>> values;  // of a setting and a method
+  std::vector<Distinct> columns;
+  for (const std::string& key : axes) columns.push_back(distinct_values(cells, key));
+  std::set<Places> known;
   for (std::size_t i = 0; i < cells.rows(); ++i) {
-    std::vector<std::string> setting;
-    for (const auto& column : texts) setting.push_back(column[i]);
-    if (std::find(setting_order.begin(), setting_order.end(), setting) == setting_order.end())
-      setting_order.push_back(setting);
-    if (std::find(method_order.begin(), method_order.end(), methods[i]) == method_order.end())
-      method_order.push_back(methods[i]);
-    if (!std::isnan(scores[i])) values[{setting, methods[i]}].push_back(scores[i]);
+    Places setting;
+    for (const Distinct& column : columns) setting.push_back(column.place[i]);
+    if (known.insert(setting).second) setting_order.push_back(setting);
+    if (!std::isnan(scores[i])) values[{setting, methods.place[i]}].push_back(scores[i]);
   }
 
   std::vector<std::vector<std::string>> rows(1);
   for (const std::string& key : axes) rows[0].push_back(key.substr(key.rfind('.') + 1));
-  rows[0].insert(rows[0].end(), method_order.begin(), method_order.end());
+  rows[0].insert(rows[0].end(), methods.texts.begin(), methods.texts.end());
   std::size_t seeds = 1;
-  for (const auto& setting : setting_order) {
-    rows.push_back(setting);
-    for (const std::string& method : method_order) {
+  for (const Places& setting : setting_order) {
+    std::vector<std::string>& row = rows.emplace_back();
+    for (std::size_t k = 0; k < axes.size(); ++k) row.push_back(columns[k].texts[setting[k]]);
+    for (std::size_t method = 0; method < methods.texts.size(); ++method) {
       const auto found = values.find({setting, method});
-      rows.back().push_back(found == values.end() ? "-"
-                            : share               ? mean_and_deviation(found->second)
-                                                  : median_and_range(found->second));
+      row.push_back(found == values.end() ? "-"
+                    : share               ? mean_and_deviation(found->second)
+                                          : median_and_range(found->second));
       if (found != values.end()) seeds = std::max(seeds, found->second.size());
     }
   }
