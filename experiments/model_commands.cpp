@@ -182,20 +182,21 @@ void print_barriers(const std::string& instrument, const std::string& meaning, c
 /// A results file of one cell that holds the models' scores and the curves between them.
 void write_barriers(const std::filesystem::path& path, SavedFleet& fleet, std::vector<Measurement> measured,
                     Provenance provenance, int ranks) {
-  Cell cell{.settings = fleet.model(0).settings};
-  cell.settings["merge.method"].value = std::string("local");  // nothing was merged
+  Settings settings = fleet.model(0).settings;
+  settings["merge.method"].value = std::string("local");  // nothing was merged
   Hash id;
-  id.add(to_text(cell.settings));
+  id.add(to_text(settings));
   for (std::size_t i = 0; i < fleet.size(); ++i) {
     const auto weights = std::as_bytes(std::span(fleet.model(i).weights.flat()));
     id.add(std::filesystem::absolute(fleet.path(i)).string()).add(fleet.model(i).data);
     id.add(std::string_view(reinterpret_cast<const char*>(weights.data()), weights.size()));  // NOLINT
   }
-  CellRecord record{.id = id.hex(), .columns = cell.columns(), .settings = cell.settings, .ranks = ranks};
+  CellRecord record{
+      .id = id.hex(), .columns = Cell{.settings = settings}.columns(), .settings = settings, .ranks = ranks};
   record.rounds.push_back({.round = 1, .epoch = fleet.model(0).epoch, .measurements = std::move(measured)});
   provenance["started"] = provenance["finished"] = utc_time();
   std::filesystem::create_directories(path.parent_path());
-  write_cell_file(path, kBarrier, to_text(cell.settings), record, provenance);
+  write_cell_file(path, kBarrier, to_text(settings), record, provenance);
 }
 
 /// Has the analysis package draw `results`, where it is installed; else says how to.

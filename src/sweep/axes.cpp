@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <iomanip>
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <tuple>
 
 #include "base/error.hpp"
@@ -45,11 +48,27 @@ std::string joined_keys(const Axis& axis) {
   return text;
 }
 
+/// Text that two values share only if they are equal: 1 is 1.0 and -0.0 is 0.0, in lists as well.
+std::string canonical_text(const Value& value) {
+  if (const auto* real = std::get_if<double>(&value.data); real != nullptr && std::trunc(*real) == *real) {
+    constexpr double kWhole = 9'007'199'254'740'992.0;  // 2^53: up to here reals and integers are told apart alike
+    if (std::abs(*real) <= kWhole) return std::to_string(static_cast<std::int64_t>(*real));
+  }
+  const auto* list = std::get_if<Value::List>(&value.data);
+  if (list == nullptr) return value.to_string();
+  std::string text = "[";
+  for (const Value& item : *list) text += canonical_text(item) + ',';
+  return text + ']';
+}
+
 void reject_repeated_points(const std::string& name, const Axis& axis) {
-  for (auto point = axis.points.begin(); point != axis.points.end(); ++point) {
-    if (std::find(axis.points.begin(), point, *point) == point) continue;
-    reject(name, Setting{Value(Value::List(*point)), axis.sources.front()},
-           cat(point->front().to_string(), " stands twice on the axis of ", joined_keys(axis)));
+  std::set<std::string> known;
+  for (const std::vector<Value>& point : axis.points) {
+    std::string text;  // of 1 and 1.0 the complaint is another: see reject_twin()
+    for (const Value& value : point) text += (value == Value(0.0) ? Value(0.0) : value).to_string() + ',';
+    if (known.insert(text).second) continue;
+    reject(name, Setting{Value(Value::List(point)), axis.sources.front()},
+           cat(point.front().to_string(), " stands twice on the axis of ", joined_keys(axis)));
   }
 }
 
@@ -66,29 +85,16 @@ void reject_impossible_keys(std::span<const Axis> axes) {
   }
 }
 
-std::optional<double> number(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value.data)) return static_cast<double>(*integer);
-  if (const auto* real = std::get_if<double>(&value.data)) return *real;
-  return {};
-}
-
-/// 1 is 1.0, in lists as well.
-bool is_same(const Value& a, const Value& b) {
-  const auto* list = std::get_if<Value::List>(&a.data);
-  const auto* other = std::get_if<Value::List>(&b.data);
-  if (list != nullptr && other != nullptr) return std::ranges::equal(*list, *other, is_same);
-  const bool mixed = a.data.index() != b.data.index() && number(a) && number(b);
-  return mixed ? *number(a) == *number(b) : a == b;
-}
-
-bool contains(const Value::List& values, const Value& value) {
-  return std::any_of(values.begin(), values.end(), [&](const Value& each) { return is_same(each, value); });
-}
-
 /// All values of a key that is on an axis, and where they are written.
 struct KeyValues {
   Value::List values;
+  std::map<std::string, std::size_t> places;  // of each in `values`, by its canonical text
   Source source;
+
+  [[nodiscard]] const Value* find(const Value& value) const {
+    const auto place = places.find(canonical_text(value));
+    return place == places.end() ? nullptr : &values[place->second];
+  }
 };
 using ValuesByKey = std::map<std::string, KeyValues, std::less<>>;
 
@@ -99,17 +105,25 @@ ValuesByKey values_by_key(std::span<const Axis> axes) {
       KeyValues& all = by_key[axis.keys[k]];
       all.source = axis.sources[k];
       for (const std::vector<Value>& point : axis.points) {
-        if (!contains(all.values, point[k])) all.values.push_back(point[k]);
+        if (all.places.emplace(canonical_text(point[k]), all.values.size()).second) all.values.push_back(point[k]);
       }
     }
   }
   return by_key;
 }
 
+/// As many as a message has room for.
+std::string listed(const Value::List& values) {
+  constexpr std::ptrdiff_t kMost = 20;
+  const std::ptrdiff_t shown = std::min(kMost, std::ssize(values));
+  return Value(Value::List(values.begin(), values.begin() + shown)).to_string() +
+         (shown < std::ssize(values) ? cat(" and ", std::ssize(values) - shown, " more") : "");
+}
+
 /// A value, or several in a list; of a key whose values are lists themselves, a list of those.
 Value::List excluded_values(std::string_view key, const Setting& setting, const KeyValues& axis) {
   const auto* list = std::get_if<Value::List>(&setting.value.data);
-  if (list == nullptr || contains(axis.values, setting.value)) return {setting.value};
+  if (list == nullptr || axis.find(setting.value) != nullptr) return {setting.value};
   if (list->empty()) reject(key, setting, "expected a value, or a list of values, of those on the axis");
   return *list;
 }
@@ -117,34 +131,37 @@ Value::List excluded_values(std::string_view key, const Setting& setting, const 
 /// Those of the excluded values that stand on the axis.
 Value::List met_values(std::string_view key, const Setting& setting, const KeyValues& axis) {
   Value::List met;
+  std::set<const Value*> known;
   for (const Value& value : excluded_values(key, setting, axis)) {
-    const auto same =
-        std::find_if(axis.values.begin(), axis.values.end(), [&](const Value& each) { return is_same(each, value); });
-    if (same != axis.values.end()) {
-      if (!contains(met, value)) met.push_back(*same);
+    if (const Value* same = axis.find(value)) {
+      if (known.insert(same).second) met.push_back(*same);
     } else if (!is_override(axis.source)) {
-      reject(key, setting,
-             cat(value.to_string(), " does not stand on the axis, which has ", Value(axis.values).to_string()));
+      reject(key, setting, cat(value.to_string(), " does not stand on the axis, which has ", listed(axis.values)));
     }
   }
   return met;
 }
 
-/// Whether a point of the axis has what the exclusion says of its keys.
-bool has_point_of(const Exclusion& exclusion, const Axis& axis) {
-  return std::any_of(axis.points.begin(), axis.points.end(), [&](const std::vector<Value>& point) {
-    return std::all_of(exclusion.conditions.begin(), exclusion.conditions.end(), [&](const auto& condition) {
-      const auto key = std::find(axis.keys.begin(), axis.keys.end(), condition.first);
-      return key == axis.keys.end() ||
-             contains(condition.second, point[static_cast<std::size_t>(key - axis.keys.begin())]);
-    });
-  });
+/// Which points of the axis have what the exclusion says of its keys.
+std::vector<bool> points_of(const Exclusion& exclusion, const Axis& axis) {
+  std::vector<bool> covered(axis.points.size(), true);
+  for (const auto& [key, values] : exclusion.conditions) {
+    const auto place = std::find(axis.keys.begin(), axis.keys.end(), key) - axis.keys.begin();
+    if (place == std::ssize(axis.keys)) continue;
+    std::set<std::string> texts;
+    for (const Value& value : values) texts.insert(canonical_text(value));
+    for (std::size_t p = 0; p < covered.size(); ++p) {
+      covered[p] = covered[p] && texts.contains(canonical_text(axis.points[p][static_cast<std::size_t>(place)]));
+    }
+  }
+  return covered;
 }
 
 /// Whether any cell is left out. ConfigError if none is, unless the command line has changed the axis that lacks one.
 bool can_be_met(const Exclusion& exclusion, std::span<const Axis> axes) {
   for (const Axis& axis : axes) {
-    if (has_point_of(exclusion, axis)) continue;
+    const std::vector<bool> covered = points_of(exclusion, axis);
+    if (std::find(covered.begin(), covered.end(), true) != covered.end()) continue;
     if (std::any_of(axis.sources.begin(), axis.sources.end(), is_override)) return false;
     throw ConfigError(cat(exclusion.source.to_string(),
                           ": this [[sweep.exclude]] leaves out no cell: there is no point of ", joined_keys(axis),
@@ -164,14 +181,6 @@ bool can_be_met(const Exclusion& exclusion, std::span<const Axis> axes) {
 }
 
 }  // namespace
-
-bool Exclusion::covers(const AxisValues& values) const {
-  return std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
-    return std::any_of(values.begin(), values.end(), [&](const auto& value) {
-      return value.first == condition.first && contains(condition.second, value.second);
-    });
-  });
-}
 
 bool is_of_axes(std::string_view setting) {
   return setting.starts_with(kGrid) || setting.starts_with(kZip) || setting.starts_with(kExclude);
@@ -260,6 +269,52 @@ std::vector<Exclusion> read_exclusions(const Settings& configuration, std::span<
     if (can_be_met(exclusion, axes)) exclusions.push_back(std::move(exclusion));
   }
   return exclusions;
+}
+
+Grid::Grid(std::span<const Axis> axes, std::span<const Exclusion> exclusions) : axes_(axes) {
+  double points = 1.0;  // which no number of axes overflows
+  for (const Axis& axis : axes) points *= static_cast<double>(axis.points.size());
+  if (points > (exclusions.empty() ? kMostCells : kMostPoints))
+    reject_size(points, "the axes have", exclusions.empty());
+  for (const Exclusion& exclusion : exclusions) {
+    std::vector<std::vector<bool>>& covered = covered_.emplace_back();
+    for (const Axis& axis : axes) covered.push_back(points_of(exclusion, axis));
+  }
+  for (std::size_t index = 0; index < static_cast<std::size_t>(points); ++index) {
+    if (is_left_out(point(index))) {
+      ++left_out_;
+    } else {
+      cells_.push_back(index);
+    }
+  }
+  if (cells_.size() > kMostCells)
+    reject_size(static_cast<double>(cells_.size()), "what is not left out comes to", true);
+}
+
+std::vector<std::size_t> Grid::point(std::size_t index) const {
+  std::vector<std::size_t> point(axes_.size());
+  for (std::size_t a = axes_.size(); a-- > 0;) {
+    point[a] = index % axes_[a].points.size();
+    index /= axes_[a].points.size();
+  }
+  return point;
+}
+
+bool Grid::is_left_out(const std::vector<std::size_t>& point) const {
+  return std::any_of(covered_.begin(), covered_.end(), [&](const std::vector<std::vector<bool>>& covered) {
+    for (std::size_t a = 0; a < point.size(); ++a) {
+      if (!covered[a][point[a]]) return false;
+    }
+    return true;
+  });
+}
+
+void Grid::reject_size(double count, std::string_view what, bool cells) const {
+  std::ostringstream number;
+  number << std::setprecision(count < 1e15 ? 15 : 3) << count;
+  throw ConfigError(cat(axes_.front().sources.front().to_string(), ": ", what, ' ', number.str(),
+                        cells ? " cells; a sweep has at most " : " points, from which cells are left out; they may be ",
+                        cells ? kMostCells : kMostPoints));
 }
 
 std::string to_text(std::span<const Axis> axes, std::span<const Exclusion> exclusions) {

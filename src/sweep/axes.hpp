@@ -30,8 +30,31 @@ using AxisValues = std::vector<std::pair<std::string, Value>>;
 struct Exclusion {
   std::vector<std::pair<std::string, Value::List>> conditions;  ///< keys of axes, and values that stand on them
   Source source;                                                ///< where its first key is written
+};
 
-  [[nodiscard]] bool covers(const AxisValues& values) const;
+inline constexpr std::size_t kMostCells = 200'000;      ///< of a sweep, so that planning takes seconds
+inline constexpr std::size_t kMostPoints = 10'000'000;  ///< of which exclusions may leave that many
+
+/// The cells of some axes, by the index of their point: the last axis varies fastest.
+class Grid {
+ public:
+  /// Keeps `axes`. ConfigError for more cells or points than there may be.
+  Grid(std::span<const Axis> axes, std::span<const Exclusion> exclusions);
+
+  /// Indices of the points that no exclusion covers, ascending.
+  [[nodiscard]] const std::vector<std::size_t>& cells() const { return cells_; }
+  [[nodiscard]] std::size_t left_out() const { return left_out_; }
+  /// The place on each axis.
+  [[nodiscard]] std::vector<std::size_t> point(std::size_t index) const;
+
+ private:
+  [[nodiscard]] bool is_left_out(const std::vector<std::size_t>& point) const;
+  [[noreturn]] void reject_size(double count, std::string_view what, bool cells) const;
+
+  std::span<const Axis> axes_;
+  std::vector<std::vector<std::vector<bool>>> covered_;  // [exclusion][axis][point]
+  std::vector<std::size_t> cells_;
+  std::size_t left_out_ = 0;
 };
 
 /// Whether a key of a configuration says what varies, and is no setting of a cell.

@@ -14,6 +14,7 @@
 
 #include "instruments/instruments.hpp"
 #include "sweep/axes.hpp"
+#include "sweep/cell_settings.hpp"
 #include "sweep/model_saver.hpp"
 #include "sweep/world.hpp"
 #include "train/round_loop.hpp"
@@ -32,9 +33,9 @@ struct RunOptions {
 };
 
 struct Cell {
-  std::string id;     ///< sixteen hexadecimal digits
-  AxisValues axes;    ///< this cell's
-  Settings settings;  ///< every key that applies, defaults included
+  std::string id;   ///< sixteen hexadecimal digits
+  AxisValues axes;  ///< this cell's
+  CellSettings settings;
   FleetOptions fleet;
   InstrumentOptions instruments;
   std::string workload;

@@ -78,7 +78,7 @@ std::string CellRunner::run(World& world) {
   CellRecord record{.id = cell_.id,
                     .columns = cell_.columns(),
                     .axes = axis_keys(sweep_.axes),
-                    .settings = cell_.settings,
+                    .settings = cell_.settings.whole(),
                     .ranks = group_.size()};
   const std::string started = utc_time();
   std::unique_ptr<Workload> workload;
@@ -115,7 +115,7 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
   if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
   if (sweep_.run.save_models != SavedModels::kNone) {
     observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
-                                                     cell_.settings, cell_.facts.data, workload.companions(),
+                                                     cell_.settings.whole(), cell_.facts.data, workload.companions(),
                                                      provenance_, regime == Regime::kJoint));
   }
   return observers;
@@ -123,10 +123,11 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
 
 CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record,
                              const RunningMarker& marker, CheckpointStore& checkpoints) {
-  SettingsReader settings(cell_.settings);
+  const Settings whole = cell_.settings.whole();
+  SettingsReader settings(whole);
   const MergerEntry& entry = find_merger(cell_.method);
   const std::unique_ptr<Merger> merger = entry.make(settings);
-  group_.together([&] { workload = world.make(cell_.settings); });
+  group_.together([&] { workload = world.make(whole); });
   record.histograms = workload->histograms();
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;

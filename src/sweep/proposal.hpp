@@ -29,7 +29,8 @@ struct Proposal {
 [[nodiscard]] Proposal propose(const Sweep& sweep, const SweepDirectory& directory, const Cluster& cluster);
 
 /// A job script with the proposal's numbers that runs `arguments` (fleet run ARGUMENTS) by `environment`, the file
-/// env.sh.
+/// env.sh; both as a shell takes them, in quotes where they need some. The sweep's name is one (sweep_name.hpp), which
+/// needs none.
 [[nodiscard]] std::string job_script(const Sweep& sweep, const Proposal& proposal, const std::string& arguments,
                                      const std::string& environment);
 

@@ -68,12 +68,18 @@ std::vector<std::size_t> agree_on_cells(const Sweep& sweep, const SweepDirectory
 }
 
 void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, Worlds& worlds, const Comm& run) {
+  constexpr std::size_t kAtOnce = 1000;  // whose settings there is room for
   for (auto& [name, world] : worlds) {
-    std::vector<const Settings*> cells;
-    for (const std::size_t i : todo) {
-      if (sweep.cells[i].workload == name) cells.push_back(&sweep.cells[i].settings);
+    for (std::size_t begin = 0; begin < todo.size(); begin += kAtOnce) {
+      std::vector<Settings> settings;
+      for (std::size_t i = begin; i < std::min(todo.size(), begin + kAtOnce); ++i) {
+        const Cell& cell = sweep.cells[todo[i]];
+        if (cell.workload == name) settings.push_back(cell.settings.whole());
+      }
+      std::vector<const Settings*> cells;
+      for (const Settings& each : settings) cells.push_back(&each);
+      if (!cells.empty()) world->load(cells, run);
     }
-    if (!cells.empty()) world->load(cells, run);
   }
 }
 

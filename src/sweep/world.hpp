@@ -23,6 +23,7 @@ struct CellFacts {
   bool held_out = true;                          ///< whether there are data that no robot trains on
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
+  std::int64_t robot_bytes = 0;                  ///< that a robot needs beside its weights, such as data of its own
   std::string data;  ///< names all that is learned and tested from, by content, whatever it is called and wherever it
                      ///< lies: part of the identity
   std::string data_key;  ///< the setting that says where it lies, if any but run.data does: no part of the identity

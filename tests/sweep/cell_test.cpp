@@ -110,7 +110,7 @@ void expect_same_cells(const Sweep& a, const Sweep& b) {
   ASSERT_EQ(labels(a), labels(b));
   EXPECT_EQ(ids(a), ids(b));
   for (std::size_t i = 0; i < a.cells.size(); ++i) {
-    EXPECT_EQ(to_text(a.cells[i].settings), to_text(b.cells[i].settings)) << "cell " << i;
+    EXPECT_EQ(to_text(a.cells[i].settings.whole()), to_text(b.cells[i].settings.whole())) << "cell " << i;
   }
 }
 
@@ -122,7 +122,7 @@ const std::string kZip = "[[sweep.zip]]\nfleet.robots = [2, 4]\ntoy.noise = [0.1
 TEST(Expand, the_canonical_configuration_expands_to_the_same_cells) {
   for (const std::string& text :
        {std::string("seed = 3\ntoy.noise = 1e-12\nmodel.hidden = [8, 4]\n"), kGrid, kZip, kGrid + kZip,
-        std::string("name = \"größe \\\"quoted\\\"\"\nmerge.method = \"local\"\n"),
+        std::string("name = \"größe\"\nmerge.method = \"local\"\n"),
         std::string("[sweep.grid]\nmodel.hidden = [[4], [8, 8]]\nfleet.alpha = [1, 0.5]\n"),
         std::string("[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n"),
         std::string("[sweep.grid]\nmerge.method = [\"joint\", \"local\", \"fleet-merge\", \"average\"]\n"
@@ -155,13 +155,6 @@ TEST(Expand, the_canonical_configuration_keeps_many_zips_in_order) {
   EXPECT_EQ(sweep.axes.front().keys, std::vector<std::string>{"toy.noise"});
   EXPECT_EQ(sweep.axes.back().keys, std::vector<std::string>{"merge.moments"});
   expect_same_cells(sweep, expand_settings(parse_toml(sweep.config, "sweep.toml")));
-}
-
-TEST(Expand, a_name_of_two_lines_is_kept_by_the_canonical_configuration) {
-  const Sweep sweep = expand_text("name = \"two\\nlines\"\n");
-  std::string name;
-  EXPECT_NO_THROW(name = expand_settings(parse_toml(sweep.config, "sweep.toml")).name);
-  EXPECT_EQ(name, "two\nlines");
 }
 
 TEST(Expand, every_cell_has_an_identity_of_its_own) {
@@ -379,6 +372,74 @@ TEST(Exclude, a_key_fixed_on_the_command_line_takes_the_tables_away_that_speak_o
   }
 }
 
+// As many as there may be
+
+/// "key = [0, 1, 2, ...]".
+std::string numbered_axis(const std::string& key, std::size_t values) {
+  std::string text = key + " = [";
+  for (std::size_t i = 0; i < values; ++i) text += cat(i, ", ");
+  return text + "]\n";
+}
+
+TEST(Expand, axes_whose_product_is_no_number_of_cells_are_refused_with_the_limit) {
+  std::string axes = "[sweep.grid]\n";
+  for (int i = 0; i < 64; ++i) axes += cat("a", i, " = [1, 2]\n");  // 2^64 is 0 in 64 bits
+  expect_complaint(axes, {"a.toml:3:", "1.84e+19 cells", "at most 200000"});
+  expect_complaint("[sweep.grid]\n" + numbered_axis("toy.size", 1000) + numbered_axis("seed", 1000),
+                   {"a.toml:3:", "1000000 cells", "at most 200000"});
+  expect_complaint(axes + "[[sweep.exclude]]\na1 = 1\n", {"a.toml:3:", "1.84e+19 points", "10000000"});
+}
+
+TEST(Expand, cells_are_counted_without_those_left_out) {
+  const std::string axes = "[sweep.grid]\n" + numbered_axis("toy.noise", 1000) + numbered_axis("seed", 1000);
+  std::string excluded = "[[sweep.exclude]]\n" + numbered_axis("seed", 999);
+  EXPECT_EQ(expand_text(axes + excluded).cells.size(), 1000U);
+  excluded = "[[sweep.exclude]]\n" + numbered_axis("seed", 700);
+  expect_complaint(axes + excluded, {"a.toml:3:", "300000 cells", "at most 200000"});
+}
+
+TEST(Expand, an_axis_too_long_for_results_is_refused_where_it_stands) {
+  expect_complaint("[sweep.grid]\n" + numbered_axis("seed", 100'000), {"a.toml:3:", "sweep.grid.seed", "65000"});
+  EXPECT_LT(complaint("[sweep.grid]\n" + numbered_axis("seed", 100'000)).size(), 1000U) << "no message shows it all";
+}
+
+TEST(Expand, every_cell_of_many_has_the_settings_of_its_point) {
+  const Sweep sweep = expand_text("toy.size = 3\n[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n" +
+                                  numbered_axis("seed", 3) + "merge.method = [\"average\", \"joint\"]\n");
+  ASSERT_EQ(sweep.cells.size(), 12U);
+  for (const Cell& cell : sweep.cells) {
+    std::string alone = cell.workload == "toy" ? "toy.size = 3\n" : "";
+    for (const auto& [key, value] : cell.axes) alone += cat(key, " = ", value.to_string(), '\n');
+    const Sweep single = expand_settings(parse_toml(alone, "b.toml"));
+    ASSERT_EQ(single.cells.size(), 1U);
+    EXPECT_EQ(to_text(cell.settings.whole()), to_text(single.cells[0].settings.whole()));
+    for (const auto& [key, setting] : single.cells[0].settings.whole()) {
+      ASSERT_NE(cell.settings.find(key), nullptr) << key;
+      EXPECT_EQ(cell.settings.find(key)->value, setting.value) << key;
+    }
+    EXPECT_EQ(cell.settings.contains("quiet.volume"), cell.workload == "quiet");
+    EXPECT_EQ(cell.settings.find("quiet.volume") != nullptr, cell.workload == "quiet");
+  }
+}
+
+// Names and places
+
+TEST(Expand, a_name_is_a_name) {
+  for (const char* name :
+       {"", "a/b", "..", ".hidden", "-option", "two words", "a\\nb", "\\\"", "a'b", "$HOME", "a;b"}) {
+    expect_complaint(cat("name = \"", name, "\"\n"), {"a.toml:2:8: name = ", "letters, digits"});
+  }
+  expect_complaint("name = \"" + std::string(201, 'a') + "\"\n", {"a.toml:2:8: name = ", "201 bytes", "200"});
+  EXPECT_EQ(expand_text("name = \"größe-1.5_b+c=d\"\n").run.output, "results/größe-1.5_b+c=d");
+}
+
+TEST(Expand, a_sweep_lies_in_a_directory) {
+  expect_complaint("run.output = \"\"\n", {"a.toml:2:14: run.output = \"\"", "directory of its own"});
+  expect_complaint("run.output = \"//\"\n", {"run.output = \"//\"", "root"});
+  expect_complaint("run.output = \"a\\nb\"\n", {"run.output = \"a\\u000ab\"", "control character"});
+  EXPECT_EQ(expand_text("run.output = \"my 'results' (größe)\"\n").run.output, "my 'results' (größe)");
+}
+
 // Order
 
 TEST(Expand, without_axes_there_is_one_cell) {
@@ -403,7 +464,7 @@ TEST(Expand, zipped_keys_advance_together) {
   const Sweep sweep = expand_text(kZip);
   EXPECT_EQ(labels(sweep), (std::vector<std::string>{"fleet.robots=2 toy.noise=0.1", "fleet.robots=4 toy.noise=0.2"}));
   EXPECT_EQ(sweep.cells[1].fleet.robots, 4);
-  EXPECT_EQ(sweep.cells[1].settings.at("toy.noise").value, Value(0.2));
+  EXPECT_EQ(sweep.cells[1].settings.find("toy.noise")->value, Value(0.2));
 }
 
 TEST(Expand, zips_and_grid_multiply) {
@@ -505,6 +566,35 @@ TEST(Expand, a_wrong_choice_is_corrected) {
                    {"a.toml:3:16: merge.method = \"avrage\"", "did you mean \"average\"?"});
   expect_complaint("[sweep.grid]\nworkload = [\"toi\"]\n", {"workload = \"toi\"", "\"toy\", \"quiet\""});
   expect_complaint("merge.hand_back = \"al\"\n", {"\"all\", \"participants\""});
+}
+
+TEST(Expand, a_method_by_another_name_is_told_its_own) {
+  for (const char* name : {"fedavg", "FedAvg", "Mean", "model soup"}) {
+    expect_complaint(cat("merge.method = \"", name, "\"\n"), {"a.toml:2:16:", "this is called \"average\" here"});
+  }
+  expect_complaint("[sweep.grid]\nmerge.method = [\"average\", \"git_re_basin\"]\n",
+                   {"a.toml:3:16:", "merge.method = \"git_re_basin\"", "\"git-rebasin\" here"});
+}
+
+TEST(Expand, a_fleet_that_no_machine_holds_is_refused_with_its_size) {
+  expect_complaint("fleet.robots = 1000000\nmodel.hidden = [2000000000]\n",
+                   {"a.toml:2:16: fleet.robots = 1000000", "TiB", "may take 64"});
+  expect_complaint("fleet.robots = 2147483647\n", {"a.toml:2:16:", "from 1 to 1000000"});
+  expect_complaint("run.threads = 100000\n", {"a.toml:2:15:", "from 1 to 1024"});
+}
+
+TEST(Expand, a_list_where_a_value_is_meant_is_told_how_to_be_an_axis) {
+  expect_complaint("seed = [1, 2]\n", {"a.toml:2:8: seed = [1, 2]", "sweep.grid.seed = [...]"});
+  expect_complaint("merge.method = [\"local\", \"joint\"]\n", {"a.toml:2:16:", "sweep.grid.merge.method = [...]"});
+  EXPECT_EQ(complaint("run.threads = [1, 2]\n").find("sweep.grid"), std::string::npos) << "that can be no axis";
+  Settings settings = parse_toml("workload = \"toy\"\n", "a.toml");
+  apply_override("seed=[1, 2]", settings);
+  try {
+    (void)expand_settings(settings);
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("--set sweep.grid.seed=[...]"), std::string::npos) << error.what();
+  }
 }
 
 TEST(Expand, a_method_that_needs_other_policies_is_refused_by_the_setting_that_makes_it_so) {

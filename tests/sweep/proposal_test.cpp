@@ -16,5 +16,12 @@ TEST(JobScript, asks_for_gpus_only_where_the_sweep_does) {
   EXPECT_LT(script.find(request), script.find("\n\n")) << "among the options, which end at the first command";
 }
 
+TEST(JobScript, has_a_line_of_its_own_for_every_option_and_command) {
+  const std::string script = job_script({.name = "a.b-c"}, {.cells = 2}, "'my sweep.toml'", "'/opt/my fleet/env.sh'");
+  EXPECT_NE(script.find("\n#SBATCH --job-name=a.b-c\n"), std::string::npos);
+  EXPECT_NE(script.find("\n#SBATCH --output=a.b-c-%j.log\n"), std::string::npos);
+  EXPECT_NE(script.find("\n. '/opt/my fleet/env.sh'\nfleet_run 'my sweep.toml'\n"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fleet

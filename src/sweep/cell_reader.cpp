@@ -1,0 +1,188 @@
+#include "sweep/cell_reader.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+#include "base/hash.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
+    {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::Trainees>, 2> kTrainees{
+    {{"all", FleetOptions::Trainees::kAll}, {"participants", FleetOptions::Trainees::kParticipants}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::Moments>, 3> kMoments{
+    {{"reset", FleetOptions::Moments::kReset},
+     {"keep", FleetOptions::Moments::kKeep},
+     {"average", FleetOptions::Moments::kAverage}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::LocalTests>, 3> kLocalTests{
+    {{"never", FleetOptions::LocalTests::kNever},
+     {"last", FleetOptions::LocalTests::kLast},
+     {"every", FleetOptions::LocalTests::kEvery}}};
+constexpr std::array<std::pair<std::string_view, FleetOptions::JointSteps>, 2> kJointSteps{
+    {{"robot", FleetOptions::JointSteps::kRobot}, {"fleet", FleetOptions::JointSteps::kFleet}}};
+
+/// What others call the methods of the table.
+constexpr std::array kOtherNames = {
+    std::pair{"fedavg", "average"},         std::pair{"federated-averaging", "average"},
+    std::pair{"mean", "average"},           std::pair{"model-soup", "average"},
+    std::pair{"uniform", "average"},        std::pair{"fleetmerge", "fleet-merge"},
+    std::pair{"rebasin", "git-rebasin"},    std::pair{"git-re-basin", "git-rebasin"},
+    std::pair{"mergemany", "git-rebasin"},  std::pair{"weight-matching", "git-rebasin"},
+    std::pair{"sinkhorn", "sinkhorn-data"}, std::pair{"sinkhorn-rebasin", "sinkhorn-data"},
+    std::pair{"fisher-merging", "fisher"},  std::pair{"regression-mean", "regmean"},
+    std::pair{"general-linear", "gl"},      std::pair{"independent", "local"},
+    std::pair{"individual", "local"},       std::pair{"none", "local"},
+    std::pair{"centralized", "joint"},      std::pair{"centralised", "joint"},
+    std::pair{"pooled", "joint"},           std::pair{"multi-task", "joint"},
+};
+
+constexpr double kMost = 1e6;             // epochs, rounds, robots
+constexpr double kLargestFleet = 0x1p46;  // bytes of weights: 64 TiB
+
+FleetOptions read_fleet_options(SettingsReader& settings) {
+  FleetOptions options;
+  settings.read("seed", options.seed);
+  settings.read("fleet.robots", options.robots, between(1, kMost));
+  settings.read("train.epochs", options.epochs, between(1, kMost));
+  settings.read("train.robots", options.trainees, Names<FleetOptions::Trainees>(kTrainees));
+  settings.read("merge.every_epochs", options.merge_every, between(0, kMost));
+  settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
+  settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
+  settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments));
+  settings.read("evaluate.every_rounds", options.test_every, between(0, kMost));
+  settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests));
+  return options;
+}
+
+/// In small letters, words joined by hyphens.
+std::string plain(std::string name) {
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == '_' || c == ' ') c = '-';
+  }
+  return name;
+}
+
+std::string read_method(const Settings& chosen, SettingsReader& reader) {
+  static constexpr std::string_view kKey = "merge.method";
+  const auto written = chosen.find(kKey);
+  if (written != chosen.end()) {
+    const auto* name = std::get_if<std::string>(&written->second.value.data);
+    for (const auto& [other, ours] : kOtherNames) {
+      if (name != nullptr && plain(*name) == other)
+        reject(kKey, written->second, cat("this is called \"", ours, "\" here"));
+    }
+  }
+  std::vector<std::string_view> methods;
+  for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
+  std::string method = "fleet-merge";
+  reader.read(kKey, method, methods);
+  return method;
+}
+
+bool meets(const CellFacts& facts, const MergerNeeds& needs) {
+  return facts.symmetry >= needs.symmetry && (facts.layers || !needs.layers);
+}
+
+/// Rejects the setting by which a method needs what the policies of this cell do not have.
+void check_needs(const Cell& cell, const MergerNeeds& needs) {
+  if (meets(cell.facts, needs)) return;
+  std::string suited;
+  const Settings none;
+  for (const MergerEntry& entry : merger_table()) {
+    SettingsReader defaults(none);
+    const std::unique_ptr<Merger> other = entry.make(defaults);
+    if (other != nullptr && meets(cell.facts, other->needs())) suited += cat(suited.empty() ? "" : ", ", entry.name);
+  }
+  const std::string policies = cat("the policies of workload \"", cell.workload, '"');
+  reject(needs.key, *cell.settings.find(needs.key),
+         cat(cell.facts.symmetry < needs.symmetry
+                 ? cat("this needs policies that any change of basis leaves unchanged, but the units of ", policies,
+                       " can only be permuted")
+                 : cat("this works layer by layer, but ", policies, " are no layered networks"),
+             "; methods for them are ", suited));
+}
+
+/// Rejects finetuning of merged policies on data that are not there.
+void check_held_out(const Cell& cell) {
+  if (cell.instruments.finetune_steps == 0 || cell.facts.held_out) return;
+  constexpr std::string_view kKey = "instruments.finetune_steps";
+  reject(kKey, *cell.settings.find(kKey),
+         "merged policies are finetuned on data that no robot trains on, and there are none; set data.held_out, say to "
+         "0.1");
+}
+
+/// Rejects a fleet that no machine holds.
+void check_size(const Cell& cell) {
+  const double each = 4.0 * static_cast<double>(cell.facts.parameters) + static_cast<double>(cell.facts.robot_bytes);
+  const double bytes = each * cell.fleet.robots;
+  if (bytes <= kLargestFleet) return;
+  reject("fleet.robots", *cell.settings.find("fleet.robots"),
+         cat("with ", each / 0x1p20, " MiB each of weights (", cell.facts.parameters,
+             ") and data of their own they take ", bytes / 0x1p40, " TiB; a fleet may take ", kLargestFleet / 0x1p40));
+}
+
+}  // namespace
+
+World& CellReader::world_of(const std::string& name) {
+  const auto known = worlds_.find(name);
+  if (known != worlds_.end()) return *known->second;
+  const auto entry = std::find_if(table_.begin(), table_.end(), [&](const WorldEntry& e) { return e.name == name; });
+  return *worlds_.emplace(name, entry->make()).first->second;
+}
+
+void CellReader::read(const Settings& chosen, Cell& cell) {
+  SettingsReader reader(chosen);
+  cell.fleet = read_fleet_options(reader);
+  cell.instruments = read_instrument_options(reader);
+  cell.method = read_method(chosen, reader);
+  const MergerEntry& method = find_merger(cell.method);
+  const std::unique_ptr<Merger> merger = method.make(reader);
+  if (method.regime == Regime::kJoint) read_joint_options(reader, cell.fleet);
+
+  std::vector<std::string_view> names;
+  for (const WorldEntry& entry : table_) names.push_back(entry.name);
+  cell.workload = "mnist";
+  reader.read("workload", cell.workload, names);
+  cell.facts = world_of(cell.workload).describe(reader);
+  bool is_new = false;
+  cell.settings = pool_.add(reader.resolved(), is_new);
+  if (is_new) applied_.insert(reader.resolved().begin(), reader.resolved().end());
+  ruled_out_.insert(reader.ruled_out().begin(), reader.ruled_out().end());
+  check_size(cell);
+  if (merger != nullptr) {
+    check_needs(cell, merger->needs());
+    check_held_out(cell);
+    cell.exchange = merger->needs().exchange;
+  }
+  cell.id = identity(reader.resolved(), cell);
+}
+
+std::string CellReader::identity(const Settings& resolved, const Cell& cell) {
+  text_.clear();
+  for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
+    if (key.starts_with("run.") || key == cell.facts.data_key) continue;
+    text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
+  }
+  Hash id;
+  id.add(text_);
+  if (!cell.facts.data.empty()) id.add(cell.facts.data);
+  // Axes are in whatever order they were written. Those that the cell reads are among its settings, where they count no
+  // more than if they were no axes: a sweep that gets another axis keeps the cells that it has.
+  std::vector<const AxisValues::value_type*> unread;
+  for (const auto& axis : cell.axes) {
+    if (!resolved.contains(axis.first)) unread.push_back(&axis);
+  }
+  std::ranges::sort(unread, {}, [](const auto* axis) -> const std::string& { return axis->first; });
+  for (const auto* axis : unread) id.add(axis->first).add(axis->second.to_string());
+  return id.hex();
+}
+
+void read_joint_options(SettingsReader& reader, FleetOptions& options) {
+  reader.read("merge.joint.steps", options.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps));
+}
+
+}  // namespace fleet

@@ -1,0 +1,42 @@
+// Reads the cells of a sweep, one after another, each from its settings: the options of its fleet, its method and its
+// world, what planning needs to know of it, and its identity.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "sweep/cell.hpp"
+#include "sweep/cell_settings.hpp"
+
+namespace fleet {
+
+class CellReader {
+ public:
+  /// Makes the worlds that `worlds` lack; keeps both.
+  CellReader(std::span<const WorldEntry> table, Worlds& worlds) : table_(table), worlds_(worlds) {}
+
+  /// All of `cell` but its axes, which are there. ConfigError for a setting that cannot be read, does not fit the
+  /// others, or asks for more than any machine has.
+  void read(const Settings& chosen, Cell& cell);
+
+  /// What the cells read; of keys that vary, the first cell's value.
+  [[nodiscard]] const Settings& applied() const { return applied_; }
+  /// What cells have to say of keys that they do not read.
+  [[nodiscard]] const Reasons& ruled_out() const { return ruled_out_; }
+
+ private:
+  [[nodiscard]] World& world_of(const std::string& name);
+  [[nodiscard]] std::string identity(const Settings& resolved, const Cell& cell);
+
+  std::span<const WorldEntry> table_;
+  Worlds& worlds_;
+  SettingsPool pool_;
+  Settings applied_;
+  Reasons ruled_out_;
+  std::string text_;  // of one cell, whose room the next ones use again
+};
+
+/// What the reference line "joint" reads.
+void read_joint_options(SettingsReader& reader, FleetOptions& options);
+
+}  // namespace fleet
