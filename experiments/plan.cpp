@@ -1,5 +1,7 @@
 #include "plan.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <iomanip>
@@ -13,12 +15,16 @@ namespace fleet {
 namespace {
 
 std::string human_bytes(double bytes) {
-  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   std::size_t unit = 0;
   for (; bytes >= 1024.0 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024.0;
   std::ostringstream text;
   text << std::fixed << std::setprecision(bytes < 10.0 && unit > 0 ? 1 : 0) << bytes << ' ' << kUnits[unit];
   return text.str();
+}
+
+double node_memory_bytes() {
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
 }
 
 /// Which methods of the sweep need what of the fleet's models, for those who must know whether a rank can hold them.
@@ -57,15 +63,17 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   std::int64_t parameters = 0;
   std::int64_t dataset = 0;
   double rank_bytes = 0;
+  double robot_bytes = 0;
   int robots = 1;
   for (const Cell& cell : sweep.cells) {
     parameters = std::max(parameters, cell.facts.parameters);
     dataset = std::max(dataset, cell.facts.dataset_bytes);
     rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
+    robot_bytes = std::max(robot_bytes, static_cast<double>(cell.facts.robot_bytes));
     robots = std::max(robots, cell.fleet.robots);
   }
   const int smallest = groups.size(groups.count - 1);
-  const int per_rank = (robots + smallest - 1) / smallest;
+  const int per_rank = 1 + (robots - 1) / smallest;
   std::size_t done = 0;
   const SweepDirectory directory(sweep.run.output);
   const CellStates states = directory.states();
@@ -102,9 +110,14 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
   // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
   // themselves take most of a rank.
+  const double per_rank_bytes =
+      250e6 + rank_bytes + robot_bytes * per_rank + 16.0 * static_cast<double>(parameters) * (per_rank + 2);
   out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank up to "
-      << human_bytes(250e6 + rank_bytes + 16.0 * static_cast<double>(parameters) * (per_rank + 2)) << " (" << parameters
-      << " weights per robot)\n";
+      << human_bytes(per_rank_bytes) << " (" << parameters << " weights per robot)\n";
+  if (const double here = node_memory_bytes(); per_rank_bytes + static_cast<double>(dataset) > here) {
+    out << "warning   that is more than this machine has, " << human_bytes(here)
+        << ": run it on more ranks on more machines, or on larger ones\n";
+  }
   print_exchange(out, sweep);
   if (list_cells) {
     for (const Cell& cell : sweep.cells) out << cell.id << "  " << cell.label() << '\n';

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -50,7 +51,7 @@ Options read_options(SettingsReader& settings) {
   options.path = path;
   settings.read("data.line_ends", options.line_ends);
   TextPartitionOptions& partition = options.partition;
-  settings.read("data.window", partition.window, at_least(1));
+  settings.read("data.window", partition.window, between(1, kLongestWindow));
   settings.read("data.min_lines", partition.min_lines, at_least(1));
   settings.read("data.min_samples", partition.min_samples, at_least(1));
   settings.read("data.train", partition.train, between(0.01, 0.99));
@@ -131,13 +132,8 @@ class TextWorld final : public World {
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const Index& index = index_of(options, settings);
-    const TextPartition partition = share_out(options, index, settings);
-    std::int64_t train = 0;
-    for (const TextShard& shard : partition.shards) {
-      for (const TextRange& range : shard.train) train += range.size();
-    }
     return {.parameters = learner_.parameters(settings),
-            .train_samples = train,
+            .train_samples = training_characters(options, index, settings),
             .dataset_bytes = index.characters(),
             .held_out = options.partition.held_out > 0.0,
             .gpu = read_device(settings) == DeviceKind::kCuda,
@@ -172,6 +168,8 @@ class TextWorld final : public World {
 
  private:
   using Key = std::pair<fs::path, bool>;
+  /// What decides who gets which part of a text: its key and the options of the partition.
+  using Sharing = std::tuple<Key, Kind, int, int, std::int64_t, std::int64_t, double, double, double, std::uint64_t>;
   static Key key_of(const Options& options) { return {options.path / options.dataset, options.line_ends}; }
 
   static TextPartition share_out(const Options& options, const Index& index, const SettingsReader& settings) {
@@ -182,6 +180,23 @@ class TextWorld final : public World {
     } catch (const Error& error) {
       reject_data(settings, kData, cat(options.path.string(), ": ", error.what()), advice(options));
     }
+  }
+
+  /// Of all robots. Cells that share out the text alike, of which a sweep has many, do it once.
+  std::int64_t training_characters(const Options& options, const Index& index, const SettingsReader& settings) {
+    const TextPartitionOptions& partition = options.partition;
+    const bool drawn = partition.kind == Kind::kDirichletPlays || partition.kind == Kind::kDirichletRoles;
+    const Sharing sharing{key_of(options),         partition.kind,      partition.robots,
+                          partition.window,        partition.min_lines, partition.min_samples,
+                          partition.train,         partition.held_out,  drawn ? partition.alpha : 0.0,
+                          drawn ? options.seed : 0};
+    const auto known = characters_.find(sharing);
+    if (known != characters_.end()) return known->second;
+    std::int64_t characters = 0;
+    for (const TextShard& shard : share_out(options, index, settings).shards) {
+      for (const TextRange& range : shard.train) characters += range.size();
+    }
+    return characters_.emplace(sharing, characters).first->second;
   }
 
   const Index& index_of(const Options& options, const SettingsReader& settings) {
@@ -203,6 +218,7 @@ class TextWorld final : public World {
 
   TextLearner learner_;
   std::map<Key, Index> indices_;
+  std::map<Sharing, std::int64_t> characters_;
   LoadedData<Key, Text> texts_;
 };
 

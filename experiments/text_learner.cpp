@@ -74,7 +74,7 @@ std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings)
 
 TextModel make_text_model(SettingsReader& settings) {
   TextModel model;
-  settings.read("data.window", model.window, at_least(1));
+  settings.read("data.window", model.window, between(1, kLongestWindow));
   constexpr int kSymbols = static_cast<int>(kTextVocabulary.size());
   model.network = make_network(
       settings, {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = model.window});

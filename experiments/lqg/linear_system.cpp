@@ -9,6 +9,7 @@ using Eigen::MatrixXcd;
 using Eigen::MatrixXd;
 
 constexpr double kRounding = 1e-10;  // relative to the largest entry or singular value
+constexpr double kMargin = 1e-6;     // so far above rounding that a cheap estimate will do
 
 /// V f(lambda) V^T of a symmetric M = V lambda V^T, where `f` sees no eigenvalue below rounding.
 template <class Function>
@@ -20,15 +21,35 @@ MatrixXd spectral(const MatrixXd& m, const Function& f) {
   return eigen.eigenvectors() * values.asDiagonal() * eigen.eigenvectors().transpose();
 }
 
+/// Whether B alone has rank n, by such a margin that [A - lambda I, B] has it for every lambda up to `largest`: its
+/// least singular value is no less than B's.
+bool reaches_every_state(const MatrixXd& a, const MatrixXd& b, double largest) {
+  if (b.cols() < b.rows()) return false;
+  const double bound = a.norm() + largest + b.norm();  // of any singular value
+  const double least =
+      Eigen::SelfAdjointEigenSolver<MatrixXd>(b * b.transpose(), Eigen::EigenvaluesOnly).eigenvalues().minCoeff();
+  return least > kMargin * kMargin * bound * bound;
+}
+
+/// Whether the rank is full by a margin that needs no singular values, which cost far more.
+bool is_clearly_of_full_rank(const MatrixXcd& wide) {
+  const Eigen::ColPivHouseholderQR<MatrixXcd> qr(wide);
+  const Eigen::Index n = wide.rows();
+  return std::abs(qr.matrixQR()(n - 1, n - 1)) > kMargin * std::abs(qr.matrixQR()(0, 0));
+}
+
 }  // namespace
 
 std::optional<double> uncontrollable_mode(const MatrixXd& a, const MatrixXd& b) {
   const Eigen::Index n = a.rows();
   const Eigen::VectorXcd modes = a.eigenvalues();
+  if (reaches_every_state(a, b, modes.cwiseAbs().maxCoeff())) return std::nullopt;
   for (const std::complex<double> mode : modes) {
-    if (std::abs(mode) < 1.0 - kRounding) continue;
+    // Of a pair of conjugate modes both are reached or none.
+    if (std::abs(mode) < 1.0 - kRounding || mode.imag() < 0.0) continue;
     MatrixXcd pencil(n, n + b.cols());
     pencil << a.cast<std::complex<double>>() - mode * MatrixXcd::Identity(n, n), b.cast<std::complex<double>>();
+    if (is_clearly_of_full_rank(pencil)) continue;
     const Eigen::VectorXd singular = Eigen::JacobiSVD<MatrixXcd>(pencil).singularValues();
     if (singular(n - 1) <= kRounding * singular(0)) return std::abs(mode);
   }

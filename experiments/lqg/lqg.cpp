@@ -19,7 +19,9 @@ class Lqg final : public World {
     return {.parameters = static_cast<std::int64_t>(symmetry.layout()->size()),
             .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,
             .symmetry = GroupKind::kGeneralLinear,
-            .layers = false};
+            .layers = false,
+            .robot_bytes = static_cast<std::int64_t>(sizeof(double)) * options.trajectories * options.horizon *
+                           (options.system.inputs() + options.system.observations())};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& cell) override {

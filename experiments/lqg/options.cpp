@@ -35,6 +35,10 @@ constexpr std::array<std::pair<std::string_view, PolicyKind>, 2> kPolicies{
 using Partition = LqgOptions::Partition;
 constexpr std::array<std::pair<std::string_view, Partition>, 3> kPartitions{
     {{"per-task", Partition::kPerTask}, {"mixture", Partition::kMixture}, {"iid", Partition::kIid}}};
+// Planning solves for eigenvalues, runs solve Riccati equations: what is larger takes minutes for every cell.
+constexpr int kMostStates = 200;
+constexpr int kMostChannels = 1000;  // inputs, and observations
+
 constexpr std::array<std::string_view, 2> kInitializations = {"different", "common"};
 
 MatrixXd gaussian(Index rows, Index columns, RandomStream& stream) {
@@ -79,9 +83,11 @@ class MatrixReader {
     Rows rows{{1.0}};
     settings_.read(key, rows);
     MatrixXd matrix = to_matrix(rows);
-    if (matrix.size() == 1) matrix = matrix(0, 0) * MatrixXd::Identity(size, size);
+    const bool scalar = matrix.size() == 1;
+    const double multiple = scalar ? matrix(0, 0) : 0.0;
+    if (scalar) matrix = multiple * MatrixXd::Identity(size, size);
     check_size(key, matrix, size, size, cat(why, ", or a number for that multiple of the identity"));
-    if (!is_positive(matrix, strictly)) {
+    if (scalar ? multiple < 0.0 || (strictly && multiple == 0.0) : !is_positive(matrix, strictly)) {
       complain(key, cat("this must be symmetric and positive ", strictly ? "definite" : "semidefinite"));
     }
     return matrix;
@@ -107,8 +113,8 @@ void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64
     int states = 4;
     int inputs = 2;
     double radius = 0.95;
-    settings.read("system.states", states, at_least(1));
-    settings.read("system.inputs", inputs, at_least(1));
+    settings.read("system.states", states, between(1, kMostStates));
+    settings.read("system.inputs", inputs, between(1, kMostChannels));
     settings.read("system.radius", radius, above(0));
     RandomStream stream(seed, Purpose::kSystem, 1);
     system.a = gaussian(states, states, stream);
@@ -120,6 +126,7 @@ void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64
   settings.read("system.a", a);
   const auto states = static_cast<Index>(a.size());
   if (states == 0) matrices.complain("system.a", "expected rows of numbers, say [[1, 0], [0, 1]]");
+  if (states > kMostStates) matrices.complain("system.a", cat("expected at most ", kMostStates, " states"));
   system.a = matrices.read("system.a", a, states, states, "square");
   Rows b = kBoeingInput;
   settings.read("system.b", b);
@@ -134,7 +141,7 @@ void read_observation(SettingsReader& settings, MatrixReader& matrices, std::uin
   settings.read("system.c", c);
   if (c.empty()) {  // drawn anew for every trial, and shared by the tasks
     int observations = 50;
-    settings.read("system.observations", observations, at_least(1));
+    settings.read("system.observations", observations, between(1, kMostChannels));
     RandomStream stream(seed, Purpose::kSystem, 0);
     system.c = gaussian(observations, states, stream);
   } else {
@@ -185,7 +192,7 @@ std::vector<QuadraticCost> read_tasks(SettingsReader& settings, MatrixReader& ma
 }
 
 void read_fleet(SettingsReader& settings, LqgOptions& options) {
-  settings.read("fleet.robots", options.robots, at_least(1));
+  settings.read("fleet.robots", options.robots, between(1, 1e6));
   settings.read("fleet.partition", options.partition, Names<Partition>(kPartitions));
   settings.read("fleet.alpha", options.alpha, above(0));
   settings.read("fleet.flipped", options.flipped, between(0, 1));
@@ -206,8 +213,8 @@ LqgOptions read_lqg_options(SettingsReader& settings) {
   check_system(matrices, options.policy, options.system);
   options.tasks = read_tasks(settings, matrices, options.system);
   read_fleet(settings, options);
-  settings.read("data.horizon", options.horizon, at_least(2));
-  settings.read("data.trajectories", options.trajectories, at_least(1));
+  settings.read("data.horizon", options.horizon, between(2, 100'000));
+  settings.read("data.trajectories", options.trajectories, between(1, 1e6));
   settings.read("data.whiten", options.whiten);
   settings.read("train.learning_rate", options.descent.learning_rate, above(0));
   settings.read("train.clip", options.descent.clip, above(0));

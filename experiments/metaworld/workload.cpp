@@ -130,7 +130,7 @@ CloningOptions read_cloning_options(SettingsReader& settings) {
     settings.rule_out("data.window",
                       "an mlp sees one observation at a time; rnn, lstm, gru and transformer see windows");
   }
-  settings.read("evaluate.episodes", options.episodes, at_least(1));
+  settings.read("evaluate.episodes", options.episodes, between(1, 10'000));
   settings.read("evaluate.max_steps", options.max_steps, between(1, kEpisodeSteps));
   options.partition = read_partition_options(settings);
   options.training = read_training_options(settings);

@@ -85,7 +85,7 @@ class MetaWorld final : public World {
     const Index& index = index_of(options, settings);
     const std::shared_ptr<const Network> network = make_network(settings, options.cloning.shape);
     const std::string scenes = prepare_scenes(options);
-    const SampleCounts counts = check_enough(options, split(options, index.rows, settings), settings);
+    const SampleCounts counts = check_enough(options, split_of(options, index.rows, settings), settings);
     const std::size_t numbers = index.rows.size() * (kObservationSize + kActionSize);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = counts.train,
@@ -128,6 +128,14 @@ class MetaWorld final : public World {
     } catch (const Error&) {
     }
     return nameless_.emplace(file, nameless).first->second;
+  }
+
+  /// Cells that split the demonstrations alike, of which a sweep has many, do it once.
+  const CloningSplit& split_of(const Options& options, const CloningRows& index, const SettingsReader& settings) {
+    const CloningOptions& cloning = options.cloning;
+    const SplitKey key{options.file, cloning.tasks, cloning.test, cloning.shape.steps};
+    const auto known = splits_.find(key);
+    return known != splits_.end() ? known->second : splits_.emplace(key, split(options, index, settings)).first->second;
   }
 
   /// A file as every rank knows it: all but its numbers.
@@ -217,10 +225,13 @@ class MetaWorld final : public World {
     }
   }
 
+  using SplitKey = std::tuple<DemonstrationSource, std::vector<int>, double, int>;
+
   EnvironmentPool environments_{default_assets()};  // scenes compiled so far, for all cells
   std::string scenes_;                              // their digest
   std::map<TestKey, Trials> trials_;
   std::map<fs::path, bool> nameless_;  // files with episodes that do not say which task they show
+  std::map<SplitKey, CloningSplit> splits_;
   std::map<DemonstrationSource, Index> indices_;
   LoadedData<DemonstrationSource, SharedRows> loaded_;
 };

@@ -18,11 +18,11 @@ constexpr std::array<std::pair<std::string_view, InstrumentOptions::Rounds>, 2> 
 InstrumentOptions read_instrument_options(SettingsReader& settings) {
   InstrumentOptions options;
   settings.read("instruments.interpolation", options.interpolation);
-  settings.read("instruments.points", options.points, at_least(2));
+  settings.read("instruments.points", options.points, between(2, 10'000));
   settings.read("instruments.norms", options.norms);
   settings.read("instruments.alignment", options.alignment);
-  settings.read("instruments.finetune_steps", options.finetune_steps, at_least(0));
-  settings.read("instruments.finetune_every", options.finetune_every, at_least(1));
+  settings.read("instruments.finetune_steps", options.finetune_steps, between(0, 1e6));
+  settings.read("instruments.finetune_every", options.finetune_every, between(1, 1e6));
   settings.read("instruments.rounds", options.rounds, Names<InstrumentOptions::Rounds>(kRounds));
   return options;
 }

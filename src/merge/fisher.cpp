@@ -84,7 +84,7 @@ std::unique_ptr<Merger> make_fisher(SettingsReader& settings) {
   Alignment align = Alignment::kNone;
   int samples = 1000;
   settings.read("merge.fisher.align", align, Names<Alignment>(kAlignments));
-  settings.read("merge.fisher.samples", samples, at_least(1));
+  settings.read("merge.fisher.samples", samples, between(1, 1e6));
   return std::make_unique<Fisher>(align, samples);
 }
 

@@ -230,12 +230,12 @@ std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
                 Names<Parameterization>(kParameterizations));
   settings.read("merge.fleet-merge.point", options.point, Names<Point>(kPoints));
   settings.read("merge.fleet-merge.projection", options.projection, Names<Projection>(kProjections));
-  settings.read("merge.fleet-merge.epochs", options.epochs, at_least(1));
-  settings.read("merge.fleet-merge.steps", options.steps, at_least(1));
-  settings.read("merge.fleet-merge.batch_size", options.batch_size, at_least(1));
+  settings.read("merge.fleet-merge.epochs", options.epochs, between(1, 1e6));
+  settings.read("merge.fleet-merge.steps", options.steps, between(1, 1e6));
+  settings.read("merge.fleet-merge.batch_size", options.batch_size, between(1, 100'000));
   settings.read("merge.fleet-merge.learning_rate", options.learning_rate, above(0));
   settings.read("merge.fleet-merge.temperature", options.temperature, above(0));
-  settings.read("merge.fleet-merge.sinkhorn_iterations", options.sinkhorn_iterations, at_least(1));
+  settings.read("merge.fleet-merge.sinkhorn_iterations", options.sinkhorn_iterations, between(1, 1e6));
   settings.read("merge.fleet-merge.start_scale", options.start_scale, above(0));
   settings.read("merge.fleet-merge.subset", options.subset, {.low = 0, .high = 1, .open_low = true});
   settings.read("merge.fleet-merge.keep_best", options.keep_best);

@@ -199,7 +199,7 @@ std::unique_ptr<Merger> make_general_linear(SettingsReader& settings) {
   GeneralLinearOptions options;
   settings.read("merge.gl.solver", options.solver, Names<Solver>(kSolvers));
   if (options.solver == Solver::kGradient) options.iterations = 3000;
-  settings.read("merge.gl.iterations", options.iterations, at_least(1));
+  settings.read("merge.gl.iterations", options.iterations, between(1, 1e6));
   settings.read("merge.gl.learning_rate", options.learning_rate, above(0));
   settings.read("merge.gl.weighted", options.weighted);
   return make_general_linear(options);

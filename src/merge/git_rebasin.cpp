@@ -63,7 +63,7 @@ std::unique_ptr<Merger> make_git_rebasin(SettingsReader& settings) {
   GitRebasinOptions options;
   settings.read("merge.git-rebasin.match", options.activations, Names<bool>(kMatchings));
   settings.read("merge.git-rebasin.weighted", options.weighted);
-  settings.read("merge.git-rebasin.sweeps", options.sweeps, at_least(1));
+  settings.read("merge.git-rebasin.sweeps", options.sweeps, between(1, 1e6));
   return std::make_unique<GitRebasin>(options);
 }
 

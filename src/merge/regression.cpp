@@ -336,10 +336,10 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.align", options.align, Names<Alignment>(kAlignments));
   settings.read("merge.regression.body", options.body, Names<Body>(kBodies));
   settings.read("merge.regression.head", options.head, Names<Head>(kHeads));
-  settings.read("merge.regression.recurrent_passes", options.recurrent_passes, at_least(1));
+  settings.read("merge.regression.recurrent_passes", options.recurrent_passes, between(1, 1e6));
   settings.read("merge.regression.ridge", options.ridge, at_least(0));
   settings.read("merge.regression.head_ridge", options.head_ridge, at_least(0));
-  settings.read("merge.regression.head_iterations", options.head_iterations, at_least(1));
+  settings.read("merge.regression.head_iterations", options.head_iterations, between(1, 1e6));
   settings.read("merge.regression.memory", options.memory);
   settings.read("merge.regression.memory_curvature", options.memory_curvature, above(0));
   return std::make_unique<Regression>(options);

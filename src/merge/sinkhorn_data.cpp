@@ -144,12 +144,12 @@ class SinkhornData final : public Merger {
 
 std::unique_ptr<Merger> make_sinkhorn_data(SettingsReader& settings) {
   SinkhornDataOptions options;
-  settings.read("merge.sinkhorn-data.sweeps", options.alignment.epochs, at_least(1));
-  settings.read("merge.sinkhorn-data.steps", options.alignment.steps, at_least(1));
-  settings.read("merge.sinkhorn-data.batch_size", options.alignment.batch_size, at_least(1));
+  settings.read("merge.sinkhorn-data.sweeps", options.alignment.epochs, between(1, 1e6));
+  settings.read("merge.sinkhorn-data.steps", options.alignment.steps, between(1, 1e6));
+  settings.read("merge.sinkhorn-data.batch_size", options.alignment.batch_size, between(1, 100'000));
   settings.read("merge.sinkhorn-data.learning_rate", options.alignment.learning_rate, above(0));
   settings.read("merge.sinkhorn-data.temperature", options.alignment.temperature, above(0));
-  settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, at_least(1));
+  settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, between(1, 1e6));
   settings.read("merge.sinkhorn-data.noise", options.noise, at_least(0));
   settings.read("merge.sinkhorn-data.weighted", options.weighted);
   return std::make_unique<SinkhornData>(options);

@@ -88,16 +88,16 @@ class Cnn final : public Network {
 
 std::shared_ptr<const Network> make_cnn(SettingsReader& settings, const NetworkShape& data) {
   CnnShape shape{.data = data, .channels = {16, 32}, .hidden = {64}};
-  settings.read("model.channels", shape.channels, at_least(1));
-  settings.read("model.kernel", shape.kernel, at_least(1));
-  settings.read("model.hidden", shape.hidden, at_least(1));
+  read_widths(settings, "model.channels", shape.channels);
+  settings.read("model.kernel", shape.kernel, between(1, 999));
+  read_widths(settings, "model.hidden", shape.hidden);
   settings.read("model.norm", shape.norm, Names<NormKind>(kNorms));
   const auto written = [&](const char* key) { return settings.resolved().at(key); };
   if (shape.channels.empty()) reject("model.channels", written("model.channels"), "a CNN has at least one convolution");
   if (shape.kernel % 2 == 0)
     reject("model.kernel", written("model.kernel"), "it must be odd, to keep the image's size");
   if (const int halvings = static_cast<int>(shape.channels.size());
-      (std::min(data.height, data.width) >> halvings) == 0) {
+      halvings > 30 || (std::min(data.height, data.width) >> halvings) == 0) {
     reject("model.channels", written("model.channels"),
            cat("images of ", data.height, " x ", data.width, " cannot be halved ", halvings, " times"));
   }

@@ -60,7 +60,7 @@ std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkS
   if (!shape.hidden.empty()) hidden.assign(shape.hidden.begin(), shape.hidden.end());
   Activation activation = Activation::kRelu;
   NormKind norm = NormKind::kNone;
-  settings.read("model.hidden", hidden, at_least(1));
+  read_widths(settings, "model.hidden", hidden);
   settings.read("model.activation", activation, Names<Activation>(kActivations));
   settings.read("model.norm", norm, Names<NormKind>(kNorms));
   GroupKind units = GroupKind::kPermutation;

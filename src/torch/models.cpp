@@ -1,6 +1,7 @@
 #include "torch/models.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "torch/cnn.hpp"
 #include "torch/mlp.hpp"
@@ -15,6 +16,8 @@ using Input = NetworkShape::Input;
 constexpr std::array kFlat = {Input::kFeatures, Input::kImage};
 constexpr std::array kImages = {Input::kImage};
 constexpr std::array kSteps = {Input::kText, Input::kSequence};
+
+constexpr std::size_t kMostWeights = std::numeric_limits<int>::max();  // MPI counts in int
 
 constexpr std::array kModels = {
     ModelEntry{"mlp", "multilayer perceptron of any depth and width", kFlat, make_mlp},
@@ -37,6 +40,20 @@ constexpr std::string_view name_of(Input input) {
       return "sequences of vectors";
   }
   return "";
+}
+
+/// Rejects a network by the first of the sizes that somebody has chosen.
+[[noreturn]] void reject_size(const SettingsReader& settings, std::size_t weights) {
+  std::pair<std::string, Setting> chosen{"model.kind", settings.resolved().at("model.kind")};
+  for (const char* key : {"model.width", "model.feedforward", "model.layers", "model.channels", "model.hidden"}) {
+    const auto setting = settings.resolved().find(std::string_view(key));
+    if (setting == settings.resolved().end() || setting->second.source.file == "default") continue;
+    chosen = *setting;
+    break;
+  }
+  reject(chosen.first, chosen.second,
+         cat("this makes a network of ", weights, " weights; it may have ", kMostWeights,
+             ", as many as a message between ranks"));
 }
 
 bool takes(const ModelEntry& model, Input input) {
@@ -70,7 +87,16 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
       "model.sign_flips",
       "units can be negated where their activation is odd: in rnn, and in mlp without normalisation, with "
       "model.activation = \"tanh\"");
-  return model->make(settings, shape);
+  std::shared_ptr<const Network> network = model->make(settings, shape);
+  if (const std::size_t weights = parameter_count(*network); weights > kMostWeights) reject_size(settings, weights);
+  return network;
+}
+
+void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths) {
+  settings.read(key, widths, between(1, kWidest));
+  if (widths.size() <= static_cast<std::size_t>(kMostLayers)) return;
+  reject(key, settings.resolved().find(key)->second,
+         cat("these are ", widths.size(), " layers; there may be ", kMostLayers));
 }
 
 GroupKind read_sign_flips(SettingsReader& settings) {

@@ -42,11 +42,16 @@ struct ModelEntry {
 /// Every architecture, in the order they are listed to users.
 [[nodiscard]] std::span<const ModelEntry> model_table();
 
-/// The network that "model.kind" names; by default the first that takes such data. ConfigError if it does not.
+/// The network that "model.kind" names; by default the first that takes such data. ConfigError if it does not, or if
+/// the network has more weights than a message between ranks can have.
 [[nodiscard]] std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape);
 /// What may be done to the units of a network whose activations are odd (tanh): permutations, or with
 /// "model.sign_flips" (default false) signed ones.
 [[nodiscard]] GroupKind read_sign_flips(SettingsReader& settings);
+/// Reads a list of widths, or of channels: at most kMostLayers, each at most kWidest.
+void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths);
+inline constexpr int kWidest = 1'000'000;
+inline constexpr int kMostLayers = 1000;
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
 /// of all if it names none. ConfigError if none fits.
 [[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);

@@ -134,8 +134,8 @@ std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const Ne
   const bool symbols = data.input == NetworkShape::Input::kText;
   RecurrentShape shape{.inputs = data.inputs, .embedding = symbols ? 8 : 0, .hidden = {128}, .outputs = data.outputs};
   const std::string kind = std::get<std::string>(settings.resolved().at("model.kind").value.data);
-  if (symbols) settings.read("model.embedding", shape.embedding, at_least(0));
-  settings.read("model.hidden", shape.hidden, at_least(1));
+  if (symbols) settings.read("model.embedding", shape.embedding, between(0, kWidest));
+  read_widths(settings, "model.hidden", shape.hidden);
   if (shape.hidden.empty()) {
     reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");
   }

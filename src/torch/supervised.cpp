@@ -94,11 +94,11 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kInitializations{{{"d
 TrainingOptions read_training_options(SettingsReader& settings) {
   TrainingOptions options;
   OptimizerOptions& optimizer = options.optimizer;
-  settings.read("train.batch_size", options.batch_size, at_least(1));
+  settings.read("train.batch_size", options.batch_size, between(1, 1e9));
   settings.read("train.optimizer", optimizer.kind, Names<OptimizerOptions::Kind>(kOptimizers));
   settings.read("train.learning_rate", optimizer.learning_rate, above(0));
   settings.read("train.schedule", options.schedule.kind, Names<RateSchedule::Kind>(kSchedules));
-  settings.read("train.warmup_steps", options.schedule.warmup_steps, at_least(0));
+  settings.read("train.warmup_steps", options.schedule.warmup_steps, between(0, 1e9));
   settings.read("train.rate_floor", options.schedule.floor, between(0, 1));
   settings.read("train.weight_decay", optimizer.weight_decay, at_least(0));
   settings.read("train.momentum", optimizer.momentum, between(0, 1));

@@ -38,6 +38,8 @@ struct TextRole {
   std::int64_t lines = 0;  ///< of the play, spoken by it
 };
 
+inline constexpr int kLongestWindow = 100'000;
+
 struct TextPartitionOptions {
   enum class Kind {
     kLargest,         ///< each robot is one of the roles that say most (LEAF's natural partition, cut to the fleet), in
@@ -50,7 +52,7 @@ struct TextPartitionOptions {
   Kind kind = Kind::kLargest;
   int robots = 5;
   double alpha = 1.0;            ///< > 0; smaller is more heterogeneous; for the two that draw
-  int window = 80;               ///< characters from which the next is predicted; >= 1
+  int window = 80;               ///< characters from which the next is predicted; 1 to kLongestWindow
   std::int64_t min_lines = 3;    ///< a role that says less is left out, as in LEAF
   std::int64_t min_samples = 1;  ///< so is one with fewer windows
   double train = 0.9;            ///< share of a role's windows before its test, in (0, 1)
