@@ -35,6 +35,15 @@ namespace {
 namespace po = boost::program_options;
 using namespace exit_code;
 
+/// Rejects two directories on one command line.
+void reject_other_output(const Settings& settings, const std::string& output) {
+  const auto known = settings.find("run.output");
+  if (known == settings.end() || known->second.source.line > 0) return;  // of the file
+  const auto* other = std::get_if<std::string>(&known->second.value.data);
+  if (other != nullptr && without_trailing_slash(*other) == without_trailing_slash(output)) return;
+  reject("run.output", known->second, cat("--output says ", output));
+}
+
 std::filesystem::path config_of(const po::variables_map& values) {
   return values["CONFIG"].as<std::string>();
 }
@@ -47,6 +56,7 @@ Sweep read_sweep(const po::variables_map& values, const std::string& text, World
     for (const std::string& each : values["set"].as<Arguments>()) apply_override(each, settings);
   }
   if (values.contains("output")) {
+    reject_other_output(settings, values["output"].as<std::string>());
     settings.insert_or_assign("run.output", Setting{Value(values["output"].as<std::string>()), Source{"--output"}});
   }
   return expand(settings, file.stem().string(), world_table(), worlds);
@@ -54,7 +64,8 @@ Sweep read_sweep(const po::variables_map& values, const std::string& text, World
 
 po::options_description sweep_options() {
   po::options_description options("Options");
-  options.add_options()("set", po::value<Arguments>()->composing(), "KEY=VALUE: override a setting; may be repeated");
+  options.add_options()("set", po::value<Arguments>()->composing(),
+                        "KEY=VALUE: override a setting; may be repeated, the last of a key counts");
   options.add_options()("output,o", po::value<std::string>(), "directory of the sweep (run.output)");
   return options;
 }
@@ -110,7 +121,7 @@ int report(const Sweep& sweep, const RunSummary& summary, bool collect) {
   std::cout << summary.ran - summary.failed + summary.done_before << " cells done (" << summary.done_before
             << " of them before)";
   if (failures > 0) {
-    std::cout << ", " << failures << " failed: `fleet status " << directory.path().string()
+    std::cout << ", " << failures << " failed: `fleet status " << shell_quoted(directory.path().string())
               << "` says why, `--rerun failed` tries them again";
   }
   if (summary.elsewhere > 0) std::cout << ", " << summary.elsewhere << " left to another job that runs them";
@@ -212,7 +223,8 @@ int slurm(const Arguments& arguments) {
   }
   Worlds worlds;
   const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds);
-  std::string line = shell_quoted((*values)["CONFIG"].as<std::string>()) + " -o " + shell_quoted(sweep.run.output);
+  std::string line =
+      shell_quoted((*values)["CONFIG"].as<std::string>()) + " --output=" + shell_quoted(sweep.run.output);
   if (values->contains("set")) {
     for (const std::string& text : (*values)["set"].as<Arguments>()) line += " --set " + shell_quoted(text);
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "command_line.hpp"
 #include "io/atomic_file.hpp"
 #include "io/replaceable.hpp"
 #include "sweep/progress.hpp"
@@ -49,11 +50,11 @@ void write_job_script(const Sweep& sweep, const Cluster& cluster, const std::str
     return;
   }
   require_replaceable(file, {"job script", is_own_script});
-  write_file_atomically(file, sealed(job_script(sweep, proposal, arguments, environment_file())));
+  write_file_atomically(file, sealed(job_script(sweep, proposal, arguments, shell_quoted(environment_file()))));
   std::cout << proposal.cells << " cells to run: " << proposal.tasks << " tasks on " << proposal.nodes << " nodes, "
             << proposal.groups << " cells at a time, " << proposal.memory_per_task_mib << " MiB a task, "
             << duration_text(3600.0 * proposal.hours) << " with a margin of a half\n"
-            << "written: " << file.string() << "; submit it with: sbatch " << file.string() << '\n';
+            << "written: " << file.string() << "; submit it with: sbatch " << shell_quoted(file.string()) << '\n';
 }
 
 }  // namespace fleet

@@ -68,15 +68,6 @@ std::string name_from(std::string_view stem) {
   return name.empty() ? "sweep" : name;
 }
 
-std::string joined_file(const std::filesystem::path& directory) {
-  std::filesystem::path path = directory;
-  if (!path.has_filename()) path = path.parent_path();  // "out/"
-  if (path.filename() == "." || path.filename() == "..") {
-    path = std::filesystem::weakly_canonical(path);
-  }
-  return path.string() + ".h5";
-}
-
 std::string complaint_about_directory(std::string_view path) {
   if (path.empty()) return "a sweep needs a directory of its own, say \"results/mine\"";
   if (path.find_first_not_of('/') == std::string_view::npos) return "a sweep cannot lie in the root directory";

@@ -1,7 +1,6 @@
 // What sweeps may be called, and where they may lie. Names become names of directories, files and jobs.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -13,8 +12,6 @@ namespace fleet {
 /// The name of a sweep that has none, from its file's: what no name has becomes "_".
 [[nodiscard]] std::string name_from(std::string_view stem);
 
-/// Where the cells of the sweep in `directory` are joined: beside it, also where it is called "." or "a/..".
-[[nodiscard]] std::string joined_file(const std::filesystem::path& directory);
 /// Why no sweep can lie in this directory, or nothing.
 [[nodiscard]] std::string complaint_about_directory(std::string_view path);
 

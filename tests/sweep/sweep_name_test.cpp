@@ -47,12 +47,5 @@ TEST(SweepName, of_a_file_that_has_one_is_the_file_s) {
   for (const char* name : {"a", "a.b", "größe", "a_b-c+d=e.2"}) EXPECT_EQ(name_from(name), name);
 }
 
-TEST(JoinedFile, lies_beside_the_directory_however_it_is_called) {
-  EXPECT_EQ(joined_file("out"), "out.h5");
-  EXPECT_EQ(joined_file("a/out//"), "a/out.h5");
-  const std::string here = std::filesystem::current_path().string();
-  for (const char* path : {".", "./"}) EXPECT_EQ(joined_file(path), here + ".h5");
-}
-
 }  // namespace
 }  // namespace fleet
