@@ -27,6 +27,30 @@ double node_memory_bytes() {
   return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
 }
 
+/// What a rank with `per_rank` robots needs, and whether this machine has it.
+void print_memory(std::ostream& out, const Sweep& sweep, int per_rank) {
+  std::int64_t parameters = 0;
+  double dataset = 0.0;
+  double rank_bytes = 0.0;
+  double robot_bytes = 0.0;
+  for (const Cell& cell : sweep.cells) {
+    parameters = std::max(parameters, cell.facts.parameters);
+    dataset = std::max(dataset, static_cast<double>(cell.facts.dataset_bytes));
+    rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
+    robot_bytes = std::max(robot_bytes, static_cast<double>(cell.facts.robot_bytes));
+  }
+  // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
+  // themselves take most of a rank.
+  const double weights = 16.0 * static_cast<double>(parameters) * (per_rank + 2.0);
+  const double needed = 250e6 + rank_bytes + robot_bytes * per_rank + weights;
+  out << "memory    " << human_bytes(dataset) << " of data once per node; per rank up to " << human_bytes(needed)
+      << " (" << parameters << " weights per robot)\n";
+  if (const double here = node_memory_bytes(); needed + dataset > here) {
+    out << "warning   that is more than this machine has, " << human_bytes(here)
+        << ": run it on more ranks on more machines, or on larger ones\n";
+  }
+}
+
 /// Which methods of the sweep need what of the fleet's models, for those who must know whether a rank can hold them.
 void print_exchange(std::ostream& out, const Sweep& sweep) {
   struct Part {
@@ -60,18 +84,8 @@ void print_exchange(std::ostream& out, const Sweep& sweep) {
 
 void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
   const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
-  std::int64_t parameters = 0;
-  std::int64_t dataset = 0;
-  double rank_bytes = 0;
-  double robot_bytes = 0;
   int robots = 1;
-  for (const Cell& cell : sweep.cells) {
-    parameters = std::max(parameters, cell.facts.parameters);
-    dataset = std::max(dataset, cell.facts.dataset_bytes);
-    rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
-    robot_bytes = std::max(robot_bytes, static_cast<double>(cell.facts.robot_bytes));
-    robots = std::max(robots, cell.fleet.robots);
-  }
+  for (const Cell& cell : sweep.cells) robots = std::max(robots, cell.fleet.robots);
   const int smallest = groups.size(groups.count - 1);
   const int per_rank = 1 + (robots - 1) / smallest;
   std::size_t done = 0;
@@ -108,16 +122,7 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
   out << "robots    up to " << robots << ", " << per_rank << " on a rank"
       << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
-  // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
-  // themselves take most of a rank.
-  const double per_rank_bytes =
-      250e6 + rank_bytes + robot_bytes * per_rank + 16.0 * static_cast<double>(parameters) * (per_rank + 2);
-  out << "memory    " << human_bytes(static_cast<double>(dataset)) << " of data once per node; per rank up to "
-      << human_bytes(per_rank_bytes) << " (" << parameters << " weights per robot)\n";
-  if (const double here = node_memory_bytes(); per_rank_bytes + static_cast<double>(dataset) > here) {
-    out << "warning   that is more than this machine has, " << human_bytes(here)
-        << ": run it on more ranks on more machines, or on larger ones\n";
-  }
+  print_memory(out, sweep, per_rank);
   print_exchange(out, sweep);
   if (list_cells) {
     for (const Cell& cell : sweep.cells) out << cell.id << "  " << cell.label() << '\n';

@@ -128,6 +128,12 @@ def test_a_run_on_many_ranks_says_it_once_and_leaves_nothing(fleet: Fleet) -> No
         (["--set", "trian.epochs=1"], ["--set", "trian.epochs", "train.epochs"]),
         (["--set", "train.epochs=0"], ["--set", "train.epochs = 0", "expected an integer", "1"]),
         (["--set", "train.epochs"], ["train.epochs", "key=value"]),
+        (["--set", "seed=[1, 2]"], ["--set: seed = [1, 2]", "--set sweep.grid.seed=[...]"]),
+        (["--set", "name=1e5"], ["--set: name = ", "in quotes", "--set 'name="]),
+        (["--set", 'name="a b"'], ["--set: name = ", "letters, digits"]),
+        (["--set", "run.output="], ["--set: run.output = ", "directory of its own"]),
+        (["--set", "run.output=a", "-o", "b"], ["--set: run.output = ", "--output says b"]),
+        (["--set", "merge.method=fedavg"], ["--set: merge.method", 'called "average" here']),
         (["--shard", "2/2"], ["--shard 2/2", "0 <= I < N"]),
         (["--rerun", "some"], ["--rerun some", "none, failed or all"]),
         (["--no-such-option"], ["--no-such-option", "usage:"]),
@@ -157,6 +163,19 @@ def test_a_value_set_by_hand_takes_its_axis_away(fleet: Fleet) -> None:
     outcome = fleet("plan", zipped, "--resolved", "--set", "seed=9")
     ignored = outcome.code == 0 and "seed = 9" not in outcome.out
     assert not ignored, f"--set seed=9 had no effect and nothing was said:\n{outcome.out}"
+
+
+def test_a_directory_may_be_called_as_a_date_and_given_twice_alike(fleet: Fleet) -> None:
+    date = ["--set", "run.output=2030-01-02"]
+    assert "-> 2030-01-02\n" in fleet("plan", fleet.config(), *date).expect(0).out
+    assert (
+        "-> 2030-01-02\n" in fleet("plan", fleet.config(), *date, "-o", "2030-01-02/").expect(0).out
+    )
+
+
+def test_a_file_of_any_name_makes_a_sweep_with_one(fleet: Fleet) -> None:
+    config = fleet.config(name="my sweep (1)")
+    assert "sweep     my_sweep_1 -> results/my_sweep_1\n" in fleet("plan", config).expect(0).out
 
 
 def listing(text: str) -> list[str]:
