@@ -322,8 +322,8 @@ template <class Check>
 bool is_results(const std::filesystem::path& file, Check is_kind) {
   try {
     const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
-    return reader.has_attribute("/", "schema_version") &&
-           std::all_of(kTables.begin(), kTables.end(), [&](const char* name) { return reader.has(name); }) &&
+    const auto has = [&](const TableSpec& table) { return table.name == kInstruments || reader.has(table.name); };
+    return reader.has_attribute("/", "schema_version") && reader.has(kCells) && std::ranges::all_of(kTables, has) &&
            is_kind(reader);
   } catch (const Error&) {
     return false;
