@@ -24,8 +24,8 @@ struct MinariTotals {
 
 /// Whether what is to be written there is a dataset, not a file: the path is a folder, or ends in a slash.
 [[nodiscard]] bool names_minari_dataset(const std::filesystem::path& path);
-/// Makes the folder. ConfigError for a name that Minari does not take, and for a folder that holds anything but a dataset
-/// that this program wrote; Error if it cannot be made or written.
+/// Makes the folder. ConfigError for a name that Minari does not take, and for a folder that holds anything but a
+/// dataset that this program wrote; Error if it cannot be made or written.
 void prepare_minari_dataset(const std::filesystem::path& folder);
 /// Error if it cannot be written. With MINARI_DATASETS_PATH the folder's parent, minari.load_dataset(NAME) opens it.
 void write_minari_dataset(const std::filesystem::path& folder, const DemonstrationSet& set);
