@@ -128,11 +128,10 @@ DemonstrationSet read_demonstrations(const DemonstrationSource& source) {
   const std::size_t count = count_episodes(file);
   require(count > 0, path.string(), " holds no demonstrations in Minari's layout: it has no group ", kEpisode, "0");
   require_total(file, "total_episodes", totals.episodes, static_cast<std::int64_t>(count));
-  const std::string task = source.task.empty() ? "" : cat(task_of(find_tasks(source.task).front()).name, "-v3");
   DemonstrationSet set;
   std::int64_t steps = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    set.episodes.push_back(read_episode(file, path.string(), cat(kEpisode, i), task));
+    set.episodes.push_back(read_episode(file, path.string(), cat(kEpisode, i), source.task));
     steps += static_cast<std::int64_t>(set.episodes.back().steps());
   }
   require_total(file, "total_steps", totals.steps, steps);

@@ -47,7 +47,7 @@ inline constexpr FileKind kDemonstrationsFile{"file of demonstrations", is_own_d
 /// Where demonstrations are: an HDF5 file, or a dataset of Minari (minari.hpp).
 struct DemonstrationSource {
   std::filesystem::path path;
-  std::string task = {};  ///< of episodes that do not say it; "" where all do
+  std::string task = {};  ///< of episodes that do not say it, "reach-v3"; "" where all do
 
   [[nodiscard]] std::string string() const { return path.string(); }
   auto operator<=>(const DemonstrationSource&) const = default;

@@ -27,6 +27,20 @@ struct Options {
   CloningOptions cloning;
 };
 
+/// The task of demonstrations that do not say it, as others say it; "" where it is not written.
+std::string read_task(SettingsReader& settings) {
+  std::string task;
+  settings.read(kTask, task);
+  if (task.empty()) return task;
+  try {
+    const std::vector<int> found = find_tasks(task);
+    if (found.size() != 1) throw ConfigError("expected one task");
+    return cat(task_of(found.front()).name, "-v3");
+  } catch (const ConfigError& error) {
+    reject(kTask, settings.resolved().at(kTask), error.what());
+  }
+}
+
 /// `has_nameless`: whether episodes of a file do not say which task they show.
 template <class HasNameless>
 Options read_options(SettingsReader& settings, HasNameless has_nameless) {
@@ -35,7 +49,7 @@ Options read_options(SettingsReader& settings, HasNameless has_nameless) {
   settings.read(kDemos, file);
   options.file.path = file;
   if (has_nameless(options.file.path)) {
-    settings.read(kTask, options.file.task);
+    options.file.task = read_task(settings);
   } else {
     settings.rule_out(kTask, cat("every demonstration of ", file, " says which task it shows"));
   }

@@ -1,7 +1,5 @@
 """`fleet metaworld` as a user runs it; skipped where fleet lacks MuJoCo, or there are no scenes."""
 
-import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,28 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import BINARY, ENVIRONMENT, MPIEXEC, ROOT, SECONDS, wait_until
-
-DATA = Path(os.environ.get("FLEET_DATA", ROOT / "data"))
-ASSETS = Path(os.environ.get("METAWORLD_ASSETS", DATA / "metaworld"))
-
-
-def metaworld(*arguments: str, ranks: int = 1) -> subprocess.CompletedProcess[str]:
-    command = [str(BINARY), "metaworld", *arguments]
-    if ranks > 1:
-        command = [*MPIEXEC.split(), "--bind-to", "none", "-n", str(ranks), *command]
-    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+from conftest import BINARY, ENVIRONMENT, MPIEXEC, SECONDS, wait_until
+from metaworld_program import ASSETS, h5py_demonstrations, metaworld, plan, plan_ids, require_scenes
 
 
 @pytest.fixture(autouse=True)
 def built() -> None:
-    if "not built" in subprocess.run([BINARY, "list"], capture_output=True, text=True).stdout:
-        pytest.skip("fleet is built without MuJoCo")
-    if not (ASSETS / "sawyer_xyz").exists():
-        pytest.skip(f"no Meta-World scenes in {ASSETS}: fleet data fetch metaworld")
+    require_scenes()
 
 
 def test_rollouts_succeed_and_are_the_same_on_two_ranks() -> None:
@@ -75,44 +58,6 @@ def test_demonstrations_have_minaris_layout_and_the_same_bytes_on_any_number_of_
             assert episode["rewards"][:].sum() == 1
 
 
-def h5py_demonstrations(path: Path, observation_size: int = 39, tasks: str = "reach") -> Path:
-    """As a Python tool would write them: float64, and no attributes but those that are needed; four
-    of each task."""
-    rng = np.random.default_rng(0)
-    with h5py.File(path, "w") as file:
-        names = [name for name in tasks.split(",") for _ in range(4)]
-        file.attrs.update(total_episodes=len(names), total_steps=20 * len(names))
-        for k, name in enumerate(names):
-            episode = file.create_group(f"episode_{k}")
-            episode.attrs["task"] = f"{name}-v3"
-            episode["observations"] = rng.normal(size=(21, observation_size))
-            episode["actions"] = rng.uniform(-1, 1, size=(20, 4))
-            episode["rewards"] = np.append(np.zeros(19), 1.0)
-    return path
-
-
-def plan(
-    demonstrations: Path, *settings: str, cells: bool = False, assets: Path = ASSETS
-) -> subprocess.CompletedProcess[str]:
-    config = demonstrations.with_suffix(".toml")
-    config.write_text(
-        f'workload = "metaworld"\ndata.demos = "{demonstrations}"\ndata.tasks = "reach"\n'
-    )
-    command = [BINARY, "plan", config, *(word for s in settings for word in ("--set", s))]
-    if cells:
-        command.append("--cells")
-    environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(assets)}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-
-
-def plan_ids(demonstrations: Path, assets: Path = ASSETS) -> list[str]:
-    planned = plan(demonstrations, cells=True, assets=assets)
-    assert planned.returncode == 0, planned.stderr
-    return re.findall(r"\b[0-9a-f]{16}\b", planned.stdout)
-
-
 def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     planned = plan(h5py_demonstrations(tmp_path / "mine.h5"))
     assert planned.returncode == 0, planned.stderr
@@ -128,13 +73,20 @@ def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     assert bare.returncode == 2
     assert "0 demonstrations of reach-v3" in bare.stderr
     assert "there are some of reach\n" in bare.stderr
-    with h5py.File(h5py_demonstrations(tmp_path / "results.h5"), "a") as file:
+    with h5py.File(h5py_demonstrations(tmp_path / "uncounted.h5"), "a") as file:
         del file.attrs["total_episodes"]
+        del file.attrs["total_steps"]
+    assert plan_ids(tmp_path / "uncounted.h5") == plan_ids(tmp_path / "mine.h5")
+    with h5py.File(h5py_demonstrations(tmp_path / "cut.h5"), "a") as file:
+        del file["episode_3"]
+    cut = plan(tmp_path / "cut.h5")
+    assert cut.returncode == 2
+    assert "cut.h5 holds 3 episodes, its header says 4" in cut.stderr
+    with h5py.File(tmp_path / "results.h5", "w") as file:
+        file["cells"] = np.zeros(3)
     results = plan(tmp_path / "results.h5")
     assert results.returncode == 2
-    assert (
-        "holds no demonstrations in Minari's layout: it has no attribute total_" in results.stderr
-    )
+    assert "results.h5 holds no demonstrations in Minari's layout" in results.stderr
     nameless = plan(tmp_path / "nameless.h5")
     assert nameless.returncode == 2
     assert "episode_2 does not say which task it shows" in nameless.stderr

@@ -36,7 +36,7 @@ class DemonstrationsTest : public testing::Test {
 
   std::string complaint() {
     try {
-      static_cast<void>(read_demonstrations(path_));
+      static_cast<void>(read_demonstrations({path_}));
     } catch (const Error& error) {
       return error.what();
     }
@@ -54,7 +54,7 @@ class DemonstrationsTest : public testing::Test {
 
 TEST_F(DemonstrationsTest, read_back_what_was_written) {
   write_demonstrations(path_, set_);
-  const DemonstrationSet read = read_demonstrations(path_);
+  const DemonstrationSet read = read_demonstrations({path_});
   EXPECT_EQ(read.provenance, set_.provenance);
   ASSERT_EQ(read.episodes.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {

@@ -227,7 +227,7 @@ TEST_F(MetaworldFleet, finetunes_on_what_its_robots_hold_back) {
 }
 
 TEST_F(MetaworldFleet, no_two_robots_learn_from_one_demonstration) {
-  const DemonstrationSet set = read_demonstrations(file_);
+  const DemonstrationSet set = read_demonstrations({file_});
   const std::unique_ptr<Workload> cloning = workload(cell({{"fleet.robots", std::int64_t{18}}}));
   std::multiset<std::int64_t> steps;  // of every robot's share of every task: a demonstration, or none
   for (const std::vector<std::int64_t>& robot : cloning->histograms()) {
@@ -250,7 +250,7 @@ TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
   const std::string before = data();
   EXPECT_EQ(data(), before);
   world_.barrier();
-  DemonstrationSet set = read_demonstrations(file_);
+  DemonstrationSet set = read_demonstrations({file_});
   set.episodes.front().actions.front() += 0.01F;
   world_.together([&] {
     if (world_.is_root()) write_demonstrations(file_, set);
@@ -266,7 +266,7 @@ TEST_F(MetaworldFleet, demonstrations_that_changed_since_the_plan_are_refused) {
   world_.barrier();
   world_.together([&] {
     if (!world_.is_root()) return;
-    DemonstrationSet set = read_demonstrations(file_);
+    DemonstrationSet set = read_demonstrations({file_});
     set.episodes.pop_back();
     write_demonstrations(file_, set);
   });
