@@ -28,7 +28,7 @@ help:
 	@echo "make slow-test  Meta-World's experts at all 2500 goals of the benchmark"
 	@echo "make chaos    break $(TRIALS) runs in every way we know, resume them, compare (TRIALS=50)"
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
-	@echo "make fuzz     the readers of TOML, IDX and HDF5 against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
+	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make build | data | scenes | figures | format | clean"
