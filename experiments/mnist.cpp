@@ -249,15 +249,18 @@ class Mnist final : public World {
     return counts;
   }
 
-  /// Read when they are asked for, and not kept: a small data set's.
-  static std::vector<std::uint8_t> train_labels(const Options& options, const Extent& extent) {
+  /// Read when they are first asked for: by cells that have few samples.
+  std::span<const std::uint8_t> train_labels(const Options& options, const Extent& extent) {
+    const auto known = labels_.find(options.directory);
+    if (known != labels_.end()) return known->second;
     std::vector<std::uint8_t> labels(static_cast<std::size_t>(extent.train()));
     read_idx(find_idx(options.directory, kStems.train_labels), std::as_writable_bytes(std::span(labels)));
-    return labels;
+    return labels_.emplace(options.directory, std::move(labels)).first->second;
   }
 
   ContentCache cache_;
   std::map<std::filesystem::path, Extent> extents_;
+  std::map<std::filesystem::path, std::vector<std::uint8_t>> labels_;  // of the training images
   LoadedData<std::filesystem::path, Dataset> datasets_;
 };
 

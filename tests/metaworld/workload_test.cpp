@@ -241,6 +241,20 @@ TEST_F(MetaworldFleet, no_two_robots_learn_from_one_demonstration) {
   EXPECT_GE(steps.size(), 14U);  // 20, less those tested on and held out
 }
 
+TEST_F(MetaworldFleet, there_is_a_demonstration_for_every_robot_or_the_setting_is_refused) {
+  for (const std::string kind : {"mixture", "per-class", "iid"}) {
+    const auto of = [&](std::int64_t robots) {
+      Settings settings = cell({{"fleet.robots", robots}, {"fleet.partition", kind}});
+      settings["fleet.robots"].source = {"sweep.toml", 7, 3};
+      return complaint(settings);
+    };
+    EXPECT_EQ(of(16), "described") << "20, less two tested on and two held out";
+    const std::string many = of(17);
+    EXPECT_TRUE(many.starts_with("sweep.toml:7:3: fleet.robots = 17: ")) << many;
+    EXPECT_NE(many.find("expected at most 16 robots"), std::string::npos) << many;
+  }
+}
+
 TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
   const Settings settings = cell();
   const auto data = [&] {
