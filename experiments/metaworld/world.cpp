@@ -183,8 +183,7 @@ class MetaWorld final : public World {
     }
   }
 
-  /// How many windows are trained on, and how many held out. ConfigError if there is not a demonstration for every
-  /// robot.
+  /// How many windows are trained on, and how many held out. ConfigError if there is not one for every robot.
   static SampleCounts check_enough(const Options& options, const CloningSplit& split, const SettingsReader& settings) {
     const CloningOptions& cloning = options.cloning;
     const PartitionOptions& partition = cloning.partition;
@@ -195,18 +194,18 @@ class MetaWorld final : public World {
     const auto all = static_cast<double>(demonstrations.size());
     const auto held_out = static_cast<std::int64_t>(static_cast<double>(windows) * partition.held_out);
     SampleCounts counts{.train = windows - held_out, .held_out = held_out};
-    // Rounding takes no more than one of each task.
+    // A demonstration is a window at least, and rounding takes no more than one of each task.
     const double least = all * (held_out > 0 ? std::min(partition.held_out, 1.0 - partition.held_out) : 1.0);
     if (least >= static_cast<double>(partition.robots) + classes) return counts;
     const SampleCounts exact =
         count_samples(split.labels, classes, partition, cloning.training.seed, split.demonstrations);
     if (exact.train < partition.robots) {
       reject_read(settings, "fleet.robots",
-                  cat(options.file.string(), ": robots share out whole demonstrations, and of ", demonstrations.size(),
+                  cat(options.file.string(), ": of ", windows, cloning.shape.steps > 0 ? " windows" : " observations",
                       " that are not for the test, ", exact.train, " are to train on: expected at most ", exact.train,
                       " robots"));
     }
-    counts.held_out = exact.held_out;
+    counts = exact;
     // A mixture gives every robot as many, so that with less than one each nobody has any.
     const bool none = partition.kind == PartitionOptions::Kind::kMixture && counts.held_out < partition.robots;
     if (none) counts.held_out = 0;

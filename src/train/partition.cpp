@@ -231,7 +231,7 @@ SampleCounts count_samples(std::span<const std::uint8_t> labels, int classes, co
   RandomStream stream(seed, Purpose::kPartition);
   SampleCounts counts;
   const Split split = split_samples(labels, classes, options, episodes, stream);
-  for (const Cards& members : split.train) counts.train += static_cast<std::int64_t>(members.size());
+  for (const Cards& members : split.train) counts.train += static_cast<std::int64_t>(samples_of(members));
   for (const Cards& members : split.held_out) counts.held_out += static_cast<std::int64_t>(samples_of(members));
   return counts;
 }

@@ -50,13 +50,14 @@ struct Shard {
                                            const PartitionOptions& options, std::uint64_t seed,
                                            std::span<const std::int32_t> episodes = {});
 
-/// What there is for robots to share out.
+/// Samples that there are for robots to share out.
 struct SampleCounts {
-  std::int64_t train = 0;     ///< samples, or episodes where there are any: what is dealt as one
-  std::int64_t held_out = 0;  ///< samples
+  std::int64_t train = 0;
+  std::int64_t held_out = 0;
 };
 
-/// What partition() deals, given the same: with fewer to train on than robots, some of them get nothing for certain.
+/// What partition() deals, given the same: with fewer samples to train on than robots, some of them get nothing for
+/// certain, and of a mixture nobody gets any.
 [[nodiscard]] SampleCounts count_samples(std::span<const std::uint8_t> labels, int classes,
                                          const PartitionOptions& options, std::uint64_t seed,
                                          std::span<const std::int32_t> episodes = {});
