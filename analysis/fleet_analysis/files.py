@@ -191,7 +191,10 @@ def _checked(path: Path) -> tuple[Stamp, bool]:
         raise ResultsError(f"{path}: cannot be read ({error})") from error
     if seal is Seal.BROKEN:
         again = _RUN_AGAIN if path.parent.name == "cells" else "collect or copy it again"
-        raise ResultsError(f"{path}: damaged: not the bytes that were written (checksum); {again}")
+        raise ResultsError(
+            f"{path}: damaged, or changed by another program: not the bytes that were written "
+            f"(checksum); {again}"
+        )
     return stamp, seal is Seal.INTACT
 
 

@@ -1,7 +1,9 @@
-"""The seal of a file of ours: its last line is a CRC-32 of every byte before it.
+"""The seals of a file of ours: its last line is a CRC-32 of every byte before it.
 
-HDF5 itself does not notice a flipped bit. It does not see the seal either, since that stands behind
-its own end of the file; a program that opens the file for writing cuts it off.
+HDF5 itself does not notice a flipped bit. It does not see that line either, since it stands behind
+its own end of the file; a program that opens the file for writing cuts it off, even if it changes
+nothing. Then an attribute tells, which holds the CRC-32 of the other bytes, with zeros for its own
+digits; earlier files have none.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MARK = b"fleet CRC-32 "
+INNER = b"fleet bytes CRC-32 "  # the first in the file, followed by the digits
 LENGTH = len(MARK) + len("01234567\n")
 BLOCK = 1 << 20
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -43,9 +46,31 @@ def read_seal(path: Path) -> Seal:
         if not line.startswith(MARK):
             # Bytes behind HDF5's own end were a seal once, or are not ours.
             end = _end_of_hdf5(head)
-            return Seal.BROKEN if end is not None and size > end else Seal.MISSING
+            return Seal.BROKEN if end is not None and size > end else _inner_seal(path)
         file.seek(0)
         return Seal.INTACT if line == _line(_checksum(file, size - LENGTH)) else Seal.BROKEN
+
+
+def inner_sealed(content: bytes) -> bytes:
+    """The content with the checksum in its place, where that holds zeros."""
+    start, end = _inner_digits(content)
+    return content[:start] + b"%08x" % zlib.crc32(content) + content[end:]
+
+
+def _inner_seal(path: Path) -> Seal:
+    content = path.read_bytes()
+    start, end = _inner_digits(content)
+    if start < 0:
+        return Seal.MISSING
+    plain = content[:start] + bytes(b"0" * (end - start)) + content[end:]
+    return Seal.INTACT if inner_sealed(plain) == content else Seal.BROKEN
+
+
+def _inner_digits(content: bytes) -> tuple[int, int]:
+    """Where they begin and end; -1 where there are none."""
+    at = content.find(INNER)
+    start = at + len(INNER)
+    return (start, start + 8) if 0 <= at <= len(content) - len(INNER) - 8 else (-1, -1)
 
 
 def _checksum(file: BinaryIO, size: int) -> int:

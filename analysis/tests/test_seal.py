@@ -13,7 +13,7 @@ from fleet_analysis import ResultsError, load
 from fleet_analysis.cli import main
 from fleet_analysis.files import Reader
 from fleet_analysis.follow import looks
-from fleet_analysis.seal import LENGTH, Seal, read_seal, seal_of
+from fleet_analysis.seal import INNER, LENGTH, Seal, inner_sealed, read_seal, seal_of
 
 AXES = grid(merge__method=["average", "joint"], seed=[0, 1])
 
@@ -91,6 +91,30 @@ def test_a_file_opened_for_writing_elsewhere_is_read_with_a_warning(
     assert main(["table", str(path)]) == 0
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and str(path) in said[0] and "no checksum" in said[0]
+
+
+def test_the_seal_inside_tells_for_the_one_that_was_cut_off(tmp_path: Path, caplog) -> None:
+    path = write(tmp_path / "r.h5", AXES)
+    with h5py.File(path, "a") as file:
+        file.attrs["bytes_crc32"] = np.bytes_(INNER + b"0" * 8)
+    content = inner_sealed(path.read_bytes())
+    path.write_bytes(content + seal_of(content))
+    before = load(path).final()
+    h5py.File(path, "a").close()
+    assert path.read_bytes() == content
+    assert load(path).final().equals(before) and not caplog.records
+    mark = content.index(INNER)  # without which there is no seal
+    for place in range(0, len(content), len(content) // 60):
+        if mark <= place < mark + len(INNER):
+            continue
+        path.write_bytes(content)
+        with pytest.raises(ResultsError, match=r"damaged|not an HDF5 file"):
+            load(flipped(path, place))
+    path.write_bytes(content)
+    with h5py.File(path, "a") as file:
+        file["metrics"][0] = file["metrics"][1]
+    with pytest.raises(ResultsError, match="damaged, or changed by another program"):
+        load(path)
 
 
 def test_many_files_without_a_seal_are_one_warning(tmp_path: Path, capsys) -> None:
