@@ -122,8 +122,8 @@ def comparison_tables(result: Comparison, everything: bool = False) -> list[Tabl
     tables = [Table(one, heads, methods, strong=_marks(result.methods, heads))]
     if rows:
         heads = ["method", *result.keys, "n", "first", "second", "difference", "p", "verdict"]
-        labels = 1 + len(result.keys)
-        tables.append(Table(two, heads, rows, labels, _marks(shown, heads)))
+        about = 1 + len(result.keys)
+        tables.append(Table(two, heads, rows, about, _marks(shown, heads)))
     return tables
 
 

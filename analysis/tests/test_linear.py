@@ -8,6 +8,7 @@ import fleet_analysis
 from fleet_analysis.cli import main
 from fleet_analysis.figures.accuracy import axis_figure
 from fleet_analysis.figures.fig13_linear import bars_of
+from fleet_analysis.figures.look import our_look
 from fleet_analysis.files import ResultsError
 from fleet_analysis.view import View
 
@@ -91,3 +92,16 @@ def test_ratios_stand_on_a_logarithmic_scale_and_what_has_no_bound_is_said(tmp_p
     assert all(axes.get_yscale() == "log" for sub in figure.subfigs for axes in sub.axes)
     said = " ".join(text.get_text() for text in figure.texts)
     assert "average: no point where a policy is unstable" in said
+
+
+def test_powers_of_ten_are_written_in_plain_signs(tmp_path: Path) -> None:
+    path = write_linear(tmp_path / "wide.h5", tasks=1)
+    with changed(path) as file:
+        metrics = file["metrics"][:]
+        metrics["value"][metrics["cell"] < 3] = 3e6
+        file["metrics"][:] = metrics
+    with our_look():
+        figure = axis_figure(View(fleet_analysis.load(path), "cost_ratio", "test"), "fleet.robots")
+        figure.savefig(tmp_path / "wide.svg")
+    words = (tmp_path / "wide.svg").read_text(encoding="utf-8")
+    assert "10⁰" in words and "10⁶" in words and "math" not in words and "$" not in words

@@ -18,9 +18,10 @@ MOST_PIXELS = 60_000  # along a side; Agg takes no more than 65,535
 @contextmanager
 def our_look(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Within, figures are made and saved in our style, and `more`."""
+    own: Any = {**RC, **dict(more or {})}
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**RC, **(more or {})})
+        mpl.rcParams.update(own)
         yield
 
 

@@ -79,8 +79,9 @@ def row_of_panels(row: SubFigure, count: int, share_x: bool) -> list[Axes]:
 
 def panel_title(axes: Axes, text: str) -> None:
     """Above a panel of a row, flush left, no wider than the panel."""
-    row, columns = axes.get_figure(root=False), axes.get_subplotspec().get_gridspec().ncols
-    room = row.bbox.width / row.dpi / columns - PANEL_FRAME
+    row, place = axes.get_figure(root=False), axes.get_subplotspec()
+    assert row is not None and place is not None
+    room = row.bbox.width / row.dpi / place.get_gridspec().ncols - PANEL_FRAME
     axes.set_title(fitted(text, room, LEGEND_SIZE), loc="left")
 
 

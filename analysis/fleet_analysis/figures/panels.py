@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -23,6 +24,7 @@ from fleet_analysis.figures.words import fitted
 from fleet_analysis.schema import METHOD, is_ratio, is_share
 from fleet_analysis.style import MethodStyle, line_look
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_MARKERS = 12
 
 
@@ -106,8 +108,18 @@ def ratio_ticks(axis: XAxis | YAxis, end: float) -> None:
         few = MaxNLocator(5, steps=[1, 2, 5, 10])
         axis.set_major_locator(few if end < 4.0 else LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    else:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float) -> str:
+    """A power of ten, in plain signs: mathematics is switched off, as a $ in a name is a $."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    if not math.isclose(value, 10.0**exponent, rel_tol=1e-9):
+        return f"{value:g}"
+    return f"10{str(exponent).translate(RAISED)}"
 
 
 def _words(metric: str, split: str, prefix: str) -> str:
