@@ -116,7 +116,7 @@ def test_attributes_that_mean_something_else_to_others_do_no_harm(tmp_path: Path
         file["episode_3"].create_group("rewards")
     refused = plan(path)
     assert refused.returncode == 2
-    assert f"episode_3/rewards of {path}" in refused.stderr
+    assert f"{path}: episode_3/rewards is a group" in refused.stderr
 
 
 def test_networks_that_do_not_suit_demonstrations_are_refused(tmp_path: Path) -> None:
