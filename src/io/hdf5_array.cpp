@@ -59,9 +59,13 @@ Handle space_of(hid_t set, const std::string& what) {
   return {H5Dget_space(set), H5Sclose, "describe " + what};
 }
 
+/// No wider than the numbers that it is converted to first.
+bool is_whole(hid_t type) {
+  return H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) <= sizeof(std::int64_t);
+}
+
 bool is_number(hid_t type) {
-  const H5T_class_t kind = H5Tget_class(type);
-  return kind == H5T_INTEGER || kind == H5T_FLOAT;
+  return H5Tget_class(type) == H5T_FLOAT || is_whole(type);
 }
 
 bool is_wide_unsigned(hid_t type) {
@@ -135,8 +139,8 @@ std::vector<T> StoredArray::narrowed() const {
 template <class T>
 std::vector<T> StoredArray::numbers() const {
   constexpr bool kWhole = std::is_integral_v<T>;
-  require(kWhole ? H5Tget_class(type_) == H5T_INTEGER : is_number(type_), what_, " holds ", describe_type(type_),
-          "; expected ", kWhole ? "whole numbers" : "numbers");
+  require(kWhole ? is_whole(type_) : is_number(type_), what_, " holds ", describe_type(type_), "; expected ",
+          kWhole ? "whole numbers" : "numbers");
   if constexpr (kWhole) {
     if (is_wide_unsigned(type_)) return narrowed<T, std::uint64_t>();
     return narrowed<T, std::int64_t>();
@@ -180,7 +184,7 @@ std::string StoredAttribute::text() const {
 }
 
 std::int64_t StoredAttribute::integer() const {
-  if (H5Tget_class(type_) != H5T_INTEGER) refuse("a whole number");
+  if (!is_whole(type_)) refuse("a whole number of 64 bits");
   if (is_wide_unsigned(type_)) {
     std::uint64_t value = 0;
     read(native_type<std::uint64_t>(), &value);

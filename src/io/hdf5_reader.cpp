@@ -28,9 +28,10 @@ Handle copy_of(hid_t type) {
   return {H5Tcopy(type), H5Tclose, "make a type"};
 }
 
-Member integer_member(std::string name, hid_t type) {
+Member integer_member(std::string name, hid_t type, const std::string& what) {
   const std::size_t bits = 8 * H5Tget_size(type);
-  const bool negative = H5Tget_class(type) == H5T_ENUM || H5Tget_sign(type) != H5T_SGN_NONE;
+  const bool negative = H5Tget_sign(type) != H5T_SGN_NONE;
+  require(bits <= 64, "column ", name, " of ", what, " holds ", describe_type(type), "; expected 64 bits at most");
   if (bits < 32 || (negative && bits == 32)) {
     return {std::move(name), Member::Kind::kInteger, copy_of(native_type<std::int32_t>()), sizeof(std::int32_t)};
   }
@@ -46,7 +47,7 @@ Member member_of(hid_t table, unsigned index, const std::string& what) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
     case H5T_ENUM:
-      return integer_member(std::move(name), type);
+      return integer_member(std::move(name), type, what);
     case H5T_FLOAT:
       return {std::move(name), Member::Kind::kReal, copy_of(native_type<double>()), sizeof(double)};
     case H5T_STRING:

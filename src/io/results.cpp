@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "io/results_schema.hpp"
 #include "io/toml.hpp"
 
 namespace fleet {
@@ -222,41 +223,7 @@ void copy_weights(const Hdf5Reader& reader, std::size_t index, Hdf5Writer& write
 const std::vector<std::string> kProvenanceKeys = {"fleet_version", "git_revision", "mpi",     "libtorch",
                                                   "hdf5",          "blas",         "device",  "hosts",
                                                   "command_line",  "started",      "finished"};
-constexpr const char* kCells = "cells";
-constexpr const char* kMetrics = "metrics";
-constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
-constexpr const char* kSettings = "settings";        // attribute of the cells of a cell's file
-
-// The columns that others rely on; tables may have more.
-constexpr std::array kCellColumns = {ColumnSpec{"cell", ColumnType::kInteger}, ColumnSpec{"id", ColumnType::kText}};
-constexpr std::array kCellFileColumns = {ColumnSpec{"status", ColumnType::kText},
-                                         ColumnSpec{"reason", ColumnType::kText}};
-constexpr std::array kMetricColumns = {
-    ColumnSpec{"cell", ColumnType::kInteger},  ColumnSpec{"round", ColumnType::kInteger},
-    ColumnSpec{"epoch", ColumnType::kInteger}, ColumnSpec{"robot", ColumnType::kInteger},
-    ColumnSpec{"split", ColumnType::kText},    ColumnSpec{"metric", ColumnType::kText},
-    ColumnSpec{"value", ColumnType::kReal}};
-constexpr std::array kShardColumns = {
-    ColumnSpec{"cell", ColumnType::kInteger}, ColumnSpec{"robot", ColumnType::kInteger},
-    ColumnSpec{"label", ColumnType::kInteger}, ColumnSpec{"samples", ColumnType::kInteger}};
-constexpr std::array kRoundColumns = {
-    ColumnSpec{"cell", ColumnType::kInteger},     ColumnSpec{"round", ColumnType::kInteger},
-    ColumnSpec{"epoch", ColumnType::kInteger},    ColumnSpec{"participants", ColumnType::kInteger},
-    ColumnSpec{"bytes_moved", ColumnType::kLong}, ColumnSpec{"merge_iterations", ColumnType::kInteger}};
-constexpr std::array kInstrumentColumns = {
-    ColumnSpec{"cell", ColumnType::kInteger},    ColumnSpec{"round", ColumnType::kInteger},
-    ColumnSpec{"instrument", ColumnType::kText}, ColumnSpec{"subject", ColumnType::kText},
-    ColumnSpec{"split", ColumnType::kText},      ColumnSpec{"metric", ColumnType::kText},
-    ColumnSpec{"robot", ColumnType::kInteger},   ColumnSpec{"other", ColumnType::kInteger},
-    ColumnSpec{"at", ColumnType::kReal},         ColumnSpec{"value", ColumnType::kReal}};
-
-/// Of a cell's file, besides the cell.
-struct TableSpec {
-  const char* name;
-  std::span<const ColumnSpec> columns;
-};
-constexpr std::array kTables = {TableSpec{kMetrics, kMetricColumns}, TableSpec{"shards", kShardColumns},
-                                TableSpec{"rounds", kRoundColumns}, TableSpec{kInstruments, kInstrumentColumns}};
+constexpr const char* kSettings = "settings";  // attribute of the cells of a cell's file
 
 std::string lines_of(const std::vector<std::string>& texts) {
   std::string lines;

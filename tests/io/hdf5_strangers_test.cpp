@@ -128,6 +128,13 @@ TEST_F(Hdf5StrangersTest, numbers_that_do_not_fit_are_refused) {
   const std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
   made_by(array(H5T_STD_U64LE, {1}, H5T_NATIVE_UINT64, &largest));
   expect_refused(read_integers, "x", "18446744073709551615");
+  const hid_t type = H5Tcopy(H5T_STD_I64LE);
+  H5Tset_size(type, 16);
+  made_by(array(type, {2}, H5T_NATIVE_INT64, longs.data()));
+  expect_refused(read_integers, "x", "whole numbers of 128 bits");
+  expect_refused(read_floats, "x", "whole numbers of 128 bits");
+  made_by(array(row_of("a", type), {2}, row_of("a", H5T_NATIVE_INT64), longs.data()));
+  expect_refused(read_table, "column a of x", "whole numbers of 128 bits");
   const double wide = 1e300;
   made_by(array(H5T_IEEE_F64LE, {1}, H5T_NATIVE_DOUBLE, &wide));
   expect_refused(read_floats, "x", "1e+300");
@@ -339,6 +346,10 @@ TEST_F(Hdf5StrangersTest, attributes_are_single_things_of_their_kind) {
     EXPECT_EQ(real(Hdf5Reader(path_)), 7.0);
     expect_refused(text, "attribute a of /", "expected a text");
   }
+  const hid_t wide = H5Tcopy(H5T_STD_I64LE);
+  H5Tset_size(wide, 16);
+  made_by(attribute(wide, one, H5T_NATIVE_DOUBLE, values.data()));
+  expect_refused(integer, "attribute a of /", "whole numbers of 128 bits");
   made_by(attribute(H5T_IEEE_F32LE, one, H5T_NATIVE_DOUBLE, values.data()));
   expect_refused(integer, "attribute a of /", "expected a whole number");
   made_by(attribute(H5T_IEEE_F64LE, space_of({2}), H5T_NATIVE_DOUBLE, values.data()));
