@@ -74,7 +74,7 @@ TEST_F(ReplaceableTest, results_barriers_and_models_are_told_apart) {
   const fs::path barrier = scratch_.path() / "barrier.h5";
   const fs::path joined = scratch_.path() / "joined.h5";
   const fs::path other = scratch_.path() / "other.h5";
-  write_cell_file(cell, "sweep", "", CellRecord{.id = "c"}, provenance);
+  write_cell_file(cell, "sweep", "", CellRecord{.id = "cell"}, provenance);
   write_cell_file(barrier, kBarrier, "", CellRecord{.id = "c"}, provenance);
   join_cell_files(std::vector{cell}, "", {}, joined);
   Hdf5Writer(other).commit();
