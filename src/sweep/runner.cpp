@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "base/stopwatch.hpp"
+#include "comm/agreement.hpp"
 #include "comm/placement.hpp"
 #include "sweep/cell_runner.hpp"
 #include "sweep/claims.hpp"
@@ -265,6 +266,11 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
     if (run.is_root()) queue_file = directory.new_queue_file();
   });
   run.broadcast(queue_file);
+  together_telling_where(run, [&] {
+    require(!group.is_root() || std::filesystem::exists(queue_file), "there is no file ", queue_file,
+            ", which rank 0 has just made: the nodes of a run must share the file system that ", sweep.run.output,
+            " lies on");
+  });
   std::optional<CellQueue> queue;
   run.see_through([&] {
     if (group.is_root()) queue.emplace(queue_file, todo, mine, groups.count, sweep.run.retry_failed);

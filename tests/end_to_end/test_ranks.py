@@ -5,6 +5,7 @@ import subprocess
 from typing import Any
 
 import numpy as np
+import pytest
 
 from conftest import (
     BINARY,
@@ -196,3 +197,19 @@ def test_ranks_that_find_other_data_are_refused(fleet: Fleet) -> None:
     assert "This is so on rank 1" in missing.err
     assert not (fleet.directory / "out").exists()
     run("a", "a").expect(0)
+
+
+def test_a_directory_that_not_all_ranks_share_is_refused(fleet: Fleet) -> None:
+    config = fleet.config("\n[sweep.grid]\nseed = [0, 1]\n")
+    shared = fleet.directory / "shared"
+    shared.mkdir()
+    own = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {shared} && exec "$@"', "sh"]
+    if subprocess.run([*own, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs to mount a file system for one rank alone")
+    run = fleet.command(
+        ["run", config, "-o", shared / "out", "--set", "run.ranks_per_cell=1"], 0, True
+    )
+    refused = launch(fleet, beside(run, [*own, *run])).expect(1)
+    assert "must share the file system" in refused.err
+    assert "This is so on rank 1" in refused.err
+    launch(fleet, beside(run, run)).expect(0)
