@@ -132,7 +132,7 @@ def test_a_hundred_thousand_cells_are_planned_in_a_gibibyte(fleet: Fleet) -> Non
 def test_plan_warns_of_what_this_machine_cannot_hold(fleet: Fleet) -> None:
     config = fleet.config()
     assert "warning" not in fleet("plan", config).expect(0).out
-    large = ["--set", "model.hidden=[40000, 40000]", "--set", "fleet.robots=1000"]
+    large = ["--set", "model.hidden=[40000, 40000]", "--set", "fleet.robots=500"]
     assert re.search(
         r"^warning   that is more than this machine has",
         fleet("plan", config, *large).expect(0).out,

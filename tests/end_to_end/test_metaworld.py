@@ -318,16 +318,21 @@ def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
     assert f"there is no {drawer}" in planned.stderr
 
 
-def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy() -> None:
+def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "policy.h5").write_text("no model, which is the lesser complaint")
+    (tmp_path / "absent").mkdir()
     rollout = [str(BINARY), "metaworld", "rollout", "reach", "--episodes", "2", "--policy"]
-    start = [*MPIEXEC.split(), "--bind-to", "none"]
-    command = [*start, "-n", "1", *rollout, "expert", ":", "-n", "1", *rollout, "absent.h5"]
+    command = [*MPIEXEC.split(), "--bind-to", "none"]
+    for folder in ("there", "absent"):
+        command += ["-n", "1", "-wdir", str(tmp_path / folder), *rollout, "policy.h5", ":"]
+    command.pop()
     environment = ENVIRONMENT | {"METAWORLD_ASSETS": str(ASSETS)}
     run = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert run.returncode == 2
-    assert "--policy absent.h5: expected expert" in run.stderr
+    assert "--policy policy.h5: expected expert" in run.stderr
 
 
 def test_missing_scenes_are_explained(tmp_path: Path) -> None:

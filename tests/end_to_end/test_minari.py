@@ -182,7 +182,7 @@ def test_folders_of_others_are_not_written_to(tmp_path: Path) -> None:
     for folder in (theirs, other):
         before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
         refused = metaworld(*record, str(folder))
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert f"{folder} holds something else" in refused.stderr
         assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     ours = str(tmp_path / "ours-v0") + "/"
