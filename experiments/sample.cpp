@@ -64,7 +64,8 @@ int sample_command(const Arguments& arguments) {
   const TextModel model = make_text_model(settings);
   const ParamVector weights = stored.arrange(layout_of(*model.network));
 
-  const std::string prompt = to_ascii(request->prompt, "--prompt");
+  const bool blank = request->prompt.find_first_not_of(" \n") == std::string::npos;  // as the new line by default
+  const std::string prompt = blank ? request->prompt : to_ascii(request->prompt, "--prompt");
   std::vector<std::uint8_t> codes;
   for (const char c : prompt) codes.push_back(code_of(c));
   RandomStream stream(request->seed, Purpose::kRollout);

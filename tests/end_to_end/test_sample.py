@@ -1,7 +1,10 @@
 """`fleet sample` prints text from what a sweep has merged, or says why it cannot."""
 
+import zlib
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from conftest import Fleet, table
@@ -74,6 +77,40 @@ def test_what_cannot_be_sampled_is_named(speaking: Fleet) -> None:
     for wrong in ("--temperature=-1", "--temperature=nan", "--length=0", "--prompt="):
         said = speaking("sample", joined, "--cell", first, wrong).expect(2).text
         assert wrong.partition("=")[0] in said
+
+
+def test_a_file_that_was_only_opened_for_writing_speaks_as_before(speaking: Fleet) -> None:
+    own_file = speaking.cells("out").done()[0]
+    before = speaking("sample", own_file).expect(0).out
+    h5py.File(own_file, "a").close()
+    assert speaking("sample", own_file).expect(0).out == before
+    with h5py.File(own_file, "a") as file:
+        name = sorted(file["weights/0"])[0]
+        file["weights/0"][name][...] += 1
+    assert "has been changed by another program" in speaking("sample", own_file).expect(1).err
+
+
+@pytest.mark.parametrize("strange", ["a group", "not finite", "no cells", "of no cell"])
+def test_sealed_weights_that_are_strange_are_refused_by_name(speaking: Fleet, strange: str) -> None:
+    own_file = speaking.cells("out").done()[0]
+    with h5py.File(own_file, "a") as file:
+        name = sorted(file["weights/0"])[0]
+        cells = file["cells"][:]
+        if strange == "a group":
+            del file["weights/0"][name]
+            file["weights/0"].create_group(name)
+        elif strange == "not finite":
+            file["weights/0"][name][...] = np.inf
+        elif strange == "no cells":
+            del file["cells"]
+            file["cells"] = cells[:0]
+        else:
+            cells["cell"] = -1
+            file["cells"][...] = cells
+    content = own_file.read_bytes()
+    own_file.write_bytes(content + b"fleet CRC-32 %08x\n" % zlib.crc32(content))
+    refused = speaking("sample", own_file).expect(1)
+    assert own_file.name in refused.err and "std::" not in refused.err
 
 
 def test_policies_that_do_not_speak_are_refused(fleet: Fleet) -> None:

@@ -27,6 +27,21 @@ std::vector<float> rows() {
   return made;
 }
 
+TEST(CloningRows, are_of_no_more_tasks_than_labels_can_tell_apart) {
+  DemonstrationSet set;
+  for (int task = 0; task < 256; ++task) {
+    set.episodes.push_back({.task = cat("task-", task),
+                            .observations = std::vector<float>(2 * kObservationSize),
+                            .actions = std::vector<float>(kActionSize),
+                            .rewards = {1}});
+  }
+  const CloningRows rows = rows_of(set);
+  EXPECT_EQ(rows.tasks[rows.labels.back()], "task-255");
+  set.episodes.push_back(set.episodes.back());
+  set.episodes.back().task = "one more";
+  EXPECT_THROW((void)rows_of(set), Error);
+}
+
 TEST(ObservationScaling, brings_what_varies_to_mean_0_and_deviation_1) {
   const std::vector<float> all = rows();
   ObservationMoments moments;

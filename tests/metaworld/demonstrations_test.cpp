@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "metaworld/minari.hpp"
 #include "metaworld/task.hpp"
 
 namespace fleet::metaworld {
@@ -66,6 +67,27 @@ TEST_F(DemonstrationsTest, read_back_what_was_written) {
     EXPECT_EQ(read.episodes[i].noise, 0.25);
     EXPECT_EQ(read.episodes[i].attempts, 2);
   }
+}
+
+TEST_F(DemonstrationsTest, that_do_not_say_their_task_are_of_the_one_that_is_named) {
+  set_.episodes[0].task = "push-v3";
+  write_demonstrations(path_, set_);
+  EXPECT_TRUE(tell_their_tasks(path_));
+  const DemonstrationSet named = read_demonstrations({path_, "drawer-open-v3"});
+  EXPECT_EQ(named.episodes[0].task, "push-v3") << "what they say themselves counts";
+  EXPECT_EQ(named.episodes[1].task, "reach-v3");
+}
+
+TEST_F(DemonstrationsTest, of_a_folder_are_those_of_the_dataset_in_it) {
+  const fs::path folder = fs::temp_directory_path() / "demonstrations_test-v0";
+  prepare_minari_dataset(folder / "");
+  write_minari_dataset(folder / "", set_);
+  EXPECT_EQ(read_demonstrations({folder}).episodes[1].observations, set_.episodes[1].observations);
+  EXPECT_EQ(read_demonstrations({folder / "data"}).provenance, set_.provenance);
+  const MinariTotals totals = read_minari_totals(minari_file(folder));
+  EXPECT_EQ(totals.episodes, 2);
+  EXPECT_EQ(totals.steps, 10);
+  fs::remove_all(folder);
 }
 
 TEST_F(DemonstrationsTest, refuse_a_file_cut_short) {
