@@ -252,6 +252,23 @@ TEST_F(Hdf5StrangersTest, bytes_that_lie_in_other_files_are_not_read) {
   expect_refused(read_floats, "x", "put together from other arrays");
 }
 
+TEST_F(Hdf5StrangersTest, a_filter_that_is_missing_is_named) {
+  constexpr H5Z_filter_t kFilter = 32000;  // which h5py brings along
+  const H5Z_func_t copy = [](unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*, void**) {
+    return bytes;
+  };
+  const H5Z_class2_t filter = {H5Z_CLASS_T_VERS, kFilter, 1, 1, "lzf", nullptr, nullptr, copy};
+  H5Zregister(&filter);
+  const std::array<float, 2> values = {1, 2};
+  const hid_t creation = chunked(2);
+  H5Pset_filter(creation, kFilter, H5Z_FLAG_OPTIONAL, 0, nullptr);
+  made_by(array(H5T_NATIVE_FLOAT, {2}, H5T_NATIVE_FLOAT, values.data(), creation));
+  Shape shape;
+  EXPECT_EQ(Hdf5Reader(path_).read_floats("x", shape), (std::vector<float>{1, 2}));
+  H5Zunregister(kFilter);
+  expect_refused(read_floats, "x", "compressed with lzf (HDF5 filter 32000)");
+}
+
 TEST_F(Hdf5StrangersTest, groups_types_and_arrays_are_told_apart) {
   made_by([](hid_t file) { H5Gclose(H5Gcreate2(file, "x", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); });
   expect_refused(read_floats, "x", "is a group; expected an array of numbers");
