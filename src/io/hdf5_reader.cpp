@@ -145,7 +145,7 @@ class Rows {
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path, Origin origin) : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   require(std::filesystem::exists(path), "there is no file ", path.string());
-  require(!std::filesystem::is_directory(path), path.string(), " is a folder; expected an HDF5 file");
+  require(std::filesystem::is_regular_file(path), path.string(), " is a folder or a device; expected an HDF5 file");
   Seal seal = read_outer_seal(path);
   require(seal != Seal::kBroken, path.string(), " is not an HDF5 file of this program, or is damaged");
   if (seal == Seal::kNone) seal = read_inner_seal(path);

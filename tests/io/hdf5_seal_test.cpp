@@ -1,5 +1,6 @@
 // What another program has merely opened for writing is whole; what it has changed, or a disk has, is not.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 
@@ -130,10 +131,13 @@ TEST_F(Hdf5SealTest, texts_that_look_like_a_seal_do_no_harm) {
   EXPECT_EQ(Hdf5Reader(path_).read_text_attribute("/", "text"), "fleet bytes CRC-32 00000000");
 }
 
-TEST_F(Hdf5SealTest, a_folder_is_no_file) {
-  const fs::path folder = scratch_.path();
-  EXPECT_THROW(Hdf5Reader{folder}, Error);
-  EXPECT_THROW((Hdf5Reader{folder, Hdf5Reader::Origin::kAnywhere}), Error);
+TEST_F(Hdf5SealTest, folders_and_pipes_are_no_files) {
+  const fs::path pipe = scratch_.path() / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const fs::path& path : {scratch_.path(), pipe}) {
+    EXPECT_THROW(Hdf5Reader{path}, Error);
+    EXPECT_THROW((Hdf5Reader{path, Hdf5Reader::Origin::kAnywhere}), Error);
+  }
 }
 
 }  // namespace
