@@ -371,7 +371,10 @@ bool computes(std::string_view command) {
 int main(int argc, char** argv) {
   if (argc > 1 && fleet::computes(argv[1])) fleet::ensure_fast_blas(argv);  // it starts the program anew
   try {
-    return fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
+    const int code = fleet::dispatch(fleet::Arguments(argv + 1, argv + argc));
+    if (!std::cout.flush().bad()) return code;  // ranks that do not print have another bit set
+    std::cerr << "fleet: standard output cannot be written to" << std::endl;
+    return fleet::exit_code::kFailed;
   } catch (const fleet::ConfigError& error) {
     std::cerr << "fleet: " << error.what() << std::endl;
     return fleet::exit_code::kMisused;

@@ -16,7 +16,9 @@ void PackedFile::Close::operator()(gzFile_s* file) const {
 
 PackedFile::PackedFile(const std::filesystem::path& path) : name_(path.string()) {
   std::error_code unknown;  // then it cannot be opened either
-  require(!std::filesystem::is_directory(path, unknown), name_, ": cannot be opened: Is a directory");
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  require(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), name_,
+          ": cannot be read: it is a folder, a pipe or a device; expected a file");
   errno = 0;
   file_.reset(gzopen(path.c_str(), "rb"));
   require(file_ != nullptr, name_, ": cannot be opened: ", errno != 0 ? std::strerror(errno) : "out of memory");

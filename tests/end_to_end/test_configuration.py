@@ -1,11 +1,12 @@
 """Mistakes in a configuration are found before anything runs; planning shows what would."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import BASE, Fleet, Outcome
+from conftest import BASE, BINARY, Fleet, Outcome
 
 GRID = """
 [sweep.grid]
@@ -256,3 +257,12 @@ def test_a_resolved_configuration_expands_to_the_same_cells(fleet: Fleet, sweep:
     assert "run.save_models" in resolved and f'run.data = "{fleet.data}"' in resolved
     again: Path = fleet.config(name="again", base=resolved)
     assert listing(fleet("plan", again, "--cells").expect(0).out) == cells
+
+
+def test_an_output_that_is_full_is_a_failure(fleet: Fleet) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BINARY, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "standard output cannot be written to" in done.stderr

@@ -131,6 +131,13 @@ TEST_F(Hdf5SealTest, texts_that_look_like_a_seal_do_no_harm) {
   EXPECT_EQ(Hdf5Reader(path_).read_text_attribute("/", "text"), "fleet bytes CRC-32 00000000");
 }
 
+TEST_F(Hdf5SealTest, a_large_file_of_another_kind_is_refused_at_once) {
+  std::ofstream(path_) << "none of ours";
+  fs::resize_file(path_, std::uintmax_t{1} << 33U);  // which no disk holds, as all but its begin is empty
+  expect_complaint("is not an HDF5 file");
+  EXPECT_THROW((Hdf5Reader{path_, Hdf5Reader::Origin::kAnywhere}), Error);
+}
+
 TEST_F(Hdf5SealTest, folders_and_pipes_are_no_files) {
   const fs::path pipe = scratch_.path() / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);

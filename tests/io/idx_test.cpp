@@ -191,7 +191,7 @@ TEST_F(IdxTest, a_damaged_file_is_never_remembered) {
 
 TEST_F(IdxTest, refuses_a_file_it_cannot_read) {
   expect_says(complaint(directory_ / "absent", 1), {"cannot be opened", "No such file"});
-  expect_says(complaint(directory_, 1), {"Is a directory"});
+  expect_says(complaint(directory_, 1), {"it is a folder, a pipe or a device; expected a file"});
 }
 
 TEST_F(IdxTest, refuses_a_truncated_header) {
