@@ -1,6 +1,7 @@
 // The command line: one function per command, one table.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <iomanip>
@@ -100,9 +101,12 @@ RunRequest read_request(const po::variables_map& values) {
   else if (rerun != "none")
     throw ConfigError(cat("--rerun ", rerun, ": expected none, failed or all"));
   const std::string shard = values["shard"].as<std::string>();
-  char rest = '\0';
-  if (std::sscanf(shard.c_str(), "%d/%d%c", &request.shard, &request.shards, &rest) != 2 || request.shards < 1 ||
-      request.shard < 0 || request.shard >= request.shards) {
+  const std::size_t slash = std::min(shard.find('/'), shard.size());
+  const char* const end = shard.data() + shard.size();
+  const auto index = std::from_chars(shard.data(), end, request.shard);
+  const auto count = std::from_chars(std::min(shard.data() + slash + 1, end), end, request.shards);
+  const bool read = index.ec == std::errc{} && index.ptr == shard.data() + slash && count.ec == std::errc{};
+  if (!read || count.ptr != end || request.shard < 0 || request.shard >= request.shards) {
     throw ConfigError(cat("--shard ", shard, ": expected I/N with 0 <= I < N"));
   }
   return request;
@@ -223,8 +227,9 @@ int slurm(const Arguments& arguments) {
   }
   Worlds worlds;
   const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds);
+  const std::string config = (*values)["CONFIG"].as<std::string>();
   std::string line =
-      shell_quoted((*values)["CONFIG"].as<std::string>()) + " --output=" + shell_quoted(sweep.run.output);
+      shell_quoted((config.starts_with('-') ? "./" : "") + config) + " --output=" + shell_quoted(sweep.run.output);
   if (values->contains("set")) {
     for (const std::string& text : (*values)["set"].as<Arguments>()) line += " --set " + shell_quoted(text);
   }
@@ -294,6 +299,8 @@ int data_fetch(const Arguments& arguments) {
   const auto values = parse(arguments, options, "NAME", "fleet data fetch NAME [--to DIR]");
   if (!values) return 0;
   const std::string name = (*values)["NAME"].as<std::string>();
+  if (values->contains("to") && (*values)["to"].as<std::string>().empty())
+    throw ConfigError("--to: expected a directory");
   fetch_dataset(name,
                 values->contains("to") ? std::filesystem::path((*values)["to"].as<std::string>())
                                        : default_data_directory() / name,

@@ -90,6 +90,7 @@ bool is_numbered(const std::string& name) {
 
 /// ConfigError unless the folder is to be made, is empty, or holds numbered pictures of this program alone.
 void require_own_pictures(const fs::path& folder) {
+  if (const std::string reason = why_unclear(folder); !reason.empty()) throw ConfigError(reason);
   remove_temporaries(folder, is_numbered);
   std::vector<std::string> others;
   std::error_code failure;

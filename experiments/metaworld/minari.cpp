@@ -104,6 +104,7 @@ void prepare_minari_dataset(const fs::path& folder) {
     throw ConfigError(cat("--output ", folder.string(), ": a folder becomes a dataset of Minari, which is called ",
                           "NAME-v0, say reach-v0; a file is called NAME.h5"));
   }
+  if (const std::string reason = why_unclear(folder); !reason.empty()) throw ConfigError(reason);
   if (fs::exists(without_slash(folder)) && !may_be_replaced(without_slash(folder))) {
     throw ConfigError(
         cat(folder.string(), " holds something else than demonstrations of this program; name another folder"));

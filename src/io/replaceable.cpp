@@ -9,7 +9,20 @@ namespace fleet {
 
 namespace fs = std::filesystem;
 
+std::string why_unclear(const fs::path& path) {
+  fs::path so_far;
+  for (const fs::path& part : path) {
+    std::error_code failure;
+    if (part == ".." && !so_far.empty() && !fs::exists(so_far, failure)) {
+      return cat(path.string(), " leads out of ", so_far.string(), ", which is not there; name the place itself");
+    }
+    so_far /= part;
+  }
+  return "";
+}
+
 std::string why_not_replaceable(const fs::path& path, const FileKind& kind) {
+  if (std::string reason = why_unclear(path); !reason.empty()) return reason;
   std::error_code failure;
   const fs::file_status status = fs::symlink_status(path, failure);
   if (!fs::exists(status)) return "";

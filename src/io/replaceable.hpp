@@ -15,6 +15,10 @@ struct FileKind {
   bool (*is_own)(const std::filesystem::path& file);
 };
 
+/// Why a path cannot be judged: it climbs out (..) of a folder that is not there, so that it leads elsewhere once that
+/// is made. Empty for any other.
+[[nodiscard]] std::string why_unclear(const std::filesystem::path& path);
+
 /// Why `path` must not be written over with a file of this kind; empty where there is nothing, or one that this program
 /// has written.
 [[nodiscard]] std::string why_not_replaceable(const std::filesystem::path& path, const FileKind& kind);

@@ -26,6 +26,7 @@ std::optional<std::pair<int, std::string>> split_numbered(std::string_view key, 
   const char* const end = key.data() + key.size();
   const auto [dot, error] = std::from_chars(key.data() + tables.size(), end, number);
   if (error != std::errc{} || dot == end || *dot != '.') return {};
+  if (key.substr(tables.size(), static_cast<std::size_t>(dot - key.data()) - tables.size()) != cat(number)) return {};
   return std::pair(number, std::string(dot + 1, end));
 }
 

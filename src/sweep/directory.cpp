@@ -25,8 +25,23 @@
 namespace fleet {
 namespace {
 
+/// Opens a file of a sweep for reading. ConfigError for what is no plain file: a pipe would be waited for.
+std::ifstream open_plain(const std::filesystem::path& file) {
+  std::error_code absent;
+  const std::filesystem::file_status status = std::filesystem::symlink_status(file, absent);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw ConfigError(cat(file.string(), " is no plain file, as what a sweep has by this name: remove it"));
+  }
+  return std::ifstream(file, std::ios::binary);
+}
+
+bool is_plain(const std::filesystem::path& file) {
+  std::error_code absent;
+  return std::filesystem::is_regular_file(std::filesystem::symlink_status(file, absent));
+}
+
 std::string read_text(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
+  std::ifstream in = open_plain(file);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -99,9 +114,9 @@ std::filesystem::path SweepDirectory::new_queue_file() const {
 }
 
 CellState SweepDirectory::state(const std::string& id) const {
-  if (std::filesystem::exists(done_file(id))) return CellState::kDone;
-  if (std::filesystem::exists(failed_file(id))) return CellState::kFailed;
-  if (std::filesystem::exists(running_file(id))) return CellState::kRunning;
+  if (is_plain(done_file(id))) return CellState::kDone;
+  if (is_plain(failed_file(id))) return CellState::kFailed;
+  if (is_plain(running_file(id))) return CellState::kRunning;
   return CellState::kPending;
 }
 
@@ -119,6 +134,7 @@ CellStates SweepDirectory::states() const {
     const std::string name = entry.path().filename().string();
     for (const auto& [suffix, state] : kSuffixes) {
       if (!name.ends_with(suffix)) continue;
+      if (!is_plain(entry.path())) break;  // a link leads to what is not this sweep's
       CellState& known = states[name.substr(0, name.size() - suffix.size())];
       known = std::max(known, state);  // a cell that is run again is done all the same
       break;
@@ -128,7 +144,7 @@ CellStates SweepDirectory::states() const {
 }
 
 std::vector<CellStatus> SweepDirectory::planned() const {
-  std::ifstream in(path_ / "cells.tsv");
+  std::ifstream in = open_plain(path_ / "cells.tsv");
   require(in.is_open(), path_.string(), " is not a sweep's directory: it has no cells.tsv");
   std::vector<CellStatus> cells;
   for (std::string line; std::getline(in, line);) {
@@ -192,7 +208,7 @@ void SweepDirectory::note_run(const std::string& started, int ranks, int groups,
 }
 
 std::vector<std::pair<std::string, std::string>> SweepDirectory::last_run() const {
-  std::ifstream in(path_ / "runs.tsv");
+  std::ifstream in = open_plain(path_ / "runs.tsv");
   std::string last;
   for (std::string line; std::getline(in, line);) last = line;
   std::vector<std::pair<std::string, std::string>> run;

@@ -77,11 +77,32 @@ bool is_prepared(const fs::path& directory) {
   return is_plain(directory / "sweep.toml") && is_list_of_cells(directory / "cells.tsv");
 }
 
-/// A link would lead what is written to another place; a directory of a sweep as a whole may be one.
-std::string complaint_about_links(const fs::path& directory) {
+/// Why there neither is nor can be made a directory; empty where there is one or can be.
+std::string why_no_directory(const fs::path& directory) {
+  if (std::string reason = why_unclear(directory); !reason.empty()) return reason;
+  for (fs::path path = directory; !path.empty(); path = path.parent_path()) {
+    std::error_code failure;
+    if (fs::is_directory(path, failure)) return "";
+    const fs::file_type type = type_of(path);
+    if (type == fs::file_type::symlink) return cat(path.string(), " is a symbolic link that leads nowhere");
+    if (type != fs::file_type::not_found && type != fs::file_type::none) {
+      return cat(path.string(), " is a file; a sweep needs a directory of its own");
+    }
+    if (path == path.parent_path()) break;
+  }
+  return "";
+}
+
+/// A link would lead what is written to another place, and a pipe would be waited for; a directory of a sweep as a
+/// whole may be a link.
+std::string complaint_about_strange_files(const fs::path& directory) {
   for (const std::string_view name : kFiles) {
-    if (type_of(directory / name) == fs::file_type::symlink) {
+    const fs::file_type type = type_of(directory / name);
+    if (type == fs::file_type::symlink) {
       return cat((directory / name).string(), " is a symbolic link, which is not followed: remove it");
+    }
+    if (type != fs::file_type::not_found && type != fs::file_type::regular) {
+      return cat((directory / name).string(), " is no plain file, as what a sweep has by this name: remove it");
     }
   }
   std::vector<fs::path> folders;
@@ -141,10 +162,10 @@ fs::path joined_file(const fs::path& directory) {
 }
 
 std::string why_not_for_a_sweep(const fs::path& directory, bool into_existing) {
+  if (std::string reason = why_no_directory(directory); !reason.empty()) return reason;
   std::error_code failure;
-  if (!fs::is_directory(directory, failure)) return "";        // who makes it will say what is in the way
   const std::vector<std::string> names = names_in(directory);  // first: another job may be preparing the sweep just now
-  if (is_prepared(directory)) return complaint_about_links(directory);
+  if (is_prepared(directory)) return complaint_about_strange_files(directory);
   std::vector<std::string> others;
   std::vector<std::string> in_the_way;
   for (const std::string& name : names) {

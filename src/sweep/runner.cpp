@@ -267,7 +267,7 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   });
   run.broadcast(queue_file);
   together_telling_where(run, [&] {
-    require(!group.is_root() || std::filesystem::exists(queue_file), "there is no file ", queue_file,
+    require(std::filesystem::exists(queue_file), "there is no file ", queue_file,
             ", which rank 0 has just made: the nodes of a run must share the file system that ", sweep.run.output,
             " lies on");
   });

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include "base/error.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr std::size_t kLongest = 200;  // bytes; file systems take 255, and names get endings
+constexpr std::size_t kLongest = 150;  // bytes; file systems take 255, and names get endings with the host in them
 
 bool is_plain(char c, bool first) {
   const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -71,6 +72,8 @@ std::string name_from(std::string_view stem) {
 std::string complaint_about_directory(std::string_view path) {
   if (path.empty()) return "a sweep needs a directory of its own, say \"results/mine\"";
   if (path.find_first_not_of('/') == std::string_view::npos) return "a sweep cannot lie in the root directory";
+  const std::string last = std::filesystem::path(path).lexically_normal().filename().string();
+  if (last.size() > kLongest) return cat("its last part has ", last.size(), " bytes, and may have ", kLongest);
   const bool control = std::any_of(path.begin(), path.end(),
                                    [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == '\x7f'; });
   return control ? "no directory has a control character, such as the end of a line, in its name" : "";

@@ -40,6 +40,13 @@ class NotTried(Exception):
     """This machine cannot produce the fault."""
 
 
+def program_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
 @dataclass
 class Trial:
     fleet: Fleet
@@ -57,11 +64,7 @@ class Trial:
         time.sleep(self.random.uniform(0.0, 1.1 * self.seconds))
 
     def ranks_of(self, process: subprocess.Popen[str]) -> list[int]:
-        return [
-            child
-            for child in children(process.pid)
-            if Path(f"/proc/{child}/exe").resolve().name == "fleet"
-        ]
+        return [child for child in children(process.pid) if program_of(child) == "fleet"]
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
         return finish(process)

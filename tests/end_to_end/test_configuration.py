@@ -136,6 +136,8 @@ def test_a_run_on_many_ranks_says_it_once_and_leaves_nothing(fleet: Fleet) -> No
         (["--set", "run.output=a", "-o", "b"], ["--set: run.output = ", "--output says b"]),
         (["--set", "merge.method=fedavg"], ["--set: merge.method", 'called "average" here']),
         (["--shard", "2/2"], ["--shard 2/2", "0 <= I < N"]),
+        (["--shard", "4294967296/4294967298"], ["--shard 4294967296/4294967298", "0 <= I < N"]),
+        (["--shard", "+0/ 2"], ["--shard +0/ 2", "0 <= I < N"]),
         (["--rerun", "some"], ["--rerun some", "none, failed or all"]),
         (["--no-such-option"], ["--no-such-option", "usage:"]),
     ],

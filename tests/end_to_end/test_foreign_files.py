@@ -218,3 +218,23 @@ def test_links_in_a_sweep_lead_nowhere(fleet: Fleet) -> None:
     out.symlink_to("large disk")
     fleet.run(config, "out").expect(0)
     assert len(fleet.cells("out").done()) == 2
+
+
+def test_no_path_leads_out_of_a_folder_that_is_not_there(fleet: Fleet) -> None:
+    """Once that were made, the path would be somebody's file or folder."""
+    (fleet.directory / "mine" / "cells").mkdir(parents=True)
+    (fleet.directory / "mine" / "cells.tsv").write_text("precious")
+    (fleet.directory / "mine" / "cells" / "0123456789abcdef.running").write_text("precious")
+    config = fleet.config(SEEDS)
+    models = ("--set", "run.save_models=all", "--set", "seed=0")
+    fleet.run(config, "out", *models).expect(0)
+    robots = sorted((fleet.directory / "out" / "models").rglob("robot-*.h5"))[:2]
+    before = contents(fleet.directory)
+    for command in (
+        ["run", config, "-o", "new/../mine"],
+        ["merge", *robots, "--method", "average", "-o", f"new/../{robots[0].name}"],
+        ["collect", "out", "-o", "new/../mine/cells.tsv"],
+    ):
+        assert "leads out of new, which is not there" in fleet(*command).expect(2).err
+        assert contents(fleet.directory) == before
+        assert not (fleet.directory / "new").exists()

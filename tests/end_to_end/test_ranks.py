@@ -213,3 +213,14 @@ def test_a_directory_that_not_all_ranks_share_is_refused(fleet: Fleet) -> None:
     assert "must share the file system" in refused.err
     assert "This is so on rank 1" in refused.err
     launch(fleet, beside(run, run)).expect(0)
+
+
+def test_ranks_of_one_cell_in_different_directories_are_refused(fleet: Fleet) -> None:
+    config = fleet.config()
+    for name in ("here", "there"):
+        (fleet.directory / name).mkdir()
+    run = fleet.command(["run", config, "-o", "out"], 0, True)
+    folders = (fleet.directory / name for name in ("here", "there"))
+    line = beside(*(["-wdir", str(folder), *run] for folder in folders))
+    refused = launch(fleet, line).expect(1)
+    assert "must share the file system" in refused.err

@@ -172,6 +172,7 @@ TEST(Expand, every_cell_has_an_identity_of_its_own) {
 }
 
 TEST(Expand, the_same_cell_twice_on_zipped_axes_is_refused) {
+  expect_complaint("[sweep.zip.01]\nseed = [0, 1]\n", {"a.toml:3:8: sweep.zip.01.seed", "[[sweep.zip]]"});
   expect_complaint("[[sweep.zip]]\nseed = [0, 1, 0]\ntoy.noise = [0.1, 0.2, 0.1]\n", {"a.toml:", "twice"});
   expect_complaint("[[sweep.zip]]\nseed = [1, 1]\n", {"a.toml:3:", "seed", "twice"});
 }
@@ -429,13 +430,14 @@ TEST(Expand, a_name_is_a_name) {
        {"", "a/b", "..", ".hidden", "-option", "two words", "a\\nb", "\\\"", "a'b", "$HOME", "a;b"}) {
     expect_complaint(cat("name = \"", name, "\"\n"), {"a.toml:2:8: name = ", "letters, digits"});
   }
-  expect_complaint("name = \"" + std::string(201, 'a') + "\"\n", {"a.toml:2:8: name = ", "201 bytes", "200"});
+  expect_complaint("name = \"" + std::string(151, 'a') + "\"\n", {"a.toml:2:8: name = ", "151 bytes", "150"});
   EXPECT_EQ(expand_text("name = \"größe-1.5_b+c=d\"\n").run.output, "results/größe-1.5_b+c=d");
 }
 
 TEST(Expand, a_sweep_lies_in_a_directory) {
   expect_complaint("run.output = \"\"\n", {"a.toml:2:14: run.output = \"\"", "directory of its own"});
   expect_complaint("run.output = \"//\"\n", {"run.output = \"//\"", "root"});
+  expect_complaint("run.output = \"a/" + std::string(151, 'b') + "\"\n", {"run.output = ", "151 bytes", "150"});
   expect_complaint("run.output = \"a\\nb\"\n", {"run.output = \"a\\u000ab\"", "control character"});
   EXPECT_EQ(expand_text("run.output = \"my 'results' (größe)\"\n").run.output, "my 'results' (größe)");
 }

@@ -257,9 +257,44 @@ TEST_F(SweepDirectoryTest, a_place_that_cannot_be_written_is_named) {
   std::ofstream(scratch_ / "plain") << "no directory";
   for (const fs::path& path : {scratch_ / "plain" / "sweep", scratch_ / "plain"}) {
     const std::string message = complaint([&] { SweepDirectory(path).prepare(plan(1, "")); });
-    EXPECT_NE(message.find("cannot create the results directory " + path.string()), std::string::npos) << message;
-    EXPECT_NE(message.find("Not a directory"), std::string::npos) << message;
+    EXPECT_EQ(message, (scratch_ / "plain").string() + " is a file; a sweep needs a directory of its own");
   }
+  fs::create_symlink("nowhere", scratch_ / "link");
+  EXPECT_EQ(complaint([&] { SweepDirectory(scratch_ / "link").prepare(plan(1, "")); }),
+            (scratch_ / "link").string() + " is a symbolic link that leads nowhere");
+}
+
+TEST_F(SweepDirectoryTest, is_not_reached_out_of_a_folder_that_is_not_there) {
+  std::ofstream(scratch_ / "precious") << "precious";
+  const fs::path there = scratch_ / "absent" / ".." / "mine";
+  EXPECT_NE(complaint([&] { SweepDirectory(there).prepare(plan(1, "")); }).find("leads out of"), std::string::npos);
+  EXPECT_FALSE(fs::exists(scratch_ / "absent"));
+  fs::create_directory(scratch_ / "absent");
+  EXPECT_EQ(complaint([&] { SweepDirectory(there).prepare(plan(1, "")); }), "accepted");
+}
+
+TEST_F(SweepDirectoryTest, a_pipe_in_the_place_of_one_of_its_files_is_not_waited_for) {
+  directory().prepare(plan(1, ""));
+  finish("c0");
+  for (const char* name : {"cells.tsv", "sweep.toml"}) {
+    const fs::path file = directory().path() / name;
+    fs::rename(file, scratch_ / name);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    EXPECT_THROW(directory().collect(scratch_ / "joined.h5"), ConfigError) << name;
+    EXPECT_THROW(directory().prepare(plan(1, "")), ConfigError) << name;
+    fs::rename(scratch_ / name, file);
+  }
+  ASSERT_EQ(mkfifo((directory().path() / "runs.tsv").c_str(), 0600), 0);
+  EXPECT_THROW((void)directory().last_run(), ConfigError);
+}
+
+TEST_F(SweepDirectoryTest, a_result_that_is_a_link_is_none_of_its_own) {
+  directory().prepare(plan(1, ""));
+  finish("c0");
+  fs::rename(directory().done_file("c0"), scratch_ / "elsewhere.h5");
+  fs::create_symlink(scratch_ / "elsewhere.h5", directory().done_file("c0"));
+  EXPECT_EQ(directory().state("c0"), CellState::kPending);
+  EXPECT_EQ(state_in(directory().states(), "c0"), CellState::kPending);
 }
 
 TEST_F(SweepDirectoryTest, a_configuration_that_cannot_be_written_is_named) {
