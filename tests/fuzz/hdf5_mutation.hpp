@@ -64,18 +64,27 @@ class MutatedFile {
   MutatedFile(std::string bytes, FuzzChoices& choices);
   MutatedFile(const MutatedFile&) = delete;
   MutatedFile& operator=(const MutatedFile&) = delete;
-  ~MutatedFile() { H5Fclose(file_); }
+  ~MutatedFile() {
+    for (const hid_t id : owned_) H5Idec_ref(id);
+    H5Fclose(file_);
+  }
   /// With a seal.
   [[nodiscard]] std::string bytes() const;
 
  private:
+  /// `id`, which is closed with the file.
+  hid_t own(hid_t id) {
+    if (id >= 0) owned_.push_back(id);
+    return id;
+  }
   void mutate(FuzzChoices& choices);
-  void overwrite(const std::string& name, FuzzChoices& choices) const;
-  void replace(const std::string& name, hid_t type, const std::vector<hsize_t>& extents, FuzzChoices& choices) const;
-  void set_attribute(const std::string& name, FuzzChoices& choices) const;
-  [[nodiscard]] hid_t some_type(FuzzChoices& choices, int depth = 0) const;
+  void overwrite(const std::string& name, FuzzChoices& choices);
+  void replace(const std::string& name, hid_t type, const std::vector<hsize_t>& extents, FuzzChoices& choices);
+  void set_attribute(const std::string& name, FuzzChoices& choices);
+  [[nodiscard]] hid_t some_type(FuzzChoices& choices, int depth = 0);
 
   hid_t file_ = -1;
+  std::vector<hid_t> owned_;
   std::vector<std::string> names_;
 };
 
@@ -107,22 +116,22 @@ inline std::string MutatedFile::bytes() const {
   return image + seal;
 }
 
-inline hid_t MutatedFile::some_type(FuzzChoices& choices, int depth) const {
+inline hid_t MutatedFile::some_type(FuzzChoices& choices, int depth) {
   const hsize_t two = 2;
-  const hid_t text = H5Tcopy(H5T_C_S1);
+  const hid_t text = own(H5Tcopy(H5T_C_S1));
   switch (choices.byte() % 12) {
     case 0:
-      return H5Tcopy(H5T_STD_U8LE);
+      return own(H5Tcopy(H5T_STD_U8LE));
     case 1:
-      return H5Tcopy(H5T_STD_I32BE);
+      return own(H5Tcopy(H5T_STD_I32BE));
     case 2:
-      return H5Tcopy(H5T_STD_I64LE);
+      return own(H5Tcopy(H5T_STD_I64LE));
     case 3:
-      return H5Tcopy(H5T_STD_U64LE);
+      return own(H5Tcopy(H5T_STD_U64LE));
     case 4:
-      return H5Tcopy(H5T_IEEE_F32LE);
+      return own(H5Tcopy(H5T_IEEE_F32LE));
     case 5:
-      return H5Tcopy(H5T_IEEE_F64BE);
+      return own(H5Tcopy(H5T_IEEE_F64BE));
     case 6:
       H5Tset_size(text, 1U + choices.byte());
       H5Tset_strpad(text, choices.byte() % 2 == 0 ? H5T_STR_SPACEPAD : H5T_STR_NULLTERM);
@@ -131,12 +140,12 @@ inline hid_t MutatedFile::some_type(FuzzChoices& choices, int depth) const {
       H5Tset_size(text, H5T_VARIABLE);
       return text;
     case 8:
-      return H5Tvlen_create(H5T_NATIVE_INT32);
+      return own(H5Tvlen_create(H5T_NATIVE_INT32));
     case 9:
-      return H5Tarray_create2(H5T_NATIVE_FLOAT, 1, &two);
+      return own(H5Tarray_create2(H5T_NATIVE_FLOAT, 1, &two));
     default: {
-      const hid_t member = depth < 2 ? some_type(choices, depth + 1) : H5Tcopy(H5T_NATIVE_INT32);
-      const hid_t row = H5Tcreate(H5T_COMPOUND, H5Tget_size(member));
+      const hid_t member = depth < 2 ? some_type(choices, depth + 1) : own(H5Tcopy(H5T_NATIVE_INT32));
+      const hid_t row = own(H5Tcreate(H5T_COMPOUND, H5Tget_size(member)));
       H5Tinsert(row, choices.byte() % 2 == 0 ? "name" : "cell", 0, member);
       return row;
     }
@@ -144,19 +153,20 @@ inline hid_t MutatedFile::some_type(FuzzChoices& choices, int depth) const {
 }
 
 inline void MutatedFile::replace(const std::string& name, hid_t type, const std::vector<hsize_t>& extents,
-                                 FuzzChoices& choices) const {
+                                 FuzzChoices& choices) {
   hsize_t values = 1;
   for (const hsize_t extent : extents) values = std::min<hsize_t>(values * extent, 1U << 20U);
   const std::size_t bytes = H5Tget_size(type) * values;
   const bool pointers = H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_STRING) > 0;
-  const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  const hid_t creation = own(H5Pcreate(H5P_DATASET_CREATE));
   const bool large = bytes > (1U << 16U);
   const std::vector<hsize_t> chunk(extents.size(), 1);
   if (large) H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data());
-  const hid_t space = extents.empty() ? H5Screate(choices.byte() % 4 == 0 ? H5S_NULL : H5S_SCALAR)
-                                      : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
+  const hid_t space =
+      own(extents.empty() ? H5Screate(choices.byte() % 4 == 0 ? H5S_NULL : H5S_SCALAR)
+                          : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr));
   H5Ldelete(file_, name.c_str(), H5P_DEFAULT);
-  const hid_t set = H5Dcreate2(file_, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  const hid_t set = own(H5Dcreate2(file_, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
   if (set >= 0 && !large && !pointers) {
     std::vector<std::uint8_t> content(bytes + 1);
     const auto said = choices.take(bytes);
@@ -165,11 +175,11 @@ inline void MutatedFile::replace(const std::string& name, hid_t type, const std:
   }
 }
 
-inline void MutatedFile::overwrite(const std::string& name, FuzzChoices& choices) const {
-  const hid_t set = H5Dopen2(file_, name.c_str(), H5P_DEFAULT);
+inline void MutatedFile::overwrite(const std::string& name, FuzzChoices& choices) {
+  const hid_t set = own(H5Dopen2(file_, name.c_str(), H5P_DEFAULT));
   if (set < 0) return;
-  const hid_t type = H5Dget_type(set);
-  const auto bytes = static_cast<std::size_t>(H5Sget_simple_extent_npoints(H5Dget_space(set))) * H5Tget_size(type);
+  const hid_t type = own(H5Dget_type(set));
+  const auto bytes = static_cast<std::size_t>(H5Sget_simple_extent_npoints(own(H5Dget_space(set)))) * H5Tget_size(type);
   if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0 || bytes == 0 || bytes > (1U << 20U)) return;
   std::vector<std::uint8_t> content(bytes);
   if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()) < 0) return;
@@ -179,8 +189,8 @@ inline void MutatedFile::overwrite(const std::string& name, FuzzChoices& choices
   H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data());
 }
 
-inline void MutatedFile::set_attribute(const std::string& name, FuzzChoices& choices) const {
-  const hid_t object = H5Oopen(file_, name.c_str(), H5P_DEFAULT);
+inline void MutatedFile::set_attribute(const std::string& name, FuzzChoices& choices) {
+  const hid_t object = own(H5Oopen(file_, name.c_str(), H5P_DEFAULT));
   H5O_info_t info{};
   if (object < 0 || H5Oget_info(object, &info) < 0 || info.num_attrs == 0) return;
   const hsize_t index = choices.byte() % info.num_attrs;
@@ -189,11 +199,11 @@ inline void MutatedFile::set_attribute(const std::string& name, FuzzChoices& cho
   H5Adelete(object, key.c_str());
   if (choices.byte() % 8 == 0) return;
   const auto text = choices.take(choices.number<std::uint16_t>() % 512);
-  const hid_t type = choices.byte() % 2 == 0 ? some_type(choices) : H5Tcopy(H5T_C_S1);
+  const hid_t type = choices.byte() % 2 == 0 ? some_type(choices) : own(H5Tcopy(H5T_C_S1));
   if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0) H5Tset_size(type, text.size() + 1);
   const hsize_t two = 2;
-  const hid_t space = choices.byte() % 4 == 0 ? H5Screate_simple(1, &two, nullptr) : H5Screate(H5S_SCALAR);
-  const hid_t id = H5Acreate2(object, key.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = own(choices.byte() % 4 == 0 ? H5Screate_simple(1, &two, nullptr) : H5Screate(H5S_SCALAR));
+  const hid_t id = own(H5Acreate2(object, key.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT));
   if (id < 0 || H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0) return;
   std::vector<std::uint8_t> content(2 * H5Tget_size(type) + text.size());
   std::copy(text.begin(), text.end(), content.begin());
@@ -213,7 +223,7 @@ inline void MutatedFile::mutate(FuzzChoices& choices) {
     H5Ldelete(file_, name.c_str(), H5P_DEFAULT);
   } else if (kind == 10) {
     H5Ldelete(file_, name.c_str(), H5P_DEFAULT);
-    H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    own(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   } else if (kind == 11) {
     const std::string other = choices.one_of(names_);
     H5Ldelete(file_, name.c_str(), H5P_DEFAULT);
@@ -225,8 +235,8 @@ inline void MutatedFile::mutate(FuzzChoices& choices) {
   } else {
     std::vector<hsize_t> extents(choices.byte() % 8);
     for (hsize_t& extent : extents) extent = choices.byte() % 16 == 0 ? choices.number<hsize_t>() : choices.byte() % 8;
-    const hid_t set = kind == 12 ? H5Dopen2(file_, name.c_str(), H5P_DEFAULT) : -1;  // other rows of the same type
-    replace(name, set >= 0 ? H5Dget_type(set) : some_type(choices), extents, choices);
+    const hid_t set = kind == 12 ? own(H5Dopen2(file_, name.c_str(), H5P_DEFAULT)) : -1;  // other rows of the same type
+    replace(name, set >= 0 ? own(H5Dget_type(set)) : some_type(choices), extents, choices);
   }
 }
 
