@@ -160,7 +160,8 @@ inline void MutatedFile::replace(const std::string& name, hid_t type, const std:
   const bool pointers = H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_STRING) > 0;
   const hid_t creation = own(H5Pcreate(H5P_DATASET_CREATE));
   const bool large = bytes > (1U << 16U);
-  const std::vector<hsize_t> chunk(extents.size(), 1);
+  std::vector<hsize_t> chunk = extents;
+  for (hsize_t& side : chunk) side = std::clamp<hsize_t>(side, 1, 16);
   if (large) H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data());
   const hid_t space =
       own(extents.empty() ? H5Screate(choices.byte() % 4 == 0 ? H5S_NULL : H5S_SCALAR)
@@ -180,7 +181,7 @@ inline void MutatedFile::overwrite(const std::string& name, FuzzChoices& choices
   if (set < 0) return;
   const hid_t type = own(H5Dget_type(set));
   const auto bytes = static_cast<std::size_t>(H5Sget_simple_extent_npoints(own(H5Dget_space(set)))) * H5Tget_size(type);
-  if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0 || bytes == 0 || bytes > (1U << 20U)) return;
+  if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0 || bytes == 0 || bytes > (1U << 16U)) return;
   std::vector<std::uint8_t> content(bytes);
   if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()) < 0) return;
   const std::size_t at = choices.number<std::uint16_t>() % bytes;
