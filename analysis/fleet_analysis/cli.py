@@ -27,6 +27,7 @@ from fleet_analysis.report import write_report
 from fleet_analysis.sweep import is_sweep, sweep_state
 from fleet_analysis.table import final_table
 from fleet_analysis.watch import screen
+from fleet_analysis.written import check_target
 
 CLEAR = "\x1b[H\x1b[J"  # a terminal: to the top left, and nothing below
 FORMATS = ("png", "pdf", "svg")
@@ -73,13 +74,15 @@ def write_figures(
 
 
 def _saved(figures: dict[str, Figure], directory: Path, formats: Sequence[str]) -> list[Path]:
-    written = []
-    for stem, figure in zip(file_names(figures), figures.values(), strict=True):
-        for extension in formats:
+    names = file_names(figures)
+    paths = {stem: [directory / f"{stem}.{extension}" for extension in formats] for stem in names}
+    written = [path for stem in names for path in paths[stem]]
+    for path in written:
+        check_target(path)  # before the first is replaced
+    for stem, figure in zip(names, figures.values(), strict=True):
+        for path in paths[stem]:
             directory.mkdir(parents=True, exist_ok=True)
-            path = directory / f"{stem}.{extension}"
             save(figure, path)
-            written.append(path)
     return written
 
 

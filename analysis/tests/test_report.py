@@ -103,8 +103,8 @@ def test_the_command_says_how_far_a_sweep_is(tmp_path: Path, capsys) -> None:
 
 def test_an_unfinished_page_is_never_left(tmp_path: Path, monkeypatch) -> None:
     results = load(write(tmp_path / "bad.h5", grid(), failed=lambda _: True))
-    target = tmp_path / "page.html"
-    target.write_text("before")
+    target = write_report(results, tmp_path / "page.html")
+    before = target.read_bytes()
 
     def fails(self: Path, target: Path) -> None:
         raise OSError("disk full")
@@ -112,4 +112,4 @@ def test_an_unfinished_page_is_never_left(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(OSError, match="disk full"):
         write_report(results, target)
-    assert target.read_text() == "before" and list(tmp_path.glob(".*")) == []
+    assert target.read_bytes() == before and list(tmp_path.glob(".*")) == []

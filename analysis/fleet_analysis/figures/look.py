@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from fleet_analysis.style import RC
+from fleet_analysis.written import MAKER, replacing
 
 MOST_PIXELS = 60_000  # along a side; Agg takes no more than 65,535
 
@@ -27,6 +28,9 @@ def our_look(more: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 def save(figure: Figure, path: Path) -> None:
     """In the format that the path's suffix names; in fewer dots per inch where a figure of very
-    many rows would be larger than a picture can be."""
+    many rows would be larger than a picture can be. Raises ResultsError where what has this name
+    is none of our figures."""
     dpi = min(float(mpl.rcParams["savefig.dpi"]), MOST_PIXELS / max(figure.get_size_inches()))
-    figure.savefig(path, dpi=dpi)
+    kind = path.suffix.removeprefix(".")
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, format=kind, dpi=dpi, metadata=MAKER[kind])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -14,6 +13,7 @@ from fleet_analysis.report import sections
 from fleet_analysis.report.cells import cells_section
 from fleet_analysis.report.pictures import figures_section
 from fleet_analysis.sweep import SweepState
+from fleet_analysis.written import NAME, check_target, replacing
 
 #: Nothing is fetched from anywhere, whatever a name in a results file may say.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -28,21 +28,19 @@ def write_report(
     refresh: int | None = None,
 ) -> Path:
     """Writes the page, whole or not at all, to a file, or as NAME.html to a directory; where it is.
-    The same results give the same bytes.
+    The same results give the same bytes. Only a page that was written so is replaced: raises
+    ResultsError where anything else has the name.
 
     `state`: of a sweep's directory, how far it is. `refresh`: seconds after which a browser is to
     load the page anew.
     """
     if path.is_dir():
         path = path / f"{file_names([results.name])[0]}.html"
+    check_target(path)  # before the work
     text = report_page(results, metric, split, state, refresh)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
@@ -75,6 +73,7 @@ def report_page(
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="{NAME}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">{again}
 <title>{escape(results.name)}</title>
