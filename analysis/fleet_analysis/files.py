@@ -272,15 +272,26 @@ def _read_table(file: h5py.File, path: Path, name: str) -> Columns:
     missing = [column for column in wanted if column not in names]
     if missing:
         raise ResultsError(f"{path}: /{name} lacks the column {_listed(missing)}")
+    for column in names:
+        _check_column(table.dtype[column], column, column in wanted, f"{path}: /{name}")
     rows = table[:]
-    for column in wanted:
-        strings = column in schema.STRINGS
-        if (rows[column].dtype.kind in "SO") != strings or rows[column].ndim != 1:
-            kind = "strings" if strings else "numbers"
-            raise ResultsError(f"{path}: the column {column} of /{name} does not hold {kind}")
     columns = {column: _native(rows[column]) for column in names}
     columns["cell"] = columns["cell"].astype(np.int64)
     return columns
+
+
+def _check_column(dtype: np.dtype, column: str, wanted: bool, where: str) -> None:
+    """ResultsError where a column holds neither strings nor numbers, a value per row; or not what
+    those hold that have a meaning."""
+    strings = dtype.kind in "SU" or h5py.check_string_dtype(dtype) is not None
+    if dtype.shape or not (strings or dtype.kind in "biuf"):
+        kind = "strings or numbers, one in each row"
+        raise ResultsError(f"{where}: the column {column} holds {dtype}, not {kind}")
+    words = column in schema.STRINGS
+    known = wanted or column in schema.COUNTS or column.startswith(schema.SECONDS)
+    if known and strings != words:
+        kind = "strings" if words else "numbers"
+        raise ResultsError(f"{where}: the column {column} does not hold {kind}")
 
 
 def _check_storage(file: h5py.File, path: Path, name: str) -> None:
@@ -296,7 +307,10 @@ def _check_storage(file: h5py.File, path: Path, name: str) -> None:
 
 
 def _native(values: np.ndarray) -> np.ndarray:
-    """A column by itself, in this machine's byte order."""
+    """A column by itself, in this machine's byte order; floating point of unusual width as
+    float64."""
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        return np.ascontiguousarray(values, dtype=np.float64)
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
 
 

@@ -66,6 +66,84 @@ def _words_for_numbers(path: Path) -> None:
         _replace(file, "metrics", np.zeros(3, wrong))
 
 
+def _with_column(name: str, table: str = "metrics", kind: object = "f8", **how: object):
+    """A table with one more column, or another for one that it has."""
+
+    def make(path: Path) -> None:
+        with changed(write(path, grid(), epochs=2)) as file:
+            rows, axes = file[table][:], dict(file[table].attrs)
+            own = [(n, rows.dtype[n]) for n in rows.dtype.names if n != name]
+            wider = np.zeros(len(rows), [*own, (name, kind)])
+            for column, _ in own:
+                wider[column] = rows[column]
+            if "value" in how:
+                wider[name] = how["value"]
+            del file[table]
+            empty = wider.dtype[name].hasobject  # of which numpy has no zeros
+            file.create_dataset(table, wider.shape, wider.dtype, None if empty else wider)
+            file[table].attrs.update(axes)
+
+    return make
+
+
+OPAQUE = h5py.opaque_dtype(np.dtype("M8[s]"))
+#: What a column may not hold, whether it has a meaning or is one more.
+UNREADABLE = {
+    "complex": "c16",
+    "time": OPAQUE,
+    "bytes without meaning": "V3",
+    "compound": [("a", "i4"), ("b", "i4")],
+    "array": ("f8", (2,)),
+    "array of strings": ("S3", (2,)),
+    "lists": h5py.vlen_dtype(np.int32),
+    "references": h5py.ref_dtype,
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize(
+    ("table", "name"), [("metrics", "value"), ("metrics", "more"), ("cells", "x")]
+)
+def test_a_column_of_what_is_no_value_is_named(kind, table: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    _with_column(name, table, kind)(path)
+    with pytest.raises(ResultsError, match=f"{path}: /{table}: the column {name} ") as error:
+        _ = fleet_analysis.load(path).metrics
+    assert "damaged" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["seconds_total", "seconds_train", "bytes_moved", "rounds"])
+def test_an_outcome_is_a_number(name: str, tmp_path: Path) -> None:
+    _with_column(name, "cells", "S4")(tmp_path / "a.h5")
+    with pytest.raises(ResultsError, match=f"/cells: the column {name} does not hold numbers"):
+        fleet_analysis.load(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("kind", ["f2", np.longdouble, "f4", "i1", "u8", "?"])
+@pytest.mark.parametrize(("table", "name"), [("metrics", "value"), ("cells", "train.x")])
+def test_numbers_of_every_width_serve_every_command(
+    kind, table: str, name: str, tmp_path: Path, capsys
+) -> None:
+    _with_column(name, table, kind, value=1)(tmp_path / "a.h5")
+    results = fleet_analysis.load(tmp_path / "a.h5")
+    column = getattr(results, table)[name]
+    assert (column == 1).all() and column.dtype.itemsize <= 8
+    places = {"FILE": tmp_path / "a.h5", "OUT": tmp_path / "out", "GOOD": tmp_path / "a.h5"}
+    for command in ("table", "report", "compare"):
+        assert main([str(places.get(word, word)) for word in COMMANDS[command]]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("seconds", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["seconds_total", "seconds_train", "bytes_moved"])
+def test_what_a_cell_took_may_be_unknown(name: str, seconds: float, tmp_path: Path) -> None:
+    _with_column(name, "cells", "f8", value=seconds)(tmp_path / "a.h5")
+    assert main(["report", str(tmp_path / "a.h5"), "-o", str(tmp_path / "p.html")]) == 0
+    page = (tmp_path / "p.html").read_text()
+    assert "width:nan" not in page and "width:inf" not in page
+    assert ("unknown time" in page) == (name == "seconds_train")
+
+
 def _strangers(path: Path) -> None:
     with changed(write(path, grid())) as file:
         metrics = file["metrics"][:]
@@ -105,7 +183,7 @@ BROKEN = [
     (_without_column, "/cells lacks the column seed"),
     (_group_for_table, "/cells is not a table"),
     (_no_cells, "holds no cells"),
-    (_words_for_numbers, "column value of /metrics does not hold numbers"),
+    (_words_for_numbers, "/metrics: the column value does not hold numbers"),
     (_strangers, "/metrics speaks of cells that /cells lacks"),
     (_version(2), "schema version 2.*a newer one is needed"),
     (_version(0), "schema version 0.*run the sweep again"),

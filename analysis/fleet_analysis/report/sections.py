@@ -102,7 +102,8 @@ def costs_section(results: Results) -> Section | None:
     extra = [key for key in ("bytes_moved", "peak_memory_mib") if key in results.done]
     done = results.done.astype({METHOD: str})
     means = done.groupby(METHOD)[[*columns, *extra]].mean()
-    longest = max(float(means[columns].sum(axis=1).max()), 1e-12)
+    known = means[columns].where(np.isfinite(means[columns]), 0.0)
+    longest = max(float(known.sum(axis=1).max()), 1e-12)
     rows = [
         _cost_row(style.label, means.T[name], phases, longest)
         for name, style in method_styles(means.index).items()
@@ -152,6 +153,8 @@ def table_html(table: Table) -> str:
 
 def duration(seconds: float) -> str:
     """As a person says it."""
+    if not np.isfinite(seconds):
+        return "an unknown time"
     if seconds < 120:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)
@@ -173,6 +176,7 @@ def _cost_row(label: str, means: pd.Series, phases: list[str], longest: float) -
         f'<span style="width:{100 * value / longest:.3f}%;background:{PHASE_COLOURS[phase]}" '
         f'title="{phase}: {value:.3g} s"></span>'
         for phase, value in seconds.items()
+        if np.isfinite(value)
     )
     said = ", ".join(f"{phase} {value:.3g} s" for phase, value in seconds.items())
     moved, memory = means.get("bytes_moved", np.nan) / 1e6, means.get("peak_memory_mib", np.nan)
