@@ -80,7 +80,7 @@ class Table:
         escaped = self.spelled(lambda text: text.translate(LATEX))
         rows = escaped._marked(r"\textbf{{{}}}")
         columns = "l" * self.labels + "r" * (len(self.header) - self.labels)
-        body = [" & ".join(row) + r" \\" for row in [escaped.header, *rows]]
+        body = [" & ".join(map(_no_argument, row)) + r" \\" for row in [escaped.header, *rows]]
         return "\n".join(
             [
                 r"\begin{table}  % \usepackage{booktabs}",
@@ -102,6 +102,11 @@ class Table:
             [pattern.format(cell) if (r, c) in self.strong else cell for c, cell in enumerate(row)]
             for r, row in enumerate(self.rows)
         ]
+
+
+def _no_argument(cell: str) -> str:
+    """A cell that LaTeX does not take for the optional argument of the command before it."""
+    return f"{{}}{cell}" if cell.lstrip().startswith("[") else cell
 
 
 def number(value: float, share: bool, spread: float = np.nan, sign: bool = False) -> str:

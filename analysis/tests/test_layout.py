@@ -44,3 +44,13 @@ def test_a_probability_is_never_called_zero() -> None:
     assert [p_text(p) for p in (0.0, 0.0009, 0.04, 1.0, np.nan)] == [
         *("<0.001", "<0.001", "0.040", "1.000", ""),
     ]
+
+
+@pytest.mark.parametrize("start", ["[2pt]", " [x", "[", "[]"])
+def test_latex_takes_no_cell_for_the_option_of_a_command(start: str) -> None:
+    """As it would after the end of a row or a rule, across the end of the line."""
+    table = Table("c", [start, start], [[start, start], ["x", start], [start, "y"]], 1)
+    for row in table.render("latex").partition(r"\toprule")[2].splitlines():
+        assert not row.strip().startswith("[")
+    strong = Table("c", ["a"], [[start]], 0, frozenset({(0, 0)})).render("latex")
+    assert rf"\textbf{{{start}}}" in strong
