@@ -28,6 +28,7 @@ from fleet_analysis.files import (
 )
 from fleet_analysis.names import path_text, text_of
 from fleet_analysis.schema import METHOD, SEED
+from fleet_analysis.stats import mean_of_all
 
 LOGGER = logging.getLogger("fleet_analysis")
 
@@ -170,7 +171,8 @@ class Results:
     def series(self, metric: str = "accuracy", split: str = "test") -> pd.DataFrame:
         """The learning curve of each finished cell: cell, round, epoch, value.
 
-        The merged policy's value; for the method `local`, which has none, the mean over the robots.
+        The merged policy's value; for the method `local`, which has none, the mean over the robots,
+        NaN where one of them has no value.
         """
         known = self.metrics
         rows = known[(known.metric == metric) & (known.split == split)]
@@ -184,7 +186,7 @@ class Results:
         local[self.done.cell[self.done[METHOD] == "local"]] = True
         cell = rows.cell.to_numpy()
         rows = rows[wanted[cell] & (local[cell] == (rows.robot.to_numpy() >= 0))]
-        return rows.groupby(["cell", "round", "epoch"], as_index=False)["value"].mean()
+        return mean_of_all(rows, ["cell", "round", "epoch"]).reset_index()
 
     def final(self, metric: str = "accuracy", split: str = "test") -> pd.DataFrame:
         """One row per finished cell: the columns of `cells` and `value`, that of its last round.

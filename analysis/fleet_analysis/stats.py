@@ -81,6 +81,13 @@ def mean_of(values: np.ndarray) -> float:
         return float(values.mean())
 
 
+def mean_of_all(rows: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
+    """The mean of `value` per combination of `keys`; NaN where one of the values is: the mean of
+    the robots that did not diverge would flatter."""
+    values = rows.groupby(list(keys), observed=True).value
+    return values.mean().where(values.count() == values.size())
+
+
 def spread_of(values: np.ndarray) -> float:
     """The standard deviation of a sample; NaN for fewer than two, or where one has no bound."""
     return float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan

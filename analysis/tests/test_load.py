@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from synthetic import METHOD, SMALL, grid, write, write_parts
+from synthetic import METHOD, SMALL, changed, grid, write, write_parts
 
 from fleet_analysis import Results, ResultsError, load
 from fleet_analysis.files import Reader
+from fleet_analysis.table import final_table
 
 TABLES = ("cells", "metrics", "shards", "rounds")
 
@@ -149,3 +150,20 @@ def test_a_table_damaged_after_loading_is_an_error_of_ours(tmp_path: Path) -> No
     path.unlink()
     with pytest.raises(ResultsError, match="no such file"):
         _ = results.metrics
+
+
+@pytest.mark.parametrize("lost", [[0], [1, 4]])
+def test_a_mean_over_robots_of_which_some_have_no_value_is_none(
+    lost: list[int], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "d.h5", grid(merge__method=["average", "local"], seed=[0, 1]), epochs=3)
+    with changed(path) as file:
+        rows = file["metrics"][:]
+        last = (rows["cell"] == 2) & (rows["round"] == 3)
+        rows["value"][last & np.isin(rows["robot"], lost)] = np.nan
+        file["metrics"][:] = rows
+    results = load(path)
+    final = results.final().set_index("cell")
+    assert final[METHOD][2] == "local" and np.isnan(final.value[2])
+    assert final.value.drop(2).notna().all()
+    assert "1 cell without a value left out" in final_table(results).caption

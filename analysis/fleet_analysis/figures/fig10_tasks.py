@@ -73,9 +73,11 @@ def _summary(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, N
     merged = values[values.robot < 0].merge(settings, on="cell").astype({METHOD: str})
     own = on_own_tasks(values, results.shards).merge(settings, on="cell")
     own = own[own[METHOD] == "local"].astype({METHOD: str}).assign(**{METHOD: OWN})
-    rows = pd.concat([merged, own], ignore_index=True)
+    lacking = own.cell.isin(own.cell[own.value.isna()])  # of which the other robots would flatter
+    rows = pd.concat([merged, own[~lacking]], ignore_index=True)
     workload = str(rows.workload.iloc[0])
     notes = Notes(workload=workload, failed=len(results.failed), spread="bar over the mean")
+    notes.without_value = own.cell[lacking].nunique()
     averaged = [key for key in _swept(results) if rows[key].nunique() > 1]
     by_task = summarise(rows, [METHOD, "task"], averaged).table
     overall = summarise(rows, [METHOD], averaged).table.assign(task=ALL)

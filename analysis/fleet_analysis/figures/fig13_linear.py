@@ -15,6 +15,7 @@ from fleet_analysis.figures.words import fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
+from fleet_analysis.stats import mean_of_all
 from fleet_analysis.style import INK, KNOWN, MUTED
 from fleet_analysis.tasks import on_own_tasks, task_values
 
@@ -78,7 +79,7 @@ def bars_of(results: Results) -> pd.DataFrame:
     }
     values["zero policy"] = rows[rows.metric == ZERO].groupby(SEED).value.mean()
     robots = rows[rows.robot >= 0]
-    everywhere = robots[robots.metric == METRIC].groupby(SEED).value.mean()
+    everywhere = mean_of_all(robots[robots.metric == METRIC], [SEED])
     own = on_own_tasks(task_values(results, METRIC), results.shards)
     values["task-specific"] = everywhere if own.empty else _means_by_seed(own, results)
     if not own.empty:
@@ -95,7 +96,8 @@ def _means_by_seed(own: pd.DataFrame, results: Results) -> pd.Series:
     """Per seed, the mean over robots of the ratio on the tasks that they were trained on."""
     seeds = own.merge(results.done[["cell", SEED]], on="cell")
     weighted = seeds.assign(value=seeds.value * seeds.samples).groupby(SEED)
-    return weighted.value.sum() / weighted.samples.sum()
+    means = weighted.value.sum() / weighted.samples.sum()
+    return means.where(weighted.value.count() == weighted.size())
 
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:
