@@ -13,7 +13,7 @@ from fleet_analysis.layout import Table, number, p_text
 from fleet_analysis.load import Results
 from fleet_analysis.paired import holm, signed_rank_test, t_test
 from fleet_analysis.schema import METHOD, SEED, higher_is_better, is_share
-from fleet_analysis.stats import mean_of
+from fleet_analysis.stats import differs, mean_of
 from fleet_analysis.style import value_labels
 
 
@@ -71,7 +71,7 @@ def compare(
         raise ResultsError(f"{first.name} and {second.name}: no cell that both have finished")
     change = pairs.value_2 - pairs.value_1
     pairs = pairs.assign(difference=change.where(pairs.value_1 != pairs.value_2, 0.0))
-    varying = [key for key in keys if key not in (METHOD, SEED) and pairs[key].nunique() > 1]
+    varying = [key for key in keys if key not in (METHOD, SEED) and differs(pairs, key)]
     settings = _rows(pairs, [METHOD, *varying], t_test)
     methods = _rows(pairs, [METHOD], signed_rank_test)
     _judge(settings, methods, metric, level)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fleet_analysis import schema
+from fleet_analysis.configs import differences
 from fleet_analysis.files import (
     Columns,
     ResultsError,
@@ -28,7 +29,7 @@ from fleet_analysis.files import (
 )
 from fleet_analysis.names import path_text, text_of
 from fleet_analysis.schema import METHOD, SEED
-from fleet_analysis.stats import mean_of_all
+from fleet_analysis.stats import differs, mean_of_all
 
 LOGGER = logging.getLogger("fleet_analysis")
 
@@ -57,6 +58,8 @@ def load(
     results = Results(files)
     if results.repeated:
         LOGGER.warning("%d cells found twice, kept once", results.repeated)
+    if results.differing:
+        LOGGER.warning("%s", results.differing)
     if results.alike:
         LOGGER.warning(
             "%d finished cells have the method, settings and seed of others, but are not the same: "
@@ -156,8 +159,14 @@ class Results:
         return [
             key
             for key in candidates
-            if key not in (METHOD, SEED) and key in self.done and self.done[key].nunique() > 1
+            if key not in (METHOD, SEED) and key in self.done and differs(self.done, key)
         ]
+
+    @cached_property
+    def differing(self) -> str:
+        """In which settings that no column tells the files differ, in words; or nothing."""
+        files = [(path_text(file.path), file.config) for file in self._files]
+        return differences(files, {*self.axes, *schema.SETTINGS})
 
     @property
     def headline(self) -> str:

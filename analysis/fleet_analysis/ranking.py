@@ -84,11 +84,13 @@ def _blocks(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, st
     final = final.assign(variant=variants(final, view.axes))
     method_of = methods_of(final, final.variant)
     keys = [*shared_axes(view.axes), SEED]
-    blocks = final.groupby([*keys, "variant"], observed=True).value.mean().unstack("variant")
+    grouped = final.groupby([*keys, "variant"], observed=True, dropna=False).value
+    blocks = grouped.mean().unstack("variant")
     names = [str(name) for name in blocks]
     order = [name for method in view.styles for name in names if method_of[name] == method]
     unit = " (%)" if is_share(metric) else ""
-    return blocks[order], f"{results.name}; final {split} {metric}{unit}"
+    further = f"; {results.differing}" if results.differing else ""
+    return blocks[order], f"{results.name}; final {split} {metric}{unit}{further}"
 
 
 def _difference_row(name: str, pair: pd.Series, p: float, metric: str) -> list[str]:

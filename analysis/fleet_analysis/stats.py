@@ -98,6 +98,22 @@ def is_option(key: str) -> bool:
     return key.startswith("merge.") and key.count(".") > 1
 
 
+def differs(rows: pd.DataFrame, key: str) -> bool:
+    """Whether a setting has several values. To have none, as cells of a file without that axis, is
+    one more, but not for cells of a method that does not read it."""
+    values = rows[key]
+    lacking = rows.loc[values.isna(), METHOD].astype(str).unique()
+    return values.nunique() + any(reads(method, key) for method in lacking) > 1
+
+
+def reads(method: str, key: str) -> bool:
+    """Whether a setting changes what a method does: not another's option, nor what does not touch
+    a reference."""
+    if is_option(key):
+        return key.startswith(f"merge.{method}.")
+    return not does_not_touch(key, method)
+
+
 def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     """Repeats reference methods that ran at one value only of a setting that does not touch them.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fleet_analysis.schema import METHOD
-from fleet_analysis.stats import is_option
+from fleet_analysis.stats import differs, is_option
 from fleet_analysis.style import axis_name, value_labels
 
 
@@ -20,16 +20,16 @@ def variants(rows: pd.DataFrame, axes: Sequence[str]) -> pd.Series:
     for method in methods.unique():
         own = methods == method
         prefix = f"merge.{method}."
-        options = [
-            key for key in axes if key.startswith(prefix) and rows.loc[own, key].nunique() > 1
-        ]
+        options = [key for key in axes if key.startswith(prefix) and differs(rows[own], key)]
         short = {key: axis_name(key) for key in options}
         same = len(set(short.values())) < len(short)
         for key in options:
             name = key.removeprefix(prefix).replace("_", " ") if same else short[key]
             values = rows.loc[own, key]
             labels = value_labels(key, values.dropna().unique().tolist())
-            named = values != values.mode().iloc[0] if len(options) > 1 else values.notna()
+            named = values.notna()
+            if len(options) > 1 and named.all():
+                named = values != values.mode().iloc[0]
             words = values[named].map({v: f" {name} = {label}" for v, label in labels.items()})
             names.loc[words.index] += words.astype(str)
     return names

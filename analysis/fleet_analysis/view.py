@@ -14,7 +14,7 @@ import pandas as pd
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
-from fleet_analysis.stats import does_not_touch, spread_references, summarise
+from fleet_analysis.stats import differs, does_not_touch, spread_references, summarise
 from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label, value_labels
 
 MAX_PANELS = 4
@@ -43,6 +43,7 @@ class Notes:
     unbounded: set[str] = field(default_factory=set)
     unplaced: dict[str, set[int]] = field(default_factory=dict)
     alike: int = 0
+    differing: str = ""
     last: list[str] = field(default_factory=list)
     spread: str = "band"  # how intervals are drawn
 
@@ -90,7 +91,7 @@ class Notes:
         return _present(
             [
                 *(partial, uneven, unbounded, *self.last, *placed),
-                *(alike if self.alike else "", left_out),
+                *(alike if self.alike else "", left_out, self.differing),
             ]
         )
 
@@ -113,6 +114,7 @@ def overview_lines(above: Notes, below: Notes) -> list[str]:
         uneven=above.uneven or below.uneven,
         unplaced={**above.unplaced, **below.unplaced},
         alike=above.alike,
+        differing=above.differing,
         unbounded=above.unbounded | below.unbounded,
         last=list(dict.fromkeys([*above.last, *below.last])),
     )
@@ -175,7 +177,7 @@ class View:
         part.final = self.final[keep]
         present = set(part.final[METHOD])
         part.styles = {name: style for name, style in self.styles.items() if name in present}
-        part.axes = [key for key in self.axes if merged[key].nunique() > 1]
+        part.axes = [key for key in self.axes if differs(merged, key)]
         part.shown = [*self.shown, shown]
         return part
 
@@ -197,6 +199,7 @@ class View:
             failed=len(self._results.failed),
             without_value=self._without_value,
             alike=self._results.alike,
+            differing=self._results.differing,
             shown=list(self.shown),
         )
 
@@ -204,7 +207,7 @@ class View:
         self, rows: pd.DataFrame, keys: Sequence[str], notes: Notes, along: str | None = None
     ) -> pd.DataFrame:
         """Means and bands per method and `keys`, averaged over the axes not among them."""
-        averaged = [key for key in self.axes if key not in keys and rows[key].nunique() > 1]
+        averaged = [key for key in self.axes if key not in keys and differs(rows, key)]
         summary = summarise(rows, [METHOD, *keys], averaged, along)
         notes.note_unplaced(rows, keys)
         references = [name for name, style in self.styles.items() if style.reference]

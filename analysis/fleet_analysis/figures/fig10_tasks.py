@@ -16,7 +16,7 @@ from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED, higher_is_better
-from fleet_analysis.stats import summarise
+from fleet_analysis.stats import differs, summarise
 from fleet_analysis.style import GRID, MUTED, MethodStyle, line_look, method_styles
 from fleet_analysis.tasks import on_own_tasks, task_values
 from fleet_analysis.view import Notes
@@ -77,8 +77,9 @@ def _summary(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, N
     rows = pd.concat([merged, own[~lacking]], ignore_index=True)
     workload = str(rows.workload.iloc[0])
     notes = Notes(workload=workload, failed=len(results.failed), spread="bar over the mean")
+    notes.differing = results.differing
     notes.without_value = own.cell[lacking].nunique()
-    averaged = [key for key in _swept(results) if rows[key].nunique() > 1]
+    averaged = [key for key in _swept(results) if differs(rows, key)]
     by_task = summarise(rows, [METHOD, "task"], averaged).table
     overall = summarise(rows, [METHOD], averaged).table.assign(task=ALL)
     notes.seeds.update(by_task["n"])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fleet_analysis.load import Results
 from fleet_analysis.schema import KIND, METHOD, SEED
-from fleet_analysis.stats import summarise
+from fleet_analysis.stats import differs, summarise
 from fleet_analysis.style import MethodStyle, setting_label, value_labels
 from fleet_analysis.view import MAX_PANELS, Notes, Panel, evenly, first_of, values_of
 
@@ -41,7 +41,7 @@ class Measured:
         self, rows: pd.DataFrame, keys: Sequence[str] = (), along: str | None = None
     ) -> pd.DataFrame:
         """Mean and band over seeds per line (METHOD) and `keys`, averaged over all else."""
-        averaged = [key for key in self.axes if key not in keys and rows[key].nunique() > 1]
+        averaged = [key for key in self.axes if key not in keys and differs(rows, key)]
         summary = summarise(rows, [METHOD, *keys], averaged, along)
         self.notes.seeds.update(summary.table["n"])
         self.notes.averaged.update(dict.fromkeys(averaged))
@@ -63,6 +63,7 @@ def measured(results: Results, *instruments: str) -> Measured | None:
     ]
     workloads = rows.workload.astype(str).unique()
     notes = Notes(workload=workloads[0] if len(workloads) == 1 else "", failed=len(results.failed))
+    notes.differing = results.differing
     return Measured(results.name, rows.astype({METHOD: str}), results.swept, notes)
 
 
