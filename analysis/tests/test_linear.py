@@ -54,6 +54,23 @@ def test_task_specific_counts_a_robots_own_task_alone(tmp_path: Path) -> None:
     assert "single-task" not in table.index
 
 
+@pytest.mark.parametrize(
+    ("metric", "bar"), [(b"cost_ratio", "single-task"), (b"cost_ratio.1", "task-specific")]
+)
+def test_a_trial_of_which_a_robot_has_no_value_is_not_the_mean_of_the_others(
+    metric: bytes, bar: str, tmp_path: Path
+) -> None:
+    path = write_linear(tmp_path / "many.h5", tasks=2)
+    with changed(path) as file:
+        rows = file["metrics"][:]
+        own = (rows["robot"] >= 0) & (rows["metric"] == metric)
+        rows["value"][own] = 100.0 + rows["cell"][own] % 3
+        rows["value"][own & (rows["cell"] % 3 == 0) & (rows["robot"] == 1)] = np.nan
+        file["metrics"][:] = rows
+    low = {"single-task": 101.0, "task-specific": (1.25 + 101.0) / 2}[bar]
+    assert bars_of(fleet_analysis.load(path)).loc[bar, "low"] == pytest.approx(low)
+
+
 def test_unstable_policies_can_be_drawn(tmp_path: Path) -> None:
     path = write_linear(tmp_path / "unstable.h5", tasks=2)
     with changed(path) as file:

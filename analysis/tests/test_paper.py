@@ -180,6 +180,22 @@ def test_tasks_are_rows_in_the_order_of_pooled_training(tmp_path: Path) -> None:
     assert sorted(own[0]) == pytest.approx([0.7, 0.8, 0.8, 0.9]), "each robot on its own task only"
 
 
+def test_a_cell_of_which_a_robot_has_no_value_is_left_out_and_counted(tmp_path: Path) -> None:
+    write_tasks(tmp_path / "tasks.h5")
+    with changed(tmp_path / "tasks.h5") as file:
+        rows = file["metrics"][:]
+        local = rows["cell"] >= 4
+        rows["value"][local] -= 0.1 * (rows["cell"][local] - 4)
+        lost = (rows["cell"] == 4) & (rows["robot"] == 1) & (rows["metric"] != b"success")
+        rows["value"][lost] = np.nan
+        file["metrics"][:] = rows
+    figure = one("10", tmp_path / "tasks.h5")
+    (axes,) = panels(figure)
+    own = lines(axes)["#8c8c8c"]
+    assert sorted(own[0]) == pytest.approx([0.6, 0.7, 0.7, 0.8]), "of the other cell alone"
+    assert "1 cell without a value left out" in words(figure).replace("\n", " ")
+
+
 def test_tasks_are_drawn_with_the_rest_where_there_are_any(tmp_path: Path, small: Results) -> None:
     assert "tasks-tasks" in every_figure(write_tasks(tmp_path / "tasks.h5"), "success", "test")
     assert not fig10_tasks.has_tasks(small, "accuracy")
