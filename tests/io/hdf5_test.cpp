@@ -23,6 +23,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 
 namespace fleet {
 namespace {
@@ -34,17 +35,6 @@ using Longs = std::vector<std::int64_t>;
 using Reals = std::vector<double>;
 using Texts = std::vector<std::string>;
 using Shape = std::vector<std::size_t>;
-
-/// The message of the Error that `act` throws.
-template <class Act>
-std::string complaint(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 class Hdf5Test : public testing::Test {
  protected:

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 
 namespace fleet {
 namespace {
@@ -25,17 +26,6 @@ using Shape = std::vector<std::size_t>;
 using Columns = std::vector<std::pair<std::string, Value>>;
 
 constexpr std::array kTables = {"cells", "metrics", "shards", "rounds"};
-
-/// The message of the Error that `act` throws.
-template <class Act>
-std::string complaint(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 Provenance provenance(const std::string& hosts) {
   return {{"fleet_version", "1.0"},

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 
 namespace fleet {
 namespace {
@@ -15,17 +16,6 @@ using Ints = std::vector<std::int32_t>;
 using Longs = std::vector<std::int64_t>;
 using Reals = std::vector<double>;
 using Texts = std::vector<std::string>;
-
-/// The message of the Error that `act` throws.
-template <class Act>
-std::string complaint(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 Table every_type() {
   Table table;

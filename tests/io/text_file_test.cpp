@@ -12,23 +12,13 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 #include "scratch.hpp"
 
 namespace fleet {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The message of the Error that `act` throws.
-template <class Act>
-std::string complaint(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 /// No file of this process grows beyond `bytes` from here on, as on a full disk.
 void limit_file_size(rlim_t bytes) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 #include "io/results.hpp"
 #include "sweep/directory.hpp"
 
@@ -19,17 +20,6 @@ namespace fleet {
 namespace fs = std::filesystem;
 
 using Texts = std::vector<std::string>;
-
-/// The message of the Error that `act` throws.
-template <class Act>
-std::string complaint(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 /// A plan of cells "c0", "c1" ... on an axis of seeds.
 inline Sweep plan(int cells, const std::string& config) {
