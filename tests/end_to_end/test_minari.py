@@ -14,6 +14,9 @@ import pytest
 
 from metaworld_program import h5py_demonstrations, metaworld, plan, plan_ids, require_scenes
 
+#: The package warns of what a dataset lacks that ours have no use for.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 
 @pytest.fixture(autouse=True)
 def built() -> None:
