@@ -36,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!fits) __builtin_trap();
     }
   } catch (const Error&) {
+    if (size == 0) __builtin_trap();  // the sample itself
   }
   return 0;
 }

@@ -1,31 +1,32 @@
 // The input of a fuzz target as a file, which is what the readers read.
 #pragma once
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 
 namespace fleet {
 
-/// A file in memory, gone with the object.
+/// A file in memory, gone with the object. It has a name, without which HDF5 does not open it.
 class FuzzFile {
  public:
-  explicit FuzzFile(std::string_view bytes) : file_(memfd_create("fuzz", 0)) {
-    const ssize_t written = write(file_, bytes.data(), bytes.size());
-    if (written != static_cast<ssize_t>(bytes.size())) __builtin_trap();
+  explicit FuzzFile(std::string_view bytes) {
+    std::ofstream out(path_, std::ios::binary);
+    out << bytes << std::flush;
+    if (!out.good()) __builtin_trap();
   }
   FuzzFile(const FuzzFile&) = delete;
   FuzzFile& operator=(const FuzzFile&) = delete;
-  ~FuzzFile() { close(file_); }
+  ~FuzzFile() { std::filesystem::remove(path_); }
 
-  [[nodiscard]] std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(file_); }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
-  int file_;
+  std::filesystem::path path_ = "/dev/shm/fleet-fuzz-" + std::to_string(::getpid());
 };
 
 [[nodiscard]] inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {

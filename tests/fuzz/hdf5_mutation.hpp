@@ -184,9 +184,18 @@ inline void MutatedFile::overwrite(const std::string& name, FuzzChoices& choices
   if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0 || bytes == 0 || bytes > (1U << 16U)) return;
   std::vector<std::uint8_t> content(bytes);
   if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()) < 0) return;
-  const std::size_t at = choices.number<std::uint16_t>() % bytes;
-  const auto said = choices.take(std::min<std::size_t>(bytes - at, choices.byte()));
-  std::copy(said.begin(), said.end(), content.begin() + static_cast<std::ptrdiff_t>(at));
+  if (H5Tget_class(type) == H5T_COMPOUND && choices.byte() % 4 != 0) {  // one value of a table, most often a small one
+    const auto column = static_cast<unsigned>(choices.byte() % H5Tget_nmembers(type));
+    const std::size_t row = choices.byte() % (bytes / H5Tget_size(type));
+    const std::size_t at = row * H5Tget_size(type) + H5Tget_member_offset(type, column);
+    const std::size_t width = H5Tget_size(own(H5Tget_member_type(type, column)));
+    const std::int64_t value = choices.byte() % 4 != 0 ? choices.byte() % 8 - 2 : choices.number<std::int64_t>();
+    std::memcpy(content.data() + at, &value, std::min(width, sizeof(value)));
+  } else {
+    const std::size_t at = choices.number<std::uint16_t>() % bytes;
+    const auto said = choices.take(std::min<std::size_t>(bytes - at, choices.byte()));
+    std::copy(said.begin(), said.end(), content.begin() + static_cast<std::ptrdiff_t>(at));
+  }
   H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data());
 }
 
