@@ -41,9 +41,10 @@ test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end tests/docs
+	$(PYTHON) -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
-	$(PYTHON) -m ruff check analysis tests
+	$(PYTHON) -m ruff check analysis python tests
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
