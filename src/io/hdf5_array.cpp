@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace fleet {
@@ -57,6 +58,17 @@ Handle space_of(hid_t set, const std::string& what) {
           " lies in another file; expected one that holds its values itself");
   require_filters(creation, what);
   return {H5Dget_space(set), H5Sclose, "describe " + what};
+}
+
+/// Into how many pieces an array is cut, 1 where it is not. No more than it has values.
+std::size_t chunks_of(hid_t set, std::span<const std::size_t> shape) {
+  const Handle creation(H5Dget_create_plist(set), H5Pclose, "see how an array is stored");
+  if (H5Pget_layout(creation) != H5D_CHUNKED) return 1;
+  std::vector<hsize_t> sides(shape.size());
+  check_hdf5(H5Pget_chunk(creation, static_cast<int>(sides.size()), sides.data()), "read the size of chunks");
+  std::size_t chunks = 1;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) chunks *= (shape[axis] - 1) / sides[axis] + 1;
+  return chunks;
 }
 
 /// No wider than the numbers that it is converted to first.
@@ -117,6 +129,10 @@ void StoredArray::require_plausible_size(hid_t file) const {
   require(bytes > 0 && size_ / kLargestRatio <= held / bytes + 1, what_, " claims ", size_, " values of ", bytes,
           " bytes, for which the file holds ", held, " bytes; expected no more than ", kLargestRatio,
           " times what it holds");
+  // The library looks up and fills one chunk after another, whether it was ever written or not.
+  const std::size_t chunks = chunks_of(set_, shape_);
+  require(chunks <= file_bytes, what_, " claims ", chunks, " chunks, in a file of ", file_bytes,
+          " bytes; expected no more than one for each byte");
 }
 
 void StoredArray::read(hid_t as, void* values) const {

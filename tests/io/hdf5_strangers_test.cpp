@@ -184,6 +184,25 @@ TEST_F(Hdf5StrangersTest, a_size_that_the_file_cannot_hold_is_refused_before_the
   expect_refused(read_floats, "x", "more values than there are addresses");
 }
 
+TEST_F(Hdf5StrangersTest, more_chunks_than_bytes_are_refused_before_each_is_looked_for) {
+  constexpr hsize_t kMany = 1'000'000;
+  const std::vector<float> values(1000, 1.0F);
+  made_by([&](hid_t file) {  // a thousand of them are there
+    const hid_t space = space_of({kMany});
+    const hid_t set = H5Dcreate2(file, "x", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, chunked(1), H5P_DEFAULT);
+    const hsize_t first = 0, count = values.size();
+    const hid_t few = space_of({count});
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &count, nullptr);
+    EXPECT_GE(H5Dwrite(set, H5T_NATIVE_FLOAT, few, space, H5P_DEFAULT, values.data()), 0);
+    H5Dclose(set);
+  });
+  ASSERT_LT(fs::file_size(path_), kMany);
+  expect_refused(read_floats, "x", "1000000 chunks");
+  made_by(array(H5T_NATIVE_FLOAT, {values.size()}, H5T_NATIVE_FLOAT, values.data(), chunked(1)));
+  Shape shape;
+  EXPECT_EQ(Hdf5Reader(path_).read_floats("x", shape), values);
+}
+
 TEST_F(Hdf5StrangersTest, what_compresses_well_is_read) {
   const std::vector<float> zeros(3'000'000, 0.0F);
   const hid_t creation = chunked(1'000'000);
