@@ -1,4 +1,4 @@
-// The table of workloads. A new one is a .cpp file (or a folder) and a line in worlds.cpp.
+// The table of worlds. A new one is a folder and a line in worlds.cpp.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 namespace fleet {
 
-/// Every workload, in the order they are listed to users.
+/// Every world, in the order they are listed to users.
 [[nodiscard]] std::span<const WorldEntry> world_table();
 
 }  // namespace fleet

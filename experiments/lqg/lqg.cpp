@@ -32,8 +32,10 @@ class Lqg final : public World {
 
 }  // namespace
 
-std::unique_ptr<World> make_lqg() {
-  return std::make_unique<Lqg>();
+WorldEntry lqg_world() {
+  return {.name = "lqg",
+          .summary = "linear policies that imitate optimal controllers (Appendix G)",
+          .make = []() -> std::unique_ptr<World> { return std::make_unique<Lqg>(); }};
 }
 
 }  // namespace fleet

@@ -1,12 +1,11 @@
 // Linear control: merging policies whose symmetry is GL(n) (Appendix G).
 #pragma once
 
-#include <memory>
-
 #include "sweep/world.hpp"
 
 namespace fleet {
 
-[[nodiscard]] std::unique_ptr<World> make_lqg();
+/// Its row in the table of worlds.
+[[nodiscard]] WorldEntry lqg_world();
 
 }  // namespace fleet

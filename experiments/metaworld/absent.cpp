@@ -1,4 +1,6 @@
 // In place of all of Meta-World where fleet is built without what it needs, which FLEET_MISSING names.
+#include <array>
+
 #include "base/error.hpp"
 #include "metaworld/command.hpp"
 #include "metaworld/world.hpp"
@@ -14,13 +16,18 @@ namespace {
 
 }  // namespace
 
-int metaworld_command(const Arguments& /*arguments*/) {
-  complain();
+std::span<const Command> metaworld_commands() {
+  static constexpr std::array kCommands = {
+      Command{"metaworld", "not built: needs " FLEET_MISSING,
+              [](const Arguments& /*arguments*/, std::span<const WorldEntry> /*worlds*/) -> int { complain(); }},
+  };
+  return kCommands;
 }
 
 WorldEntry metaworld_world() {
   const auto make = []() -> std::unique_ptr<World> { complain(); };
-  return {.name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = make};
+  return {
+      .name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = make, .commands = metaworld_commands};
 }
 
 }  // namespace fleet

@@ -1,6 +1,7 @@
 #include "metaworld/command.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -151,7 +152,7 @@ void print_results(const std::vector<int>& tasks, std::span<const EpisodeResult>
   std::cout << "mean success " << std::fixed << std::setprecision(1) << 100 * mean << " %" << std::endl;
 }
 
-int rollout(const Arguments& arguments) {
+int rollout(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
   po::options_description options("Options");
   options.add_options()("policy", po::value<std::string>()->default_value("expert"),
                         "who acts: expert, or a model saved by a sweep, MODEL.h5");
@@ -212,7 +213,7 @@ void prepare_output(const std::string& path) {
   }
 }
 
-int demos(const Arguments& arguments) {
+int demos(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
   po::options_description options("Options");
   options.add_options()("tasks", po::value<std::string>()->default_value("mt10"),
                         "mt10, mt50, or names separated by commas");
@@ -266,38 +267,23 @@ int demos(const Arguments& arguments) {
   });
 }
 
-int tasks(const Arguments& arguments) {
+int tasks(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
   if (!parse(arguments, po::options_description("Options"), nullptr, "fleet metaworld tasks")) return 0;
   for (const TaskSpec& task : task_table()) std::cout << task.name << '\n';
   return 0;
 }
 
-struct Subcommand {
-  std::string_view name;
-  std::string_view summary;
-  int (*run)(const Arguments& arguments);
-};
-constexpr std::array kSubcommands = {
-    Subcommand{"rollout", "run episodes under a policy, and draw them: fleet metaworld rollout reach", rollout},
-    Subcommand{"demos",
-               "record the experts' demonstrations: mpirun -n 2 fleet metaworld demos --tasks mt10 -o demos.h5", demos},
-    Subcommand{"tasks", "list the 50 tasks", tasks},
-};
-
 }  // namespace
 
-int metaworld_command(const Arguments& arguments) {
-  const std::string name = arguments.empty() ? "--help" : arguments.front();
-  for (const Subcommand& command : kSubcommands) {
-    if (command.name == name) return command.run(Arguments(arguments.begin() + 1, arguments.end()));
-  }
-  std::ostringstream usage;
-  usage << "usage: fleet metaworld COMMAND ...\n\n";
-  for (const Subcommand& command : kSubcommands)
-    usage << "  " << std::left << std::setw(9) << command.name << command.summary << '\n';
-  if (name != "--help" && name != "-h") throw ConfigError(cat("there is no command ", name, "\n", usage.str()));
-  std::cout << usage.str();
-  return arguments.empty() ? exit_code::kMisused : 0;
+std::span<const Command> metaworld_commands() {
+  static constexpr std::array kCommands = {
+      Command{"metaworld rollout", "run episodes under a policy, and draw them: fleet metaworld rollout reach", rollout,
+              true},
+      Command{"metaworld demos", "record the experts' demonstrations: fleet metaworld demos --tasks mt10 -o demos.h5",
+              demos, true},
+      Command{"metaworld tasks", "list the 50 tasks", tasks},
+  };
+  return kCommands;
 }
 
 }  // namespace fleet

@@ -1,11 +1,13 @@
-// `fleet metaworld`: roll-outs, with pictures, and demonstrations.
+// `fleet metaworld ...`: roll-outs, with pictures, and demonstrations.
 #pragma once
 
-#include "command_line.hpp"
+#include <span>
+
+#include "command/command.hpp"
 
 namespace fleet {
 
-/// Without MuJoCo it only says what to install.
-int metaworld_command(const Arguments& arguments);
+/// Without MuJoCo there is one, which says what to install.
+[[nodiscard]] std::span<const Command> metaworld_commands();
 
 }  // namespace fleet

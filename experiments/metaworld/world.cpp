@@ -9,6 +9,7 @@
 #include "comm/shared_array.hpp"
 #include "data_complaint.hpp"
 #include "loaded_data.hpp"
+#include "metaworld/command.hpp"
 #include "metaworld/workload.hpp"
 
 namespace fleet {
@@ -254,7 +255,8 @@ class MetaWorld final : public World {
 WorldEntry metaworld_world() {
   return {.name = "metaworld",
           .summary = "manipulation policies cloned from experts, judged in closed loop (Section 5)",
-          .make = []() -> std::unique_ptr<World> { return std::make_unique<MetaWorld>(); }};
+          .make = []() -> std::unique_ptr<World> { return std::make_unique<MetaWorld>(); },
+          .commands = metaworld_commands};
 }
 
 }  // namespace fleet

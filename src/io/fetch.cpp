@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 /// Why the file is not the one with this digest; empty if it is.
 std::string complaint(const fs::path& path, const std::string& sha256) {
   // As read_idx has it: what is called .gz must be compressed, anything else may be (--force).
-  Command unpack = {"gzip", "--decompress", "--stdout"};
+  ProgramLine unpack = {"gzip", "--decompress", "--stdout"};
   if (path.extension() != ".gz") unpack.emplace_back("--force");
   const Outcome outcome = run({unpack, {"sha256sum"}}, path);
   if (!outcome.succeeded) return outcome.reason(1);

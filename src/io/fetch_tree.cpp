@@ -84,7 +84,7 @@ std::string tree_digest(const fs::path& directory) {
     if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(directory).string());
   }
   std::ranges::sort(files);
-  Command list = {"env", "--chdir=" + directory.string(), "sha256sum", "--"};
+  ProgramLine list = {"env", "--chdir=" + directory.string(), "sha256sum", "--"};
   list.insert(list.end(), files.begin(), files.end());
   const Outcome outcome = run({list, {"sha256sum"}});
   require(outcome.succeeded, directory.string(), ": ", outcome.reason());

@@ -54,7 +54,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 }
 
 /// Starts a program on these three descriptors; its process id, or 0 and the reason among `complaints`.
-pid_t start(const Command& command, const std::array<int, 3>& streams, const std::vector<std::string>& environment,
+pid_t start(const ProgramLine& command, const std::array<int, 3>& streams, const std::vector<std::string>& environment,
             std::string& complaints) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -133,7 +133,7 @@ bool is_passed_on(std::string_view variable) {
   return true;
 }
 
-Outcome run(const std::vector<Command>& pipeline, const fs::path& input) {
+Outcome run(const std::vector<ProgramLine>& pipeline, const fs::path& input) {
   Descriptor from(open(input.c_str(), O_RDONLY | O_CLOEXEC));
   if (from.number() < 0) return {.succeeded = false, .said = {}, .complaints = std::strerror(errno)};
   Pipe answer;
@@ -141,7 +141,7 @@ Outcome run(const std::vector<Command>& pipeline, const fs::path& input) {
   Outcome outcome{.succeeded = true, .said = {}, .complaints = {}};
   const std::vector<std::string> environment = environment_of_programs();
   std::vector<pid_t> processes;
-  for (const Command& command : pipeline) {
+  for (const ProgramLine& command : pipeline) {
     Pipe next;
     const int to = &command == &pipeline.back() ? answer.in.number() : next.in.number();
     const pid_t process = start(command, {from.number(), to, errors.in.number()}, environment, outcome.complaints);

@@ -12,7 +12,7 @@
 namespace fleet {
 
 /// A program and its arguments. No shell reads them: a path may hold any character.
-using Command = std::vector<std::string>;
+using ProgramLine = std::vector<std::string>;
 
 /// How programs ended.
 struct Outcome {
@@ -29,7 +29,7 @@ struct Outcome {
 /// Runs programs of which each reads what the one before it writes, the first one the file `input`. Throws Interrupted
 /// if the user's ctrl-C ended one. Settings of the user's environment that change what programs do (GZIP=-9,
 /// TAR_OPTIONS, languages) do not reach them; those that say where things are do (PATH, proxies, package indices).
-[[nodiscard]] Outcome run(const std::vector<Command>& pipeline, const std::filesystem::path& input = "/dev/null");
+[[nodiscard]] Outcome run(const std::vector<ProgramLine>& pipeline, const std::filesystem::path& input = "/dev/null");
 
 /// Whether programs get this variable.
 [[nodiscard]] bool is_passed_on(std::string_view variable);

@@ -42,10 +42,14 @@ class World {
   [[nodiscard]] virtual std::unique_ptr<Workload> make(const Settings& cell) = 0;
 };
 
+struct Command;  // command/command.hpp
+
+/// A row of the table of worlds.
 struct WorldEntry {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<World> (*make)();
+  std::span<const Command> (*commands)() = nullptr;  ///< that the world brings along, if any
 };
 
 }  // namespace fleet

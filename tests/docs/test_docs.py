@@ -4,6 +4,7 @@
 FLEET_BINARY names the program (build/release/fleet by default) that plans the complete examples.
 """
 
+import collections
 import functools
 import json
 import os
@@ -63,6 +64,7 @@ def read(*names: str) -> str:
 
 
 CPP = ("src/**/*.cpp", "experiments/**/*.cpp")
+COMMANDS = ("src/command/*.cpp", "experiments/**/*.cpp")
 
 
 @functools.cache
@@ -94,14 +96,13 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
 
 
 def unknown_commands(text: str) -> Iterator[str]:
-    known = set(re.findall(r'Command\{"([a-z]+)"', read("experiments/main.cpp")))
-    below = {
-        "metaworld": set(
-            re.findall(r'Subcommand\{"([a-z]+)"', read("experiments/metaworld/command.cpp"))
-        ),
-        "data": set(re.findall(r'verb == "([a-z]+)"', read("experiments/main.cpp"))),
-    }
-    options = set(re.findall(r'[("]([a-z][a-z-]+)(?:,[a-z])?"', read("experiments/**/*.cpp")))
+    names = re.findall(r'Command\{\s*"([a-z]+(?: [a-z]+)?)"', read(*CPP))
+    known = {name.partition(" ")[0] for name in names}
+    below = collections.defaultdict(set)
+    for name in names:
+        if " " in name:
+            below[name.partition(" ")[0]].add(name.partition(" ")[2])
+    options = set(re.findall(r'[("]([a-z][a-z-]+)(?:,[a-z])?"', read(*COMMANDS)))
     for line in command_lines(text):
         used = re.search(r"(?<![\w/.-])(?:\S*/)?fleet ([a-z]+)(?: ([a-z]+))?(.*)", line)
         if used is None:

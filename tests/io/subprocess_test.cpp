@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Command shell(const std::string& script) {
+ProgramLine shell(const std::string& script) {
   return {"sh", "-c", script};
 }
 

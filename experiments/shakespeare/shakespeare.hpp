@@ -1,0 +1,25 @@
+// Shakespeare: a fleet that learns to speak, each robot from what some roles say (LEAF; FLEET-MERGE, Appendix F).
+//
+// Hides texts on disk and in shared memory. What is learned, and by which network, is the learner's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/settings.hpp"
+#include "io/plays.hpp"
+#include "sweep/world.hpp"
+#include "train/text_data.hpp"
+
+namespace fleet {
+
+/// What learns a text; both read the keys that are their own.
+struct TextLearner {
+  std::function<std::int64_t(SettingsReader&)> parameters;  ///< of the network
+  std::function<std::unique_ptr<Workload>(TextData, SettingsReader&)> make;
+};
+
+[[nodiscard]] std::unique_ptr<World> make_text_world(TextLearner learner);
+
+}  // namespace fleet

@@ -1,0 +1,132 @@
+// `fleet merge A.h5 B.h5 ...`: saved models as one.
+#include <iomanip>
+#include <iostream>
+
+#include "command/commands.hpp"
+#include "command/model_arguments.hpp"
+#include "command/provenance.hpp"
+#include "command/saved_fleet.hpp"
+#include "torch/runtime.hpp"
+#include "train/evaluation.hpp"
+
+namespace fleet {
+namespace {
+
+namespace po = boost::program_options;
+
+/// A method with the options that the command line gives it.
+struct ChosenMethod {
+  std::string name;
+  std::unique_ptr<Merger> merger;
+  Settings settings;  ///< "merge.method" and every option of the method
+};
+
+ChosenMethod choose_method(const po::variables_map& values, const Settings& overrides) {
+  if (!values.contains("method")) throw ConfigError("say how to merge: --method git-rebasin; `fleet list` lists them");
+  Settings chosen = overrides;
+  chosen.insert_or_assign("merge.method", Setting{Value(values["method"].as<std::string>()), Source{"--method"}});
+  std::vector<std::string_view> names;
+  for (const MergerEntry& entry : merger_table()) {
+    if (entry.regime == Regime::kMerge) names.push_back(entry.name);
+  }
+  ChosenMethod method;
+  SettingsReader reader(chosen);
+  reader.read("merge.method", method.name, names);
+  method.merger = find_merger(method.name).make(reader);
+  method.settings = reader.resolved();
+  return method;
+}
+
+void print_scores(const std::string& name, Workload& workload, const ParamVector& weights, const Comm& comm) {
+  std::cout << "  " << std::left << std::setw(36) << name;
+  for (const NamedValue& tested : test_together(workload, weights, comm)) {
+    std::cout << "  " << tested.name << ' ' << std::fixed << std::setprecision(4) << tested.value;
+  }
+  std::cout << '\n';
+}
+
+/// The merged policy as a model of the first file's problem.
+SavedModel merged_model(const SavedFleet& fleet, const ChosenMethod& method, const ParamVector& merged) {
+  SavedModel model = fleet.model(0);
+  std::erase_if(model.settings, [](const auto& setting) { return setting.first.starts_with("merge."); });
+  for (const auto& [key, setting] : method.settings) model.settings.insert_or_assign(key, setting);
+  model.robot = kMergedPolicy;
+  model.samples = 0;
+  for (std::size_t i = 0; i < fleet.size(); ++i) model.samples += fleet.model(i).samples;
+  model.weights = merged;
+  return model;
+}
+
+MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm& world) {
+  const std::string wanted_by = cat("merge.method = ", method.name);
+  const MergeInput input = fleet.input(wanted_by);
+  try {
+    return method.merger->merge(input, world);
+  } catch (const Error&) {  // the same on every rank
+    // A method that works layer by layer stops before it asks for data: only the workload knows the layers.
+    if (input.maps.empty()) (void)fleet.workload(wanted_by);
+    throw;
+  }
+}
+
+/// ConfigError unless the merged model may take this place, which is that of none of the models.
+void check_merged(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models,
+                  const Comm& world) {
+  if (!world.is_root()) return;
+  require_replaceable(output, kModelFile);
+  for (const std::filesystem::path& model : models) {
+    std::error_code absent;
+    if (std::filesystem::equivalent(output, model, absent)) {
+      throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
+    }
+  }
+}
+
+int merge_on(const Comm& world, const Arguments& arguments, const po::variables_map& values,
+             std::span<const WorldEntry> worlds) {
+  set_threads(1);  // as in a sweep, to the last bit
+  std::vector<std::filesystem::path> paths;
+  Settings overrides;
+  ChosenMethod method;
+  world.together([&] {
+    paths = models_of(values);
+    if (!values.contains("output")) throw ConfigError("say where the merged model is to go: -o C.h5");
+    check_merged(values["output"].as<std::string>(), paths, world);
+    overrides = overrides_of(values);
+    method = choose_method(values, overrides);
+    check_keys(overrides, paths.front(), method.settings);
+  });
+  SavedFleet fleet(paths, overrides, worlds, world);
+  const MergeOutcome outcome = merge_all(fleet, method, world);
+  const std::string output = values["output"].as<std::string>();
+  if (fleet.has_workload()) {
+    Workload& workload = fleet.workload("");
+    std::cout << "on the test set:\n";
+    for (std::size_t i = 0; i < fleet.size(); ++i) {
+      print_scores(fleet.path(i).string(), workload, fleet.model(i).weights, world);
+    }
+    print_scores(cat(output, " (", method.name, ')'), workload, outcome.merged, world);
+  } else {
+    std::cout << "not tested: " << fleet.missing() << '\n';
+  }
+  Provenance provenance = provenance_of("merge", arguments, world);
+  world.together([&] {
+    if (world.is_root()) write_model(output, merged_model(fleet, method, outcome.merged), provenance);
+  });
+  std::cout << "merged " << fleet.size() << " models: " << output << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int command::merge(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+  po::options_description options = model_options();
+  options.add_options()("method,m", po::value<std::string>(), "how to merge, as in merge.method");
+  options.add_options()("output,o", po::value<std::string>(), "file of the merged model");
+  return on_ranks(arguments, [&](const Comm& world) {
+    const auto values = parse(arguments, options, "MODEL", "fleet merge A.h5 B.h5 ... --method M -o C.h5", -1);
+    return values ? merge_on(world, arguments, *values, worlds) : 0;
+  });
+}
+
+}  // namespace fleet

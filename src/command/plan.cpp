@@ -1,0 +1,155 @@
+// `fleet plan CONFIG`: what a sweep would run, where and with how much memory.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <iostream>
+#include <sstream>
+#include <utility>
+
+#include "base/error.hpp"
+#include "command/commands.hpp"
+#include "command/sweep_arguments.hpp"
+#include "io/toml.hpp"
+#include "sweep/runner.hpp"
+
+namespace fleet {
+namespace {
+
+namespace po = boost::program_options;
+
+std::string human_bytes(double bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024.0 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024.0;
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(bytes < 10.0 && unit > 0 ? 1 : 0) << bytes << ' ' << kUnits[unit];
+  return text.str();
+}
+
+double node_memory_bytes() {
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+}
+
+/// What a rank with `per_rank` robots needs, and whether this machine has it.
+void print_memory(std::ostream& out, const Sweep& sweep, int per_rank) {
+  std::int64_t parameters = 0;
+  double dataset = 0.0;
+  double rank_bytes = 0.0;
+  double robot_bytes = 0.0;
+  for (const Cell& cell : sweep.cells) {
+    parameters = std::max(parameters, cell.facts.parameters);
+    dataset = std::max(dataset, static_cast<double>(cell.facts.dataset_bytes));
+    rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
+    robot_bytes = std::max(robot_bytes, static_cast<double>(cell.facts.robot_bytes));
+  }
+  // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
+  // themselves take most of a rank.
+  const double weights = 16.0 * static_cast<double>(parameters) * (per_rank + 2.0);
+  const double needed = 250e6 + rank_bytes + robot_bytes * per_rank + weights;
+  out << "memory    " << human_bytes(dataset) << " of data once per node; per rank up to " << human_bytes(needed)
+      << " (" << parameters << " weights per robot)\n";
+  if (const double here = node_memory_bytes(); needed + dataset > here) {
+    out << "warning   that is more than this machine has, " << human_bytes(here)
+        << ": run it on more ranks on more machines, or on larger ones\n";
+  }
+}
+
+/// Which methods of the sweep need what of the fleet's models, for those who must know whether a rank can hold them.
+void print_exchange(std::ostream& out, const Sweep& sweep) {
+  struct Part {
+    Exchange exchange;
+    const char* what;
+  };
+  constexpr std::array kParts = {
+      Part{Exchange::kSums, "sums over robots, as large as one model or its layers' moments"},
+      Part{Exchange::kInTurn, "sums, and models one after another, up to one a robot and sweep"},
+      Part{Exchange::kAllModels, "all models at once on every rank"},
+  };
+  bool first = true;
+  for (const Part& part : kParts) {
+    std::vector<std::string> methods;
+    double bytes = 0.0;
+    for (const Cell& cell : sweep.cells) {
+      if (cell.exchange != part.exchange) continue;
+      if (std::find(methods.begin(), methods.end(), cell.method) == methods.end()) methods.push_back(cell.method);
+      bytes = std::max(bytes, 4.0 * static_cast<double>(cell.facts.parameters) * cell.fleet.robots);
+    }
+    if (methods.empty()) continue;
+    out << (first ? "merging   " : "          ") << part.what;
+    if (part.exchange == Exchange::kAllModels) out << ", " << human_bytes(bytes);
+    for (const std::string& method : methods) out << (method == methods.front() ? ": " : ", ") << method;
+    out << '\n';
+    first = false;
+  }
+}
+
+void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
+  const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
+  int robots = 1;
+  for (const Cell& cell : sweep.cells) robots = std::max(robots, cell.fleet.robots);
+  const int smallest = groups.size(groups.count - 1);
+  const int per_rank = 1 + (robots - 1) / smallest;
+  std::size_t done = 0;
+  const SweepDirectory directory(sweep.run.output);
+  const CellStates states = directory.states();
+  for (const Cell& cell : sweep.cells) done += state_in(states, cell.id) == CellState::kDone ? 1 : 0;
+
+  out << "sweep     " << sweep.name << " -> " << sweep.run.output << '\n';
+  out << "cells     " << sweep.cells.size() << " (" << done << " done"
+      << (sweep.left_out > 0 ? cat("; ", sweep.left_out, " left out") : "") << ")\n";
+  if (const std::string obstacle = directory.obstacle({.collect = true}); !obstacle.empty()) {
+    out << "refused   " << obstacle << '\n';
+  }
+  if (const std::string changes = directory.changes(sweep); !changes.empty()) {
+    out << "changes   " << sweep.run.output
+        << " holds a sweep of another configuration; to run this one there takes --accept-changes:" << changes << '\n';
+  }
+  for (const Axis& axis : sweep.axes) {
+    for (std::size_t k = 0; k < axis.keys.size(); ++k) {
+      out << (k == 0 ? "  axis    " : "  zipped  ") << axis.keys[k] << " =";
+      for (const auto& point : axis.points) out << ' ' << point[k].to_string();
+      out << '\n';
+    }
+  }
+  for (const Exclusion& exclusion : sweep.exclusions) {
+    const char* separator = "  without ";
+    for (const auto& [key, values] : exclusion.conditions) {
+      out << std::exchange(separator, ", ") << key << " =";
+      for (const Value& value : values) out << ' ' << value.to_string();
+    }
+    out << '\n';
+  }
+  out << "ranks     " << ranks << " in " << groups.count << (groups.count == 1 ? " group" : " groups") << " of "
+      << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
+  out << "robots    up to " << robots << ", " << per_rank << " on a rank"
+      << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
+  print_memory(out, sweep, per_rank);
+  print_exchange(out, sweep);
+  if (list_cells) {
+    for (const Cell& cell : sweep.cells) out << cell.id << "  " << cell.label() << '\n';
+  }
+}
+
+}  // namespace
+
+int command::plan(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+  po::options_description options = sweep_options();
+  options.add_options()("ranks,n", po::value<int>()->default_value(1), "ranks that mpirun will start");
+  options.add_options()("resolved", "print the whole configuration, defaults included, and nothing else");
+  options.add_options()("cells", "list every cell");
+  const auto values = parse(arguments, options, "CONFIG", "fleet plan CONFIG [options]");
+  if (!values) return 0;
+  Worlds made;
+  const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds, made);
+  if (values->contains("resolved")) {
+    std::cout << sweep.resolved;
+    return 0;
+  }
+  print_plan(std::cout, sweep, std::max(1, (*values)["ranks"].as<int>()), values->contains("cells"));
+  return 0;
+}
+
+}  // namespace fleet
