@@ -265,7 +265,7 @@ def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
         (["rollout", "reach", "--policy", "mine"], "--policy mine: expected expert"),
         (["demos", "--tasks", "reach"], "output"),
         (["demos", "--noise", "-1", "-o", "x.h5"], "--noise -1: expected 0 to 2"),
-        (["film"], "there is no command film"),
+        (["film"], "there is no command metaworld film"),
         (["rollout", "reach,push,reach"], "task reach is named twice"),
         (["demos", "--tasks", "mt10,reach", "-o", "x.h5"], "task reach is named twice"),
         (["rollout", "reach", "--episodes", "51"], "--episodes 51: the benchmark has 50 goals"),
