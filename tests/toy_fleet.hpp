@@ -66,15 +66,10 @@ struct Network {
 class ToyRobot : public Robot {
  public:
   /// Its points lie around `place`.
-  ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, double learning_rate, int place,
-           RateSchedule schedule = {})
-      : index_(index),
-        schedule_(schedule),
-        weights_(layout),
-        gradient_(std::move(layout)),
-        optimizer_({.learning_rate = learning_rate}, weights_.flat().size()) {
+  ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, int place, RateSchedule schedule = {})
+      : index_(index), schedule_(schedule), first_(layout->size()), gradient_(std::move(layout)) {
     RandomStream stream(5, Purpose::kInitialization, static_cast<std::uint64_t>(index));
-    for (float& w : weights_.flat()) w = static_cast<float>(stream.normal());
+    for (float& w : first_) w = static_cast<float>(stream.normal());
     for (int i = 0; i < samples; ++i) {
       Vector x(kInputs);
       for (float& value : x) value = static_cast<float>(stream.normal() + place);
@@ -82,35 +77,27 @@ class ToyRobot : public Robot {
     }
   }
 
-  ParamVector& weights() override { return weights_; }
-  Optimizer& optimizer() override { return optimizer_; }
+  void initialize(ParamVector& weights) const override { std::ranges::copy(first_, weights.flat().begin()); }
   std::int64_t samples() const override { return static_cast<std::int64_t>(points_.size()); }
 
   void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
 
-  double train(std::int64_t steps, const std::function<bool()>& stop) override {
+  double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
+               const std::function<bool()>& stop) override {
     double loss = 0.0;
     for (std::int64_t i = 0; i < steps && !stop(); ++i) {
       const double factor = schedule_.factor(step_, total_steps_);
       const auto& [x, target] = points_[static_cast<std::size_t>(step_++) % points_.size()];
       std::fill(gradient_.flat().begin(), gradient_.flat().end(), 0.0F);
-      loss = Network::add_gradient(weights_, x, target, gradient_);
+      loss = Network::add_gradient(weights, x, target, gradient_);
       require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
-      optimizer_.step(weights_.flat(), gradient_.flat(), factor);
+      optimizer.step(weights.flat(), gradient_.flat(), factor);
     }
     return loss;
   }
 
-  void save(StateWriter& state) override {
-    state.write_all(std::span<const float>(weights_.flat()));
-    optimizer_.save(state);
-    state.write(step_);
-  }
-  void load(StateReader& state) override {
-    state.read_into(weights_.flat());
-    optimizer_.load(state);
-    step_ = state.read<std::int64_t>();
-  }
+  void save(StateWriter& state) override { state.write(step_); }
+  void load(StateReader& state) override { step_ = state.read<std::int64_t>(); }
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
     std::fill(gradient.flat().begin(), gradient.flat().end(), 0.0F);
@@ -190,36 +177,38 @@ class ToyRobot : public Robot {
 
   int index_;
   RateSchedule schedule_;
-  ParamVector weights_;
+  std::vector<float> first_;  // weights
   ParamVector gradient_;
-  Optimizer optimizer_;
   std::vector<std::pair<Vector, Vector>> points_;
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
 };
+
+/// A robot with weights of its own and a learning rate.
+inline AwakeRobot awake(std::unique_ptr<Robot> robot, double learning_rate = 0.01) {
+  return {std::move(robot), symmetry().layout(), {.learning_rate = learning_rate}};
+}
 
 /// Robot i has samples[i] points; the test set is a handful of fixed points in several parts. The learning rate of who
 /// finetunes comes down along a cosine.
 class ToyWorkload : public Workload {
  public:
   explicit ToyWorkload(std::vector<int> samples, double learning_rate = 0.01)
-      : symmetry_(toy::symmetry()), learning_rate_(learning_rate) {
-    for (const int count : samples) histograms_.push_back({count});
-  }
+      : symmetry_(toy::symmetry()), learning_rate_(learning_rate), samples_(std::move(samples)) {}
 
   const SymmetrySpec& symmetry() const override { return symmetry_; }
   std::span<const AffineMap> maps() const override { return maps_; }
-  const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
-  std::int64_t steps_per_epoch(int robot) const override { return histograms_[static_cast<std::size_t>(robot)][0]; }
+  OptimizerOptions optimizer() const override { return {.learning_rate = learning_rate_}; }
+  std::vector<std::int64_t> histogram(int robot) const override { return {steps_per_epoch(robot)}; }
+  std::int64_t steps_per_epoch(int robot) const override { return samples_[static_cast<std::size_t>(robot)]; }
   std::unique_ptr<Robot> make_robot(int robot) override {
-    return std::make_unique<ToyRobot>(symmetry_.layout(), robot, static_cast<int>(steps_per_epoch(robot)),
-                                      learning_rate_, robot);
+    return std::make_unique<ToyRobot>(symmetry_.layout(), robot, static_cast<int>(steps_per_epoch(robot)), robot);
   }
   std::unique_ptr<Robot> make_joint_robot() override {
-    return std::make_unique<ToyRobot>(symmetry_.layout(), 0, 20, learning_rate_, 0);
+    return std::make_unique<ToyRobot>(symmetry_.layout(), 0, 20, 0);
   }
   std::unique_ptr<Robot> make_finetune_robot() override {
-    return std::make_unique<ToyRobot>(symmetry_.layout(), static_cast<int>(histograms_.size()), 10, learning_rate_, 1,
+    return std::make_unique<ToyRobot>(symmetry_.layout(), static_cast<int>(samples_.size()), 10, 1,
                                       RateSchedule{.kind = RateSchedule::Kind::kCosine});
   }
   int test_parts() const override { return 7; }
@@ -233,7 +222,7 @@ class ToyWorkload : public Workload {
   SymmetrySpec symmetry_;
   std::vector<AffineMap> maps_ = toy::maps();
   double learning_rate_;
-  std::vector<std::vector<std::int64_t>> histograms_;
+  std::vector<int> samples_;
 };
 
 /// Robots spread over the ranks of `comm`, each with weights and data of its own.
@@ -242,7 +231,7 @@ class ToyFleet {
   ToyFleet(int robots, const Comm& comm) : symmetry_(toy::symmetry()) {
     const Placement placement{.robots = robots, .ranks = comm.size()};
     for (int i = placement.begin(comm.rank()); i < placement.end(comm.rank()); ++i) {
-      robots_.push_back(std::make_unique<ToyRobot>(symmetry_.layout(), i, 10 + i, 0.01, i));
+      robots_.push_back(awake(std::make_unique<ToyRobot>(symmetry_.layout(), i, 10 + i, i)));
       indices_.push_back(i);
     }
   }
@@ -251,10 +240,10 @@ class ToyFleet {
     MergeInput input{.symmetry = &symmetry_, .maps = maps_, .participants = participants, .seed = 3, .round = 1};
     for (std::size_t i = 0; i < robots_.size(); ++i) {
       input.rows.push_back({.robot = indices_[i],
-                            .weights = &robots_[i]->weights(),
-                            .samples = static_cast<double>(robots_[i]->samples()),
+                            .weights = &robots_[i].weights,
+                            .samples = static_cast<double>(robots_[i].robot->samples()),
                             .participates = std::binary_search(participants.begin(), participants.end(), indices_[i]),
-                            .data = robots_[i].get()});
+                            .data = robots_[i].robot.get()});
     }
     return input;
   }
@@ -268,14 +257,14 @@ class ToyFleet {
   }
 
   [[nodiscard]] const SymmetrySpec& symmetry() const { return symmetry_; }
-  ParamVector& weights(std::size_t row) { return robots_[row]->weights(); }
+  ParamVector& weights(std::size_t row) { return robots_[row].weights; }
   [[nodiscard]] std::size_t rows() const { return robots_.size(); }
   [[nodiscard]] int index(std::size_t row) const { return indices_[row]; }
 
  private:
   SymmetrySpec symmetry_;
   std::vector<AffineMap> maps_ = toy::maps();
-  std::vector<std::unique_ptr<ToyRobot>> robots_;
+  std::vector<AwakeRobot> robots_;
   std::vector<int> indices_;
 };
 

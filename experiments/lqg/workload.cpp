@@ -78,52 +78,48 @@ LinearPolicy first_policy(const LqgOptions& options, const LinearSystem& system,
 /// Trains in double precision; weights are rounded to single where they meet the fleet.
 class LqgRobot final : public Robot {
  public:
-  LqgRobot(const LqgOptions& options, const SymmetrySpec& symmetry, const LinearPolicy& first, int index,
-           Demonstrations data)
+  LqgRobot(const LqgOptions& options, const SymmetrySpec& symmetry, LinearPolicy first, int index, Demonstrations data)
       : options_(options),
         index_(index),
         data_(std::move(data)),
         loss_(data_),
-        weights_(symmetry.layout()),
-        optimizer_({.kind = OptimizerOptions::Kind::kSgd}, weights_.flat().size()) {
-    to_weights(options.policy, first, weights_);
-  }
+        first_(std::move(first)),
+        layout_(symmetry.layout()) {}
 
-  ParamVector& weights() override { return weights_; }
-  /// Plain gradient descent has no moments to carry from merge to merge.
-  Optimizer& optimizer() override { return optimizer_; }
+  void initialize(ParamVector& weights) const override { to_weights(options_.policy, first_, weights); }
   std::int64_t samples() const override { return data_.trajectories; }
 
-  double train(std::int64_t steps, const std::function<bool()>& stop) override {
+  double train(ParamVector& weights, Optimizer& /*optimizer*/, std::int64_t steps,
+               const std::function<bool()>& stop) override {
     LinearPolicy policy;
     double loss = 0.0;
     if (options_.policy == PolicyKind::kStatic) {
       policy = LinearPolicy::still(fit_static_gain(data_));
       loss = loss_.loss(policy);
     } else {
-      policy = present_policy();
+      policy = present_policy(weights);
       loss = loss_.descend(options_.descent, steps, stop, policy);
     }
     require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
-    to_weights(options_.policy, policy, weights_);
+    to_weights(options_.policy, policy, weights);
     unrounded_ = std::move(policy);
     return loss;
   }
 
   void save(StateWriter& state) override {
-    state.write_all(std::span<const float>(weights_.flat()));
-    const LinearPolicy policy = present_policy();
-    for (const MatrixXd* matrix : {&policy.a, &policy.b, &policy.c}) {
+    state.write(unrounded_.has_value());
+    if (!unrounded_) return;
+    for (const MatrixXd* matrix : {&unrounded_->a, &unrounded_->b, &unrounded_->c}) {
       state.write_all(std::span(matrix->data(), static_cast<std::size_t>(matrix->size())));
     }
   }
   void load(StateReader& state) override {
-    state.read_into(weights_.flat());
-    LinearPolicy policy = to_policy(options_.policy, weights_);
+    unrounded_.reset();
+    if (!state.read<bool>()) return;
+    LinearPolicy& policy = unrounded_.emplace(first_);
     for (MatrixXd* matrix : {&policy.a, &policy.b, &policy.c}) {
       state.read_into(std::span(matrix->data(), static_cast<std::size_t>(matrix->size())));
     }
-    unrounded_ = std::move(policy);
   }
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
@@ -145,23 +141,23 @@ class LqgRobot final : public Robot {
   }
 
  private:
-  /// What training has come to, in double precision, unless somebody else has set the weights since.
-  LinearPolicy present_policy() const {
+  /// What training has come to, in double precision, if `weights` are its image: unless somebody has set them since.
+  LinearPolicy present_policy(const ParamVector& weights) const {
     if (unrounded_) {
-      ParamVector rounded(weights_.shared_layout());
+      ParamVector rounded(layout_);
       to_weights(options_.policy, *unrounded_, rounded);
-      if (std::ranges::equal(rounded.flat(), weights_.flat())) return *unrounded_;
+      if (std::ranges::equal(rounded.flat(), weights.flat())) return *unrounded_;
     }
-    return to_policy(options_.policy, weights_);
+    return to_policy(options_.policy, weights);
   }
 
   const LqgOptions& options_;
   int index_;
   Demonstrations data_;
   ImitationLoss loss_;
-  ParamVector weights_;
-  std::optional<LinearPolicy> unrounded_;  // of which weights_ are the image
-  Optimizer optimizer_;
+  LinearPolicy first_;
+  std::shared_ptr<const ParamLayout> layout_;
+  std::optional<LinearPolicy> unrounded_;  // what training has come to last
 };
 
 class LqgWorkload final : public Workload {
@@ -176,15 +172,17 @@ class LqgWorkload final : public Workload {
           expected_cost(system(), cost, LinearPolicy::zero(system()), options_.horizon) / task.optimal_cost;
       tasks_.push_back(std::move(task));
     }
-    for (int i = 0; i < options_.robots; ++i) {
-      std::vector<std::int64_t>& counts = histograms_.emplace_back(tasks_.size());
-      for (const std::size_t task : draw_tasks(options_, i)) ++counts[task];
-    }
   }
 
   const SymmetrySpec& symmetry() const override { return symmetry_; }
   std::span<const AffineMap> maps() const override { return {}; }
-  const std::vector<std::vector<std::int64_t>>& histograms() const override { return histograms_; }
+  /// Plain gradient descent, which has no moments to carry from merge to merge.
+  OptimizerOptions optimizer() const override { return {.kind = OptimizerOptions::Kind::kSgd}; }
+  std::vector<std::int64_t> histogram(int robot) const override {
+    std::vector<std::int64_t> counts(tasks_.size());
+    for (const std::size_t task : draw_tasks(options_, robot)) ++counts[task];
+    return counts;
+  }
   std::int64_t steps_per_epoch(int /*robot*/) const override { return 1; }
 
   std::unique_ptr<Robot> make_robot(int robot) override {
@@ -249,7 +247,6 @@ class LqgWorkload final : public Workload {
   Simulator simulator_;
   SymmetrySpec symmetry_;
   std::vector<Task> tasks_;
-  std::vector<std::vector<std::int64_t>> histograms_;
 };
 
 }  // namespace

@@ -53,7 +53,8 @@ class CloningWorkload final : public Workload {
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
-  const std::vector<std::vector<std::int64_t>>& histograms() const override { return learner_->histograms(); }
+  OptimizerOptions optimizer() const override { return learner_->optimizer(); }
+  std::vector<std::int64_t> histogram(int robot) const override { return learner_->histogram(robot); }
   std::int64_t steps_per_epoch(int robot) const override { return learner_->steps_per_epoch(robot); }
   std::unique_ptr<Robot> make_robot(int robot) override { return learner_->make_robot(robot); }
   std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
@@ -166,7 +167,8 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
   const auto classes = static_cast<int>(options.tasks.size());
   std::vector<Shard> shards =
       partition(split.labels, classes, options.partition, options.training.seed, split.demonstrations);
-  std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, split.labels, classes);
+  std::vector<std::vector<std::int64_t>> histograms;
+  for (const Shard& shard : shards) histograms.push_back(histogram_of(shard, split.labels, classes));
   for (Shard& shard : shards) {  // from places in the split to first rows in the file
     for (std::vector<std::int32_t>* indices : {&shard.train, &shard.held_out}) {
       for (std::int32_t& index : *indices) index = split.train[static_cast<std::size_t>(index)];
@@ -185,15 +187,15 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                                                        .dimensions = shape.outputs,
                                                                        .window = shape.steps,
                                                                        .observe = observe});
-  std::unique_ptr<Workload> learner =
-      make_supervised_workload({.train = samples,
-                                .test = samples,
-                                .groups = deal_to_parts(split, static_cast<std::size_t>(options.episodes)),
-                                .objective = ObjectiveKind::kSquaredError,
-                                .shards = std::move(shards),
-                                .histograms = std::move(histograms),
-                                .network = network,
-                                .options = options.training});
+  std::unique_ptr<Workload> learner = make_supervised_workload(
+      {.train = samples,
+       .test = samples,
+       .groups = deal_to_parts(split, static_cast<std::size_t>(options.episodes)),
+       .objective = ObjectiveKind::kSquaredError,
+       .shards = shards,
+       .histogram = [all = std::move(histograms)](int i) { return all[static_cast<std::size_t>(i)]; },
+       .network = network,
+       .options = options.training});
   return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network), trials);
 }
 

@@ -54,7 +54,7 @@ Options read_options(SettingsReader& settings) {
   settings.read(kData, directory);
   options.directory = directory;
   settings.read("data.standardize", options.standardize);
-  options.partition = read_partition_options(settings);
+  options.partition = read_partition_options(settings, true);
   settings.read("data.samples", options.partition.samples, at_least(0));
   options.training = read_training_options(settings);
   return options;
@@ -194,12 +194,11 @@ class Mnist final : public World {
                                         .deviation = options.standardize ? options.images->deviation : 1.0F});
     };
     const std::span<const std::uint8_t> labels = as_bytes(files.train_labels);
-    std::vector<Shard> shards = partition(labels, kClasses, options.partition, options.training.seed);
-    std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, labels, kClasses);
+    const Shards shards = share_out(labels, kClasses, options.partition, options.training.seed);
     return make_supervised_workload({.train = images(files.train_images, files.train_labels),
                                      .test = images(files.test_images, files.test_labels),
-                                     .shards = std::move(shards),
-                                     .histograms = std::move(histograms),
+                                     .shards = shards,
+                                     .histogram = [=](int i) { return histogram_of(shards.of(i), labels, kClasses); },
                                      .network = make_network(settings, extent.network_shape()),
                                      .options = options.training});
   }
@@ -227,6 +226,16 @@ class Mnist final : public World {
     const std::int64_t used = partition.samples > 0 ? partition.samples : extent.train();
     const auto held_out = static_cast<std::int64_t>(static_cast<double>(used) * partition.held_out);
     SampleCounts counts{.train = used - held_out, .held_out = held_out};
+    if (partition.kind == PartitionOptions::Kind::kDrawn) {
+      if (used < 100 * kClasses) {
+        counts = count_samples(train_labels(options, extent), kClasses, partition, options.training.seed);
+      }
+      if (counts.train == 0) {
+        reject_read(settings, "data.held_out", cat("of ", used, " images all are held out, and none to train on"));
+      }
+      const SampleCounts each = drawn_each(counts, partition);
+      return {.train = each.train * partition.robots, .held_out = each.held_out * partition.robots};
+    }
     const bool scarce =
         std::min(counts.train, held_out > 0 ? held_out : used) < std::int64_t{partition.robots} + kClasses;
     if (scarce && partition.robots <= used) {

@@ -63,8 +63,9 @@ std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings)
                                    .test = std::move(test).of(data.codes),
                                    .groups = std::move(roles),
                                    .objective = ObjectiveKind::kNextCharacter,
-                                   .shards = std::move(shards),
-                                   .histograms = std::move(data.characters),
+                                   .shards = shards,
+                                   .histogram = [characters = std::move(data.characters)](
+                                                    int i) { return characters[static_cast<std::size_t>(i)]; },
                                    .network = make_text_model(settings).network,
                                    .options = read_options(settings)});
 }

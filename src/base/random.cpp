@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <numeric>
 
@@ -93,15 +94,27 @@ std::vector<double> RandomStream::dirichlet(double alpha, std::size_t dimension)
 }
 
 std::vector<int> RandomStream::sample(int population, int count) {
-  std::vector<int> members(static_cast<std::size_t>(population));
-  std::iota(members.begin(), members.end(), 0);
-  for (int i = 0; i < count; ++i) {
-    const auto pick = static_cast<std::size_t>(i) + below(static_cast<std::uint64_t>(population - i));
-    std::swap(members[static_cast<std::size_t>(i)], members[pick]);
+  // The first steps of a Fisher-Yates shuffle. Few of many are drawn without a list of them all: of the places that a
+  // swap has changed.
+  constexpr int kFew = 16;
+  std::vector<int> drawn(static_cast<std::size_t>(count));
+  const auto draw = [&](const auto& place) {
+    for (int i = 0; i < count; ++i) {
+      const int pick = i + static_cast<int>(below(static_cast<std::uint64_t>(population - i)));
+      std::swap(place(i), place(pick));
+      drawn[static_cast<std::size_t>(i)] = place(i);
+    }
+  };
+  if (count < population / kFew) {
+    std::map<int, int> changed;
+    draw([&](int i) -> int& { return changed.try_emplace(i, i).first->second; });
+  } else {
+    std::vector<int> members(static_cast<std::size_t>(population));
+    std::iota(members.begin(), members.end(), 0);
+    draw([&](int i) -> int& { return members[static_cast<std::size_t>(i)]; });
   }
-  members.resize(static_cast<std::size_t>(count));
-  std::sort(members.begin(), members.end());
-  return members;
+  std::sort(drawn.begin(), drawn.end());
+  return drawn;
 }
 
 }  // namespace fleet

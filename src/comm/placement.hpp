@@ -15,6 +15,13 @@ struct Placement {
     return rank * share + (rank < extra ? rank : extra);
   }
   [[nodiscard]] constexpr int end(int rank) const { return begin(rank + 1); }
+  /// The rank that carries `robot`.
+  [[nodiscard]] constexpr int owner(int robot) const {
+    const int share = robots / ranks;
+    const int extra = robots % ranks;
+    const int in_larger = extra * (share + 1);
+    return robot < in_larger ? robot / (share + 1) : extra + (robot - in_larger) / share;
+  }
 };
 
 }  // namespace fleet

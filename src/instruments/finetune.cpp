@@ -1,6 +1,7 @@
 #include "instruments/finetune.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "train/evaluation.hpp"
 
@@ -8,17 +9,17 @@ namespace fleet {
 
 std::vector<Measurement> finetune_curve(Workload& workload, const ParamVector* start, int steps, int every,
                                         const std::string& subject, const Comm& comm) {
-  std::unique_ptr<Robot> robot;  // at the root
+  std::optional<AwakeRobot> robot;  // at the root
   comm.together([&] {
     if (!comm.is_root()) return;
-    robot = workload.make_finetune_robot();
-    robot->expect(steps);
-    if (start != nullptr) std::copy(start->flat().begin(), start->flat().end(), robot->weights().flat().begin());
+    robot.emplace(workload.make_finetune_robot(), workload.symmetry().layout(), workload.optimizer());
+    robot->robot->expect(steps);
+    if (start != nullptr) std::ranges::copy(start->flat(), robot->weights.flat().begin());
   });
   ParamVector weights(workload.symmetry().layout());
   std::vector<Measurement> measured;
   for (int done = 0;;) {
-    if (comm.is_root()) weights = robot->weights();
+    if (comm.is_root()) weights = robot->weights;
     comm.broadcast(weights.flat());
     for (const NamedValue& tested : test_together(workload, weights, comm)) {
       measured.push_back({.instrument = "finetune",

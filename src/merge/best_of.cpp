@@ -19,6 +19,7 @@ class BestOf final : public Merger {
       all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
       all.layers = all.layers || candidate->needs().layers;
       all.exchange = std::max(all.exchange, candidate->needs().exchange);
+      all.absent = all.absent || candidate->needs().absent;
     }
     return all;
   }

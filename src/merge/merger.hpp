@@ -87,9 +87,10 @@ struct MergeRow {
 struct MergeInput {
   const SymmetrySpec* symmetry = nullptr;  ///< carries the layout
   std::span<const AffineMap> maps;         ///< the network's, in the order data passes them; empty where unknown
-  std::vector<MergeRow> rows;              ///< this rank's robots, ascending; ranks hold ascending blocks
-  std::vector<int> participants;           ///< of the whole fleet, ascending, at least one
-  std::uint64_t seed = 0;                  ///< with `round`, names the random streams
+  std::vector<MergeRow> rows;     ///< this rank's robots, ascending; ranks hold ascending blocks. All that take
+                                  ///< part; those that do not may be left out (MergerNeeds::absent)
+  std::vector<int> participants;  ///< of the whole fleet, ascending, at least one
+  std::uint64_t seed = 0;         ///< with `round`, names the random streams
   int round = 0;
   const ParamVector* previous = nullptr;  ///< the last consensus, on every rank; none before the first merge
   bool wants_series = false;              ///< MergeOutcome::series are to be recorded
@@ -108,6 +109,7 @@ struct MergerNeeds {
   bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
   std::string_view key = "merge.method";  ///< the setting that makes it so
   Exchange exchange = Exchange::kSums;
+  bool absent = false;  ///< a row also of every robot that does not take part
 };
 
 /// Named values over the epochs of an alignment, its start first.

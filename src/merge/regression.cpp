@@ -269,7 +269,9 @@ class Regression final : public Merger {
  public:
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
-  MergerNeeds needs() const override { return {.layers = true, .exchange = exchange_of(options_.align)}; }
+  MergerNeeds needs() const override {
+    return {.layers = true, .exchange = exchange_of(options_.align), .absent = options_.memory};
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome = propose(input, comm);

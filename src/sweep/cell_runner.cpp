@@ -89,6 +89,9 @@ std::string CellRunner::run(World& world) {
     record.reason = error.what();
   }
   record.peak_memory_mib = group_.max(peak_memory_mib());
+  for (int i = 0; group_.is_root() && workload != nullptr && i < cell_.fleet.robots; ++i) {
+    record.histograms.push_back(workload->histogram(i));
+  }
   if (sweep_.run.save_weights && record.reason.empty()) keep_weights(result, *workload, record);
   group_.together([&] {
     if (!group_.is_root()) return;
@@ -128,7 +131,6 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const MergerEntry& entry = find_merger(cell_.method);
   const std::unique_ptr<Merger> merger = entry.make(settings);
   group_.together([&] { workload = world.make(whole); });
-  record.histograms = workload->histograms();
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;
   for (const auto& observer : observers) looking.push_back(observer.get());

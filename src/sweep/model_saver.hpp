@@ -27,6 +27,9 @@ class ModelSaver final : public RoundObserver {
         provenance_(std::move(provenance)),
         joint_(joint) {}
 
+  [[nodiscard]] bool wants_all_robots(bool last_round) const override {
+    return last_round && which_ == SavedModels::kAll && !joint_;
+  }
   [[nodiscard]] std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override;
 
  private:

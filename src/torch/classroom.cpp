@@ -27,7 +27,7 @@ Classroom::Classroom(const SupervisedProblem& problem)
   for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
     if (network->is_statistic(tensor)) statistics.push_back(tensor);
   }
-  for (const Shard& shard : problem.shards) fleet_samples_ += std::ssize(shard.train);
+  for (int i = 0; i < problem.shards.robots(); ++i) fleet_samples_ += problem.shards.samples(i).train;
 }
 
 VisitPlan Classroom::plan_for(std::size_t map) {

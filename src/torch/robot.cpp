@@ -15,21 +15,30 @@ constexpr std::size_t kLossesAtOnce = 64;
 
 }  // namespace
 
-SupervisedRobot::SupervisedRobot(Classroom& classroom, int index, Shard shard)
-    : classroom_(classroom),
-      index_(index),
-      shard_(std::move(shard)),
-      weights_(classroom.network->layout()),
-      optimizer_(classroom.options.optimizer, weights_.flat().size()) {
-  const int origin = classroom.options.common_initialization ? 0 : index;
-  RandomStream stream(classroom.options.seed, Purpose::kInitialization, static_cast<std::uint64_t>(origin));
-  classroom.network->initialize(weights_, stream);
+void SupervisedRobot::initialize(ParamVector& weights) const {
+  const int origin = classroom_.options.common_initialization ? 0 : index_;
+  RandomStream stream(classroom_.options.seed, Purpose::kInitialization, static_cast<std::uint64_t>(origin));
+  classroom_.network->initialize(weights, stream);
 }
 
-double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& stop) {
+const Shard& SupervisedRobot::shard() {
+  if (!shard_) shard_ = find_shard_();
+  return *shard_;
+}
+
+void SupervisedRobot::rest() {
+  shard_.reset();
+  order_ = {};
+  ordered_epoch_ = -1;
+  picked_ = {};
+  data_moments_.reset();
+}
+
+double SupervisedRobot::train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
+                              const std::function<bool()>& stop) {
   const TrainingOptions& options = classroom_.options;
   const Place& place = classroom_.plan.place;
-  Trainer trainer(classroom_, weights_, optimizer_);
+  Trainer trainer(classroom_, weights, optimizer);
   for (torch::Tensor& tensor : state_) tensor = place.bring(tensor);
   const std::size_t at_once = place.is_host() ? 1 : kLossesAtOnce;
   std::vector<torch::Tensor> losses;  // of the last steps, not yet looked at
@@ -45,6 +54,7 @@ double SupervisedRobot::train(std::int64_t steps, const std::function<bool()>& s
   }
   total += sum_of(losses);
   trainer.finish();
+  if (static_cast<std::size_t>(step_) % batches_per_epoch() == 0) state_.clear();  // the next one starts from zero
   for (torch::Tensor& tensor : state_) tensor = place.fetch(tensor);
   return done > 0 ? total / static_cast<double>(done) : 0.0;
 }
@@ -62,8 +72,6 @@ double SupervisedRobot::sum_of(std::vector<torch::Tensor>& losses) const {
 }
 
 void SupervisedRobot::save(StateWriter& state) {
-  state.write_all(std::span<const float>(weights_.flat()));
-  optimizer_.save(state);
   state.write(step_);
   state.write(static_cast<std::int64_t>(state_.size()));
   for (const torch::Tensor& tensor : state_) {
@@ -75,8 +83,6 @@ void SupervisedRobot::save(StateWriter& state) {
 }
 
 void SupervisedRobot::load(StateReader& state) {
-  state.read_into(weights_.flat());
-  optimizer_.load(state);
   step_ = state.read<std::int64_t>();
   state_.clear();
   const auto tensors = state.read<std::int64_t>();
@@ -89,8 +95,9 @@ void SupervisedRobot::load(StateReader& state) {
 }
 
 double SupervisedRobot::loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) {
+  const std::vector<std::int32_t>& train = shard().train;
   std::vector<std::int32_t> drawn(static_cast<std::size_t>(batch));
-  for (std::int32_t& sample : drawn) sample = shard_.train[stream.below(shard_.train.size())];
+  for (std::int32_t& sample : drawn) sample = train[stream.below(train.size())];
   Samples& samples = *classroom_.samples;
   samples.load(drawn);
   const Place& place = classroom_.plan.place;
@@ -104,7 +111,7 @@ double SupervisedRobot::loss_gradient(const ParamVector& at, int batch, RandomSt
 }
 
 std::vector<Score> SupervisedRobot::held_out_scores(const ParamVector& at) {
-  const std::vector<std::int32_t>& samples = shard_.held_out.empty() ? shard_.train : shard_.held_out;
+  const std::vector<std::int32_t>& samples = shard().held_out.empty() ? shard().train : shard().held_out;
   return score_samples(*classroom_.network, *classroom_.objective, at, samples, *classroom_.samples, classroom_.plan);
 }
 
@@ -120,7 +127,7 @@ Score SupervisedRobot::held_out_loss(const ParamVector& at) {
 
 MapMoments SupervisedRobot::map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) {
   const auto gather = [&] {
-    return gather_moments(*classroom_.network, features, targets, map, shard_.train, *classroom_.samples,
+    return gather_moments(*classroom_.network, features, targets, map, shard().train, *classroom_.samples,
                           classroom_.plan_for(map));
   };
   const AffineMap& layer = classroom_.network->maps()[map];
@@ -130,24 +137,30 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
-  return gather_head(*classroom_.network, classroom_.objective, body, shard_.train, *classroom_.samples,
+  return gather_head(*classroom_.network, classroom_.objective, body, shard().train, *classroom_.samples,
                      classroom_.plan_for(classroom_.network->maps().size() - 1));
 }
 
+std::size_t SupervisedRobot::batches_per_epoch() const {
+  const auto batch = static_cast<std::int64_t>(classroom_.options.batch_size);
+  return static_cast<std::size_t>(std::max<std::int64_t>(1, (samples_ + batch - 1) / batch));
+}
+
 void SupervisedRobot::load_next_batch() {
-  const std::size_t size = shard_.train.size();
+  const std::vector<std::int32_t>& train = shard().train;
+  const std::size_t size = train.size();
   const std::size_t batch = std::min(static_cast<std::size_t>(classroom_.options.batch_size), size);
-  const std::size_t per_epoch = (size + batch - 1) / batch;
+  const std::size_t per_epoch = batches_per_epoch();
   const std::size_t position = static_cast<std::size_t>(step_) % per_epoch;
   if (classroom_.options.carry_state) {
     const Lanes lanes(size, batch);
     if (position == 0) state_.clear();
-    lanes.pick(shard_.train, position, picked_);
+    lanes.pick(train, position, picked_);
     keep_lanes(state_, static_cast<std::int64_t>(picked_.size()));
   } else {
     const std::int64_t epoch = step_ / static_cast<std::int64_t>(per_epoch);
     if (epoch != ordered_epoch_) {
-      order_ = shard_.train;
+      order_ = train;
       RandomStream stream(classroom_.options.seed, Purpose::kShuffle, static_cast<std::uint64_t>(index_),
                           static_cast<std::uint64_t>(epoch));
       stream.shuffle(std::span(order_));

@@ -7,13 +7,16 @@ namespace fleet {
 
 class SupervisedRobot final : public Robot {
  public:
-  SupervisedRobot(Classroom& classroom, int index, Shard shard);
+  /// `samples`: to train on. `find_shard` finds the shard, as often as it is asked.
+  SupervisedRobot(Classroom& classroom, int index, std::int64_t samples, std::function<Shard()> find_shard)
+      : classroom_(classroom), index_(index), samples_(samples), find_shard_(std::move(find_shard)) {}
 
-  ParamVector& weights() override { return weights_; }
-  Optimizer& optimizer() override { return optimizer_; }
-  std::int64_t samples() const override { return static_cast<std::int64_t>(shard_.train.size()); }
+  void initialize(ParamVector& weights) const override;
+  std::int64_t samples() const override { return samples_; }
   void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
-  double train(std::int64_t steps, const std::function<bool()>& stop) override;
+  double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
+               const std::function<bool()>& stop) override;
+  void rest() override;
   void save(StateWriter& state) override;
   void load(StateReader& state) override;
 
@@ -25,6 +28,8 @@ class SupervisedRobot final : public Robot {
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
 
  private:
+  const Shard& shard();
+  [[nodiscard]] std::size_t batches_per_epoch() const;
   std::vector<Score> held_out_scores(const ParamVector& at);
   /// Loads the batch that the step alone decides: epoch e visits the shard in the order that (seed, robot, e) shuffles
   /// or, with state carried, in lanes from its beginning to its end.
@@ -34,13 +39,13 @@ class SupervisedRobot final : public Robot {
 
   Classroom& classroom_;
   int index_;
-  Shard shard_;
+  std::int64_t samples_;
+  std::function<Shard()> find_shard_;
+  std::optional<Shard> shard_;       // since it was last asked for
   std::vector<std::int32_t> order_;  // of the samples in epoch ordered_epoch_
   std::int64_t ordered_epoch_ = -1;
   std::vector<std::int32_t> picked_;
-  std::vector<torch::Tensor> state_;  // after the last training step
-  ParamVector weights_;
-  Optimizer optimizer_;
+  std::vector<torch::Tensor> state_;  // after the last training step, within an epoch
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
   std::optional<MapMoments> data_moments_;  // of what enters the first map, if that is the data itself

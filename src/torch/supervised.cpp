@@ -25,22 +25,24 @@ class SupervisedWorkload final : public Workload {
 
   const SymmetrySpec& symmetry() const override { return classroom_.network->symmetry(); }
   std::span<const AffineMap> maps() const override { return classroom_.network->maps(); }
-  const std::vector<std::vector<std::int64_t>>& histograms() const override { return problem_.histograms; }
+  OptimizerOptions optimizer() const override { return classroom_.options.optimizer; }
+  std::vector<std::int64_t> histogram(int robot) const override { return problem_.histogram(robot); }
 
   std::int64_t steps_per_epoch(int robot) const override {
-    const auto samples = static_cast<std::int64_t>(shard(robot).train.size());
+    const std::int64_t samples = problem_.shards.samples(robot).train;
     const std::int64_t batch = classroom_.options.batch_size;
     return (samples + batch - 1) / batch;
   }
 
   std::unique_ptr<Robot> make_robot(int robot) override {
-    return std::make_unique<SupervisedRobot>(classroom_, robot, shard(robot));
+    return std::make_unique<SupervisedRobot>(classroom_, robot, problem_.shards.samples(robot).train,
+                                             [this, robot] { return problem_.shards.of(robot); });
   }
 
   std::unique_ptr<Robot> make_joint_robot() override { return make_pooled_robot(0, &Shard::train); }
 
   std::unique_ptr<Robot> make_finetune_robot() override {
-    std::unique_ptr<Robot> robot = make_pooled_robot(static_cast<int>(problem_.shards.size()), &Shard::held_out);
+    std::unique_ptr<Robot> robot = make_pooled_robot(problem_.shards.robots(), &Shard::held_out);
     require(robot->samples() > 0,
             "no robot holds anything back to finetune a merged policy on; data.held_out is too small");
     return robot;
@@ -71,12 +73,13 @@ class SupervisedWorkload final : public Workload {
   /// Trains on one part of everybody's shards; draws its streams as robot `index`.
   std::unique_ptr<Robot> make_pooled_robot(int index, std::vector<std::int32_t> Shard::*part) {
     Shard pooled;
-    for (const Shard& shard : problem_.shards) {
+    for (int i = 0; i < problem_.shards.robots(); ++i) {
+      const Shard shard = problem_.shards.of(i);
       pooled.train.insert(pooled.train.end(), (shard.*part).begin(), (shard.*part).end());
     }
-    return std::make_unique<SupervisedRobot>(classroom_, index, std::move(pooled));
+    const std::int64_t samples = std::ssize(pooled.train);
+    return std::make_unique<SupervisedRobot>(classroom_, index, samples, [shard = std::move(pooled)] { return shard; });
   }
-  const Shard& shard(int robot) const { return problem_.shards[static_cast<std::size_t>(robot)]; }
 
   SupervisedProblem problem_;
   Classroom classroom_;

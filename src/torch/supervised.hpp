@@ -10,7 +10,7 @@
 
 #include "torch/device.hpp"
 #include "torch/models.hpp"
-#include "train/partition.hpp"
+#include "train/shards.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -81,8 +81,8 @@ struct SupervisedProblem {
   std::shared_ptr<Samples> test;
   TestGroups groups;  ///< of `test`; none: all of it counts together
   ObjectiveKind objective = ObjectiveKind::kCrossEntropy;
-  std::vector<Shard> shards;                          ///< of `train`, one per robot
-  std::vector<std::vector<std::int64_t>> histograms;  ///< Workload::histograms()
+  Shards shards;                                            ///< of `train`
+  std::function<std::vector<std::int64_t>(int)> histogram;  ///< Workload::histogram()
   std::shared_ptr<const Network> network;
   TrainingOptions options;
 };

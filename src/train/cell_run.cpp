@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "base/error.hpp"
@@ -20,13 +21,18 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       checkpointing_(checkpointing),
       observers_(observers),
       placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()},
+      fleet_(workload.symmetry().layout(), workload.optimizer(), [this](int index) { return make_robot(index); }),
       waited_before_(comm.seconds_waited()),
       bytes_before_(comm.bytes_moved()) {
   comm.together([&] {
-    for (int i = placement_.begin(comm.rank()); i < placement_.end(comm.rank()); ++i) {
-      members_.push_back({i, regime == Regime::kJoint ? workload.make_joint_robot() : workload.make_robot(i)});
+    for (int i = 0; i < options.robots; ++i) {
+      if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
-    announce_steps();
+    require(!with_data_.empty(), "no robot has any training data");
+    for (int round = 1; !all_train() && round <= options_.rounds(); ++round) {
+      const std::vector<int> drawn = draw_participants(round);
+      for (const int robot : own_part(drawn)) epochs_[robot] += epochs_in(round);
+    }
   });
   charge(&PhaseSeconds::other);
 }
@@ -55,11 +61,22 @@ void CellRun::charge(double PhaseSeconds::*phase) {
 }
 
 void CellRun::begin_round() {
+  since_begin_.lap();
   bytes_before_ = comm_.bytes_moved();
   record_.round = round_;
   record_.epoch = (round_ - 1) * options_.round_epochs() + epochs_in(round_);
+  participants_ = draw_participants(round_);
   comm_.together([&] {
-    for (Member* member : trainees(round_)) member->steps_left = steps_per_epoch(*member) * epochs_in(round_);
+    for (const int robot : trainees()) {
+      Member& member = fleet_.member(robot);
+      member.steps_left = steps_per_epoch(robot) * epochs_in(round_);
+      fleet_.own_weights(member);
+      fleet_.own_optimizer(member);
+    }
+    for (const int robot : shown()) {
+      Member& member = fleet_.member(robot);
+      if (fleet_.standing() == nullptr) fleet_.own_weights(member);
+    }
   });
   phase_ = Phase::kTrain;
 }
@@ -68,53 +85,63 @@ int CellRun::epochs_in(int round) const {
   return std::min(options_.round_epochs(), options_.epochs - (round - 1) * options_.round_epochs());
 }
 
+int CellRun::epochs_of(int robot) const {
+  if (all_train()) return options_.epochs;
+  const auto found = epochs_.find(robot);
+  return found != epochs_.end() ? found->second : 0;
+}
+
 bool CellRun::all_train() const {
   return regime_ != Regime::kMerge || options_.trainees == FleetOptions::Trainees::kAll;
 }
 
-std::vector<CellRun::Member*> CellRun::trainees(int round) {
-  const std::vector<int> participants = all_train() ? std::vector<int>() : draw_participants(round);
-  std::vector<Member*> trainees;
-  for (Member& member : members_) {
-    const bool takes_part = std::binary_search(participants.begin(), participants.end(), member.index);
-    if (all_train() || takes_part) trainees.push_back(&member);
-  }
-  return trainees;
+std::span<const int> CellRun::own_part(std::span<const int> robots) const {
+  const auto begin = std::ranges::lower_bound(robots, placement_.begin(comm_.rank()));
+  return {begin, std::ranges::lower_bound(robots, placement_.end(comm_.rank()))};
 }
 
-void CellRun::announce_steps() {
-  std::vector<int> epochs(members_.size(), all_train() ? options_.epochs : 0);
-  for (int round = 1; !all_train() && round <= options_.rounds(); ++round) {
-    for (const Member* member : trainees(round)) {
-      epochs[static_cast<std::size_t>(member - members_.data())] += epochs_in(round);
-    }
-  }
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    members_[i].robot->expect(steps_per_epoch(members_[i]) * epochs[i]);
-  }
+std::vector<int> CellRun::trainees() const {
+  if (all_train()) return own_robots();
+  const std::span<const int> own = own_part(participants_);
+  return {own.begin(), own.end()};
 }
 
-std::int64_t CellRun::steps_per_epoch(const Member& member) const {
-  if (regime_ != Regime::kJoint) return workload_.steps_per_epoch(member.index);
+std::vector<int> CellRun::shown() const {
+  const bool all =
+      all_train() || (merger_ != nullptr && merger_->needs().absent) ||
+      std::ranges::any_of(observers_, [&](const RoundObserver* o) { return o->wants_all_robots(is_last()); });
+  return all ? own_robots() : trainees();
+}
+
+std::vector<int> CellRun::own_robots() const {
+  const int begin = placement_.begin(comm_.rank());
+  std::vector<int> robots(static_cast<std::size_t>(placement_.end(comm_.rank()) - begin));
+  std::iota(robots.begin(), robots.end(), begin);
+  return robots;
+}
+
+std::unique_ptr<Robot> CellRun::make_robot(int index) {
+  std::unique_ptr<Robot> robot = regime_ == Regime::kJoint ? workload_.make_joint_robot() : workload_.make_robot(index);
+  robot->expect(steps_per_epoch(index) * epochs_of(index));
+  return robot;
+}
+
+std::int64_t CellRun::steps_per_epoch(int robot) const {
+  if (regime_ != Regime::kJoint) return workload_.steps_per_epoch(robot);
   std::int64_t fleet_steps = 0;
-  std::int64_t with_data = 0;
-  for (int i = 0; i < options_.robots; ++i) {
-    fleet_steps += workload_.steps_per_epoch(i);
-    with_data += workload_.steps_per_epoch(i) > 0 ? 1 : 0;
-  }
-  require(with_data > 0, "no robot has any training data");
-  return options_.joint_steps == FleetOptions::JointSteps::kFleet ? fleet_steps
-                                                                  : (fleet_steps + with_data - 1) / with_data;
+  for (const int i : with_data_) fleet_steps += workload_.steps_per_epoch(i);
+  const auto sharers = static_cast<std::int64_t>(with_data_.size());
+  return options_.joint_steps == FleetOptions::JointSteps::kFleet ? fleet_steps : (fleet_steps + sharers - 1) / sharers;
 }
 
 void CellRun::train() {
   for (;;) {
     comm_.together([&] {
-      for (Member& member : members_) train_member(member);
+      for (const int robot : trainees()) train_member(fleet_.member(robot));
     });
-    if (!checkpointing_.pauses()) break;
+    if (!pauses()) break;
     std::int64_t left = 0;
-    for (const Member& member : members_) left += member.steps_left;
+    for (const int robot : trainees()) left += fleet_.member(robot).steps_left;
     if (comm_.sum(left) == 0) break;
     charge(&PhaseSeconds::train);
     save();  // the training was paused for it
@@ -127,34 +154,38 @@ void CellRun::train_member(Member& member) {
   if (member.steps_left == 0) return;
   std::int64_t taken = 0;
   bool paused = false;
-  member.robot->train(member.steps_left, [&] {
-    const bool due = checkpointing_.pauses() && since_save_.seconds() >= checkpointing_.when.every_minutes * 60.0;
+  ParamVector& weights = fleet_.own_weights(member);
+  member.robot->train(weights, fleet_.own_optimizer(member), member.steps_left, [&] {
+    const bool due = pauses() && since_save_.seconds() >= checkpointing_.when.every_minutes * 60.0;
     paused = comm_.stop_requested() || (due && taken > 0);  // however short the interval, training gets on
     taken += paused ? 0 : 1;
     return paused;
   });
   member.steps_left = paused ? member.steps_left - taken : 0;
-  const std::span<const float> weights = member.robot->weights().flat();
-  const Eigen::Map<const Eigen::VectorXf> all(weights.data(), static_cast<Eigen::Index>(weights.size()));
+  const std::span<const float> flat = weights.flat();
+  const Eigen::Map<const Eigen::VectorXf> all(flat.data(), static_cast<Eigen::Index>(flat.size()));
   require(all.allFinite(), "robot ", member.index, ": its weights are no longer finite");
 }
 
 bool CellRun::is_tested() const {
-  return round_ == options_.rounds() || (options_.test_every > 0 && round_ % options_.test_every == 0);
+  return is_last() || (options_.test_every > 0 && round_ % options_.test_every == 0);
 }
 
 bool CellRun::tests_locals() const {
   using LocalTests = FleetOptions::LocalTests;
   if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal && is_tested();
   return (options_.local_tests == LocalTests::kEvery && is_tested()) ||
-         (options_.local_tests == LocalTests::kLast && round_ == options_.rounds());
+         (options_.local_tests == LocalTests::kLast && is_last());
 }
 
 void CellRun::test_locals() {
   if (tests_locals()) {
-    std::vector<const ParamVector*> mine;
-    for (const Member& member : members_) mine.push_back(&member.robot->weights());
-    const std::vector<std::vector<NamedValue>> tested = test_each(workload_, mine, comm_);
+    const std::vector<int> own = own_robots();
+    const auto weights = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
+      return fleet_.weights(own[i], scratch);
+    };
+    const std::vector<std::vector<NamedValue>> tested =
+        test_each(workload_, own.size(), weights, fleet_.standing(), comm_);
     for (std::size_t robot = 0; robot < tested.size(); ++robot) {
       for (const NamedValue& value : tested[robot]) {
         record_.metrics.push_back({static_cast<int>(robot), "test", value.name, value.value});
@@ -167,34 +198,28 @@ void CellRun::test_locals() {
 
 std::vector<int> CellRun::draw_participants(int round) const {
   if (regime_ == Regime::kJoint) return {0};
-  std::vector<int> with_data;
-  for (int i = 0; i < options_.robots; ++i) {
-    if (workload_.steps_per_epoch(i) > 0) with_data.push_back(i);
-  }
-  const auto population = static_cast<int>(with_data.size());
-  require(population > 0, "no robot has any training data");
-  if (regime_ == Regime::kLocal) return with_data;
+  const auto population = static_cast<int>(with_data_.size());
+  if (regime_ == Regime::kLocal) return with_data_;
   const int count = std::clamp(static_cast<int>(std::lround(options_.participation * population)), 1, population);
   RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round));
-  std::vector<int> drawn;
-  for (const int i : stream.sample(population, count)) {
-    drawn.push_back(with_data[static_cast<std::size_t>(i)]);
-  }
+  std::vector<int> drawn = stream.sample(population, count);
+  for (int& robot : drawn) robot = with_data_[static_cast<std::size_t>(robot)];
   return drawn;
 }
 
-MergeInput CellRun::look_at_robots() const {
+MergeInput CellRun::look_at_robots() {
   MergeInput input{.symmetry = &workload_.symmetry(),
                    .maps = workload_.maps(),
-                   .participants = draw_participants(round_),
+                   .participants = participants_,
                    .seed = options_.seed,
                    .round = round_};
-  for (const Member& member : members_) {
-    const bool takes_part = std::binary_search(input.participants.begin(), input.participants.end(), member.index);
-    input.rows.push_back({.robot = member.index,
-                          .weights = &member.robot->weights(),
+  for (const int robot : shown()) {
+    Member& member = fleet_.member(robot);
+    const ParamVector* own = member.weights.get();
+    input.rows.push_back({.robot = robot,
+                          .weights = own != nullptr ? own : fleet_.standing(),
                           .samples = static_cast<double>(member.robot->samples()),
-                          .participates = takes_part,
+                          .participates = std::ranges::binary_search(participants_, robot),
                           .data = member.robot.get()});
   }
   return input;
@@ -207,7 +232,7 @@ void CellRun::merge() {
   }
   if (regime_ == Regime::kJoint) {
     outcome_.emplace(MergeOutcome{.merged = ParamVector(workload_.symmetry().layout())});
-    if (!members_.empty()) outcome_->merged = members_.front().robot->weights();
+    if (comm_.is_root()) outcome_->merged = fleet_.own_weights(fleet_.member(0));
     comm_.broadcast(outcome_->merged.flat());
   } else {
     merge_robots();
@@ -242,7 +267,7 @@ void CellRun::observe() {
   const MergeInput robots = look_at_robots();
   const RoundView view{.round = round_,
                        .epoch = record_.epoch,
-                       .last = round_ == options_.rounds(),
+                       .last = is_last(),
                        .robots = robots,
                        .outcome = outcome_ ? &*outcome_ : nullptr};
   std::vector<Measurement> measurements;  // of the record once nothing can interrupt any more
@@ -253,62 +278,73 @@ void CellRun::observe() {
   record_.measurements = std::move(measurements);
   charge(&PhaseSeconds::evaluate);
   if (regime_ != Regime::kMerge) return;
-  hand_back(robots.participants);
+  hand_back();
   charge(&PhaseSeconds::merge);
 }
 
-void CellRun::hand_back(const std::vector<int>& participants) {
-  std::vector<Member*> takers;
-  for (Member& member : members_) {
-    const bool takes_part = std::binary_search(participants.begin(), participants.end(), member.index);
-    if (takes_part || options_.hand_back == FleetOptions::HandBack::kAll) takers.push_back(&member);
+void CellRun::hand_back() {
+  using HandBack = FleetOptions::HandBack;
+  if (options_.moments != FleetOptions::Moments::kReset) carry_moments();
+  const auto leave = [&](Member& member) {
+    if (options_.moments == FleetOptions::Moments::kReset) fleet_.release_optimizer(member);
+    if (!all_train()) member.robot->rest();
+  };
+  const ParamVector& merged = outcome_->merged;
+  if (options_.hand_back == HandBack::kParticipants) {
+    for (const int robot : own_part(participants_)) {
+      Member& member = fleet_.member(robot);
+      std::ranges::copy(merged.flat(), fleet_.own_weights(member).flat().begin());
+      leave(member);
+    }
+  } else {
+    for (Member* member : fleet_.awake()) leave(*member);
+    fleet_.release_weights();
+    fleet_.stand_at(merged);
   }
-  carry_moments(takers, participants);
-  for (const Member* member : takers) {
-    const std::span<const float> merged = outcome_->merged.flat();
-    std::copy(merged.begin(), merged.end(), member->robot->weights().flat().begin());
-  }
-}
-
-void CellRun::carry_moments(const std::vector<Member*>& takers, const std::vector<int>& participants) {
-  if (options_.moments == FleetOptions::Moments::kReset) {
-    for (const Member* member : takers) member->robot->optimizer().reset();
+  if (is_last()) {
+    last_rows_ = shown();
     return;
   }
-  // A robot's moments belong to the basis of its own weights: carry them into that of the consensus.
-  const auto as_span = [](Eigen::VectorXf& v) { return std::span(v.data(), static_cast<std::size_t>(v.size())); };
-  for (std::size_t i = 0; i < outcome_->elements.size(); ++i) {
-    members_[i].robot->optimizer().transform(workload_.symmetry(), outcome_->elements[i]);
-  }
-  if (options_.moments == FleetOptions::Moments::kKeep) return;
+  outcome_->elements.clear();  // of robots that have gone on
+  outcome_->bases.clear();
+}
 
-  std::int64_t samples = 0;
-  for (const Member& member : members_) {
-    if (std::binary_search(participants.begin(), participants.end(), member.index)) samples += member.robot->samples();
+void CellRun::carry_moments() {
+  // A robot's moments belong to the basis of its own weights: carry them into that of the consensus.
+  const std::vector<int> rows = shown();
+  for (std::size_t i = 0; i < outcome_->elements.size(); ++i) {
+    const Member& member = fleet_.member(rows[i]);
+    if (member.optimizer != nullptr) member.optimizer->transform(workload_.symmetry(), outcome_->elements[i]);
   }
+  if (options_.moments == FleetOptions::Moments::kAverage) average_moments();
+}
+
+void CellRun::average_moments() {
+  const auto as_span = [](Eigen::VectorXf& v) { return std::span(v.data(), static_cast<std::size_t>(v.size())); };
+  const std::size_t moments = Optimizer(workload_.optimizer(), 0).moments().size();
+  const std::span<const int> own = own_part(participants_);
+  std::int64_t samples = 0;
+  for (const int robot : own) samples += fleet_.member(robot).robot->samples();
   const auto total = static_cast<double>(comm_.sum(samples));
+  const bool all = moments > 0 && options_.hand_back == FleetOptions::HandBack::kAll;
+  const std::vector<int> takers = all ? own_robots() : std::vector(own.begin(), own.end());
   Eigen::VectorXf mean(static_cast<Eigen::Index>(outcome_->merged.flat().size()));
-  // Every rank asks for the same number of sums, also one that carries no robot.
-  const double local_count =
-      members_.empty() ? 0.0 : static_cast<double>(members_.front().robot->optimizer().moments().size());
-  const auto moments = static_cast<std::size_t>(comm_.max(local_count));
   for (std::size_t m = 0; m < moments; ++m) {
     std::vector<Comm::Term> terms;
-    for (Member& member : members_) {
-      if (!std::binary_search(participants.begin(), participants.end(), member.index)) continue;
-      terms.push_back({as_span(member.robot->optimizer().moments()[m]), static_cast<double>(member.robot->samples())});
+    for (const int robot : own) {
+      Member& member = fleet_.member(robot);
+      terms.push_back(
+          {as_span(fleet_.own_optimizer(member).moments()[m]), static_cast<double>(member.robot->samples())});
     }
     comm_.ordered_sum(terms, as_span(mean), 1.0 / total);
-    for (const Member* member : takers) member->robot->optimizer().moments()[m] = mean;
+    for (const int robot : takers) fleet_.own_optimizer(fleet_.member(robot)).moments()[m] = mean;
   }
 }
 
 CellResult CellRun::take_result() {
   CellResult result;
   if (outcome_) {
-    if (!outcome_->elements.empty() || !outcome_->bases.empty()) {
-      for (const Member& member : members_) result.robots.push_back(member.index);
-    }
+    if (!outcome_->elements.empty() || !outcome_->bases.empty()) result.robots = last_rows_;
     result.elements = std::move(outcome_->elements);
     result.bases = std::move(outcome_->bases);
     result.merged = std::move(outcome_->merged);

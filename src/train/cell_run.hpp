@@ -8,6 +8,7 @@
 #include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
 #include "train/checkpoint.hpp"
+#include "train/local_fleet.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet {
@@ -26,53 +27,65 @@ class CellRun {
   RoundRecord finish_round();
   CellResult take_result();
 
+  /// Whether a checkpoint should be written between two rounds.
+  [[nodiscard]] bool save_is_due();
   /// Writes a checkpoint if there is a place for one; what goes wrong is a warning.
   void save();
   /// Goes on from a checkpoint if there is one, and returns the rounds that it has behind it.
   std::vector<RoundRecord> resume();
 
  private:
-  struct Member {
-    int index;
-    std::unique_ptr<Robot> robot;
-    std::int64_t steps_left = 0;  ///< in the round under way
-  };
+  using Member = LocalFleet::Member;
+  class FirstError;
   /// What a round has yet to do, in order.
   enum class Phase : std::uint8_t { kBegin, kTrain, kTestLocals, kMerge, kTestConsensus, kObserve };
 
   void begin_round();
-  /// Gradient steps that a member takes per local epoch of the fleet.
-  std::int64_t steps_per_epoch(const Member& member) const;
-  /// Tells the members how many steps their training will come to.
-  void announce_steps();
+  std::unique_ptr<Robot> make_robot(int index);
+  /// Gradient steps that a robot takes per local epoch of the fleet.
+  [[nodiscard]] std::int64_t steps_per_epoch(int robot) const;
   /// Local epochs in a round: the last may be shorter.
   [[nodiscard]] int epochs_in(int round) const;
+  /// Local epochs that a robot of this rank trains for in all rounds together.
+  [[nodiscard]] int epochs_of(int robot) const;
   void train();
   void train_member(Member& member);
   [[nodiscard]] bool is_tested() const;  // this round
   [[nodiscard]] bool tests_locals() const;
   void test_locals();
-  std::vector<int> draw_participants(int round) const;
+  [[nodiscard]] std::vector<int> draw_participants(int round) const;
   [[nodiscard]] bool all_train() const;  // in every round
-  /// The members that train in a round.
-  std::vector<Member*> trainees(int round);
+  [[nodiscard]] bool is_last() const { return round_ == options_.rounds(); }
+  [[nodiscard]] std::vector<int> own_robots() const;
+  /// This rank's part of some robots of the whole fleet, both ascending.
+  [[nodiscard]] std::span<const int> own_part(std::span<const int> robots) const;
+  /// The robots of this rank that train in this round.
+  [[nodiscard]] std::vector<int> trainees() const;
+  /// Those that mergers and observers see in this round: the participants, or all.
+  [[nodiscard]] std::vector<int> shown() const;
   /// The robots as they are, with this round's participants.
-  [[nodiscard]] MergeInput look_at_robots() const;
+  [[nodiscard]] MergeInput look_at_robots();
   void merge();
   void merge_robots();
   void test_consensus();
   /// Observers look on, then the robots go on from the consensus.
   void observe();
-  void hand_back(const std::vector<int>& participants);
-  void carry_moments(const std::vector<Member*>& takers, const std::vector<int>& participants);
+  void hand_back();
+  void carry_moments();
+  void average_moments();
   /// Charges the time since the last call to a phase, less what was spent waiting.
   void charge(double PhaseSeconds::*phase);
+  /// Whether training is paused when a checkpoint is due. Not where rounds are so short that it can as well wait for
+  /// the end of one, when there is less to keep.
+  [[nodiscard]] bool pauses() const { return checkpointing_.pauses() && !rounds_are_short_; }
 
   void write_records();
+  void send_members(int rank, FirstError& failure);
+  void receive_members(int rank, std::string& record, FirstError& failure);
   [[nodiscard]] std::string cell_state() const;
   void load_cell_state(std::string_view bytes);
-  [[nodiscard]] std::string member_state(const Member& member) const;
-  void load_member_state(std::string_view bytes, std::size_t row);
+  [[nodiscard]] std::string member_state(const Member& member, std::span<const int> rows) const;
+  void load_member_state(std::string_view bytes, std::span<const int> rows);
 
   const FleetOptions& options_;
   Regime regime_;
@@ -82,16 +95,22 @@ class CellRun {
   const Checkpointing& checkpointing_;
   std::span<RoundObserver* const> observers_;
   Placement placement_;
-  std::vector<Member> members_;
+  std::vector<int> with_data_;  // robots, of the whole fleet
+  std::map<int, int> epochs_;   // of robots of this rank, where not all train in every round (epochs_of)
+  LocalFleet fleet_;
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights
 
   int round_ = 1;
   Phase phase_ = Phase::kBegin;
+  std::vector<int> participants_;     // of the round under way
+  std::vector<int> last_rows_;        // shown() of the last round
   RoundRecord record_;                // of the round under way
   std::vector<RoundRecord> history_;  // kept for checkpoints
 
   Stopwatch watch_;
   Stopwatch since_save_;
+  Stopwatch since_begin_;  // of the round under way
+  bool rounds_are_short_ = false;
   double waited_before_;  // what the communicator had waited and moved before
   std::uint64_t bytes_before_;
 };

@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <array>
 #include <concepts>
+#include <cstring>
 #include <utility>
 
 #include "base/error.hpp"
@@ -70,8 +73,39 @@ class Reading {
   StateReader& state_;
 };
 
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+/// A rank's robots go through the root in packages of about so many bytes.
+constexpr std::size_t kPackage = std::size_t{1} << 22U;
+
+/// Records on their way from rank to rank.
+struct Package {
+  std::vector<std::string> records;
+  bool is_last = true;  ///< from or to this rank
+};
+
+std::string packed(const Package& package) {
+  StateWriter state;
+  state.write(package.is_last);
+  state.write(static_cast<std::uint64_t>(package.records.size()));
+  for (const std::string& record : package.records) state.write_text(record);
+  return state.bytes();
+}
+
+Package unpacked(std::string_view bytes) {
+  StateReader state(bytes);
+  Package package{.records = {}, .is_last = state.read<bool>()};
+  package.records.resize(state.read<std::uint64_t>());
+  for (std::string& record : package.records) record = state.read_text();
+  return package;
+}
+
+}  // namespace
+
 /// Keeps the first Error of several steps, for a rank that has to go through the motions with the others all the same.
-class FirstError {
+class CellRun::FirstError {
  public:
   template <class Step>
   void attempt(const Step& step) {
@@ -88,7 +122,17 @@ class FirstError {
   std::string message_;
 };
 
-}  // namespace
+bool CellRun::save_is_due() {
+  if (is_done()) return false;
+  bool due = checkpointing_.when.due_after(round_ - 1);
+  if (!checkpointing_.pauses()) return due;
+  constexpr double kShort = 0.1;  // of the time between checkpoints
+  const double interval = checkpointing_.when.every_minutes * 60.0;
+  std::array<double, 2> seconds{since_begin_.seconds(), since_save_.seconds()};
+  comm_.broadcast(std::span<double>(seconds));
+  rounds_are_short_ = seconds[0] < kShort * interval;
+  return due || (rounds_are_short_ && seconds[1] >= interval);
+}
 
 void CellRun::save() {
   if (checkpointing_.store == nullptr) return;
@@ -110,44 +154,85 @@ void CellRun::write_records() {
       store.append(cell_state());
     });
   }
-  for (int robot = 0, rank = 0; robot < placement_.robots; ++robot) {
-    while (robot >= placement_.end(rank)) ++rank;
-    std::string state;
-    if (comm_.rank() == rank) {
-      failure.attempt(
-          [&] { state = member_state(members_[static_cast<std::size_t>(robot - placement_.begin(rank))]); });
-    }
-    comm_.relay(state, rank, 0);
-    if (comm_.is_root()) failure.attempt([&] { store.append(state); });
-  }
+  for (int rank = 0; rank < comm_.size(); ++rank) send_members(rank, failure);
   comm_.see_through([&] { failure.rethrow(); });
   comm_.see_through([&] {
-    if (comm_.is_root()) store.commit();
+    if (!comm_.is_root()) return;
+    store.append({});
+    store.commit();
   });
+}
+
+void CellRun::send_members(int rank, FirstError& failure) {
+  if (comm_.rank() != rank && !comm_.is_root()) return;
+  const std::vector<int> rows = shown();
+  auto next = fleet_.members().begin();
+  for (bool more = true; more;) {
+    Package package;
+    if (comm_.rank() == rank) {
+      failure.attempt([&] {
+        std::size_t size = 0;
+        for (; next != fleet_.members().end() && size < kPackage; ++next) {
+          size += package.records.emplace_back(member_state(next->second, rows)).size();
+        }
+        package.is_last = next == fleet_.members().end();
+      });
+    }
+    std::string bytes = packed(package);
+    comm_.relay(bytes, rank, 0);
+    if (comm_.is_root()) package = unpacked(bytes);
+    more = !package.is_last;
+    if (!comm_.is_root()) continue;
+    for (const std::string& record : package.records) failure.attempt([&] { checkpointing_.store->append(record); });
+  }
 }
 
 std::vector<RoundRecord> CellRun::resume() {
   if (checkpointing_.store == nullptr) return {};
   CheckpointStore& store = *checkpointing_.store;
-  std::string state;
+  std::string record;
   comm_.see_through([&] {
-    if (comm_.is_root() && store.open()) state = store.next();
+    if (comm_.is_root() && store.open()) record = store.next();
   });
-  comm_.broadcast(state);
-  if (state.empty()) return {};
-  comm_.see_through([&] { load_cell_state(state); });
+  comm_.broadcast(record);
+  if (record.empty()) return {};
+  comm_.see_through([&] { load_cell_state(record); });
   FirstError failure;
-  for (int robot = 0, rank = 0; robot < placement_.robots; ++robot) {
-    while (robot >= placement_.end(rank)) ++rank;
-    if (comm_.is_root()) failure.attempt([&] { state = store.next(); });
-    comm_.relay(state, 0, rank);
-    if (comm_.rank() != rank) continue;
-    failure.attempt([&] { load_member_state(state, static_cast<std::size_t>(robot - placement_.begin(rank))); });
-  }
+  if (comm_.is_root()) failure.attempt([&] { record = store.next(); });
+  for (int rank = 0; rank < comm_.size(); ++rank) receive_members(rank, record, failure);
   comm_.see_through([&] { failure.rethrow(); });
+  comm_.see_through([&] {
+    for (const int robot : shown()) (void)fleet_.member(robot);
+  });
   since_save_.lap();
   charge(&PhaseSeconds::other);
   return history_;
+}
+
+void CellRun::receive_members(int rank, std::string& record, FirstError& failure) {
+  if (comm_.rank() != rank && !comm_.is_root()) return;
+  const std::vector<int> rows = shown();
+  for (bool more = true; more;) {
+    Package package;
+    if (comm_.is_root()) {
+      failure.attempt([&] {
+        for (std::size_t size = 0; !record.empty() && size < kPackage; record = checkpointing_.store->next()) {
+          const int robot = StateReader(record).read<int>();
+          require(robot >= 0 && robot < placement_.robots, "the checkpoint holds a robot ", robot, " of ",
+                  placement_.robots);
+          if (placement_.owner(robot) != rank) return;
+          size += package.records.emplace_back(record).size();
+        }
+        package.is_last = record.empty();
+      });
+    }
+    std::string bytes = packed(package);
+    comm_.relay(bytes, 0, rank);
+    package = unpacked(bytes);
+    more = !package.is_last;
+    if (comm_.rank() != rank) continue;
+    for (const std::string& state : package.records) failure.attempt([&] { load_member_state(state, rows); });
+  }
 }
 
 std::string CellRun::cell_state() const {
@@ -164,6 +249,13 @@ std::string CellRun::cell_state() const {
     state.write(outcome_->iterations);
     state.write_all(std::span<const double>(outcome_->objective));
     write(std::vector<NamedSeries>(outcome_->series.begin(), outcome_->series.end()));
+  }
+  const ParamVector* standing = fleet_.standing();
+  state.write(standing != nullptr);
+  if (standing != nullptr) {
+    const bool at_merged = outcome_ && same_bits(standing->flat(), outcome_->merged.flat());
+    state.write(at_merged);
+    if (!at_merged) state.write_all(standing->flat());
   }
   if (merger_ != nullptr) merger_->save(kWholeFleet, state);
   return state.bytes();
@@ -187,21 +279,37 @@ void CellRun::load_cell_state(std::string_view bytes) {
     read(series);
     outcome_->series = {series.begin(), series.end()};
   }
+  if (state.read<bool>()) {
+    ParamVector standing(workload_.symmetry().layout());
+    if (state.read<bool>()) {
+      standing = outcome_->merged;
+    } else {
+      state.read_into(standing.flat());
+    }
+    fleet_.stand_at(std::move(standing));
+  }
+  participants_ = draw_participants(round_);
   if (merger_ != nullptr) merger_->load(kWholeFleet, state);
 }
 
-std::string CellRun::member_state(const Member& member) const {
+std::string CellRun::member_state(const Member& member, std::span<const int> rows) const {
   StateWriter state;
+  state.write(member.index);
   state.write(member.steps_left);
+  state.write(member.weights != nullptr);
+  if (member.weights != nullptr) state.write_all(std::span<const float>(member.weights->flat()));
+  state.write(member.optimizer != nullptr);
+  if (member.optimizer != nullptr) member.optimizer->save(state);
   member.robot->save(state);
   if (merger_ != nullptr) merger_->save(member.index, state);
-  const auto row = static_cast<std::size_t>(&member - members_.data());
-  const bool permuted = outcome_ && row < outcome_->elements.size();
+  const auto row = static_cast<std::size_t>(std::ranges::lower_bound(rows, member.index) - rows.begin());
+  const bool is_shown = row < rows.size() && rows[row] == member.index;
+  const bool permuted = is_shown && outcome_ && row < outcome_->elements.size();
   state.write(permuted);
   if (permuted) {
     for (const Permutation& permutation : outcome_->elements[row]) state.write_all(std::span(permutation));
   }
-  const bool fitted = outcome_ && row < outcome_->bases.size();
+  const bool fitted = is_shown && outcome_ && row < outcome_->bases.size();
   state.write(fitted);
   if (fitted) {
     for (const RowMatrix& basis : outcome_->bases[row])
@@ -210,19 +318,24 @@ std::string CellRun::member_state(const Member& member) const {
   return state.bytes();
 }
 
-void CellRun::load_member_state(std::string_view bytes, std::size_t row) {
+void CellRun::load_member_state(std::string_view bytes, std::span<const int> rows) {
   StateReader state(bytes);
-  Member& member = members_[row];
+  Member& member = fleet_.member(state.read<int>());
   member.steps_left = state.read<std::int64_t>();
+  if (state.read<bool>()) state.read_into(fleet_.own_weights(member).flat());
+  if (state.read<bool>()) fleet_.own_optimizer(member).load(state);
   member.robot->load(state);
   if (merger_ != nullptr) merger_->load(member.index, state);
+  const auto row = static_cast<std::size_t>(std::ranges::lower_bound(rows, member.index) - rows.begin());
   if (state.read<bool>()) {
-    GroupElement& element = outcome_->elements.emplace_back(workload_.symmetry().identity());
-    for (Permutation& permutation : element) state.read_into(std::span(permutation));
+    outcome_->elements.resize(rows.size(), workload_.symmetry().identity());
+    for (Permutation& permutation : outcome_->elements.at(row)) state.read_into(std::span(permutation));
   }
   if (state.read<bool>()) {
-    RelaxedElement& bases = outcome_->bases.emplace_back(to_matrices(workload_.symmetry().identity()));
-    for (RowMatrix& basis : bases) state.read_into(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
+    outcome_->bases.resize(rows.size(), to_matrices(workload_.symmetry().identity()));
+    for (RowMatrix& basis : outcome_->bases.at(row)) {
+      state.read_into(std::span(basis.data(), static_cast<std::size_t>(basis.size())));
+    }
   }
   require(state.at_end(), "the checkpoint holds more of robot ", member.index, " than is known of it");
 }

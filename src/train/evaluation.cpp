@@ -37,11 +37,23 @@ std::vector<NamedValue> test_together(Workload& workload, const ParamVector& wei
   return workload.summarize(gather_scores(flat, comm));
 }
 
-std::vector<std::vector<NamedValue>> test_each(Workload& workload, std::span<const ParamVector* const> mine,
-                                               const Comm& comm) {
+std::vector<std::vector<NamedValue>> test_each(
+    Workload& workload, std::size_t count,
+    const std::function<const ParamVector&(std::size_t i, ParamVector& scratch)>& weights, const ParamVector* shared,
+    const Comm& comm) {
+  ParamVector scratch(workload.symmetry().layout());
   std::vector<double> flat;
+  std::vector<double> of_shared;
   comm.together([&] {
-    for (const ParamVector* weights : mine) append_scores(workload, *weights, 0, workload.test_parts(), comm, flat);
+    for (std::size_t i = 0; i < count; ++i) {
+      const ParamVector& model = weights(i, scratch);
+      const bool is_known = &model == shared && !of_shared.empty();
+      if (is_known) flat.insert(flat.end(), of_shared.begin(), of_shared.end());
+      if (is_known) continue;
+      const auto begin = static_cast<std::ptrdiff_t>(flat.size());
+      append_scores(workload, model, 0, workload.test_parts(), comm, flat);
+      if (&model == shared) of_shared.assign(flat.begin() + begin, flat.end());
+    }
   });
   const std::vector<Score> all = gather_scores(flat, comm);
   const std::size_t each = static_cast<std::size_t>(workload.test_parts()) * workload.metrics().size();

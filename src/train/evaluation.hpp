@@ -1,7 +1,7 @@
 // How weights do on the test set.
 #pragma once
 
-#include <span>
+#include <functional>
 #include <vector>
 
 #include "comm/comm.hpp"
@@ -14,10 +14,12 @@ namespace fleet {
 /// is asked to stop. Collective.
 [[nodiscard]] std::vector<NamedValue> test_together(Workload& workload, const ParamVector& weights, const Comm& comm);
 
-/// The same of several models, `mine` of which this rank tests alone: one list per model, those of lower ranks first.
+/// The same of the `count` models that this rank tests alone, each its i-th weights(i, scratch), which may be written
+/// to `scratch`: one list per model, those of lower ranks first. Those that are the object `shared` are tested once.
 /// Collective.
-[[nodiscard]] std::vector<std::vector<NamedValue>> test_each(Workload& workload,
-                                                             std::span<const ParamVector* const> mine,
-                                                             const Comm& comm);
+[[nodiscard]] std::vector<std::vector<NamedValue>> test_each(
+    Workload& workload, std::size_t count,
+    const std::function<const ParamVector&(std::size_t i, ParamVector& scratch)>& weights, const ParamVector* shared,
+    const Comm& comm);
 
 }  // namespace fleet

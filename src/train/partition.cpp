@@ -58,17 +58,6 @@ class Deck {
   std::size_t next_ = 0;
 };
 
-/// The shares with those of empty classes spread over the others.
-std::vector<double> restrict_to(std::vector<double> shares, const std::vector<Deck>& decks) {
-  double total = 0.0;
-  for (std::size_t k = 0; k < shares.size(); ++k) total += decks[k].empty() ? shares[k] = 0.0 : shares[k];
-  if (total == 0.0) {  // all the mass lay on empty classes
-    for (std::size_t k = 0; k < shares.size(); ++k) total += shares[k] = decks[k].empty() ? 0.0 : 1.0;
-  }
-  for (double& share : shares) share /= total;
-  return shares;
-}
-
 std::vector<Indices> mixture(const std::vector<Cards>& by_class, const std::vector<std::vector<double>>& mixtures,
                              RandomStream& stream) {
   std::vector<Deck> decks(by_class.begin(), by_class.end());
@@ -79,7 +68,8 @@ std::vector<Indices> mixture(const std::vector<Cards>& by_class, const std::vect
   const std::size_t size = total / mixtures.size();
   std::vector<std::ptrdiff_t> missing(decks.size(), 0);  // of each class, what whole cards owe the robots so far
   for (std::size_t i = 0; i < hands.size(); ++i) {
-    const std::vector<std::size_t> counts = apportion(restrict_to(mixtures[i], decks), size);
+    const std::vector<double> shares = restricted(mixtures[i], [&](std::size_t k) { return decks[k].empty(); });
+    const std::vector<std::size_t> counts = apportion(shares, size);
     for (std::size_t k = 0; k < decks.size(); ++k) {
       if (counts[k] == 0) continue;
       missing[k] = decks[k].deal(static_cast<std::ptrdiff_t>(counts[k]) + missing[k], stream, hands[i]);
@@ -197,16 +187,32 @@ Split split_samples(std::span<const std::uint8_t> labels, int classes, const Par
 
 }  // namespace
 
-PartitionOptions read_partition_options(SettingsReader& settings) {
+PartitionOptions read_partition_options(SettingsReader& settings, bool takes_drawn) {
   using Kind = PartitionOptions::Kind;
-  constexpr std::array<std::pair<std::string_view, Kind>, 3> kKinds{
-      {{"mixture", Kind::kMixture}, {"per-class", Kind::kPerClass}, {"iid", Kind::kIid}}};
+  static constexpr std::array<std::pair<std::string_view, Kind>, 4> kKinds{
+      {{"mixture", Kind::kMixture}, {"per-class", Kind::kPerClass}, {"iid", Kind::kIid}, {"drawn", Kind::kDrawn}}};
   PartitionOptions options;
   settings.read("data.held_out", options.held_out, between(0, 0.9));
   settings.read("fleet.robots", options.robots, at_least(1));
-  settings.read("fleet.partition", options.kind, Names<Kind>(kKinds));
+  settings.read("fleet.partition", options.kind, Names<Kind>(kKinds).first(takes_drawn ? 4 : 3));
   settings.read("fleet.alpha", options.alpha, above(0));
+  if (options.kind == Kind::kDrawn) {
+    settings.read("fleet.samples", options.drawn, between(0, 1e9));
+  } else if (takes_drawn) {
+    settings.rule_out("fleet.samples",
+                      "only the robots of fleet.partition = \"drawn\" have a number of samples to choose");
+  }
   return options;
+}
+
+std::vector<double> restricted(std::vector<double> shares, const std::function<bool(std::size_t)>& is_empty) {
+  double total = 0.0;
+  for (std::size_t k = 0; k < shares.size(); ++k) total += is_empty(k) ? shares[k] = 0.0 : shares[k];
+  if (total == 0.0) {  // all the mass lay on empty classes
+    for (std::size_t k = 0; k < shares.size(); ++k) total += shares[k] = is_empty(k) ? 0.0 : 1.0;
+  }
+  for (double& share : shares) share /= total;
+  return shares;
 }
 
 std::vector<std::size_t> apportion(const std::vector<double>& shares, std::size_t total) {
@@ -255,6 +261,7 @@ std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, 
       case PartitionOptions::Kind::kPerClass:
         return per_class(by_class, weights, robots);
       case PartitionOptions::Kind::kIid:
+      case PartitionOptions::Kind::kDrawn:
         break;
     }
     return iid(by_class, robots, stream);
@@ -266,14 +273,19 @@ std::vector<Shard> partition(std::span<const std::uint8_t> labels, int classes, 
   return shards;
 }
 
-std::vector<std::vector<std::int64_t>> histograms_of(std::span<const Shard> shards,
-                                                     std::span<const std::uint8_t> labels, int classes) {
-  std::vector<std::vector<std::int64_t>> histograms;
-  for (const Shard& shard : shards) {
-    std::vector<std::int64_t>& histogram = histograms.emplace_back(static_cast<std::size_t>(classes));
-    for (const std::int32_t sample : shard.train) ++histogram[labels[static_cast<std::size_t>(sample)]];
-  }
-  return histograms;
+SamplesByClass split_samples(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
+                             std::uint64_t seed) {
+  RandomStream stream(seed, Purpose::kPartition);
+  const Split split = split_samples(labels, classes, options, {}, stream);
+  const auto flat = [](const std::vector<Cards>& by_class) {
+    std::vector<Indices> samples;
+    for (const Cards& cards : by_class) {
+      Indices& members = samples.emplace_back();
+      for (const Card& card : cards) append(card, members);
+    }
+    return samples;
+  };
+  return {.train = flat(split.train), .held_out = flat(split.held_out)};
 }
 
 }  // namespace fleet

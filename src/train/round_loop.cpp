@@ -19,7 +19,7 @@ CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, 
     } catch (const Error& error) {
       throw Error(cat("round ", run.round(), ": ", error.what()));
     }
-    if (checkpointing.when.due_after(run.round() - 1) && !run.is_done()) run.save();
+    if (run.save_is_due()) run.save();
   }
   return run.take_result();
 }

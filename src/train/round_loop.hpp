@@ -91,6 +91,9 @@ class RoundObserver {
   virtual ~RoundObserver() = default;
   /// Whether methods are to record MergeOutcome::series.
   [[nodiscard]] virtual bool wants_series() const { return false; }
+  /// Whether RoundView::robots is to have a row for every robot, rather than for the participants alone, in the last
+  /// round of a cell or in another.
+  [[nodiscard]] virtual bool wants_all_robots(bool /*last_round*/) const { return false; }
   /// Once a round, on every rank of the cell; the measurements are the same on all. Begun again where it was
   /// interrupted. Collective.
   [[nodiscard]] virtual std::vector<Measurement> observe(const RoundView& view, const Comm& comm) = 0;

@@ -4,6 +4,12 @@
 
 namespace fleet {
 
+AwakeRobot::AwakeRobot(std::unique_ptr<Robot> robot_, const std::shared_ptr<const ParamLayout>& layout,
+                       const OptimizerOptions& options)
+    : robot(std::move(robot_)), weights(layout), optimizer(options, layout->size()) {
+  robot->initialize(weights);
+}
+
 std::unique_ptr<Robot> Workload::make_finetune_robot() {
   throw Error("this workload holds no data back that a merged policy could be finetuned on");
 }

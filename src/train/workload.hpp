@@ -1,7 +1,7 @@
 // What a fleet learns: the seam between the round loop and the worlds.
 //
 // A Workload is one cell's problem: its network's symmetry, its robots and their data, how to judge weights.
-// A Robot holds live weights and trains them on data that nobody else sees.
+// A Robot holds data that nobody else sees, and trains the weights that it is handed.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,12 @@
 
 namespace fleet {
 
+/// A robot's data, and its place in them. Its weights, and the moments of its optimiser, are handed to it when it
+/// trains and belong to the fleet: of the many robots that stand at the consensus none needs a copy of it.
 class Robot : public LocalData {
  public:
-  /// Live weights: training changes them, the round loop overwrites them with the consensus.
-  [[nodiscard]] virtual ParamVector& weights() = 0;
-  [[nodiscard]] virtual Optimizer& optimizer() = 0;
+  /// Writes the weights with which it begins, the same at every call.
+  virtual void initialize(ParamVector& weights) const = 0;
   /// Size of the training shard; a robot without data neither trains nor takes part in merges.
   [[nodiscard]] virtual std::int64_t samples() const = 0;
   /// Told before any training how many steps it will come to in all, of which a learning rate's schedule may make use.
@@ -29,12 +30,30 @@ class Robot : public LocalData {
   /// Goes on training for `steps` steps and returns their mean loss. Error naming the robot when the loss is no longer
   /// finite. Asks `stop` once before every step and returns early when it says so: a robot that trains in two goes ends
   /// with the same bits as in one.
-  virtual double train(std::int64_t steps, const std::function<bool()>& stop) = 0;
+  virtual double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
+                       const std::function<bool()>& stop) = 0;
+  /// It will not train for a while: lets go of memory that it can fill again. Asked anything, it answers as before.
+  virtual void rest() {}
 
-  /// Everything that decides how training goes on: weights, moments, place in the data. A robot made anew that loads it
-  /// goes on with the same bits. By default both throw Error: cells of such a workload start over when interrupted.
+  /// What beside weights and moments decides how training goes on: the place in the data. A robot made anew that loads
+  /// it goes on with the same bits. By default both throw Error: cells of such a workload start over when interrupted.
   virtual void save(StateWriter& /*state*/) { throw Error("the robots of this workload cannot be saved"); }
   virtual void load(StateReader& /*state*/) { throw Error("the robots of this workload cannot be loaded"); }
+};
+
+/// A robot with weights and an optimiser of its own.
+struct AwakeRobot {
+  /// With its first weights.
+  AwakeRobot(std::unique_ptr<Robot> robot_, const std::shared_ptr<const ParamLayout>& layout,
+             const OptimizerOptions& options);
+
+  double train(std::int64_t steps, const std::function<bool()>& stop) {
+    return robot->train(weights, optimizer, steps, stop);
+  }
+
+  std::unique_ptr<Robot> robot;
+  ParamVector weights;
+  Optimizer optimizer;
 };
 
 /// A value that a test comes to, e.g. "accuracy".
@@ -53,8 +72,10 @@ class Workload {
   [[nodiscard]] virtual const SymmetrySpec& symmetry() const = 0;
   /// The network as affine maps (MergeInput::maps).
   [[nodiscard]] virtual std::span<const AffineMap> maps() const = 0;
-  /// Samples of each label in robot i's training shard: [robot][label].
-  [[nodiscard]] virtual const std::vector<std::vector<std::int64_t>>& histograms() const = 0;
+  /// With which all of its robots train.
+  [[nodiscard]] virtual OptimizerOptions optimizer() const = 0;
+  /// Samples of each label in the training shard of `robot`.
+  [[nodiscard]] virtual std::vector<std::int64_t> histogram(int robot) const = 0;
 
   /// Gradient steps in one local epoch of robot i; 0 without data.
   [[nodiscard]] virtual std::int64_t steps_per_epoch(int robot) const = 0;

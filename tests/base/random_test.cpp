@@ -121,6 +121,26 @@ TEST(RandomStream, sample_is_sorted_distinct_and_fair) {
   for (const int count : counts) EXPECT_NEAR(count, 3000, 250);
 }
 
+TEST(RandomStream, a_sample_is_the_beginning_of_a_shuffle_whether_few_or_many_are_drawn) {
+  for (const int population : {1, 16, 100, 1000}) {
+    for (const int count : {1, population / 20, population / 10, population}) {
+      if (count == 0) continue;
+      RandomStream stream(8, Purpose::kTest);
+      const std::vector<int> drawn = stream.sample(population, count);
+      RandomStream again(8, Purpose::kTest);
+      std::vector<int> members(static_cast<std::size_t>(population));
+      std::iota(members.begin(), members.end(), 0);
+      for (int i = 0; i < count; ++i) {
+        const auto place = static_cast<std::size_t>(i);
+        std::swap(members[place], members[place + again.below(static_cast<std::uint64_t>(population - i))]);
+      }
+      members.resize(static_cast<std::size_t>(count));
+      std::sort(members.begin(), members.end());
+      EXPECT_EQ(drawn, members) << count << " of " << population;
+    }
+  }
+}
+
 TEST(RandomStream, shuffle_keeps_the_items) {
   RandomStream stream(7, Purpose::kTest);
   std::vector<int> items(100);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "awake.hpp"
 #include "base/blas.hpp"
 #include "medians.hpp"
 #include "torch/runtime.hpp"
@@ -54,11 +55,11 @@ void training_step(benchmark::State& state, int batch) {
       {.train = samples,
        .test = samples,
        .objective = ObjectiveKind::kNextCharacter,
-       .shards = {all},
+       .shards = std::vector{all},
        .network = make_network(
            reader, {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = kWindow}),
        .options = {.batch_size = batch, .clip_norm = kClipNorm, .carry_state = true}});
-  const std::unique_ptr<Robot> robot = workload->make_robot(0);
+  const std::unique_ptr<Awake> robot = awake(*workload, 0);
   const auto never = [] { return false; };
   for (auto _ : state) benchmark::DoNotOptimize(robot->train(1, never));
   count_characters(state, batch);

@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "awake.hpp"
 #include "base/blas.hpp"
 #include "medians.hpp"
 #include "merge/fleet_merge.hpp"
@@ -49,14 +50,14 @@ class Problem {
         make_samples(LabelledBytes{.values = images_, .labels = labels_, .features = kInputs});
     workload_ = make_supervised_workload({.train = samples,
                                           .test = samples,
-                                          .shards = {all},
+                                          .shards = std::vector{all},
                                           .network = make_network(reader, {kInputs, kClasses}),
                                           .options = {.batch_size = batch_}});
-    robot_ = workload_->make_robot(0);
+    robot_ = awake(*workload_, 0);
   }
 
   Workload& workload() { return *workload_; }
-  Robot& robot() { return *robot_; }
+  Awake& robot() { return *robot_; }
   [[nodiscard]] int batch() const { return batch_; }
 
  private:
@@ -64,7 +65,7 @@ class Problem {
   std::vector<std::uint8_t> labels_;
   int batch_;
   std::unique_ptr<Workload> workload_;
-  std::unique_ptr<Robot> robot_;
+  std::unique_ptr<Awake> robot_;
 };
 
 void training_step(benchmark::State& state, const Case& shape) {

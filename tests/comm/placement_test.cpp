@@ -15,6 +15,7 @@ TEST(Placement, every_robot_has_one_rank_and_blocks_are_even_and_ascending) {
         const int size = placement.end(rank) - placement.begin(rank);
         EXPECT_GE(size, robots / ranks);
         EXPECT_LE(size, (robots + ranks - 1) / ranks);
+        for (int i = placement.begin(rank); i < placement.end(rank); ++i) EXPECT_EQ(placement.owner(i), rank);
       }
     }
   }

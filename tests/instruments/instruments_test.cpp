@@ -234,11 +234,11 @@ TEST(Finetune, starts_at_the_scores_of_its_start_and_ends_where_training_does) {
   EXPECT_EQ(steps, (std::vector<double>{0, 3, 6, 7}));
   EXPECT_EQ(curve.front().value, test_together(workload, start, world)[0].value);
 
-  const std::unique_ptr<Robot> robot = workload.make_finetune_robot();
-  robot->weights() = start;
-  robot->expect(7);
-  robot->train(7, [] { return false; });
-  EXPECT_EQ(curve.back().value, test_together(workload, robot->weights(), world)[0].value);
+  AwakeRobot robot = toy::awake(workload.make_finetune_robot());
+  robot.weights = start;
+  robot.robot->expect(7);
+  robot.train(7, [] { return false; });
+  EXPECT_EQ(curve.back().value, test_together(workload, robot.weights, world)[0].value);
 }
 
 }  // namespace

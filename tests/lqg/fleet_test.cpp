@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "awake.hpp"
 #include "linear_fleet.hpp"
 #include "lqg/expected_cost.hpp"
 #include "memory_store.hpp"
@@ -44,20 +45,20 @@ TEST(LqgRobot, training_in_two_goes_also_by_another_robot_is_training_at_once) {
       options_of("fleet.robots = 1\nsystem.observations = 6\ndata.horizon = 15\ndata.trajectories = 2", 3);
   const std::unique_ptr<Workload> workload = make_lqg_workload(options);
   const auto never = [] { return false; };
-  const auto whole = workload->make_robot(0);
+  const auto whole = awake(*workload, 0);
   whole->train(30, never);
-  const auto first = workload->make_robot(0);
+  const auto first = awake(*workload, 0);
   int left = 11;
   first->train(30, [&left] { return left-- == 0; });
   StateWriter kept;
   first->save(kept);
-  const auto second = workload->make_robot(0);
+  const auto second = awake(*workload, 0);
   StateReader reader(kept.bytes());
   second->load(reader);
   second->train(19, never);
   EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), second->weights().flat()));
   // What somebody else has set is gone on from as it is.
-  first->weights() = workload->make_robot(0)->weights();
+  first->weights() = awake(*workload, 0)->weights();
   first->train(30, never);
   EXPECT_TRUE(std::ranges::equal(whole->weights().flat(), first->weights().flat()));
 }
@@ -69,7 +70,8 @@ TEST(LqgWorkload, finetunes_on_new_trajectories_of_every_task) {
                  3));
   const std::unique_ptr<Robot> robot = workload->make_finetune_robot();
   EXPECT_EQ(robot->samples(), 6);
-  const ParamVector& at = robot->weights();
+  ParamVector at(workload->symmetry().layout());
+  robot->initialize(at);
   const double loss = robot->held_out_loss(at).sum;
   EXPECT_EQ(workload->make_finetune_robot()->held_out_loss(at).sum, loss);
   for (int i = 0; i < 4; ++i) EXPECT_NE(workload->make_robot(i)->held_out_loss(at).sum, loss);

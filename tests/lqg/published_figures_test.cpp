@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "awake.hpp"
 #include "comm/placement.hpp"
 #include "linear_fleet.hpp"
 
@@ -44,12 +45,12 @@ Ratios one_shot(const std::string& text, int trials, const std::vector<std::pair
     const LqgOptions options = options_of("fleet.robots = 10\n" + text, static_cast<std::uint64_t>(trial));
     const std::unique_ptr<Workload> workload = make_lqg_workload(options);
     const Placement placement{.robots = options.robots, .ranks = world.size()};
-    std::vector<std::unique_ptr<Robot>> robots;
+    std::vector<std::unique_ptr<Awake>> robots;
     MergeInput input{.symmetry = &workload->symmetry(), .seed = options.seed, .round = 1};
     std::vector<double> scores;
     for (int i = 0; i < options.robots; ++i) input.participants.push_back(i);
     for (int i = placement.begin(world.rank()); i < placement.end(world.rank()); ++i) {
-      robots.push_back(workload->make_robot(i));
+      robots.push_back(awake(*workload, i));
       robots.back()->train(2000, never);
       input.rows.push_back({i, &robots.back()->weights(), 5.0, true, robots.back().get()});
       scores.push_back(score(*workload, robots.back()->weights(), "cost_ratio"));

@@ -188,25 +188,27 @@ struct CopyMerge {
 CopyMerge merge_with_permuted_copy(const FleetMergeOptions& options, int network, std::uint64_t draw,
                                    const Comm& world) {
   const SymmetrySpec symmetry = toy::symmetry();
-  std::array<std::unique_ptr<toy::ToyRobot>, 2> robots;
-  for (auto& robot : robots) robot = std::make_unique<toy::ToyRobot>(symmetry.layout(), network, 200, 0.01, 0);
-  robots[0]->train(20000, [] { return false; });
-  const ParamVector original = robots[0]->weights();
+  const auto make_robot = [&] {
+    return toy::awake(std::make_unique<toy::ToyRobot>(symmetry.layout(), network, 200, 0));
+  };
+  std::array<AwakeRobot, 2> robots = {make_robot(), make_robot()};
+  robots[0].train(20000, [] { return false; });
+  const ParamVector original = robots[0].weights;
   RandomStream stream(draw, Purpose::kTest, static_cast<std::uint64_t>(network));
-  robots[1]->weights() = symmetry.apply(symmetry.random(stream), original);
+  robots[1].weights = symmetry.apply(symmetry.random(stream), original);
 
   MergeInput input{.symmetry = &symmetry, .participants = {0, 1}, .seed = 3, .round = 1};
   const Placement placement{.robots = 2, .ranks = world.size()};
   for (int i = placement.begin(world.rank()); i < placement.end(world.rank()); ++i) {
-    toy::ToyRobot& robot = *robots[static_cast<std::size_t>(i)];
-    input.rows.push_back({i, &robot.weights(), 200.0, true, &robot});
+    const AwakeRobot& robot = robots[static_cast<std::size_t>(i)];
+    input.rows.push_back({i, &robot.weights, 200.0, true, robot.robot.get()});
   }
   const ParamVector merged = make_fleet_merge(options)->merge(input, world).merged;
   Settings none;
   SettingsReader reader(none);
   const ParamVector mean = find_merger("average").make(reader)->merge(input, world).merged;
 
-  toy::ToyRobot fresh(symmetry.layout(), 100 + network, 500, 0.01, 0);  // points that no alignment has seen
+  toy::ToyRobot fresh(symmetry.layout(), 100 + network, 500, 0);  // points that no alignment has seen
   const double own = fresh.held_out_score(original).sum;
   CopyMerge result{.furthest = 0.0,
                    .merged = fresh.held_out_score(merged).sum / own,

@@ -260,11 +260,11 @@ TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
 TEST(BestOf, remembers_the_fleet_at_the_consensus_that_it_kept) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(4, world);
-  toy::ToyRobot trained(fleet.symmetry().layout(), 0, 200, 0.01, 0);
+  AwakeRobot trained = toy::awake(std::make_unique<toy::ToyRobot>(fleet.symmetry().layout(), 0, 200, 0));
   trained.train(20000, [] { return false; });
   for (std::size_t row = 0; row < fleet.rows(); ++row) {
     RandomStream stream(6, Purpose::kTest, static_cast<std::uint64_t>(fleet.index(row)));
-    fleet.weights(row) = trained.weights();
+    fleet.weights(row) = trained.weights;
     for (float& w : fleet.weights(row).flat()) w += 0.05F * static_cast<float>(stream.normal());
   }
   const MergeInput input = fleet.input({0, 1});

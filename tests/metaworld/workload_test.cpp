@@ -231,8 +231,8 @@ TEST_F(MetaworldFleet, no_two_robots_learn_from_one_demonstration) {
   const DemonstrationSet set = read_demonstrations({file_});
   const std::unique_ptr<Workload> cloning = workload(cell({{"fleet.robots", std::int64_t{18}}}));
   std::multiset<std::int64_t> steps;  // of every robot's share of every task: a demonstration, or none
-  for (const std::vector<std::int64_t>& robot : cloning->histograms()) {
-    for (const std::int64_t rows : robot) {
+  for (int robot = 0; robot < 18; ++robot) {
+    for (const std::int64_t rows : cloning->histogram(robot)) {
       if (rows > 0) steps.insert(rows);
     }
   }

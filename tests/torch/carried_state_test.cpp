@@ -1,6 +1,7 @@
 // Laws of robots that learn text with recurrent state carried from window to window, and of how roles are judged.
 #include <algorithm>
 
+#include "awake.hpp"
 #include "network_cases.hpp"
 #include "torch/supervised.hpp"
 
@@ -14,7 +15,7 @@ bool never() {
   return false;
 }
 
-std::vector<float> values(Robot& robot) {
+std::vector<float> values(Awake& robot) {
   return {robot.weights().flat().begin(), robot.weights().flat().end()};
 }
 
@@ -38,7 +39,7 @@ class EveryTextRobot : public testing::TestWithParam<NetworkCase> {
          .test = samples,
          .groups = std::move(roles),
          .objective = ObjectiveKind::kNextCharacter,
-         .shards = {all},
+         .shards = std::vector{all},
          .network = make_network(reader, GetParam().shape),
          .options = {
              .batch_size = 11, .optimizer = {.learning_rate = 0.01}, .clip_norm = 1.0, .carry_state = carry_state}});
@@ -49,8 +50,8 @@ class EveryTextRobot : public testing::TestWithParam<NetworkCase> {
 TEST_P(EveryTextRobot, training_in_pieces_is_training_at_once) {
   const auto w = workload();
   ASSERT_EQ(w->steps_per_epoch(0), kEpoch);
-  const auto whole = w->make_robot(0);
-  const auto pieces = w->make_robot(0);
+  const auto whole = awake(*w, 0);
+  const auto pieces = awake(*w, 0);
   whole->train(25, never);
   for (const int steps : {1, 3, 9, 2, 10}) pieces->train(steps, never);
   EXPECT_EQ(values(*whole), values(*pieces));
@@ -58,14 +59,14 @@ TEST_P(EveryTextRobot, training_in_pieces_is_training_at_once) {
 
 TEST_P(EveryTextRobot, one_that_is_loaded_in_the_middle_of_an_epoch_goes_on_with_the_same_bits) {
   const auto w = workload();
-  const auto first = w->make_robot(0);
+  const auto first = awake(*w, 0);
   first->train(kEpoch + 4, never);
   StateWriter saved;
   first->save(saved);
   first->train(9, never);
 
   const auto again = workload();
-  const auto second = again->make_robot(0);
+  const auto second = awake(*again, 0);
   second->train(3, never);  // what it held before is forgotten
   StateReader state(saved.bytes());
   second->load(state);
@@ -81,7 +82,7 @@ TEST_P(EveryTextRobot, roles_are_judged_by_their_mean_and_tenth_percentile) {
     for (std::int32_t i = 0; i < size; ++i) roles.samples.back()[static_cast<std::size_t>(i)] = begin + i;
   }
   const auto w = workload(true, roles);
-  const auto robot = w->make_robot(0);
+  const auto robot = awake(*w, 0);
   robot->train(3 * kEpoch, never);
   std::vector<Score> scores;
   std::vector<double> accuracies;

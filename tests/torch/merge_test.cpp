@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 
+#include "awake.hpp"
 #include "merge/activation_matching.hpp"
 #include "merge/weight_matching.hpp"
 #include "network_cases.hpp"
@@ -32,10 +33,10 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
                                   .test = samples,
                                   .groups = {.name = "all", .samples = {all.train}},
                                   .objective = acts ? ObjectiveKind::kSquaredError : ObjectiveKind::kCrossEntropy,
-                                  .shards = {all, all},
+                                  .shards = std::vector{all, all},
                                   .network = make_network(reader, shape),
                                   .options = {.batch_size = 25, .optimizer = {.learning_rate = 5e-3}}});
-    for (int i = 0; i < 2; ++i) robots_.push_back(workload_->make_robot(i));
+    for (int i = 0; i < 2; ++i) robots_.push_back(awake(*workload_, i));
     robots_[0]->train(100, [] { return false; });
     RandomStream draw(6, Purpose::kTest);
     element_ = workload_->symmetry().random(draw);
@@ -43,7 +44,7 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
     input_ = {
         .symmetry = &workload_->symmetry(), .maps = workload_->maps(), .participants = {0, 1}, .seed = 1, .round = 1};
     for (int i = 0; i < 2; ++i) {
-      Robot& robot = *robots_[static_cast<std::size_t>(i)];
+      Awake& robot = *robots_[static_cast<std::size_t>(i)];
       input_.rows.push_back({i, &robot.weights(), static_cast<double>(robot.samples()), true, &robot});
     }
   }
@@ -110,13 +111,13 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
   RowMatrix actions_;
   RandomStream stream_{5, Purpose::kTest};
   std::unique_ptr<Workload> workload_;
-  std::vector<std::unique_ptr<Robot>> robots_;
+  std::vector<std::unique_ptr<Awake>> robots_;
   GroupElement element_;
   MergeInput input_;
 };
 
 TEST_P(EveryTrainedNetwork, training_has_taught_it_something) {
-  ParamVector untrained = workload_->make_robot(0)->weights();
+  ParamVector untrained = awake(*workload_, 0)->weights();
   EXPECT_LT(loss(robots_[0]->weights()), 0.95 * loss(untrained));
 }
 
@@ -325,12 +326,12 @@ TEST(Regression, solves_a_head_along_directions_that_the_data_hardly_excite) {
                                                   .test = samples,
                                                   .groups = {.name = "all", .samples = {all.train}},
                                                   .objective = ObjectiveKind::kSquaredError,
-                                                  .shards = {all, all},
+                                                  .shards = std::vector{all, all},
                                                   .network = make_network(reader, {.inputs = 2, .outputs = 1})});
   MergeInput input{.symmetry = &workload->symmetry(), .maps = workload->maps(), .participants = {0, 1}};
-  std::vector<std::unique_ptr<Robot>> robots;
+  std::vector<std::unique_ptr<Awake>> robots;
   for (int i = 0; i < 2; ++i) {
-    Robot& robot = *robots.emplace_back(workload->make_robot(i));
+    Awake& robot = *robots.emplace_back(awake(*workload, i));
     workload->maps().front().assign(RowMatrix::Identity(2, 3), robot.weights());
     input.rows.push_back({i, &robot.weights(), static_cast<double>(kRows), true, &robot});
   }

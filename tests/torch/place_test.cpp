@@ -1,6 +1,7 @@
 // Laws of computing elsewhere than in the host's memory, on the processor with every copy that a GPU needs: weights,
 // data and state go there and back as they do for one, and nothing else changes.
 #include "torch/place.hpp"
+#include "awake.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +46,7 @@ class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
                                      .test = samples(),
                                      .groups = {.name = "", .samples = {shards[0].train, shards[0].held_out}},
                                      .objective = squared ? ObjectiveKind::kSquaredError : ObjectiveKind::kCrossEntropy,
-                                     .shards = std::move(shards),
+                                     .shards = shards,
                                      .network = make_network(reader, shape),
                                      .options = {.batch_size = 16,
                                                  .optimizer = optimizer,
@@ -83,7 +84,7 @@ class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
   std::vector<float> actions_;
 };
 
-std::vector<float> values(Robot& robot) {
+std::vector<float> values(Awake& robot) {
   return {robot.weights().flat().begin(), robot.weights().flat().end()};
 }
 
@@ -97,8 +98,8 @@ double apart(std::span<const float> a, std::span<const float> b) {
 TEST_P(EveryNetworkElsewhere, all_that_is_asked_of_a_robot_is_answered_with_the_same_bits) {
   const auto here = workload(DeviceKind::kCpu);
   const auto there = workload(DeviceKind::kStagedCpu);
-  const auto a = here->make_robot(0);
-  const auto b = there->make_robot(0);
+  const auto a = awake(*here, 0);
+  const auto b = awake(*there, 0);
   a->train(7, never);
   const ParamVector& at = a->weights();
 
@@ -135,9 +136,9 @@ TEST_P(EveryNetworkElsewhere, all_that_is_asked_of_a_robot_is_answered_with_the_
 
 TEST_P(EveryNetworkElsewhere, training_is_the_same_but_for_the_rounding_of_its_steps) {
   const auto workload_here = workload(DeviceKind::kCpu);
-  const auto here = workload_here->make_robot(0);
+  const auto here = awake(*workload_here, 0);
   const auto workload_there = workload(DeviceKind::kStagedCpu);
-  const auto there = workload_there->make_robot(0);
+  const auto there = awake(*workload_there, 0);
   const std::vector<float> start = values(*here);
   EXPECT_EQ(values(*there), start);
   const double loss = here->train(30, never);
@@ -148,14 +149,14 @@ TEST_P(EveryNetworkElsewhere, training_is_the_same_but_for_the_rounding_of_its_s
 
 TEST_P(EveryNetworkElsewhere, training_in_pieces_is_training_at_once) {
   const auto w = workload(DeviceKind::kStagedCpu, {.learning_rate = 0.01});
-  const auto whole = w->make_robot(0);
-  const auto pieces = w->make_robot(0);
+  const auto whole = awake(*w, 0);
+  const auto pieces = awake(*w, 0);
   whole->train(17, never);
   pieces->train(1, never);
   pieces->train(8, never);
   StateWriter saved;
   pieces->save(saved);
-  const auto loaded = w->make_robot(0);
+  const auto loaded = awake(*w, 0);
   StateReader state(saved.bytes());
   loaded->load(state);
   loaded->train(8, never);
@@ -167,7 +168,7 @@ TEST_P(EveryNetworkElsewhere, a_loss_that_is_no_longer_finite_is_found_at_the_sa
   for (const DeviceKind device : {DeviceKind::kCpu, DeviceKind::kStagedCpu}) {
     const auto w = workload(device, {.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 1e38});
     try {
-      w->make_robot(0)->train(10, never);
+      awake(*w, 0)->train(10, never);
     } catch (const Error& error) {
       complaints[device == DeviceKind::kCpu ? 0 : 1] = error.what();
     }

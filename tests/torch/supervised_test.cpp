@@ -1,4 +1,5 @@
 #include "torch/supervised.hpp"
+#include "awake.hpp"
 
 #include <gtest/gtest.h>
 
@@ -44,18 +45,19 @@ class SupervisedTest : public testing::Test {
     all.held_out = {95, 96, 97, 98, 99};
     Shard few{.train = {1, 2, 3}, .held_out = {}};
     std::vector<Shard> shards{all, few, {}};
-    std::vector<std::vector<std::int64_t>> histograms = histograms_of(shards, train_.labels, kClasses);
-    return make_supervised_workload({.train = samples(train_),
-                                     .test = samples(test_),
-                                     .shards = std::move(shards),
-                                     .histograms = std::move(histograms),
-                                     .network = make_network(reader, {kFeatures, kClasses}),
-                                     .options = options});
+    return make_supervised_workload(
+        {.train = samples(train_),
+         .test = samples(test_),
+         .shards = shards,
+         .histogram =
+             [=, this](int i) { return histogram_of(shards[static_cast<std::size_t>(i)], train_.labels, kClasses); },
+         .network = make_network(reader, {kFeatures, kClasses}),
+         .options = options});
   }
   static std::shared_ptr<Samples> samples(const Blobs& blobs) {
     return make_samples(LabelledBytes{.values = blobs.values, .labels = blobs.labels, .features = kFeatures});
   }
-  static std::vector<float> values(Robot& robot) {
+  static std::vector<float> values(Awake& robot) {
     return {robot.weights().flat().begin(), robot.weights().flat().end()};
   }
   static bool never() { return false; }
@@ -66,7 +68,7 @@ class SupervisedTest : public testing::Test {
 
 TEST_F(SupervisedTest, training_learns) {
   const auto w = workload({.batch_size = 10, .optimizer = {.learning_rate = 0.01}});
-  const auto robot = w->make_robot(0);
+  const auto robot = awake(*w, 0);
   robot->train(300, never);
   Score accuracy;
   for (int part = 0; part < w->test_parts(); ++part) {
@@ -80,8 +82,8 @@ TEST_F(SupervisedTest, training_learns) {
 
 TEST_F(SupervisedTest, training_in_pieces_is_training_at_once) {
   const auto w = workload();
-  const auto whole = w->make_robot(0);
-  const auto pieces = w->make_robot(0);
+  const auto whole = awake(*w, 0);
+  const auto pieces = awake(*w, 0);
   whole->train(37, never);
   for (const int steps : {1, 9, 20, 7}) pieces->train(steps, never);
   EXPECT_EQ(values(*whole), values(*pieces));
@@ -89,10 +91,10 @@ TEST_F(SupervisedTest, training_in_pieces_is_training_at_once) {
 
 TEST_F(SupervisedTest, robots_that_share_a_rank_do_not_touch_each_other) {
   const auto w = workload();
-  const auto alone = w->make_robot(0);
+  const auto alone = awake(*w, 0);
   alone->train(20, never);
-  const auto first = w->make_robot(0);
-  const auto second = w->make_robot(1);
+  const auto first = awake(*w, 0);
+  const auto second = awake(*w, 1);
   for (int i = 0; i < 20; ++i) {
     first->train(1, never);
     second->train(1, never);
@@ -102,9 +104,9 @@ TEST_F(SupervisedTest, robots_that_share_a_rank_do_not_touch_each_other) {
 
 TEST_F(SupervisedTest, initialisation_is_common_or_different_as_asked) {
   const auto different = workload();
-  EXPECT_NE(values(*different->make_robot(0)), values(*different->make_robot(1)));
+  EXPECT_NE(values(*awake(*different, 0)), values(*awake(*different, 1)));
   const auto common = workload({.common_initialization = true});
-  EXPECT_EQ(values(*common->make_robot(0)), values(*common->make_robot(1)));
+  EXPECT_EQ(values(*awake(*common, 0)), values(*awake(*common, 1)));
 }
 
 TEST_F(SupervisedTest, epochs_histograms_and_pooling_count_the_shards) {
@@ -112,22 +114,22 @@ TEST_F(SupervisedTest, epochs_histograms_and_pooling_count_the_shards) {
   EXPECT_EQ(w->steps_per_epoch(0), 10);
   EXPECT_EQ(w->steps_per_epoch(1), 1);
   EXPECT_EQ(w->steps_per_epoch(2), 0);
-  EXPECT_EQ(w->histograms()[1], (std::vector<std::int64_t>{1, 1, 1}));
+  EXPECT_EQ(w->histogram(1), (std::vector<std::int64_t>{1, 1, 1}));
   EXPECT_EQ(w->make_joint_robot()->samples(), 98);
-  EXPECT_EQ(w->make_robot(2)->samples(), 0);
+  EXPECT_EQ(awake(*w, 2)->samples(), 0);
 }
 
 TEST_F(SupervisedTest, held_out_scores_count_held_out_samples_or_the_shard_without_any) {
   const auto w = workload();
-  const auto robot = w->make_robot(0);
+  const auto robot = awake(*w, 0);
   EXPECT_EQ(robot->held_out_score(robot->weights()).samples, 5.0);
-  EXPECT_EQ(w->make_robot(1)->held_out_score(robot->weights()).samples, 3.0);
+  EXPECT_EQ(awake(*w, 1)->held_out_score(robot->weights()).samples, 3.0);
 }
 
 TEST_F(SupervisedTest, a_diverging_robot_is_named) {
   const auto w =
       workload({.batch_size = 10, .optimizer = {.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 1e20}});
-  const auto robot = w->make_robot(1);
+  const auto robot = awake(*w, 1);
   try {
     robot->train(100, never);
     FAIL();
@@ -138,7 +140,7 @@ TEST_F(SupervisedTest, a_diverging_robot_is_named) {
 
 TEST_F(SupervisedTest, adam_agrees_with_torch) {
   const auto w = workload({.batch_size = 95, .optimizer = {.learning_rate = 0.01, .weight_decay = 0.01}});
-  const auto robot = w->make_robot(0);
+  const auto robot = awake(*w, 0);
   ParamVector weights = robot->weights();
   std::vector<torch::Tensor> parameters;
   for (const torch::Tensor& view : Network::views(weights)) parameters.push_back(view.clone().requires_grad_(true));
@@ -170,7 +172,7 @@ TEST_F(SupervisedTest, weight_decay_leaves_running_statistics_alone) {
     const auto step = [&](double decay) {
       const OptimizerOptions optimizer{.kind = kind, .learning_rate = 0.1, .weight_decay = decay};
       const auto w = workload({.batch_size = 10, .optimizer = optimizer}, "batch");
-      const auto robot = w->make_robot(0);
+      const auto robot = awake(*w, 0);
       robot->train(1, never);
       return std::pair(robot->weights(), *w->maps().front().norm);
     };
@@ -185,8 +187,8 @@ TEST_F(SupervisedTest, weight_decay_leaves_running_statistics_alone) {
 
 TEST_F(SupervisedTest, moments_are_sums_of_outer_products_of_what_enters_and_leaves_a_layer) {
   const auto w = workload();
-  const auto robot = w->make_robot(1);  // samples 1, 2, 3
-  const auto other = w->make_robot(0);
+  const auto robot = awake(*w, 1);  // samples 1, 2, 3
+  const auto other = awake(*w, 0);
   const ParamVector& features = robot->weights();
   const ParamVector& targets = other->weights();
   RowMatrix images = RowMatrix::Ones(3, kFeatures + 1);
@@ -245,7 +247,7 @@ TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
     return make_supervised_workload({.train = samples,
                                      .test = samples,
                                      .shards = shards,
-                                     .histograms = histograms_of(shards, labels, 2),
+                                     .histogram = [](int /*robot*/) { return std::vector<std::int64_t>(); },
                                      .network = make_network(reader, shape),
                                      .options = {.common_initialization = true}});
   };
@@ -257,17 +259,17 @@ TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
   }
   const auto alone = workload({all});
   const auto fleet = workload(parts);
-  const ParamVector weights = alone->make_robot(0)->weights();
+  const ParamVector weights = awake(*alone, 0)->weights();
   for (std::size_t map = 0; map < alone->maps().size(); ++map) {
-    const MapMoments found = alone->make_robot(0)->map_moments(weights, weights, map);
+    const MapMoments found = awake(*alone, 0)->map_moments(weights, weights, map);
     MapMoments shared{DoubleMatrix::Zero(found.inputs.rows(), found.inputs.cols()), {}};
     MapMoments whole = shared;
     for (int part = 0; part < kParts; ++part) {
-      const MapMoments own = fleet->make_robot(part)->map_moments(weights, weights, map);
+      const MapMoments own = awake(*fleet, part)->map_moments(weights, weights, map);
       shared.inputs += own.inputs;
       shared.samples += own.samples;
       const auto small = workload({parts[static_cast<std::size_t>(part)]});
-      const MapMoments seen = small->make_robot(0)->map_moments(weights, weights, map);
+      const MapMoments seen = awake(*small, 0)->map_moments(weights, weights, map);
       whole.inputs += seen.inputs;
       whole.samples += seen.samples;
     }
@@ -283,14 +285,14 @@ TEST(Moments, of_too_many_patches_are_estimated_from_evenly_spaced_images) {
 
 TEST_F(SupervisedTest, the_gradient_of_the_head_alone_is_that_of_the_whole_network) {
   const auto w = workload({.batch_size = 3});
-  const auto robot = w->make_robot(1);
+  const auto robot = awake(*w, 1);
   ParamVector before = robot->weights();
   RowMatrix gradient = RowMatrix::Zero(kClasses, 9);
   robot->head_data(before)->add_gradient(w->maps()[1].matrix(before), gradient);
   // One epoch of plain gradient descent is one step over the three samples.
   const auto descending =
       workload({.batch_size = 3, .optimizer = {.kind = OptimizerOptions::Kind::kSgd, .learning_rate = 1.0}});
-  const auto stepped = descending->make_robot(1);
+  const auto stepped = awake(*descending, 1);
   stepped->weights() = before;
   stepped->train(1, never);
   const RowMatrix step = w->maps()[1].matrix(before) - w->maps()[1].matrix(stepped->weights());
@@ -299,7 +301,7 @@ TEST_F(SupervisedTest, the_gradient_of_the_head_alone_is_that_of_the_whole_netwo
 
 TEST_F(SupervisedTest, the_matrix_of_a_map_is_written_back_as_it_was_read) {
   const auto w = workload();
-  const auto robot = w->make_robot(0);
+  const auto robot = awake(*w, 0);
   for (const AffineMap& map : w->maps()) {
     ParamVector copy(robot->weights().shared_layout());
     map.assign(map.matrix(robot->weights()), copy);

@@ -23,6 +23,7 @@ const std::vector<int> kSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
 class Onlooker final : public RoundObserver {
  public:
   bool wants_series() const override { return true; }
+  bool wants_all_robots(bool /*last_round*/) const override { return true; }
   std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override {
     measured_.clear();
     std::vector<double> mine;  // by robot
@@ -160,6 +161,44 @@ TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninte
   }
 }
 
+TEST_F(ResumeTest, robots_at_rest_wake_as_if_nothing_had_been_interrupted) {
+  options_.trainees = FleetOptions::Trainees::kParticipants;
+  for (const std::string method : {"average", "git-rebasin", "regression"}) {
+    for (const auto moments : {FleetOptions::Moments::kReset, FleetOptions::Moments::kAverage}) {
+      options_.moments = moments;
+      const Outcome whole = run(options_, method, alone_);
+      for (const int first_leg : {1, 4, 30}) {
+        expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
+      }
+    }
+  }
+}
+
+TEST_F(ResumeTest, a_checkpoint_between_rounds_holds_the_consensus_once_and_no_weights_of_robots_at_rest) {
+  const auto size_of = [&](int robots, double participation) {
+    ToyWorkload workload(std::vector<int>(static_cast<std::size_t>(robots), 3));
+    const FleetOptions options{.robots = robots,
+                               .epochs = 4,
+                               .merge_every = 1,
+                               .participation = participation,
+                               .trainees = FleetOptions::Trainees::kParticipants,
+                               .local_tests = FleetOptions::LocalTests::kNever};
+    const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+    MemoryStore store;
+    run_cell(options, Regime::kMerge, merger.get(), workload, world_, [](const RoundRecord& /*round*/) {},
+             {.when = {.every_rounds = 3}, .store = &store});
+    store.share(world_);
+    std::size_t bytes = 0;
+    for (const std::string& record : store.records) bytes += record.size();
+    return bytes;
+  };
+  const std::size_t weights = toy::symmetry().layout()->size() * sizeof(float);
+  const std::size_t few = size_of(10, 0.2);
+  EXPECT_GT(few, weights);
+  EXPECT_LT(size_of(500, 0.004), few + weights / 2) << "two of 500 a round";
+  EXPECT_LT(size_of(100, 1.0), few + 100 * weights / 3) << "all have trained, and all have gone back";
+}
+
 TEST_F(ResumeTest, permutations_of_the_last_merge_outlive_an_interruption) {
   // Stopped while the last consensus is tested: the merge itself is over.
   MemoryStore store;
@@ -191,12 +230,12 @@ TEST_F(ResumeTest, tests_stop_after_the_part_under_way) {
   for (Comm* comm : comms_) {
     Counting workload;
     const ParamVector weights(workload.symmetry().layout());
-    const std::array<const ParamVector*, 1> mine = {&weights};
+    const auto mine = [&](std::size_t /*i*/, ParamVector& /*scratch*/) -> const ParamVector& { return weights; };
     comm->set_stop_request([&] { return workload.tested > 0; });
     EXPECT_THROW((void)test_together(workload, weights, *comm), Interrupted);
     EXPECT_LE(workload.tested, 1);
     workload.tested = 0;
-    EXPECT_THROW((void)test_each(workload, mine, *comm), Interrupted);
+    EXPECT_THROW((void)test_each(workload, 1, mine, nullptr, *comm), Interrupted);
     EXPECT_EQ(workload.tested, 1);
     comm->set_stop_request(nullptr);
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "base/error.hpp"
@@ -103,6 +104,55 @@ TEST_F(RoundLoopTest, training_that_is_discarded_can_as_well_be_left_out) {
   }
 }
 
+TEST_F(RoundLoopTest, robots_that_never_train_are_never_made) {
+  struct CountingWorkload final : ToyWorkload {
+    using ToyWorkload::ToyWorkload;
+    std::unique_ptr<Robot> make_robot(int robot) override {
+      ++made;
+      return ToyWorkload::make_robot(robot);
+    }
+    std::int64_t made = 0;
+  };
+  CountingWorkload workload(std::vector<int>(1000, 2));
+  options_.robots = 1000;
+  options_.participation = 0.004;
+  options_.trainees = FleetOptions::Trainees::kParticipants;
+  options_.local_tests = FleetOptions::LocalTests::kNever;
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+  run_cell(options_, Regime::kMerge, merger.get(), workload, world_, [](const RoundRecord& /*round*/) {});
+  const std::int64_t made = world_.sum(workload.made);
+  EXPECT_GE(made, 4);
+  EXPECT_LE(made, 3 * 4);
+}
+
+TEST_F(RoundLoopTest, robots_at_the_same_weights_are_tested_once) {
+  struct CountingWorkload final : ToyWorkload {
+    using ToyWorkload::ToyWorkload;
+    std::vector<Score> test_scores(const ParamVector& weights, int part) override {
+      ++tests;
+      return ToyWorkload::test_scores(weights, part);
+    }
+    std::int64_t tests = 0;
+  };
+  CountingWorkload workload(std::vector<int>(100, 2));
+  const FleetOptions options{.robots = 100,
+                             .epochs = 3,
+                             .merge_every = 1,
+                             .participation = 0.02,
+                             .trainees = FleetOptions::Trainees::kParticipants,
+                             .test_every = 0};
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+  std::vector<Metric> metrics;
+  run_cell(options, Regime::kMerge, merger.get(), workload, world_,
+           [&](const RoundRecord& round) { metrics = round.metrics; });
+  ASSERT_EQ(metrics.size(), 101U);
+  std::map<double, int> values;
+  for (std::size_t i = 1; i < metrics.size(); ++i) ++values[metrics[i].value];
+  EXPECT_EQ(values.size(), 3U) << "of two that have trained, and of all who rest";
+  const std::int64_t most = workload.test_parts() * (world_.size() + 2 + 1);
+  EXPECT_LE(world_.sum(workload.tests), most);
+}
+
 TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
   struct Steps {
     std::int64_t expected = 0;
@@ -110,11 +160,12 @@ TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
   };
   struct CountingRobot final : toy::ToyRobot {
     CountingRobot(const SymmetrySpec& symmetry, int index, int samples, Steps& steps_)
-        : ToyRobot(symmetry.layout(), index, samples, 0.01, index), steps(steps_) {}
+        : ToyRobot(symmetry.layout(), index, samples, index), steps(steps_) {}
     void expect(std::int64_t total_steps) override { steps.expected = total_steps; }
-    double train(std::int64_t count, const std::function<bool()>& stop) override {
+    double train(ParamVector& weights, Optimizer& optimizer, std::int64_t count,
+                 const std::function<bool()>& stop) override {
       steps.taken += count;
-      return ToyRobot::train(count, stop);
+      return ToyRobot::train(weights, optimizer, count, stop);
     }
     Steps& steps;
   };

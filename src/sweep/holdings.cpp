@@ -1,0 +1,27 @@
+#include "sweep/holdings.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fleet {
+
+Holdings holdings_of(const Cell& cell, int robots) {
+  const FleetOptions& fleet = cell.fleet;
+  const Regime regime = find_merger(cell.method).regime;
+  Holdings holdings{.robots = regime == Regime::kJoint ? 1 : robots};
+  int awake = holdings.robots;
+  if (regime == Regime::kMerge && fleet.trainees == FleetOptions::Trainees::kParticipants) {
+    awake = std::clamp(static_cast<int>(std::lround(fleet.participation * fleet.robots)), 1, robots);
+  }
+  const bool merges = regime == Regime::kMerge;
+  holdings.with_weights = merges && fleet.hand_back == FleetOptions::HandBack::kParticipants ? robots : awake;
+  holdings.with_moments = merges && fleet.moments != FleetOptions::Moments::kReset ? robots : awake;
+  // An aligned copy of each that takes part; the consensus, where the robots at rest stand, and a gradient.
+  const double vectors = holdings.with_weights + 2.0 * holdings.with_moments + awake + 3.0;
+  constexpr double kRobot = 512.0;  // its object, and where it is found
+  holdings.bytes = vectors * sizeof(float) * static_cast<double>(cell.facts.parameters) +
+                   (kRobot + static_cast<double>(cell.facts.robot_bytes)) * holdings.robots;
+  return holdings;
+}
+
+}  // namespace fleet
