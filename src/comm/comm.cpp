@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
+#include "comm/polite_wait.hpp"
 #include "comm/tree_sum.hpp"
 
 namespace fleet {
@@ -30,7 +31,9 @@ std::vector<int> offsets_of(const std::vector<int>& counts) {
 
 std::vector<int> gather_counts(int local, MPI_Comm comm, int size) {
   std::vector<int> counts(static_cast<std::size_t>(size));
-  check_mpi(MPI_Allgather(&local, 1, MPI_INT, counts.data(), 1, MPI_INT, comm), "MPI_Allgather");
+  finish("MPI_Iallgather", [&](MPI_Request* request) {
+    return MPI_Iallgather(&local, 1, MPI_INT, counts.data(), 1, MPI_INT, comm, request);
+  });
   return counts;
 }
 
@@ -86,33 +89,41 @@ Comm Comm::node() const {
 }
 
 void Comm::barrier() const {
-  check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
+  finish("MPI_Ibarrier", [&](MPI_Request* request) { return MPI_Ibarrier(handle_, request); });
 }
 
 void Comm::broadcast(std::span<float> data, int root) const {
-  check_mpi(MPI_Bcast(data.data(), count_of(data.size()), MPI_FLOAT, root, handle_), "MPI_Bcast");
+  finish("MPI_Ibcast", [&](MPI_Request* request) {
+    return MPI_Ibcast(data.data(), count_of(data.size()), MPI_FLOAT, root, handle_, request);
+  });
   bytes_moved_ += data.size_bytes();
 }
 
 void Comm::broadcast(std::span<double> data, int root) const {
-  check_mpi(MPI_Bcast(data.data(), count_of(data.size()), MPI_DOUBLE, root, handle_), "MPI_Bcast");
+  finish("MPI_Ibcast", [&](MPI_Request* request) {
+    return MPI_Ibcast(data.data(), count_of(data.size()), MPI_DOUBLE, root, handle_, request);
+  });
   bytes_moved_ += data.size_bytes();
 }
 
 void Comm::broadcast(std::string& text, int root) const {
   std::int64_t length = static_cast<std::int64_t>(text.size());
-  check_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, root, handle_), "MPI_Bcast");
+  finish("MPI_Ibcast",
+         [&](MPI_Request* request) { return MPI_Ibcast(&length, 1, MPI_INT64_T, root, handle_, request); });
   text.resize(static_cast<std::size_t>(length));
-  check_mpi(MPI_Bcast(text.data(), count_of(text.size()), MPI_CHAR, root, handle_), "MPI_Bcast");
+  finish("MPI_Ibcast", [&](MPI_Request* request) {
+    return MPI_Ibcast(text.data(), count_of(text.size()), MPI_CHAR, root, handle_, request);
+  });
 }
 
 std::vector<double> Comm::all_gather(std::span<const double> local) const {
   const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
   const std::vector<int> offsets = offsets_of(counts);
   std::vector<double> all(static_cast<std::size_t>(offsets.back()));
-  check_mpi(MPI_Allgatherv(local.data(), count_of(local.size()), MPI_DOUBLE, all.data(), counts.data(), offsets.data(),
-                           MPI_DOUBLE, handle_),
-            "MPI_Allgatherv");
+  finish("MPI_Iallgatherv", [&](MPI_Request* request) {
+    return MPI_Iallgatherv(local.data(), count_of(local.size()), MPI_DOUBLE, all.data(), counts.data(), offsets.data(),
+                           MPI_DOUBLE, handle_, request);
+  });
   bytes_moved_ += all.size() * sizeof(double);
   return all;
 }
@@ -121,9 +132,10 @@ std::vector<std::string> Comm::all_gather(const std::string& local) const {
   const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
   const std::vector<int> offsets = offsets_of(counts);
   std::string all(static_cast<std::size_t>(offsets.back()), '\0');
-  check_mpi(MPI_Allgatherv(local.data(), count_of(local.size()), MPI_CHAR, all.data(), counts.data(), offsets.data(),
-                           MPI_CHAR, handle_),
-            "MPI_Allgatherv");
+  finish("MPI_Iallgatherv", [&](MPI_Request* request) {
+    return MPI_Iallgatherv(local.data(), count_of(local.size()), MPI_CHAR, all.data(), counts.data(), offsets.data(),
+                           MPI_CHAR, handle_, request);
+  });
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     parts.push_back(all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(counts[i])));
@@ -135,20 +147,25 @@ std::vector<float> Comm::gather(std::span<const float> local, int root) const {
   const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
   const std::vector<int> offsets = offsets_of(counts);
   std::vector<float> all(rank_ == root ? static_cast<std::size_t>(offsets.back()) : 0);
-  check_mpi(MPI_Gatherv(local.data(), count_of(local.size()), MPI_FLOAT, all.data(), counts.data(), offsets.data(),
-                        MPI_FLOAT, root, handle_),
-            "MPI_Gatherv");
+  finish("MPI_Igatherv", [&](MPI_Request* request) {
+    return MPI_Igatherv(local.data(), count_of(local.size()), MPI_FLOAT, all.data(), counts.data(), offsets.data(),
+                        MPI_FLOAT, root, handle_, request);
+  });
   bytes_moved_ += std::max(local.size_bytes(), all.size() * sizeof(float));
   return all;
 }
 
 double Comm::max(double value) const {
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
+  finish("MPI_Iallreduce", [&](MPI_Request* request) {
+    return MPI_Iallreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_, request);
+  });
   return value;
 }
 
 std::int64_t Comm::sum(std::int64_t value) const {
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_SUM, handle_), "MPI_Allreduce");
+  finish("MPI_Iallreduce", [&](MPI_Request* request) {
+    return MPI_Iallreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_SUM, handle_, request);
+  });
   return value;
 }
 
@@ -188,17 +205,23 @@ void Comm::relay(std::string& bytes, int from, int to) const {
   if (from == to || (rank_ != from && rank_ != to)) return;
   std::uint64_t size = bytes.size();
   if (rank_ == from) {
-    check_mpi(MPI_Send(&size, 1, MPI_UINT64_T, to, kTag, handle_), "MPI_Send");
+    finish("MPI_Isend",
+           [&](MPI_Request* request) { return MPI_Isend(&size, 1, MPI_UINT64_T, to, kTag, handle_, request); });
   } else {
-    check_mpi(MPI_Recv(&size, 1, MPI_UINT64_T, from, kTag, handle_, MPI_STATUS_IGNORE), "MPI_Recv");
+    finish("MPI_Irecv",
+           [&](MPI_Request* request) { return MPI_Irecv(&size, 1, MPI_UINT64_T, from, kTag, handle_, request); });
     bytes.resize(size);
   }
   for (std::size_t begin = 0; begin < size; begin += kPart) {
     const int count = static_cast<int>(std::min<std::size_t>(kPart, size - begin));
     if (rank_ == from) {
-      check_mpi(MPI_Send(bytes.data() + begin, count, MPI_CHAR, to, kTag, handle_), "MPI_Send");
+      finish("MPI_Isend", [&](MPI_Request* request) {
+        return MPI_Isend(bytes.data() + begin, count, MPI_CHAR, to, kTag, handle_, request);
+      });
     } else {
-      check_mpi(MPI_Recv(bytes.data() + begin, count, MPI_CHAR, from, kTag, handle_, MPI_STATUS_IGNORE), "MPI_Recv");
+      finish("MPI_Irecv", [&](MPI_Request* request) {
+        return MPI_Irecv(bytes.data() + begin, count, MPI_CHAR, from, kTag, handle_, request);
+      });
     }
   }
 }
@@ -244,12 +267,10 @@ void Comm::see_through(const std::function<void()>& work) const {
 void Comm::agree_on(int verdict, const std::string& message) const {
   const Stopwatch waiting;
   int worst = verdict;
-  MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Iallreduce(&verdict, &worst, 1, MPI_INT, MPI_MAX, handle_, &request), "MPI_Iallreduce");
-  for (int arrived = 0; arrived == 0;) {
-    check_mpi(MPI_Test(&request, &arrived, MPI_STATUS_IGNORE), "MPI_Test");
-    (void)stop_requested();  // one that waits passes the news on to those that are still at work
-  }
+  finish(
+      "MPI_Iallreduce",
+      [&](MPI_Request* request) { return MPI_Iallreduce(&verdict, &worst, 1, MPI_INT, MPI_MAX, handle_, request); },
+      [this] { (void)stop_requested(); });  // one that waits passes the news on to those that are still at work
   seconds_waited_ += waiting.seconds();
   if (worst == kStop) throw Interrupted();
   if (worst == kFine) return;
@@ -268,6 +289,7 @@ MpiSession::MpiSession(int& argc, char**& argv) : exceptions_at_start_(std::unca
   // Funneled: LibTorch and BLAS may have threads of their own, but only this one calls MPI.
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  allow_short_sleeps();
 }
 
 MpiSession::~MpiSession() {

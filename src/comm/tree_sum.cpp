@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "comm/polite_wait.hpp"
+
 namespace fleet {
 namespace {
 
@@ -19,7 +21,9 @@ int levels_over(std::int64_t terms) {
 TreeSum::TreeSum(const Comm& comm, std::size_t terms, Term term) : comm_(comm), term_(std::move(term)) {
   const auto mine = static_cast<std::int64_t>(terms);
   starts_.resize(static_cast<std::size_t>(comm.size()) + 1, 0);
-  check_mpi(MPI_Allgather(&mine, 1, MPI_INT64_T, starts_.data() + 1, 1, MPI_INT64_T, comm.handle()), "MPI_Allgather");
+  finish("MPI_Iallgather", [&](MPI_Request* request) {
+    return MPI_Iallgather(&mine, 1, MPI_INT64_T, starts_.data() + 1, 1, MPI_INT64_T, comm.handle(), request);
+  });
   for (std::size_t rank = 1; rank < starts_.size(); ++rank) starts_[rank] += starts_[rank - 1];
   partials_.resize(static_cast<std::size_t>(levels_over(starts_.back())));
 }
@@ -46,9 +50,10 @@ void TreeSum::add_up(std::size_t begin, std::span<double> sum) {
     const int level = std::countr_zero(static_cast<std::uint64_t>(first));
     const std::int64_t width = std::int64_t{1} << level;
     add_up_subtree(first, level, begin, sum);
-    check_mpi(
-        MPI_Send(sum.data(), static_cast<int>(sum.size()), MPI_DOUBLE, owner(first - width), kTag, comm_.handle()),
-        "MPI_Send");
+    finish("MPI_Isend", [&](MPI_Request* request) {
+      return MPI_Isend(sum.data(), static_cast<int>(sum.size()), MPI_DOUBLE, owner(first - width), kTag, comm_.handle(),
+                       request);
+    });
     bytes_sent_ += sum.size_bytes();
     first += width;
   }
@@ -68,9 +73,9 @@ void TreeSum::add_up_subtree(std::int64_t first, int level, std::size_t begin, s
   if (const int rank = owner(second); rank == comm_.rank()) {
     add_up_subtree(second, level - 1, begin, other);
   } else {
-    check_mpi(MPI_Recv(other.data(), static_cast<int>(other.size()), MPI_DOUBLE, rank, kTag, comm_.handle(),
-                       MPI_STATUS_IGNORE),
-              "MPI_Recv");
+    finish("MPI_Irecv", [&](MPI_Request* request) {
+      return MPI_Irecv(other.data(), static_cast<int>(other.size()), MPI_DOUBLE, rank, kTag, comm_.handle(), request);
+    });
   }
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <ctime>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -186,6 +189,26 @@ TEST_F(CommTest, shared_array_that_cannot_be_filled_throws_on_every_rank) {
   EXPECT_THROW(SharedArray(
                    node, []() -> std::size_t { throw Error("missing"); }, broken),
                Error);
+}
+
+TEST_F(CommTest, one_that_waits_leaves_its_processor_to_others) {
+  const auto waits = [&](const std::function<void()>& call) {
+    if (world_.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const std::clock_t before = std::clock();
+    call();
+    const double busy = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+    if (!world_.is_root()) EXPECT_LT(busy, 0.1);
+  };
+  std::vector<float> numbers(100'000);
+  waits([&] { world_.barrier(); });
+  waits([&] { world_.broadcast(std::span<float>(numbers)); });
+  waits([&] { (void)world_.max(1.0); });
+  waits([&] { world_.together([] {}); });
+  waits([&] {
+    const Comm::Term own{numbers, 1.0};
+    std::vector<float> sum(numbers.size());
+    world_.ordered_sum(std::span(&own, 1), sum);
+  });
 }
 
 }  // namespace
