@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "metaworld/command.hpp"
+#include "metaworld/suite.hpp"
 #include "metaworld/world.hpp"
 
 namespace fleet {
@@ -28,6 +29,16 @@ WorldEntry metaworld_world() {
   const auto make = []() -> std::unique_ptr<World> { complain(); };
   return {
       .name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = make, .commands = metaworld_commands};
+}
+
+const simulation::SuiteEntry& metaworld::suite_entry() {
+  static const simulation::SuiteEntry kEntry{
+      .name = "metaworld",
+      .options = {},
+      .make = [](SettingsReader&, const std::filesystem::path&) -> std::shared_ptr<const simulation::Suite> {
+        complain();
+      }};
+  return kEntry;
 }
 
 }  // namespace fleet

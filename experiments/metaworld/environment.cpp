@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "metaworld/experts.hpp"
 
 namespace fleet::metaworld {
 namespace {
@@ -69,6 +70,7 @@ void Environment::settle() {
 }
 
 void Environment::reset(const Variation& variation) {
+  variation_ = variation;
   // The reference settles and places twice, with the bodies that the first placement has moved in place at the second.
   // It is enough to move them: no placement reads of a settled arm where it moves a body.
   mj_resetData(&scene_.model(), data_.get());
@@ -89,26 +91,42 @@ void Environment::reset(const Variation& variation) {
   put(target_, &observation_[kGoalIndex]);
 }
 
-Start Environment::start() const {
-  Start start{
-      .state = std::vector<mjtNum>(static_cast<std::size_t>(mj_stateSize(&scene_.model(), mjSTATE_INTEGRATION))),
-      .observation = observation_,
-      .target = target_,
-      .moved = moved_};
+simulation::Start Environment::start() const {
+  // Where the target is and what has been moved is no part of the simulator's state.
+  const auto size = static_cast<std::size_t>(mj_stateSize(&scene_.model(), mjSTATE_INTEGRATION));
+  simulation::Start start{.variation = variation_.numbers(), .state = std::vector<double>(size)};
   mj_getState(&scene_.model(), data_.get(), start.state.data(), mjSTATE_INTEGRATION);
+  start.state.insert(start.state.end(), observation_.begin(), observation_.end());
+  start.state.insert(start.state.end(), target_.begin(), target_.end());
+  start.state.push_back(moved_.id);
+  start.state.insert(start.state.end(), moved_.position.begin(), moved_.position.end());
   return start;
 }
 
-void Environment::reset(const Start& start) {
+void Environment::restore(const simulation::Start& start) {
+  variation_ = Variation::of(start.variation);
   mj_resetData(&scene_.model(), data_.get());
   mj_setState(&scene_.model(), data_.get(), start.state.data(), mjSTATE_INTEGRATION);
-  observation_ = start.observation;
-  std::copy_n(observation_.begin(), kCurrentSize, last_.begin());
-  target_ = start.target;
-  moved_ = start.moved;
+  const double* rest = start.state.data() + mj_stateSize(&scene_.model(), mjSTATE_INTEGRATION);
+  std::copy_n(rest, kObservationSize, observation_.begin());
+  std::copy_n(rest, kCurrentSize, last_.begin());
+  rest += kObservationSize;
+  target_ = Vec3::Map(rest);
+  moved_ = {.id = static_cast<int>(rest[3]), .position = Vec3::Map(rest + 4)};
 }
 
-void Environment::move_hand(const Action& action) {
+bool Environment::ask_expert(std::span<float> action) {
+  std::ranges::copy(expert_action(scene_.task(), observation_), action.begin());
+  return true;
+}
+
+void Environment::mark_goal() {
+  // Where the goal is shown does not bear on the simulation, which computes the site's place anew.
+  const int site = mj_name2id(&scene_.model(), mjOBJ_SITE, "goal");
+  if (site >= 0) put(target_, data_->site_xpos + 3 * site);
+}
+
+void Environment::move_hand(std::span<const float> action) {
   const TaskSpec& task = scene_.task();
   Vec3 hand = Vec3::Map(data_->mocap_pos);
   for (int i = 0; i < 3; ++i) {
@@ -121,18 +139,13 @@ void Environment::move_hand(const Action& action) {
   data_->ctrl[1] = -action[3];
 }
 
-bool Environment::diverged() const {
-  return data_->warning[mjWARN_BADQPOS].number > 0 || data_->warning[mjWARN_BADQVEL].number > 0 ||
-         data_->warning[mjWARN_BADQACC].number > 0 || data_->warning[mjWARN_BADCTRL].number > 0;
-}
-
-StepResult Environment::step(const Action& action) {
+simulation::StepResult Environment::step(std::span<const float> action) {
   mjModel& model = scene_.model();
   if (moved_.id != 0) put(moved_.position, model.body_pos + 3 * moved_.id);
   move_hand(action);
   for (int k = 0; k < kFrameSkip; ++k) mj_step(&model, data_.get());
   mj_forward(&model, data_.get());
-  if (diverged()) return {.success = false, .diverged = true};
+  if (simulation::has_diverged(*data_)) return {.diverged = true};
 
   std::ranges::copy(last_, observation_.begin() + kCurrentSize);
   look(last_);
@@ -142,7 +155,8 @@ StepResult Environment::step(const Action& action) {
   clip_hand(&observation_[kCurrentSize]);
   const TaskSpec& task = scene_.task();
   observation_[kGoalIndex + 2] = std::clamp(target_.z(), task.goal_low_z, task.goal_high_z);
-  return {.success = task.success.measure(situation()) <= task.success.limit, .diverged = false};
+  const bool success = task.success.measure(situation()) <= task.success.limit;
+  return {.reward = success ? 1.0 : 0.0, .success = success};
 }
 
 void Environment::look(std::span<double, kCurrentSize> into) const {

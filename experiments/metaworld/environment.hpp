@@ -10,38 +10,32 @@
 
 namespace fleet::metaworld {
 
-struct StepResult {
-  bool success = false;   ///< the task is done in this state
-  bool diverged = false;  ///< the simulator met something not finite; the episode is lost
-};
-
-/// The state that an episode begins in, to begin it again without settling the arm anew.
-struct Start {
-  std::vector<mjtNum> state;
-  Observation observation{};
-  Vec3 target = Vec3::Zero();
-  MovedBody moved;
-};
-
-class Environment {
+class Environment final : public simulation::Environment {
  public:
   static constexpr int kFrameSkip = 5;  ///< simulator steps of 2.5 ms in a step
 
   /// The scene must outlive it.
   explicit Environment(Scene& scene);
 
+  [[nodiscard]] int task() const override { return scene_.id(); }
+
   /// Settles the arm and places the objects: some 250 simulator steps.
   void reset(const Variation& variation);
-  /// Begins again where a reset() of an environment of this task had begun.
-  void reset(const Start& start);
-  /// The present state, to be called right after reset().
-  [[nodiscard]] Start start() const;
+  void reset(const simulation::Variation& variation) override { reset(Variation::of(variation)); }
+  [[nodiscard]] simulation::Start start() const override;
+  void restore(const simulation::Start& start) override;
 
-  StepResult step(const Action& action);
+  simulation::StepResult step(std::span<const float> action) override;
 
-  /// Of now: goal visible, not clipped right after reset().
-  [[nodiscard]] const Observation& observation() const { return observation_; }
-  [[nodiscard]] const Vec3& target() const { return target_; }
+  /// Goal visible, not clipped right after reset().
+  [[nodiscard]] std::span<const double> observation() const override { return observation_; }
+  [[nodiscard]] const Observation& observed() const { return observation_; }
+
+  bool ask_expert(std::span<float> action) override;
+
+  [[nodiscard]] simulation::Physics physics() override { return {&scene_.model(), data_.get()}; }
+  void mark_goal() override;
+
   [[nodiscard]] Scene& scene() const { return scene_; }
   [[nodiscard]] mjData& data() { return *data_; }
   [[nodiscard]] const mjData& data() const { return *data_; }
@@ -49,8 +43,7 @@ class Environment {
  private:
   void hold_hand(const Vec3& position);
   void settle();
-  void move_hand(const Action& action);
-  [[nodiscard]] bool diverged() const;
+  void move_hand(std::span<const float> action);
   /// The 18 numbers of now.
   void look(std::span<double, kCurrentSize> into) const;
   void observe_object(std::size_t index, std::span<double, 7> into) const;
@@ -58,7 +51,8 @@ class Environment {
   [[nodiscard]] bool touched_by(int pad) const;
 
   Scene& scene_;
-  std::unique_ptr<mjData, FreeData> data_;
+  simulation::DataPointer data_;
+  Variation variation_;
   Vec3 target_ = Vec3::Zero();
   MovedBody moved_;
   Observation observation_{};

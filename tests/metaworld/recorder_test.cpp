@@ -1,4 +1,4 @@
-#include "metaworld/recorder.hpp"
+#include "simulation/recorder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,13 @@
 namespace fleet::metaworld {
 namespace {
 
+using namespace simulation;
+using simulation::Environment;
+using simulation::Variation;
+
 std::vector<Demonstration> record(const Comm& comm, const std::string& tasks, const RecordingOptions& options) {
-  EnvironmentPool environments(default_assets());
+  const std::shared_ptr<const Suite> world = suite();
+  EnvironmentPool environments(*world);
   return record_demonstrations(find_tasks(tasks), options, environments, comm);
 }
 
@@ -36,13 +41,13 @@ TEST(MetaworldRecorder, keeps_what_the_expert_wanted_while_carrying_out_somethin
   const Comm self = MpiSession::world().split(MpiSession::world().rank());
   const RecordingOptions options{.episodes = 4, .noise = 0.5};
   for (const Demonstration& episode : record(self, "push", options)) {
-    ASSERT_TRUE(episode.success);
+    ASSERT_TRUE(episode.ended);
     ASSERT_EQ(episode.observations.size(), (episode.steps() + 1) * kObservationSize);
     for (std::size_t i = 0; i < episode.steps(); ++i) {
       Observation observation;
       std::copy_n(episode.observations.begin() + static_cast<std::ptrdiff_t>(i * kObservationSize), kObservationSize,
                   observation.begin());
-      const Action wanted = expert_action(task_named("push"), observation);
+      const Action wanted = expert_action(task_of(task_named("push")), observation);
       for (std::size_t k = 0; k < kActionSize; ++k) {
         // The expert saw the observation before it was rounded to single precision.
         EXPECT_NEAR(episode.actions[i * kActionSize + k], std::clamp(wanted[k], -1.0F, 1.0F), 1e-4);
@@ -63,14 +68,17 @@ TEST(MetaworldEvaluation, is_the_same_on_any_number_of_ranks) {
   std::vector<EpisodeSpec> jobs;
   std::vector<int> tasks = find_tasks("reach,door-close");
   tasks.push_back(tasks.front());
-  for (const int task : tasks) jobs.push_back({.task = task, .variation = {}});
-  for (EpisodeSpec& job : jobs) job.variation.object = task_of(job.task).randomisation.object_low;
-  EnvironmentPool environments(default_assets());
+  for (const int task : tasks) {
+    const metaworld::Variation least{.object = task_of(task).randomisation.object_low};
+    jobs.push_back({.task = task, .variation = least.numbers()});
+  }
+  const std::shared_ptr<const Suite> of = suite();
+  EnvironmentPool environments(*of);
   Trials trials(jobs, environments);
-  const auto together = evaluate(trials, expert_action, kEpisodeSteps, world);
+  const auto together = evaluate(trials, expert_policy(), kEpisodeSteps, world);
   Trials again(jobs, environments);
-  const auto alone = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
-  const auto from_stored_starts = evaluate(again, expert_action, kEpisodeSteps, world.split(world.rank()));
+  const auto alone = evaluate(again, expert_policy(), kEpisodeSteps, world.split(world.rank()));
+  const auto from_stored_starts = evaluate(again, expert_policy(), kEpisodeSteps, world.split(world.rank()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     EXPECT_EQ(together[i].success, alone[i].success);
     EXPECT_EQ(together[i].steps, alone[i].steps);

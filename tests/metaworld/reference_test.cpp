@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "metaworld/assets.hpp"
+#include "metaworld/environment.hpp"
 #include "metaworld/experts.hpp"
 #include "metaworld/goals.hpp"
 
@@ -27,7 +28,7 @@ void for_each_line(const std::string& kind, Use use) {
     std::vector<double> numbers;
     for (double number = 0; words >> number;) numbers.push_back(number);
     SCOPED_TRACE(task);
-    use(find_tasks(task).front(), std::span<const double>(numbers));
+    use(task_named(task), std::span<const double>(numbers));
   }
   EXPECT_GE(lines, 50) << REFERENCE_FILE;
 }
@@ -68,15 +69,15 @@ TEST(MetaworldReference, episodes_go_alike_in_all_tasks) {
   REQUIRE_METAWORLD_ASSETS();
   if (mj_version() != 330) GTEST_SKIP() << "recorded with MuJoCo 3.3.0, this is " << mj_versionString();
   for_each_line("episode", [](int task, std::span<const double> numbers) {
-    Scene scene(task_of(task), default_assets());
+    Scene scene(task, default_assets());
     Environment environment(scene);
     const Variation goal = benchmark_variations(std::array{task}, kSeed).front().front();
     expect_drawn(goal, numbers.subspan(0, 6));
     environment.reset(goal);
-    EXPECT_LT(distance(environment.observation(), numbers.subspan(7, kObservationSize)), 1e-6) << "after reset";
-    const EpisodeResult result = roll_out(environment, expert_action);
+    EXPECT_LT(distance(environment.observed(), numbers.subspan(7, kObservationSize)), 1e-6) << "after reset";
+    const simulation::EpisodeResult result = roll_out(environment);
     EXPECT_EQ(result.success ? result.steps : -1, static_cast<int>(numbers[6]));
-    EXPECT_LT(distance(environment.observation(), numbers.subspan(7 + kObservationSize)), 1e-3) << "at the end";
+    EXPECT_LT(distance(environment.observed(), numbers.subspan(7 + kObservationSize)), 1e-3) << "at the end";
   });
 }
 

@@ -1,4 +1,4 @@
-#include "metaworld/workload.hpp"
+#include "simulation/workload.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,23 +11,28 @@
 #include "merge/average.hpp"
 #include "metaworld/assets.hpp"
 #include "metaworld/goals.hpp"
-#include "metaworld/network_policy.hpp"
-#include "metaworld/recorder.hpp"
 #include "metaworld/world.hpp"
 #include "scratch.hpp"
+#include "simulation/network_policy.hpp"
+#include "simulation/recorder.hpp"
 #include "train/round_loop.hpp"
 
 namespace fleet::metaworld {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace simulation;
+using simulation::Environment;
+
+constexpr Sizes kSizes{.observation = kObservationSize, .action = kActionSize};
 
 /// Reach and door-close, ten demonstrations each, in a file of all ranks' own.
 class MetaworldFleet : public testing::Test {
  protected:
   void SetUp() override {
     REQUIRE_METAWORLD_ASSETS();
-    EnvironmentPool environments(default_assets());
+    const std::shared_ptr<const Suite> of = suite();
+    EnvironmentPool environments(*of);
     const DemonstrationSet set{.episodes = record_demonstrations(find_tasks("reach,door-close"),
                                                                  {.episodes = 10, .noise = 0.4}, environments, world_),
                                .provenance = {{"dataset_id", "metaworld/two/expert-v0"},
@@ -39,7 +44,7 @@ class MetaworldFleet : public testing::Test {
     world_.broadcast(directory);
     file_ = fs::path(directory) / "demos.h5";
     world_.together([&] {
-      if (world_.is_root()) write_demonstrations(file_, set);
+      if (world_.is_root()) write_demonstrations(file_, set, kSizes);
     });
   }
   void TearDown() override { world_.barrier(); }
@@ -162,20 +167,20 @@ TEST_F(MetaworldFleet, a_saved_policy_acts_without_the_fleet) {
                .symmetry = cloning->symmetry(),
                .weights = *trained.merged},
               {});
-  const Policy policy = load_policy(file);
-  EnvironmentPool environments(default_assets());
+  const auto [acted_in, policy] = load_policy(file, suite_entry());
+  EnvironmentPool environments(*acted_in);
   RandomStream stream(1, Purpose::kTest);
   int successes = 0;
   for (const int task : find_tasks("reach,door-close")) {
     for (int episode = 0; episode < 5; ++episode) {
       Environment& environment = environments.environment(task);
-      environment.reset(draw_variation(task_of(task), stream));
-      successes += roll_out(environment, policy, {}, 150).success ? 1 : 0;
+      environment.reset(acted_in->draw(task, stream));
+      successes += roll_out(environment, policy, 150).success ? 1 : 0;
     }
   }
   EXPECT_GT(successes, 5);
-  Environment& unknown = environments.environment(find_tasks("push").front());
-  unknown.reset(draw_variation(task_of(find_tasks("push").front()), stream));
+  Environment& unknown = environments.environment(task_named("push"));
+  unknown.reset(acted_in->draw(task_named("push"), stream));
   EXPECT_THROW((void)roll_out(unknown, policy), ConfigError) << "it has no number for push";
 }
 
@@ -228,7 +233,7 @@ TEST_F(MetaworldFleet, finetunes_on_what_its_robots_hold_back) {
 }
 
 TEST_F(MetaworldFleet, no_two_robots_learn_from_one_demonstration) {
-  const DemonstrationSet set = read_demonstrations({file_});
+  const DemonstrationSet set = read_demonstrations({file_}, kSizes);
   const std::unique_ptr<Workload> cloning = workload(cell({{"fleet.robots", std::int64_t{18}}}));
   std::multiset<std::int64_t> steps;  // of every robot's share of every task: a demonstration, or none
   for (int robot = 0; robot < 18; ++robot) {
@@ -268,10 +273,10 @@ TEST_F(MetaworldFleet, other_demonstrations_make_other_cells) {
   const std::string before = data();
   EXPECT_EQ(data(), before);
   world_.barrier();
-  DemonstrationSet set = read_demonstrations({file_});
+  DemonstrationSet set = read_demonstrations({file_}, kSizes);
   set.episodes.front().actions.front() += 0.01F;
   world_.together([&] {
-    if (world_.is_root()) write_demonstrations(file_, set);
+    if (world_.is_root()) write_demonstrations(file_, set, kSizes);
   });
   world_.barrier();
   EXPECT_NE(data(), before);
@@ -284,9 +289,9 @@ TEST_F(MetaworldFleet, demonstrations_that_changed_since_the_plan_are_refused) {
   world_.barrier();
   world_.together([&] {
     if (!world_.is_root()) return;
-    DemonstrationSet set = read_demonstrations({file_});
+    DemonstrationSet set = read_demonstrations({file_}, kSizes);
     set.episodes.pop_back();
-    write_demonstrations(file_, set);
+    write_demonstrations(file_, set, kSizes);
   });
   const Settings* const cells[] = {&settings};
   metaworld_->load(cells, world_);

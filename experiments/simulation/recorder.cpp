@@ -1,27 +1,28 @@
-#include "metaworld/recorder.hpp"
+#include "simulation/recorder.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.hpp"
-#include "metaworld/experts.hpp"
-#include "metaworld/goals.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 constexpr double kCalmer = 0.8;      // what a failure multiplies the noise by
 constexpr int kCleanEvery = 4;       // of so many episodes one is recorded without noise
 constexpr double kBurstRate = 0.02;  // probability that a burst begins at a step
 constexpr int kBurstSteps = 8;       // during which the hand is pushed one way
-constexpr std::size_t kHeader = 4;   // an episode on its way to the root: number, steps, noise, attempts
+constexpr std::size_t kHeader = 5;   // an episode on its way to the root: number, steps, noise, attempts, ended
 
-/// What disturbs the hand in one episode: independent normal noise, and now and then a push that lasts.
+/// What disturbs the robot in one episode: independent normal noise, and now and then a push that lasts.
 class ActionNoise {
  public:
-  ActionNoise(double deviation, RandomStream& stream) : deviation_(deviation), stream_(&stream) {}
+  /// Of the first `disturbed` numbers of an action.
+  ActionNoise(std::size_t disturbed, double deviation, RandomStream& stream)
+      : deviation_(deviation), stream_(&stream), push_(disturbed) {}
 
-  [[nodiscard]] Action add_to(Action action) {
-    if (deviation_ == 0) return action;
+  void add_to(std::span<float> action) {
+    if (deviation_ == 0) return;
     if (burst_left_ == 0 && stream_->uniform() < kBurstRate) {
       burst_left_ = kBurstSteps;
       for (double& push : push_) push = 2 * stream_->uniform() - 1;
@@ -31,70 +32,76 @@ class ActionNoise {
       action[i] += static_cast<float>(deviation_ * stream_->normal() + push);
     }
     burst_left_ = std::max(0, burst_left_ - 1);
-    return action;
   }
 
  private:
   double deviation_;
   RandomStream* stream_;
   int burst_left_ = 0;
-  std::array<double, 3> push_{};
+  std::vector<double> push_;
 };
 
-template <std::size_t N, class T>
-void append(std::vector<float>& to, const std::array<T, N>& values) {
-  for (const T value : values) to.push_back(static_cast<float>(value));
+template <class Numbers>
+void append(std::vector<float>& to, const Numbers& values) {
+  for (const auto value : values) to.push_back(static_cast<float>(value));
 }
 
-Demonstration attempt(Environment& environment, double deviation, RandomStream& stream) {
-  const TaskSpec& task = environment.scene().task();
-  Demonstration episode{.task = cat(task.name, "-v3"), .noise = deviation};
-  environment.reset(draw_variation(task, stream));
-  ActionNoise noise(deviation, stream);
+/// Nothing if the expert fails.
+std::optional<Demonstration> attempt(const Suite& suite, Environment& environment, double deviation,
+                                     RandomStream& stream) {
+  const Facts& facts = suite.facts();
+  const Task& task = suite.task(environment.task());
+  Demonstration episode{.task = suite.label(environment.task()), .noise = deviation};
+  environment.reset(suite.draw(environment.task(), stream));
+  ActionNoise noise(facts.disturbed, deviation, stream);
   append(episode.observations, environment.observation());
-  const EpisodeResult result = roll_out(
-      environment,
-      [&](const TaskSpec&, const Observation& observation) {
-        Action wanted = expert_action(task, observation);
-        for (float& value : wanted) value = std::clamp(value, -1.0F, 1.0F);
-        append(episode.actions, wanted);
-        return noise.add_to(wanted);
-      },
-      [&](const Environment&) {
-        append(episode.observations, environment.observation());
-        episode.rewards.push_back(0);
-      });
-  episode.success = result.success;
-  episode.rewards.back() = result.success ? 1 : 0;
+  const auto act = [&](Environment&, std::span<float> action) {
+    if (!environment.ask_expert(action)) return false;
+    for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
+    append(episode.actions, action);
+    if (!environment.delicate()) noise.add_to(action);
+    return true;
+  };
+  const auto watch = [&](Environment&, const StepResult& step) {
+    append(episode.observations, environment.observation());
+    episode.rewards.push_back(static_cast<float>(step.reward));
+  };
+  const EpisodeResult result = roll_out(environment, facts.sizes.action, act, watch, task.steps);
+  const bool lasted = facts.score == Facts::Score::kReward && !result.diverged && !result.lost;
+  if (!result.success && !lasted) return std::nullopt;
+  episode.ended = result.success || result.terminated;
   return episode;
 }
 
-Demonstration record(Environment& environment, int task, int number, const RecordingOptions& options) {
+Demonstration record(const Suite& suite, Environment& environment, int number, const RecordingOptions& options) {
+  const int task = environment.task();
   RandomStream stream(options.seed, Purpose::kDemonstration, static_cast<std::uint64_t>(task),
                       static_cast<std::uint64_t>(number));
   const bool clean = number % kCleanEvery == kCleanEvery - 1;
   double deviation = clean ? 0 : options.noise * stream.uniform();
   for (int k = 1; k <= options.attempts; ++k) {
-    Demonstration episode = attempt(environment, deviation, stream);
-    episode.attempts = k;
-    if (episode.success) return episode;
+    if (std::optional<Demonstration> episode = attempt(suite, environment, deviation, stream)) {
+      episode->attempts = k;
+      return *std::move(episode);
+    }
     deviation *= kCalmer;
   }
-  throw Error(cat("the expert failed at ", environment.scene().task().name, " ", options.attempts, " times in a row",
+  throw Error(cat("the expert failed at ", suite.task(task).name, " ", options.attempts, " times in a row",
                   options.noise > 0 ? cat("; lower the noise (--noise ", options.noise, ")") : ""));
 }
 
 /// Episodes as numbers, to travel.
 void pack(std::size_t number, const Demonstration& episode, std::vector<double>& headers, std::vector<float>& steps) {
   headers.insert(headers.end(), {static_cast<double>(number), static_cast<double>(episode.steps()), episode.noise,
-                                 static_cast<double>(episode.attempts)});
+                                 static_cast<double>(episode.attempts), episode.ended ? 1.0 : 0.0});
   for (const std::vector<float>* part : {&episode.observations, &episode.actions, &episode.rewards}) {
     steps.insert(steps.end(), part->begin(), part->end());
   }
 }
 
-std::vector<Demonstration> unpack(std::span<const int> tasks, int per_task, const std::vector<double>& headers,
-                                  const std::vector<float>& steps) {
+std::vector<Demonstration> unpack(const Suite& suite, std::span<const int> tasks, int per_task,
+                                  const std::vector<double>& headers, const std::vector<float>& steps) {
+  const Sizes& sizes = suite.facts().sizes;
   std::vector<Demonstration> episodes(headers.size() / kHeader);
   auto at = steps.begin();
   const auto take = [&](std::size_t count) {
@@ -107,11 +114,11 @@ std::vector<Demonstration> unpack(std::span<const int> tasks, int per_task, cons
     const auto length = static_cast<std::size_t>(headers[row + 1]);
     const int task = tasks[number / static_cast<std::size_t>(per_task)];
     Demonstration& episode = episodes[number];
-    episode = {.task = cat(task_of(task).name, "-v3"),
-               .observations = take((length + 1) * kObservationSize),
-               .actions = take(length * kActionSize),
+    episode = {.task = suite.label(task),
+               .observations = take((length + 1) * sizes.observation),
+               .actions = take(length * sizes.action),
                .rewards = take(length),
-               .success = true,
+               .ended = headers[row + 4] != 0,
                .noise = headers[row + 2],
                .attempts = static_cast<int>(headers[row + 3])};
   }
@@ -122,6 +129,7 @@ std::vector<Demonstration> unpack(std::span<const int> tasks, int per_task, cons
 
 std::vector<Demonstration> record_demonstrations(std::span<const int> tasks, const RecordingOptions& options,
                                                  EnvironmentPool& environments, const Comm& comm) {
+  const Suite& suite = environments.suite();
   std::vector<double> headers;
   std::vector<float> steps;
   const auto per_task = static_cast<std::size_t>(options.episodes);
@@ -130,12 +138,12 @@ std::vector<Demonstration> record_demonstrations(std::span<const int> tasks, con
     for (auto i = static_cast<std::size_t>(comm.rank()); i < tasks.size() * per_task; i += ranks) {
       if (comm.stop_requested()) return;
       const int task = tasks[i / per_task];
-      pack(i, record(environments.environment(task), task, static_cast<int>(i % per_task), options), headers, steps);
+      pack(i, record(suite, environments.environment(task), static_cast<int>(i % per_task), options), headers, steps);
     }
   });
   headers = comm.all_gather(headers);
   steps = comm.gather(steps);
-  return comm.is_root() ? unpack(tasks, options.episodes, headers, steps) : std::vector<Demonstration>{};
+  return comm.is_root() ? unpack(suite, tasks, options.episodes, headers, steps) : std::vector<Demonstration>{};
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

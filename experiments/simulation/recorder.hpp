@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
-#include "metaworld/demonstrations.hpp"
-#include "metaworld/rollout.hpp"
+#include "simulation/demonstrations.hpp"
+#include "simulation/rollout.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 struct RecordingOptions {
   int episodes = 50;  ///< of each task
@@ -21,11 +21,12 @@ struct RecordingOptions {
   int attempts = 20;  ///< a failure is discarded and tried anew; Error after so many
 };
 
-/// Successful episodes of each task, in the order of tasks, then episodes, at the root; nothing elsewhere. Each is a
-/// function of (seed, task, number of the episode), whatever rank it is recorded on. Every fourth is recorded without
-/// noise, and each failure lowers the noise of the next attempt. Collective; Error on all ranks alike.
+/// Successful episodes of each task (of a world without success: all), in the order of tasks, then episodes, at the
+/// root; nothing elsewhere. Each is a function of (seed, task, number of the episode), whatever rank it is recorded on.
+/// Every fourth is recorded without noise, and each failure lowers the noise of the next attempt. Collective; Error on
+/// all ranks alike.
 [[nodiscard]] std::vector<Demonstration> record_demonstrations(std::span<const int> tasks,
                                                                const RecordingOptions& options,
                                                                EnvironmentPool& environments, const Comm& comm);
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

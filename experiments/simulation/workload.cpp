@@ -1,25 +1,25 @@
-#include "metaworld/workload.hpp"
+#include "simulation/workload.hpp"
 
 #include <algorithm>
 #include <array>
 
 #include "base/error.hpp"
-#include "metaworld/goals.hpp"
-#include "metaworld/network_policy.hpp"
+#include "simulation/network_policy.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 constexpr std::array kHidden = {256, 256, 256};
 
 /// What the robots tell of the windows in their shards, in the order of robots.
-ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations, int window) {
-  const std::size_t numbers = static_cast<std::size_t>(window) * kObservationSize;
-  ObservationMoments fleet;
+ObservationMoments moments_of(std::span<const Shard> shards, std::span<const float> observations, std::size_t size,
+                              int window) {
+  const std::size_t numbers = static_cast<std::size_t>(window) * size;
+  ObservationMoments fleet(size);
   for (const Shard& shard : shards) {
-    ObservationMoments own;
+    ObservationMoments own(size);
     for (const std::int32_t row : shard.train) {
-      own.add(observations.subspan(static_cast<std::size_t>(row) * kObservationSize, numbers));
+      own.add(observations.subspan(static_cast<std::size_t>(row) * size, numbers));
     }
     fleet.add(own);
   }
@@ -63,12 +63,13 @@ class CloningWorkload final : public Workload {
   Companions companions() const override { return encoder_->scaling().companions(); }
 
   int test_parts() const override { return static_cast<int>(trials_->size()); }
-  std::vector<std::string> metrics() const override { return {"success", "diverged", "loss"}; }
+  std::vector<std::string> metrics() const override { return {score_name(), "diverged", "loss"}; }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
     network_policy_.use(weights);
     const EpisodeResult episode = trials_->run(static_cast<std::size_t>(part), policy_, options_.max_steps);
-    return {{episode.success ? 1.0 : 0.0, 1.0},
+    const double success = episode.success ? 1.0 : 0.0;
+    return {{by_reward() ? episode.reward : success, 1.0},
             {episode.diverged ? 1.0 : 0.0, 1.0},
             learner_->test_scores(weights, part).front()};
   }
@@ -83,14 +84,17 @@ class CloningWorkload final : public Workload {
     for (double& rate : rates) rate /= options_.episodes;
     std::vector<double> sorted = rates;
     std::ranges::sort(sorted);
-    summary.push_back({"success_task_p10", sorted[tasks / 10]});
+    summary.push_back({score_name() + "_task_p10", sorted[tasks / 10]});
     for (std::size_t t = 0; t < tasks; ++t) {
-      summary.push_back({cat("success_", task_of(options_.tasks[t]).name), rates[t]});
+      summary.push_back({cat(score_name(), '_', options_.suite->task(options_.tasks[t]).name), rates[t]});
     }
     return summary;
   }
 
  private:
+  [[nodiscard]] bool by_reward() const { return options_.suite->facts().score == Facts::Score::kReward; }
+  [[nodiscard]] std::string score_name() const { return by_reward() ? "return" : "success"; }
+
   CloningOptions options_;
   std::shared_ptr<const ObservationEncoder> encoder_;
   std::unique_ptr<Workload> learner_;
@@ -100,11 +104,12 @@ class CloningWorkload final : public Workload {
 };
 
 /// Which of the tasks asked for each label of the file is.
-std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<const int> tasks) {
+std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, const CloningOptions& options) {
+  const std::vector<int>& tasks = options.tasks;
   std::vector<std::size_t> positions(rows.tasks.size(), 0);
   for (std::size_t label = 0; label < positions.size(); ++label) {
     for (std::size_t t = 0; t < tasks.size(); ++t) {
-      if (rows.tasks[label] == cat(task_of(tasks[t]).name, "-v3")) positions[label] = t;
+      if (rows.tasks[label] == options.suite->label(tasks[t])) positions[label] = t;
     }
   }
   return positions;
@@ -112,35 +117,38 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, std::span<cons
 
 }  // namespace
 
-CloningOptions read_cloning_options(SettingsReader& settings) {
-  CloningOptions options;
-  std::string tasks = "mt10";
+CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
+  CloningOptions options{.suite = std::move(suite)};
+  std::string tasks(options.suite->facts().default_tasks);
   settings.read("data.tasks", tasks);
   try {
-    options.tasks = find_tasks(tasks);
+    options.tasks = options.suite->find_tasks(tasks);
   } catch (const ConfigError& error) {
     reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
   }
   settings.read("data.one_hot", options.one_hot);
   settings.read("data.test", options.test, between(0.01, 0.9));
   constexpr int kWindow = 16;
+  const int longest = options.suite->most_steps();
+  options.max_steps = longest;
   options.shape = choose_shape(settings, options.shapes(kWindow));
   if (options.shape.input == NetworkShape::Input::kSequence) {
-    settings.read("data.window", options.shape.steps, between(1, kEpisodeSteps));
+    settings.read("data.window", options.shape.steps, between(1, longest));
   } else {
     settings.rule_out("data.window",
                       "an mlp sees one observation at a time; rnn, lstm, gru and transformer see windows");
   }
   settings.read("evaluate.episodes", options.episodes, between(1, 10'000));
-  settings.read("evaluate.max_steps", options.max_steps, between(1, kEpisodeSteps));
+  settings.read("evaluate.max_steps", options.max_steps, between(1, longest));
   options.partition = read_partition_options(settings);
   options.training = read_training_options(settings);
   return options;
 }
 
 std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
-  const NetworkShape single{.inputs = static_cast<int>(kObservationSize + (one_hot ? tasks.size() : 0)),
-                            .outputs = static_cast<int>(kActionSize),
+  const Sizes& sizes = suite->facts().sizes;
+  const NetworkShape single{.inputs = static_cast<int>(sizes.observation + (one_hot ? tasks.size() : 0)),
+                            .outputs = static_cast<int>(sizes.action),
                             .hidden = kHidden};
   NetworkShape sequence = single;
   sequence.input = NetworkShape::Input::kSequence;
@@ -154,7 +162,7 @@ std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options) {
     for (const int task : options.tasks) {
       RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
                           static_cast<std::uint64_t>(number));
-      episodes.push_back({.task = task, .variation = draw_variation(task_of(task), stream)});
+      episodes.push_back({.task = task, .variation = options.suite->draw(task, stream)});
     }
   }
   return episodes;
@@ -163,7 +171,8 @@ std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options) {
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
                                                 std::shared_ptr<const Network> network, Trials& trials) {
   const NetworkShape& shape = options.shape;
-  CloningSplit split = split_windows(*data.rows, options.tasks, options.test, std::max(1, shape.steps));
+  const std::size_t size = options.suite->facts().sizes.observation;
+  CloningSplit split = split_windows(*data.rows, *options.suite, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
   std::vector<Shard> shards =
       partition(split.labels, classes, options.partition, options.training.seed, split.demonstrations);
@@ -174,13 +183,13 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
       for (std::int32_t& index : *indices) index = split.train[static_cast<std::size_t>(index)];
     }
   }
-  const ObservationMoments moments = moments_of(shards, data.observations, std::max(1, shape.steps));
-  auto encoder = std::make_shared<const ObservationEncoder>(ObservationScaling(moments), options.marked());
-  const auto observe = [encoder, data, positions = tasks_of_labels(*data.rows, options.tasks)](std::int32_t index,
+  const ObservationMoments moments = moments_of(shards, data.observations, size, std::max(1, shape.steps));
+  auto encoder =
+      std::make_shared<const ObservationEncoder>(options.suite, ObservationScaling(moments), options.marked());
+  const auto observe = [encoder, data, size, positions = tasks_of_labels(*data.rows, options)](std::int32_t index,
                                                                                                std::span<float> into) {
     const auto row = static_cast<std::size_t>(index);
-    encoder->encode(data.observations.subspan(row * kObservationSize).first<kObservationSize>(),
-                    positions[data.rows->labels[row]], into);
+    encoder->encode(data.observations.subspan(row * size, size), positions[data.rows->labels[row]], into);
   };
   const std::shared_ptr<Samples> samples = make_samples(Demonstrations{.actions = data.actions,
                                                                        .features = shape.inputs,
@@ -199,4 +208,4 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
   return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network), trials);
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -6,26 +6,28 @@
 #include <span>
 #include <vector>
 
-#include "metaworld/cloning.hpp"
-#include "metaworld/rollout.hpp"
+#include "simulation/cloning.hpp"
+#include "simulation/rollout.hpp"
 #include "torch/policy.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 /// What a network sees of an observation: itself, scaled, and with `marked` tasks (ids) a one for the task at hand and
 /// zeros for the others.
 class ObservationEncoder {
  public:
-  ObservationEncoder(const ObservationScaling& scaling, std::vector<int> marked)
-      : scaling_(scaling), marked_(std::move(marked)) {}
+  ObservationEncoder(std::shared_ptr<const Suite> suite, const ObservationScaling& scaling, std::vector<int> marked)
+      : suite_(std::move(suite)), scaling_(scaling), marked_(std::move(marked)) {}
 
   /// Place of a task among the marked ones; 0 if none is marked. ConfigError if it is not among them.
-  [[nodiscard]] std::size_t mark_of(const TaskSpec& task) const;
-  void encode(std::span<const float, kObservationSize> observation, std::size_t mark, std::span<float> into) const;
+  [[nodiscard]] std::size_t mark_of(int task) const;
+  void encode(std::span<const float> observation, std::size_t mark, std::span<float> into) const;
 
+  [[nodiscard]] const Suite& suite() const { return *suite_; }
   [[nodiscard]] const ObservationScaling& scaling() const { return scaling_; }
 
  private:
+  std::shared_ptr<const Suite> suite_;
   ObservationScaling scaling_;
   std::vector<int> marked_;
 };
@@ -38,6 +40,7 @@ class NetworkPolicy {
                 const NetworkShape& shape)
       : encoder_(std::move(encoder)),
         runner_(make_policy_runner(std::move(network), shape)),
+        observation_(encoder_->suite().facts().sizes.observation),
         input_(static_cast<std::size_t>(shape.inputs)) {}
 
   /// Acts by these weights from now on; they are not copied and must outlive that.
@@ -46,16 +49,23 @@ class NetworkPolicy {
   [[nodiscard]] Policy policy();
 
  private:
-  Action act(const Observation& observation);
+  void act(std::span<const double> observation, std::span<float> action);
 
   std::shared_ptr<const ObservationEncoder> encoder_;
   std::unique_ptr<PolicyRunner> runner_;
-  std::size_t mark_ = 0;  // of the task of the episode
+  std::size_t mark_ = 0;            // of the task of the episode
+  std::vector<float> observation_;  // in single precision
   std::vector<float> input_;
 };
 
-/// The policy of a model that a sweep saved; it owns what it needs. Error naming the file if it is none, ConfigError if
-/// it is of another workload.
-[[nodiscard]] Policy load_policy(const std::filesystem::path& model);
+/// The policy of a model that a sweep saved, in the suite that it was trained in; it owns what it needs.
+struct SavedPolicy {
+  std::shared_ptr<const Suite> suite;
+  Policy policy;
+};
+/// Of a model of this world. `files` as SuiteEntry::make() takes them. Error naming the file if it is none, ConfigError
+/// if it is of another workload.
+[[nodiscard]] SavedPolicy load_policy(const std::filesystem::path& model, const SuiteEntry& world,
+                                      const std::filesystem::path& files = {});
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -4,7 +4,7 @@
 // total_steps, may be said by the file or by Minari's metadata.json beside it, and must then be so. Each episode has an
 // attribute task, or the reader is told.
 //
-// Knows nothing of the simulator.
+// Knows nothing of simulators.
 #pragma once
 
 #include <compare>
@@ -15,16 +15,17 @@
 #include <vector>
 
 #include "io/replaceable.hpp"
+#include "simulation/suite.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 /// An expert's episode: ends when the task is done, or is cut short after the last step.
 struct Demonstration {
   std::string task;                 ///< "reach-v3"
-  std::vector<float> observations;  ///< (steps + 1) x kObservationSize
-  std::vector<float> actions;       ///< steps x kActionSize, what the expert wanted, clipped to [-1, 1]
-  std::vector<float> rewards;       ///< steps: 1 where the task is done, else 0
-  bool success = false;             ///< the last step ends it, rather than time
+  std::vector<float> observations;  ///< (steps + 1) x observation
+  std::vector<float> actions;       ///< steps x action, what the expert wanted, clipped to [-1, 1]
+  std::vector<float> rewards;       ///< steps: where success is all that counts, 1 where the task is done, else 0
+  bool ended = false;               ///< by the task that is done, or a fall, rather than by time
   double noise = 0;                 ///< deviation of what was added to the actions when they were carried out, if known
   int attempts = 1;                 ///< this one and the failures before it
 
@@ -37,11 +38,12 @@ struct DemonstrationSet {
 };
 
 /// Error if the file cannot be written; it appears complete or not at all.
-void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set);
+void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set, const Sizes& sizes);
 
-/// Whether `fleet metaworld demos` has written the file, also if other programs have opened it for writing since.
+/// Whether the command demos of a world has written the file, also if other programs have opened it for writing since.
 [[nodiscard]] bool is_own_demonstrations(const std::filesystem::path& file);
-inline constexpr const char* kGenerator = "fleet metaworld demos";
+/// The attribute of a file that says so: "fleet metaworld demos".
+[[nodiscard]] std::string generator_of(const Facts& facts);
 inline constexpr FileKind kDemonstrationsFile{"file of demonstrations", is_own_demonstrations};
 
 /// Where demonstrations are: an HDF5 file, or a dataset of Minari (minari.hpp).
@@ -54,9 +56,9 @@ struct DemonstrationSource {
 };
 
 /// Of any program's. Error naming file and episode for what is missing, cut short, of another shape or not finite.
-[[nodiscard]] DemonstrationSet read_demonstrations(const DemonstrationSource& source);
+[[nodiscard]] DemonstrationSet read_demonstrations(const DemonstrationSource& source, const Sizes& sizes);
 
 /// Whether every episode says which task it shows. Error if the file cannot be read.
 [[nodiscard]] bool tell_their_tasks(const std::filesystem::path& path);
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -2,22 +2,21 @@
 // agrees on without sharing any.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "metaworld/demonstrations.hpp"
-#include "metaworld/task.hpp"
+#include "simulation/demonstrations.hpp"
+#include "simulation/suite.hpp"
 #include "train/workload.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 /// Every step of every demonstration. `labels` are what partition() mixes over robots.
 struct CloningRows {
-  std::vector<float> observations;   ///< rows x kObservationSize
-  std::vector<float> actions;        ///< rows x kActionSize
+  std::vector<float> observations;   ///< rows x observation
+  std::vector<float> actions;        ///< rows x action
   std::vector<std::uint8_t> labels;  ///< index into `tasks`
   std::vector<std::string> tasks;    ///< in the order of their first demonstration
   std::vector<std::int32_t> starts;  ///< first row of each demonstration
@@ -30,7 +29,7 @@ struct CloningRows {
     return next < starts.size() ? starts[next] : static_cast<std::int32_t>(size());
   }
 };
-[[nodiscard]] CloningRows rows_of(const DemonstrationSet& set);
+[[nodiscard]] CloningRows rows_of(const DemonstrationSet& set, const Sizes& sizes);
 
 /// Windows of consecutive rows to learn from and to be tested on, of some of the tasks, known by their first rows.
 struct CloningSplit {
@@ -42,18 +41,22 @@ struct CloningSplit {
 /// Whole demonstrations go to one side or the other, since the rows of one resemble each other: of each task a share of
 /// `test` to be tested on, drawn alike for every fleet, at least one. Windows of `window` rows follow each other
 /// through a demonstration; where its last row would be left out, the last window overlaps the one before. Error for a
-/// task (id, as task_of() takes it) with fewer than two demonstrations; ConfigError for a demonstration that is shorter
-/// than a window.
-[[nodiscard]] CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window);
+/// task (an id of the suite's) with fewer than two demonstrations; ConfigError for a demonstration that is shorter than
+/// a window.
+[[nodiscard]] CloningSplit split_windows(const CloningRows& rows, const Suite& suite, std::span<const int> tasks,
+                                         double test, int window);
 
 /// What a robot tells of its observations: their number, and per dimension their sum and sum of squares. Numbers to be
 /// added up in the order of robots.
 struct ObservationMoments {
-  double count = 0;
-  std::array<double, kObservationSize> sum{};
-  std::array<double, kObservationSize> squares{};
+  /// Of observations of `size` numbers.
+  explicit ObservationMoments(std::size_t size) : sum(size), squares(size) {}
 
-  /// Adds rows of kObservationSize numbers.
+  double count = 0;
+  std::vector<double> sum;
+  std::vector<double> squares;
+
+  /// Adds whole observations.
   void add(std::span<const float> rows);
   void add(const ObservationMoments& other);
 };
@@ -64,16 +67,16 @@ class ObservationScaling {
  public:
   /// Error without observations.
   explicit ObservationScaling(const ObservationMoments& fleet);
-  /// As it was saved. Error unless they are what companions() gives.
-  explicit ObservationScaling(const Companions& saved);
-  /// "observation_mean" and "observation_factor", of kObservationSize numbers each.
+  /// As it was saved, for observations of `size` numbers. Error unless they are what companions() gives.
+  ObservationScaling(const Companions& saved, std::size_t size);
+  /// "observation_mean" and "observation_factor", of as many numbers as an observation has each.
   [[nodiscard]] Companions companions() const;
   /// Scales one observation: within +-10; 0 where the fleet has seen no variation.
-  void apply(std::span<const float, kObservationSize> observation, std::span<float, kObservationSize> into) const;
+  void apply(std::span<const float> observation, std::span<float> into) const;
 
  private:
-  std::array<float, kObservationSize> mean_{};
-  std::array<float, kObservationSize> factor_{};
+  std::vector<float> mean_;
+  std::vector<float> factor_;
 };
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -1,4 +1,4 @@
-#include "metaworld/demonstrations.hpp"
+#include "simulation/demonstrations.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,20 +6,21 @@
 #include <limits>
 
 #include "base/error.hpp"
-#include "metaworld/minari.hpp"
-#include "metaworld/task.hpp"
+#include "simulation/minari.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr Sizes kSizes{.observation = 39, .action = 4};
+
 Demonstration episode(std::size_t steps, float first) {
-  Demonstration made{.task = "reach-v3", .success = true, .noise = 0.25, .attempts = 2};
-  for (std::size_t i = 0; i < (steps + 1) * kObservationSize; ++i) {
+  Demonstration made{.task = "reach-v3", .ended = true, .noise = 0.25, .attempts = 2};
+  for (std::size_t i = 0; i < (steps + 1) * kSizes.observation; ++i) {
     made.observations.push_back(first + static_cast<float>(i));
   }
-  for (std::size_t i = 0; i < steps * kActionSize; ++i) made.actions.push_back(-static_cast<float>(i) / 100);
+  for (std::size_t i = 0; i < steps * kSizes.action; ++i) made.actions.push_back(-static_cast<float>(i) / 100);
   made.rewards.assign(steps, 0);
   made.rewards.back() = 1;
   return made;
@@ -37,7 +38,7 @@ class DemonstrationsTest : public testing::Test {
 
   std::string complaint() {
     try {
-      static_cast<void>(read_demonstrations({path_}));
+      static_cast<void>(read_demonstrations({path_}, kSizes));
     } catch (const Error& error) {
       return error.what();
     }
@@ -54,8 +55,8 @@ class DemonstrationsTest : public testing::Test {
 };
 
 TEST_F(DemonstrationsTest, read_back_what_was_written) {
-  write_demonstrations(path_, set_);
-  const DemonstrationSet read = read_demonstrations({path_});
+  write_demonstrations(path_, set_, kSizes);
+  const DemonstrationSet read = read_demonstrations({path_}, kSizes);
   EXPECT_EQ(read.provenance, set_.provenance);
   ASSERT_EQ(read.episodes.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -63,7 +64,7 @@ TEST_F(DemonstrationsTest, read_back_what_was_written) {
     EXPECT_EQ(read.episodes[i].actions, set_.episodes[i].actions);
     EXPECT_EQ(read.episodes[i].rewards, set_.episodes[i].rewards);
     EXPECT_EQ(read.episodes[i].task, "reach-v3");
-    EXPECT_TRUE(read.episodes[i].success);
+    EXPECT_TRUE(read.episodes[i].ended);
     EXPECT_EQ(read.episodes[i].noise, 0.25);
     EXPECT_EQ(read.episodes[i].attempts, 2);
   }
@@ -71,9 +72,9 @@ TEST_F(DemonstrationsTest, read_back_what_was_written) {
 
 TEST_F(DemonstrationsTest, that_do_not_say_their_task_are_of_the_one_that_is_named) {
   set_.episodes[0].task = "push-v3";
-  write_demonstrations(path_, set_);
+  write_demonstrations(path_, set_, kSizes);
   EXPECT_TRUE(tell_their_tasks(path_));
-  const DemonstrationSet named = read_demonstrations({path_, "drawer-open-v3"});
+  const DemonstrationSet named = read_demonstrations({path_, "drawer-open-v3"}, kSizes);
   EXPECT_EQ(named.episodes[0].task, "push-v3") << "what they say themselves counts";
   EXPECT_EQ(named.episodes[1].task, "reach-v3");
 }
@@ -81,9 +82,9 @@ TEST_F(DemonstrationsTest, that_do_not_say_their_task_are_of_the_one_that_is_nam
 TEST_F(DemonstrationsTest, of_a_folder_are_those_of_the_dataset_in_it) {
   const fs::path folder = fs::temp_directory_path() / "demonstrations_test-v0";
   prepare_minari_dataset(folder / "");
-  write_minari_dataset(folder / "", set_);
-  EXPECT_EQ(read_demonstrations({folder}).episodes[1].observations, set_.episodes[1].observations);
-  EXPECT_EQ(read_demonstrations({folder / "data"}).provenance, set_.provenance);
+  write_minari_dataset(folder / "", set_, kSizes);
+  EXPECT_EQ(read_demonstrations({folder}, kSizes).episodes[1].observations, set_.episodes[1].observations);
+  EXPECT_EQ(read_demonstrations({folder / "data"}, kSizes).provenance, set_.provenance);
   const MinariTotals totals = read_minari_totals(minari_file(folder));
   EXPECT_EQ(totals.episodes, 2);
   EXPECT_EQ(totals.steps, 10);
@@ -91,13 +92,13 @@ TEST_F(DemonstrationsTest, of_a_folder_are_those_of_the_dataset_in_it) {
 }
 
 TEST_F(DemonstrationsTest, refuse_a_file_cut_short) {
-  write_demonstrations(path_, set_);
+  write_demonstrations(path_, set_, kSizes);
   fs::resize_file(path_, fs::file_size(path_) / 2);
   expect_complaint({"damaged"});
 }
 
 TEST_F(DemonstrationsTest, refuse_a_flipped_bit) {
-  write_demonstrations(path_, set_);
+  write_demonstrations(path_, set_, kSizes);
   std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
   file.seekg(static_cast<std::streamoff>(fs::file_size(path_) / 2));
   const char byte = static_cast<char>(file.peek() ^ 1);
@@ -109,7 +110,7 @@ TEST_F(DemonstrationsTest, refuse_a_flipped_bit) {
 
 TEST_F(DemonstrationsTest, refuse_what_is_not_finite) {
   set_.episodes[1].actions[5] = std::numeric_limits<float>::infinity();
-  write_demonstrations(path_, set_);
+  write_demonstrations(path_, set_, kSizes);
   expect_complaint({"episode_1/actions", "not finite"});
 }
 
@@ -119,4 +120,4 @@ TEST_F(DemonstrationsTest, refuse_a_file_that_is_something_else) {
 }
 
 }  // namespace
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -1,4 +1,4 @@
-#include "metaworld/film.hpp"
+#include "simulation/film.hpp"
 
 #include <png.h>
 #include <zlib.h>
@@ -16,12 +16,19 @@
 #include "io/atomic_file.hpp"
 #include "io/replaceable.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMaker = "fleet metaworld rollout";
+// What makes pictures is called "fleet WORLD rollout".
+constexpr std::string_view kProgram = "fleet ";
+constexpr std::string_view kCommand = " rollout";
+constexpr std::size_t kLongestMaker = 100;
+
+bool is_maker(std::string_view text) {
+  return text.size() <= kLongestMaker && text.starts_with(kProgram) && text.ends_with(kCommand);
+}
 
 /// Four bytes, the most significant first, as PNG has its numbers.
 std::string big_endian(std::uint32_t number) {
@@ -30,17 +37,20 @@ std::string big_endian(std::uint32_t number) {
   return bytes;
 }
 
+constexpr std::string_view kSoftware{"tEXtSoftware", 13};  // with the zero behind it
+
 /// The part of a picture, before its end, that says who made it.
-std::string signature() {
-  const std::string content = cat("tEXtSoftware", '\0', kMaker);
+std::string signature(std::string_view maker) {
+  const std::string content = cat(kSoftware, maker);
   const auto checksum = crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size());  // NOLINT
   return big_endian(static_cast<std::uint32_t>(content.size() - 4)) + content +
          big_endian(static_cast<std::uint32_t>(checksum));
 }
 
 constexpr std::size_t kEndLength = 12;  // of a picture's last part, which is always the same
+constexpr std::size_t kChecksumLength = 4;
 
-void write_png(const fs::path& path, const Picture& picture) {
+void write_png(const fs::path& path, const Picture& picture, std::string_view maker) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   image.format = PNG_FORMAT_RGB;
@@ -51,16 +61,35 @@ void write_png(const fs::path& path, const Picture& picture) {
   const int written = png_image_write_to_memory(&image, bytes.data(), &size, 0, picture.rgb.data(), 0, nullptr);
   require(written != 0, "cannot write ", path.string(), ": ", image.message);
   bytes.resize(size);
-  replace_file(path, bytes.insert(size - kEndLength, signature()));
+  replace_file(path, bytes.insert(size - kEndLength, signature(maker)));
 }
 
 bool is_own_picture(const fs::path& file) {
-  const std::string ours = signature();
+  std::error_code failure;
+  const auto size = fs::file_size(file, failure);
+  if (failure) return false;
+  std::string tail(std::min<std::uintmax_t>(size, signature("").size() + kLongestMaker + kEndLength), '\0');
   std::ifstream in(file, std::ios::binary);
-  in.seekg(-static_cast<std::streamoff>(ours.size() + kEndLength), std::ios::end);
-  std::string found(ours.size(), '\0');
-  in.read(found.data(), static_cast<std::streamsize>(found.size()));
-  return in.good() && found == ours;
+  in.seekg(-static_cast<std::streamoff>(tail.size()), std::ios::end);
+  in.read(tail.data(), static_cast<std::streamsize>(tail.size()));
+  const std::size_t software = tail.rfind(kSoftware);
+  if (!in.good() || software == std::string::npos) return false;
+  const std::string_view signed_part =
+      std::string_view(tail).substr(0, tail.size() - std::min(tail.size(), kEndLength));
+  const std::size_t from = software + kSoftware.size();
+  if (signed_part.size() < from + kChecksumLength) return false;
+  const std::string_view maker = signed_part.substr(from, signed_part.size() - from - kChecksumLength);
+  return is_maker(maker) && signed_part.ends_with(signature(maker));
+}
+
+/// Whether some place of the text holds the name of a maker.
+bool names_maker(std::string_view text) {
+  for (std::size_t at = text.find(kProgram); at != std::string_view::npos; at = text.find(kProgram, at + 1)) {
+    const std::size_t end = text.find(kCommand, at);
+    if (end == std::string_view::npos) return false;
+    if (is_maker(text.substr(at, end + kCommand.size() - at))) return true;
+  }
+  return false;
 }
 
 /// ffmpeg writes the maker as it is among what it says of a film.
@@ -71,8 +100,8 @@ bool is_own_film(const fs::path& file) {
   while (in) {
     in.read(block.data(), static_cast<std::streamsize>(block.size()));
     window.append(block, 0, static_cast<std::size_t>(in.gcount()));
-    if (window.find(kMaker) != std::string::npos) return true;
-    window.erase(0, window.size() - std::min(window.size(), kMaker.size()));
+    if (names_maker(window)) return true;
+    window.erase(0, window.size() - std::min(window.size(), kLongestMaker));
   }
   return false;
 }
@@ -106,7 +135,11 @@ void require_own_pictures(const fs::path& folder) {
 
 }  // namespace
 
-Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
+Film::Film(fs::path path, const Facts& facts)
+    : path_(std::move(path)),
+      maker_(cat(kProgram, facts.name, kCommand)),
+      pictures_per_second_(facts.pictures_per_second),
+      folder_(path_) {
   constexpr std::array kOtherFilms = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mpg", ".webm"};
   for (const char* other : kOtherFilms) {
     if (path_.extension() == other) throw ConfigError(cat(path_.string(), ": a film's name ends in .mp4"));
@@ -129,7 +162,7 @@ Film::Film(fs::path path) : path_(std::move(path)), folder_(path_) {
 }
 
 void Film::add(const Picture& picture) {
-  write_png(folder_ / name_of(pictures_++), picture);
+  write_png(folder_ / name_of(pictures_++), picture, maker_);
 }
 
 void Film::finish() {
@@ -139,12 +172,12 @@ void Film::finish() {
   }
   const fs::path film = folder_ / "film.mp4";
   const Outcome outcome = run(
-      {{"ffmpeg", "-loglevel", "error", "-framerate", std::to_string(kPicturesPerSecond), "-i",
-        (folder_ / "%06d.png").string(), "-pix_fmt", "yuv420p", "-metadata", cat("comment=", kMaker), film.string()}});
+      {{"ffmpeg", "-loglevel", "error", "-framerate", std::to_string(pictures_per_second_), "-i",
+        (folder_ / "%06d.png").string(), "-pix_fmt", "yuv420p", "-metadata", cat("comment=", maker_), film.string()}});
   require(outcome.succeeded, "ffmpeg cannot make ", path_.string(), ": ", outcome.reason());
   std::error_code failure;
   fs::rename(film, path_, failure);
   require(!failure, "cannot write ", path_.string(), ": ", failure.message());
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

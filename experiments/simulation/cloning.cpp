@@ -1,4 +1,4 @@
-#include "metaworld/cloning.hpp"
+#include "simulation/cloning.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "base/hash.hpp"
 #include "base/random.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 constexpr double kLeastDeviation = 0.02;  // a divisor no smaller: what hardly moves must not be blown up
@@ -44,7 +44,7 @@ std::string CloningRows::digest() const {
   return hash.hex();
 }
 
-CloningRows rows_of(const DemonstrationSet& set) {
+CloningRows rows_of(const DemonstrationSet& set, const Sizes& sizes) {
   CloningRows rows;
   for (const Demonstration& episode : set.episodes) {
     auto task = std::ranges::find(rows.tasks, episode.task);
@@ -57,17 +57,18 @@ CloningRows rows_of(const DemonstrationSet& set) {
     const auto steps = static_cast<std::ptrdiff_t>(episode.steps());
     // Nothing is done in the last state.
     rows.observations.insert(rows.observations.end(), episode.observations.begin(),
-                             episode.observations.begin() + steps * static_cast<std::ptrdiff_t>(kObservationSize));
+                             episode.observations.begin() + steps * static_cast<std::ptrdiff_t>(sizes.observation));
     rows.actions.insert(rows.actions.end(), episode.actions.begin(), episode.actions.end());
     rows.labels.insert(rows.labels.end(), episode.steps(), static_cast<std::uint8_t>(task - rows.tasks.begin()));
   }
   return rows;
 }
 
-CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, double test, int window) {
+CloningSplit split_windows(const CloningRows& rows, const Suite& suite, std::span<const int> tasks, double test,
+                           int window) {
   CloningSplit split;
   for (std::size_t t = 0; t < tasks.size(); ++t) {
-    const std::string name = cat(task_of(tasks[t]).name, "-v3");
+    const std::string name = suite.label(tasks[t]);
     std::vector<std::size_t> demonstrations;
     for (std::size_t i = 0; i < rows.starts.size(); ++i) {
       if (rows.tasks[rows.labels[static_cast<std::size_t>(rows.starts[i])]] == name) demonstrations.push_back(i);
@@ -97,9 +98,10 @@ CloningSplit split_windows(const CloningRows& rows, std::span<const int> tasks, 
 }
 
 void ObservationMoments::add(std::span<const float> rows) {
-  for (std::size_t at = 0; at < rows.size(); at += kObservationSize) {
+  const std::size_t size = sum.size();
+  for (std::size_t at = 0; at < rows.size(); at += size) {
     ++count;
-    for (std::size_t i = 0; i < kObservationSize; ++i) {
+    for (std::size_t i = 0; i < size; ++i) {
       const double value = rows[at + i];
       sum[i] += value;
       squares[i] += value * value;
@@ -109,15 +111,16 @@ void ObservationMoments::add(std::span<const float> rows) {
 
 void ObservationMoments::add(const ObservationMoments& other) {
   count += other.count;
-  for (std::size_t i = 0; i < kObservationSize; ++i) {
+  for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += other.sum[i];
     squares[i] += other.squares[i];
   }
 }
 
-ObservationScaling::ObservationScaling(const ObservationMoments& fleet) {
+ObservationScaling::ObservationScaling(const ObservationMoments& fleet)
+    : mean_(fleet.sum.size()), factor_(fleet.sum.size()) {
   require(fleet.count > 0, "there are no observations to scale by");
-  for (std::size_t i = 0; i < kObservationSize; ++i) {
+  for (std::size_t i = 0; i < mean_.size(); ++i) {
     const double mean = fleet.sum[i] / fleet.count;
     const double deviation = std::sqrt(std::max(0.0, fleet.squares[i] / fleet.count - mean * mean));
     mean_[i] = static_cast<float>(mean);
@@ -125,12 +128,12 @@ ObservationScaling::ObservationScaling(const ObservationMoments& fleet) {
   }
 }
 
-ObservationScaling::ObservationScaling(const Companions& saved) {
-  const auto take = [&](const char* name, std::array<float, kObservationSize>& into) {
+ObservationScaling::ObservationScaling(const Companions& saved, std::size_t size) {
+  const auto take = [&](const char* name, std::vector<float>& into) {
     const auto found = saved.find(name);
-    require(found != saved.end() && found->second.size() == into.size(), "it holds no ", name, " of ", into.size(),
+    require(found != saved.end() && found->second.size() == size, "it holds no ", name, " of ", size,
             " numbers, by which a policy's observations are scaled");
-    std::ranges::copy(found->second, into.begin());
+    into.assign(found->second.begin(), found->second.end());
   };
   take(kMean, mean_);
   take(kFactor, factor_);
@@ -140,11 +143,10 @@ Companions ObservationScaling::companions() const {
   return {{kMean, {mean_.begin(), mean_.end()}}, {kFactor, {factor_.begin(), factor_.end()}}};
 }
 
-void ObservationScaling::apply(std::span<const float, kObservationSize> observation,
-                               std::span<float, kObservationSize> into) const {
-  for (std::size_t i = 0; i < kObservationSize; ++i) {
+void ObservationScaling::apply(std::span<const float> observation, std::span<float> into) const {
+  for (std::size_t i = 0; i < mean_.size(); ++i) {
     into[i] = std::clamp((observation[i] - mean_[i]) * factor_[i], -kLargest, kLargest);
   }
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -1,4 +1,4 @@
-// A fleet that clones Meta-World's experts: what one cell asks for, and its Workload.
+// A fleet that clones the experts of a simulated world: what one cell asks for, and its Workload.
 #pragma once
 
 #include <array>
@@ -6,19 +6,20 @@
 #include <span>
 #include <vector>
 
-#include "metaworld/cloning.hpp"
-#include "metaworld/rollout.hpp"
+#include "simulation/cloning.hpp"
+#include "simulation/rollout.hpp"
 #include "torch/supervised.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 struct CloningOptions {
+  std::shared_ptr<const Suite> suite;
   std::vector<int> tasks;  ///< ids
   bool one_hot = false;    ///< which task it is, appended to observations
   NetworkShape shape;      ///< one that the data can take, see shapes()
   double test = 0.1;       ///< share of each task's demonstrations that imitation is tested on
   int episodes = 20;       ///< of each task that success is tested by
-  int max_steps = kEpisodeSteps;
+  int max_steps = 0;
   PartitionOptions partition;
   TrainingOptions training;
 
@@ -30,7 +31,7 @@ struct CloningOptions {
 
 /// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes" and "evaluate.max_steps", and
 /// what partitions and training read; "model.kind" decides the shape.
-[[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings);
+[[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite);
 
 /// Demonstrations in memory that outlives the workload.
 struct CloningView {
@@ -43,14 +44,15 @@ struct CloningView {
 [[nodiscard]] std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options);
 
 /// Robots draw from the tasks' demonstrations as CloningOptions::partition says. Metrics: "success", the share of
-/// episodes that end with the task done; "diverged", the share in which the simulator met something not finite, which
-/// counts as failure; "loss", squared error of actions in demonstrations that no robot has seen. Of success also its
-/// 10th percentile over tasks, "success_task_p10", and every task's own, "success_<task>". A sample, in shards and
-/// histograms, is what CloningOptions::shape says: an observation, or a window of them.
+/// episodes that end with the task done (of worlds judged by reward: "return", its mean); "diverged", the share in
+/// which the simulator met something not finite, which counts as failure; "loss", squared error of actions in
+/// demonstrations that no robot has seen. Of success also its 10th percentile over tasks, "success_task_p10", and every
+/// task's own, "success_<task>". A sample, in shards and histograms, is what CloningOptions::shape says: an
+/// observation, or a window of them.
 ///
 /// A part of the test is one episode of `trials`, which are of draw_test_episodes() and outlive the workload, with its
 /// share of the demonstrations. All methods face the same.
 [[nodiscard]] std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
                                                               std::shared_ptr<const Network> network, Trials& trials);
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

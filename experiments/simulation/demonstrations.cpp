@@ -1,4 +1,4 @@
-#include "metaworld/demonstrations.hpp"
+#include "simulation/demonstrations.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,29 +7,30 @@
 
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
-#include "metaworld/minari.hpp"
-#include "metaworld/task.hpp"
+#include "simulation/minari.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 constexpr const char* kEpisode = "episode_";
 constexpr const char* kTask = "task";  // attribute of an episode
+constexpr const char* kProgram = "fleet ";
+constexpr const char* kCommand = " demos";
 constexpr std::array kProvenance = {"dataset_id", "engine", "generator", "noise", "scenes", "seed", "tasks"};
 
-void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode) {
+void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode, const Sizes& sizes) {
   const std::string group = cat("episode_", index);
   const std::size_t steps = episode.steps();
   const auto write = [&](const char* name, std::span<const float> values, std::initializer_list<std::size_t> shape) {
     file.write_array(cat(group, "/", name), values, std::span(shape.begin(), shape.size()));
   };
-  write("observations", episode.observations, {steps + 1, kObservationSize});
-  write("actions", episode.actions, {steps, kActionSize});
+  write("observations", episode.observations, {steps + 1, sizes.observation});
+  write("actions", episode.actions, {steps, sizes.action});
   write("rewards", episode.rewards, {steps});
   std::vector<std::uint8_t> flags(steps, 0);
-  flags.back() = episode.success ? 1 : 0;
+  flags.back() = episode.ended ? 1 : 0;
   file.write_flags(group + "/terminations", flags);
-  flags.back() = episode.success ? 0 : 1;
+  flags.back() = episode.ended ? 0 : 1;
   file.write_flags(group + "/truncations", flags);
   file.write_attribute(group, "id", static_cast<std::int64_t>(index));
   file.write_attribute(group, "total_steps", static_cast<std::int64_t>(steps));
@@ -78,14 +79,14 @@ void require_total(const Hdf5Reader& file, const char* name, std::optional<std::
 }
 
 Demonstration read_episode(const Hdf5Reader& file, const std::string& where, const std::string& group,
-                           const std::string& task) {
+                           const std::string& task, const Sizes& sizes) {
   Demonstration episode;
   episode.rewards = read_rows(file, where, group + "/rewards", {0});
   const std::size_t steps = episode.steps();
   require(steps > 0, where, ": ", group, " is empty");
-  episode.actions = read_rows(file, where, group + "/actions", {steps, kActionSize});
-  episode.observations = read_rows(file, where, group + "/observations", {steps + 1, kObservationSize});
-  episode.success = episode.rewards.back() > 0;
+  episode.actions = read_rows(file, where, group + "/actions", {steps, sizes.action});
+  episode.observations = read_rows(file, where, group + "/observations", {steps + 1, sizes.observation});
+  episode.ended = episode.rewards.back() > 0;
   const bool tells = file.has_attribute(group, kTask);
   require(tells || !task.empty(), where, ": ", group, " does not say which task it shows; an attribute ", kTask,
           ", say \"reach-v3\", is needed, or data.task = \"reach-v3\" for all that have none");
@@ -99,11 +100,11 @@ Demonstration read_episode(const Hdf5Reader& file, const std::string& where, con
 
 }  // namespace
 
-void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set) {
+void write_demonstrations(const std::filesystem::path& path, const DemonstrationSet& set, const Sizes& sizes) {
   Hdf5Writer file(path);
   std::size_t steps = 0;
   for (std::size_t i = 0; i < set.episodes.size(); ++i) {
-    write_episode(file, i, set.episodes[i]);
+    write_episode(file, i, set.episodes[i], sizes);
     steps += set.episodes[i].steps();
   }
   file.write_attribute("/", "total_episodes", static_cast<std::int64_t>(set.episodes.size()));
@@ -115,13 +116,19 @@ void write_demonstrations(const std::filesystem::path& path, const Demonstration
 bool is_own_demonstrations(const std::filesystem::path& file) {
   try {
     const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
-    return reader.has_attribute("/", "generator") && reader.read_text_attribute("/", "generator") == kGenerator;
+    if (!reader.has_attribute("/", "generator")) return false;
+    const std::string generator = reader.read_text_attribute("/", "generator");
+    return generator.starts_with(kProgram) && generator.ends_with(kCommand);
   } catch (const Error&) {
     return false;
   }
 }
 
-DemonstrationSet read_demonstrations(const DemonstrationSource& source) {
+std::string generator_of(const Facts& facts) {
+  return cat(kProgram, facts.name, kCommand);
+}
+
+DemonstrationSet read_demonstrations(const DemonstrationSource& source, const Sizes& sizes) {
   const std::filesystem::path path = minari_file(source.path);
   const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
   const MinariTotals totals = read_minari_totals(path);
@@ -131,7 +138,7 @@ DemonstrationSet read_demonstrations(const DemonstrationSource& source) {
   DemonstrationSet set;
   std::int64_t steps = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    set.episodes.push_back(read_episode(file, path.string(), cat(kEpisode, i), source.task));
+    set.episodes.push_back(read_episode(file, path.string(), cat(kEpisode, i), source.task, sizes));
     steps += static_cast<std::int64_t>(set.episodes.back().steps());
   }
   require_total(file, "total_steps", totals.steps, steps);
@@ -151,4 +158,4 @@ bool tell_their_tasks(const std::filesystem::path& path) {
   return true;
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

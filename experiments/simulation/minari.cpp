@@ -1,4 +1,4 @@
-#include "metaworld/minari.hpp"
+#include "simulation/minari.hpp"
 
 #include <boost/property_tree/json_parser.hpp>
 #include <regex>
@@ -8,9 +8,8 @@
 #include "base/error.hpp"
 #include "io/atomic_file.hpp"
 #include "io/hdf5.hpp"
-#include "metaworld/task.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 namespace fs = std::filesystem;
@@ -115,9 +114,9 @@ void prepare_minari_dataset(const fs::path& folder) {
   Hdf5Writer{without_slash(folder) / kData / kFile};
 }
 
-void write_minari_dataset(const fs::path& folder, const DemonstrationSet& set) {
+void write_minari_dataset(const fs::path& folder, const DemonstrationSet& set, const Sizes& sizes) {
   const fs::path data = without_slash(folder) / kData;
-  write_demonstrations(data / kFile, set);
+  write_demonstrations(data / kFile, set, sizes);
   std::size_t steps = 0;
   for (const Demonstration& episode : set.episodes) steps += episode.steps();
   std::ostringstream json;
@@ -126,8 +125,8 @@ void write_minari_dataset(const fs::path& folder, const DemonstrationSet& set) {
        << " \"data_format\": \"hdf5\",\n"
        << " \"total_episodes\": " << set.episodes.size() << ",\n"
        << " \"total_steps\": " << steps << ",\n"
-       << " \"observation_space\": " << box(kObservationSize, "-Infinity", "Infinity") << ",\n"
-       << " \"action_space\": " << box(kActionSize, "-1.0", "1.0");
+       << " \"observation_space\": " << box(sizes.observation, "-Infinity", "Infinity") << ",\n"
+       << " \"action_space\": " << box(sizes.action, "-1.0", "1.0");
   for (const auto& [name, text] : set.provenance) {
     if (name != "dataset_id") json << ",\n " << quoted(name) << ": " << quoted(text);
   }
@@ -135,4 +134,4 @@ void write_minari_dataset(const fs::path& folder, const DemonstrationSet& set) {
   write_file_atomically(data / kMetadata, json.str());
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

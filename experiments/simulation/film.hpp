@@ -3,19 +3,19 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "io/subprocess.hpp"
-#include "metaworld/renderer.hpp"
+#include "simulation/renderer.hpp"
+#include "simulation/suite.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 class Film {
  public:
-  static constexpr int kPicturesPerSecond = 40;
-
-  /// A folder, or a film if the name ends in .mp4. ConfigError if there is a film, or anything in the folder, that this
-  /// program has not made. Error if it cannot be made, or if ffmpeg is needed and not installed.
-  explicit Film(std::filesystem::path path);
+  /// Of a world. A folder, or a film if the name ends in .mp4. ConfigError if there is a film, or anything in the
+  /// folder, that this program has not made. Error if it cannot be made, or if ffmpeg is needed and not installed.
+  Film(std::filesystem::path path, const Facts& facts);
 
   void add(const Picture& picture);
   /// Makes the film; to be called once, at the end.
@@ -24,9 +24,11 @@ class Film {
 
  private:
   std::filesystem::path path_;
+  std::string maker_;
+  int pictures_per_second_;
   std::unique_ptr<ScratchDirectory> scratch_;  // of a film
   std::filesystem::path folder_;
   int pictures_ = 0;
 };
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

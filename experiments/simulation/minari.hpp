@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <optional>
 
-#include "metaworld/demonstrations.hpp"
+#include "simulation/demonstrations.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 /// The HDF5 file that a path stands for: itself, or that of the dataset, or of the data folder, which it names. Error
 /// for any other folder.
@@ -28,6 +28,6 @@ struct MinariTotals {
 /// dataset that this program wrote; Error if it cannot be made or written.
 void prepare_minari_dataset(const std::filesystem::path& folder);
 /// Error if it cannot be written. With MINARI_DATASETS_PATH the folder's parent, minari.load_dataset(NAME) opens it.
-void write_minari_dataset(const std::filesystem::path& folder, const DemonstrationSet& set);
+void write_minari_dataset(const std::filesystem::path& folder, const DemonstrationSet& set, const Sizes& sizes);
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "metaworld/environment.hpp"
+#include "simulation/suite.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 
 struct Picture {
   int width = 0;
@@ -15,11 +15,12 @@ struct Picture {
   std::vector<std::uint8_t> rgb;  ///< row by row from the top
 };
 
-/// Draws environments of one scene, which should be Scene::Detail::kVisual.
+/// Draws environments of one model, which should be Suite::Detail::kVisual.
 class Renderer {
  public:
-  /// Error saying what to install when there is no off-screen OpenGL.
-  Renderer(Scene& scene, int width, int height);
+  /// Of environments with the model that this one has now. Error saying what to install when there is no off-screen
+  /// OpenGL, or if the world has nothing to be drawn.
+  Renderer(Environment& environment, const Camera& camera, int width, int height);
   Renderer(const Renderer&) = delete;
   Renderer& operator=(const Renderer&) = delete;
   ~Renderer();
@@ -33,4 +34,4 @@ class Renderer {
   Picture picture_;
 };
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

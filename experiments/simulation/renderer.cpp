@@ -1,4 +1,4 @@
-#include "metaworld/renderer.hpp"
+#include "simulation/renderer.hpp"
 
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
@@ -7,8 +7,9 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "simulation/engine.hpp"
 
-namespace fleet::metaworld {
+namespace fleet::simulation {
 namespace {
 
 /// An OpenGL context without a window, through EGL: a graphics card's driver, or Mesa's software.
@@ -69,16 +70,14 @@ class OffscreenContext {
 }  // namespace
 
 struct Renderer::Context {
-  explicit Context(Scene& scene) : model(scene.model()) {
+  Context(mjModel& of, const Camera& from) : model(of) {
     mjv_defaultOption(&option);
     mjv_defaultCamera(&camera);
-    // From before the table, to the right of the robot, a little above. The scenes' own cameras stand on their heads.
     camera.type = mjCAMERA_FREE;
-    Vec3::Map(camera.lookat) = Vec3(0, 0.6, 0.12);
-    camera.distance = 1.7;
-    camera.azimuth = 235;
-    camera.elevation = -28;
-    goal_site = mj_name2id(&model, mjOBJ_SITE, "goal");
+    mju_copy3(camera.lookat, from.look_at.data());
+    camera.distance = from.distance;
+    camera.azimuth = from.azimuth;
+    camera.elevation = from.elevation;
     mjv_defaultScene(&drawn);
     mjv_makeScene(&model, &drawn, 2000);
     mjr_defaultContext(&resources);
@@ -99,13 +98,14 @@ struct Renderer::Context {
   mjvCamera camera{};
   mjvScene drawn{};
   mjrContext resources{};
-  int goal_site = -1;
 };
 
-Renderer::Renderer(Scene& scene, int width, int height) {
-  scene.model().vis.global.offwidth = width;
-  scene.model().vis.global.offheight = height;
-  context_ = std::make_unique<Context>(scene);
+Renderer::Renderer(Environment& environment, const Camera& camera, int width, int height) {
+  mjModel* const model = environment.physics().model;
+  require(model != nullptr, "this world has nothing to be drawn");
+  model->vis.global.offwidth = width;
+  model->vis.global.offheight = height;
+  context_ = std::make_unique<Context>(*model, camera);
   picture_ = {.width = width,
               .height = height,
               .rgb = std::vector<std::uint8_t>(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height))};
@@ -115,10 +115,9 @@ Renderer::~Renderer() = default;
 
 const Picture& Renderer::draw(Environment& environment) {
   Context& context = *context_;
-  mjData& data = environment.data();
-  // Where the goal is shown does not bear on the simulation, which computes the site's place anew.
-  if (context.goal_site >= 0) Vec3::Map(data.site_xpos + 3 * context.goal_site) = environment.target();
-  mjv_updateScene(&context.model, &data, &context.option, nullptr, &context.camera, mjCAT_ALL, &context.drawn);
+  environment.mark_goal();
+  mjv_updateScene(&context.model, environment.physics().data, &context.option, nullptr, &context.camera, mjCAT_ALL,
+                  &context.drawn);
   const mjrRect viewport{0, 0, picture_.width, picture_.height};
   mjr_render(viewport, &context.drawn, &context.resources);
   mjr_readPixels(picture_.rgb.data(), nullptr, viewport, &context.resources);
@@ -131,4 +130,4 @@ const Picture& Renderer::draw(Environment& environment) {
   return picture_;
 }
 
-}  // namespace fleet::metaworld
+}  // namespace fleet::simulation

@@ -1,0 +1,87 @@
+#include "simulation/network_policy.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "io/model_file.hpp"
+#include "simulation/workload.hpp"
+
+namespace fleet::simulation {
+namespace {
+
+/// A network policy together with the weights that it uses.
+struct TrainedPolicy {
+  ParamVector weights;
+  NetworkPolicy network;
+};
+
+}  // namespace
+
+std::size_t ObservationEncoder::mark_of(int task) const {
+  if (marked_.empty()) return 0;
+  std::string known;
+  for (std::size_t i = 0; i < marked_.size(); ++i) {
+    if (marked_[i] == task) return i;
+    known += cat(i == 0 ? "" : ", ", suite_->task(marked_[i]).name);
+  }
+  throw ConfigError(cat("the policy is told by number which task is at hand, and knows none for ",
+                        suite_->task(task).name, "; it was trained on ", known));
+}
+
+void ObservationEncoder::encode(std::span<const float> observation, std::size_t mark, std::span<float> into) const {
+  scaling_.apply(observation, into);
+  const auto marks = into.subspan(observation.size());
+  std::ranges::fill(marks, 0.0F);
+  if (!marks.empty()) marks[mark] = 1;
+}
+
+Policy NetworkPolicy::policy() {
+  return {[this](Environment& environment, std::span<float> action) {
+            act(environment.observation(), action);
+            return true;
+          },
+          [this](const Environment& environment) {
+            mark_ = encoder_->mark_of(environment.task());
+            runner_->begin();
+          }};
+}
+
+void NetworkPolicy::act(std::span<const double> observation, std::span<float> action) {
+  std::ranges::transform(observation, observation_.begin(), [](double value) { return static_cast<float>(value); });
+  encoder_->encode(observation_, mark_, input_);
+  runner_->act(input_, action);
+  for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
+}
+
+SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& world,
+                        const std::filesystem::path& files) {
+  SavedModel model = read_model(path);
+  model.settings.erase("run.device");  // where it was trained
+  const auto workload = model.settings.find("workload");
+  if (workload == model.settings.end() || workload->second.value != Value(std::string(world.name))) {
+    throw ConfigError(cat(path.string(), " is no policy of the workload ", world.name));
+  }
+  SettingsReader settings(model.settings);
+  const std::shared_ptr<const Suite> suite = world.make(settings, files);
+  const CloningOptions options = read_cloning_options(settings, suite);
+  const std::shared_ptr<const Network> network = make_network(settings, options.shape);
+  try {
+    const ObservationScaling scaling(model.companions, suite->facts().sizes.observation);
+    auto encoder = std::make_shared<const ObservationEncoder>(suite, scaling, options.marked());
+    auto trained =
+        std::make_shared<TrainedPolicy>(model.weights, NetworkPolicy(std::move(encoder), network, options.shape));
+    trained->network.use(trained->weights);
+    const auto policy = std::make_shared<const Policy>(trained->network.policy());
+    return {.suite = suite,
+            .policy = {[trained, policy](Environment& environment, std::span<float> action) {
+                         return (*policy)(environment, action);
+                       },
+                       [trained, policy](const Environment& environment) { policy->begin(environment); }}};
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    throw Error(cat(path.string(), ": ", error.what()));
+  }
+}
+
+}  // namespace fleet::simulation

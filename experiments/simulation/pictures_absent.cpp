@@ -1,0 +1,33 @@
+// In place of the renderer and of films where fleet is built without what they need, which FLEET_MISSING names.
+#include "base/error.hpp"
+#include "simulation/film.hpp"
+#include "simulation/renderer.hpp"
+
+namespace fleet::simulation {
+namespace {
+
+[[noreturn]] void complain() {
+  throw ConfigError("no pictures can be drawn: fleet was configured without " FLEET_MISSING);
+}
+
+}  // namespace
+
+struct Renderer::Context {};
+
+Renderer::Renderer(Environment& /*environment*/, const Camera& /*camera*/, int /*width*/, int /*height*/) {
+  complain();
+}
+Renderer::~Renderer() = default;
+
+const Picture& Renderer::draw(Environment& /*environment*/) {
+  return picture_;
+}
+
+Film::Film(std::filesystem::path /*path*/, const Facts& /*facts*/) {
+  complain();
+}
+
+void Film::add(const Picture& /*picture*/) {}
+void Film::finish() {}
+
+}  // namespace fleet::simulation

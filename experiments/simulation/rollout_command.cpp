@@ -1,0 +1,213 @@
+// fleet WORLD rollout
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+
+#include "base/error.hpp"
+#include "comm/agreement.hpp"
+#include "simulation/command.hpp"
+#include "simulation/command_options.hpp"
+#include "simulation/film.hpp"
+#include "simulation/network_policy.hpp"
+
+namespace fleet::simulation {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::int64_t kLargestGoalSeed = 0xffffffff;  // as Meta-World's generator takes them
+constexpr int kPictureSize = 480;
+constexpr int kEpisodes = 50;
+constexpr const char* kExpert = "expert";
+
+/// Where variations of a task come from.
+enum class Goals { kBenchmark, kRandom };
+
+Goals goals_of(const OptionValues& values, const Facts& facts) {
+  if (facts.benchmark == 0) return Goals::kRandom;
+  const std::string goals = values["goals"].as<std::string>();
+  if (goals != "benchmark" && goals != "random") {
+    throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
+  }
+  return goals == "random" ? Goals::kRandom : Goals::kBenchmark;
+}
+
+std::vector<EpisodeSpec> rollout_jobs(const Suite& suite, const std::vector<int>& tasks, int episodes, Goals goals,
+                                      std::uint32_t seed) {
+  std::vector<EpisodeSpec> jobs;
+  for (const int task : tasks) {
+    const std::vector<Variation> benchmark =
+        goals == Goals::kBenchmark ? suite.benchmark(task, seed) : std::vector<Variation>{};
+    RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
+    for (int i = 0; i < episodes; ++i) {
+      jobs.push_back({.task = task,
+                      .variation = goals == Goals::kBenchmark ? benchmark[static_cast<std::size_t>(i)]
+                                                              : suite.draw(task, stream)});
+    }
+  }
+  return jobs;
+}
+
+/// What acts, and where.
+SavedPolicy make_policy(const SuiteEntry& world, const OptionValues& values) {
+  const auto name = values["policy"].as<std::string>();
+  if (name == kExpert) return {.suite = make_suite(world, values), .policy = expert_policy()};
+  if (!std::filesystem::exists(name)) {
+    throw ConfigError(cat("--policy ", name,
+                          ": expected expert, or the file of a saved model, which a sweep writes with ",
+                          "--set run.save_models='\"merged\"'"));
+  }
+  for (const SuiteOption& option : world.options) {
+    if (option.key != nullptr && values.contains(option.name)) {
+      throw ConfigError(cat("--", option.name, ": ", name, " says itself what it was trained with"));
+    }
+  }
+  return load_policy(name, world, files_of(world, values));
+}
+
+/// What is asked for on the command line.
+struct RolloutPlan {
+  SavedPolicy acting;
+  std::vector<int> tasks;
+  int steps = 0;
+  std::vector<EpisodeSpec> jobs;
+};
+
+RolloutPlan plan_rollout(const SuiteEntry& world, const OptionValues& values) {
+  const std::shared_ptr<const Suite> usual = usual_suite(world);
+  const Facts& facts = usual->facts();
+  const Goals goals = goals_of(values, facts);
+  const int episodes = positive(values, "episodes");
+  if (goals == Goals::kBenchmark && episodes > facts.benchmark) {
+    throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", facts.benchmark,
+                          " goals a task; with --goals random there are as many as you like"));
+  }
+  const auto seed = static_cast<std::uint32_t>(seed_of(values, kLargestGoalSeed));
+  const std::vector<int> tasks = usual->find_tasks(values["TASKS"].as<std::string>());
+  SavedPolicy acting = make_policy(world, values);
+  std::vector<EpisodeSpec> jobs = rollout_jobs(*acting.suite, tasks, episodes, goals, seed);
+  return {.acting = std::move(acting), .tasks = tasks, .steps = positive(values, "steps"), .jobs = std::move(jobs)};
+}
+
+/// Runs the episodes here, one after another, with pictures. Interrupted between two steps where a stop is requested.
+std::vector<EpisodeResult> render(const RolloutPlan& plan, EnvironmentPool& environments, const Comm& world,
+                                  const std::string& path) {
+  if (world.size() > 1) throw ConfigError("--render: pictures are drawn by one rank; start it without mpirun");
+  const Suite& suite = *plan.acting.suite;
+  const Facts& facts = suite.facts();
+  Film film(path, facts);
+  std::vector<EpisodeResult> results;
+  for (const EpisodeSpec& job : plan.jobs) {
+    Environment& environment = environments.environment(job.task);
+    environment.reset(job.variation);
+    Renderer renderer(environment, facts.camera, kPictureSize, kPictureSize);
+    film.add(renderer.draw(environment));
+    int step = 0;
+    const auto draw = [&](Environment& now, const StepResult&) {
+      if (world.stop_requested()) throw Interrupted();
+      if (++step % facts.steps_per_picture == 0) film.add(renderer.draw(now));
+    };
+    results.push_back(roll_out(environment, facts.sizes.action, plan.acting.policy, draw,
+                               std::min(plan.steps, suite.task(job.task).steps)));
+  }
+  film.finish();
+  std::cout << film.pictures() << " pictures in " << path << '\n';
+  return results;
+}
+
+/// Of the episodes of a task.
+struct TaskTally {
+  int successes = 0;
+  int steps = 0;  ///< of the successes, or of all where there is no success
+  int diverged = 0;
+  int lost = 0;
+  double reward = 0;
+};
+
+TaskTally tally(std::span<const EpisodeResult> results, bool by_reward) {
+  TaskTally sum;
+  for (const EpisodeResult& result : results) {
+    sum.successes += result.success ? 1 : 0;
+    sum.steps += result.success || by_reward ? result.steps : 0;
+    sum.diverged += result.diverged ? 1 : 0;
+    sum.lost += result.lost ? 1 : 0;
+    sum.reward += result.reward;
+  }
+  return sum;
+}
+
+void print_results(const Suite& suite, const std::vector<int>& tasks, std::span<const EpisodeResult> results) {
+  const bool by_reward = suite.facts().score == Facts::Score::kReward;
+  const std::size_t episodes = results.size() / tasks.size();
+  double mean = 0;
+  std::cout << std::left << std::setw(28) << "task" << (by_reward ? "return  " : "success  ") << "mean steps\n";
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const TaskTally sum = tally(results.subspan(i * episodes, episodes), by_reward);
+    mean += (by_reward ? sum.reward : sum.successes) / static_cast<double>(results.size());
+    std::cout << std::left << std::setw(28) << suite.task(tasks[i]).name;
+    if (by_reward) {
+      std::cout << std::setw(8) << cat(std::lround(sum.reward / static_cast<double>(episodes)))
+                << sum.steps / static_cast<int>(episodes);
+    } else {
+      std::cout << std::right << std::setw(3) << sum.successes << '/' << std::left << std::setw(5) << episodes
+                << (sum.successes > 0 ? cat(sum.steps / sum.successes) : "-");
+    }
+    if (sum.diverged > 0) std::cout << "  (" << sum.diverged << " diverged)";
+    if (sum.lost > 0) std::cout << "  (" << sum.lost << " without a plan)";
+    std::cout << '\n';
+  }
+  std::cout << std::fixed << std::setprecision(1);
+  if (by_reward) {
+    std::cout << "mean return " << mean << std::endl;
+  } else {
+    std::cout << "mean success " << 100 * mean << " %" << std::endl;
+  }
+}
+
+}  // namespace
+
+int rollout_command(const SuiteEntry& world, const Arguments& arguments) {
+  const std::shared_ptr<const Suite> usual = usual_suite(world);
+  const Facts& facts = usual->facts();
+  OptionTexts options("Options");
+  options.add_options()("policy", po::value<std::string>()->default_value(kExpert),
+                        "who acts: expert, or a model saved by a sweep, MODEL.h5");
+  options.add_options()("episodes", po::value<int>()->default_value(kEpisodes), "episodes of each task");
+  if (facts.benchmark > 0) {
+    options.add_options()("goals", po::value<std::string>()->default_value("benchmark"),
+                          "benchmark: the published ones with this seed; random: as many others as there are episodes");
+  }
+  options.add_options()("seed", po::value<std::int64_t>()->default_value(42), "of what varies in the episodes");
+  options.add_options()("steps", po::value<int>()->default_value(usual->most_steps()),
+                        "of an episode at most; sweeps have evaluate.max_steps");
+  options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
+  add_suite_options(options, world);
+  return on_ranks(arguments, [&](const Comm& comm) {
+    const auto values = parse(
+        arguments, options, "TASKS",
+        cat("[mpirun -n RANKS] fleet ", facts.name, " rollout TASKS [options]\n\nTASKS: ", describe_sets(*usual)));
+    if (!values) return 0;
+    std::optional<RolloutPlan> plan;
+    std::optional<EnvironmentPool> environments;
+    const bool drawn = values->contains("render");
+    comm.together([&] {  // a rank may lack the policy's file, or a scene
+      plan = plan_rollout(world, *values);
+      environments.emplace(*plan->acting.suite, drawn ? Suite::Detail::kVisual : Suite::Detail::kPhysics);
+      environments->prepare(plan->tasks);
+    });
+    const Suite& suite = *plan->acting.suite;
+    require_same(comm, "scenes and policy", identity_of(suite, (*values)["policy"].as<std::string>()));
+    if (drawn) {
+      print_results(suite, plan->tasks, render(*plan, *environments, comm, (*values)["render"].as<std::string>()));
+      return 0;
+    }
+    Trials trials(plan->jobs, *environments);
+    const std::vector<EpisodeResult> results = evaluate(trials, plan->acting.policy, plan->steps, comm);
+    if (comm.is_root()) print_results(suite, plan->tasks, results);
+    return 0;
+  });
+}
+
+}  // namespace fleet::simulation

@@ -1,0 +1,129 @@
+// A simulated world as others see it: its facts, its table of tasks, and environments of them.
+//
+// A new world derives from Suite and Environment, and adds a row to suite_table() and to world_table(). Commands,
+// demonstrations, cloning and tests are then there.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/settings.hpp"
+#include "simulation/environment.hpp"
+
+namespace fleet::simulation {
+
+struct Task {
+  std::string name;
+  int steps = 0;  ///< of an episode at most
+};
+
+/// A name for several tasks, say "mt10".
+struct TaskSet {
+  std::string name;
+  std::vector<int> tasks;
+};
+
+/// Numbers of an observation and of an action.
+struct Sizes {
+  std::size_t observation = 0;
+  std::size_t action = 0;
+};
+
+/// Where pictures are taken from: a point that is looked at, metres from it, and degrees as MuJoCo's viewer has them.
+struct Camera {
+  std::array<double, 3> look_at{};
+  double distance = 1;
+  double azimuth = 90;
+  double elevation = -45;
+};
+
+struct Facts {
+  enum class Score {
+    kSuccess,  ///< whether the task is done; an episode ends with it
+    kReward,   ///< the sum of rewards
+  };
+  std::string_view name;           ///< of the workload and of its commands: "metaworld"
+  std::string_view title;          ///< as texts call it: "Meta-World"
+  std::string_view task_suffix;    ///< that demonstrations add to names of tasks: "-v3"
+  std::string_view default_tasks;  ///< "mt10"
+  Sizes sizes;
+  Score score = Score::kSuccess;  ///< what episodes are judged by
+  std::size_t disturbed = 0;      ///< numbers of an action, from the first, that noise is added to in demonstrations
+  int steps_per_picture = 1;      ///< of films
+  int pictures_per_second = 25;   ///< so that they run in real time
+  Camera camera;
+  int benchmark = 0;            ///< published variations of each task
+  std::int64_t task_bytes = 0;  ///< that a rank needs for an environment
+};
+
+class Suite {
+ public:
+  enum class Detail {
+    kPhysics,  ///< what moves alone
+    kVisual,   ///< as it is drawn: the same motion
+  };
+
+  virtual ~Suite() = default;
+  Suite(const Suite&) = delete;
+  Suite& operator=(const Suite&) = delete;
+
+  [[nodiscard]] virtual const Facts& facts() const = 0;
+  /// In the order of their ids.
+  [[nodiscard]] virtual std::span<const Task> tasks() const = 0;
+  [[nodiscard]] virtual std::span<const TaskSet> task_sets() const = 0;
+
+  /// A variation of a task.
+  [[nodiscard]] virtual Variation draw(int task, RandomStream& stream) const = 0;
+  /// The published variations of a task, Facts::benchmark of them.
+  [[nodiscard]] virtual std::vector<Variation> benchmark(int task, std::uint32_t seed) const;
+
+  /// Error naming the file if one is missing or wrong.
+  [[nodiscard]] virtual std::shared_ptr<Environment> make_environment(int task, Detail detail) const = 0;
+
+  /// Names all files that decide how things move. Error if they are not there.
+  [[nodiscard]] virtual std::string digest() const = 0;
+  /// Names the simulator and its version.
+  [[nodiscard]] virtual std::string engine() const = 0;
+  /// Tells it from others of its world, where settings make them differ.
+  [[nodiscard]] virtual std::string configuration() const { return {}; }
+
+  [[nodiscard]] const Task& task(int id) const { return tasks()[static_cast<std::size_t>(id)]; }
+  /// What demonstrations call a task.
+  [[nodiscard]] std::string label(int id) const;
+  /// Of the longest episode.
+  [[nodiscard]] int most_steps() const;
+  /// Ids of the tasks that `names` stands for: sets, or names with or without the suffix, separated by commas.
+  /// ConfigError naming the nearest for one that is none, and for one that is named twice.
+  [[nodiscard]] std::vector<int> find_tasks(std::string_view names) const;
+
+ protected:
+  Suite() = default;
+
+ private:
+  [[nodiscard]] int find_task(std::string_view name) const;
+};
+
+/// An option of the world's commands.
+struct SuiteOption {
+  const char* name;  ///< "observation"
+  const char* key;   ///< the setting of the workload that it stands for, "data.observation"; null: the folder of files
+  const char* help;
+};
+
+/// A world's row in suite_table().
+struct SuiteEntry {
+  std::string_view name;
+  std::span<const SuiteOption> options;
+  /// Reads the keys of the world's own. `files`: the folder that its files lie in; empty for the usual one. Error where
+  /// the world was not built, saying what it needs.
+  std::shared_ptr<const Suite> (*make)(SettingsReader& settings, const std::filesystem::path& files);
+};
+
+}  // namespace fleet::simulation
