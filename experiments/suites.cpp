@@ -1,0 +1,14 @@
+#include "suites.hpp"
+
+#include <array>
+
+#include "metaworld/suite.hpp"
+
+namespace fleet {
+
+std::span<const simulation::SuiteEntry* const> suite_table() {
+  static const std::array kSuites = {&metaworld::suite_entry()};
+  return kSuites;
+}
+
+}  // namespace fleet
