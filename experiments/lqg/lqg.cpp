@@ -1,6 +1,7 @@
 #include "lqg/lqg.hpp"
 
 #include "lqg/workload.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -11,7 +12,7 @@ class Lqg final : public World {
   CellFacts describe(SettingsReader& settings) override {
     const LqgOptions options = read_lqg_options(settings);
     std::string device = "cpu";
-    settings.read("run.device", device);
+    settings.read("run.device", device, about::kDevice);
     if (device != "cpu") {
       reject("run.device", settings.resolved().at("run.device"), "linear policies compute on \"cpu\" alone");
     }

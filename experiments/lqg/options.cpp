@@ -4,6 +4,7 @@
 #include <array>
 
 #include "lqg/matrix_equations.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -71,17 +72,18 @@ class MatrixReader {
   }
 
   /// rows x columns; `why` says what follows from what.
-  MatrixXd read(std::string_view key, Rows rows, Index expected_rows, Index expected_columns, std::string_view why) {
-    settings_.read(key, rows);
+  MatrixXd read(std::string_view key, Rows rows, Index expected_rows, Index expected_columns, std::string_view why,
+                Sentence about) {
+    settings_.read(key, rows, about);
     const MatrixXd matrix = to_matrix(rows);
     check_size(key, matrix, expected_rows, expected_columns, why);
     return matrix;
   }
 
   /// size x size and positive semidefinite, or definite; a number stands for that multiple of the identity.
-  MatrixXd read_positive(std::string_view key, Index size, std::string_view why, bool strictly) {
+  MatrixXd read_positive(std::string_view key, Index size, std::string_view why, bool strictly, Sentence about) {
     Rows rows{{1.0}};
-    settings_.read(key, rows);
+    settings_.read(key, rows, about);
     MatrixXd matrix = to_matrix(rows);
     const bool scalar = matrix.size() == 1;
     const double multiple = scalar ? matrix(0, 0) : 0.0;
@@ -104,18 +106,22 @@ class MatrixReader {
 };
 
 constexpr std::string_view kPerState = "a row for each state";
+constexpr Sentence kTransition("A of x' = A x + B u; by default a Boeing 747's longitudinal motion.");
+constexpr Sentence kInput("B of x' = A x + B u; by default a Boeing 747's.");
+constexpr Sentence kObservation("C of the observation y = C x; left out: drawn for each seed.");
 
 /// A and B, given or drawn with the spectral radius asked for.
 void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64_t seed, LinearSystem& system) {
   Origin source = Origin::kGiven;
-  settings.read("system.source", source, Names<Origin>(kOrigins));
+  settings.read("system.source", source, Names<Origin>(kOrigins),
+                "Whether the system's matrices are given, or drawn for each seed.");
   if (source == Origin::kRandom) {
     int states = 4;
     int inputs = 2;
     double radius = 0.95;
-    settings.read("system.states", states, between(1, kMostStates));
-    settings.read("system.inputs", inputs, between(1, kMostChannels));
-    settings.read("system.radius", radius, above(0));
+    settings.read("system.states", states, between(1, kMostStates), "States of a system that is drawn.");
+    settings.read("system.inputs", inputs, between(1, kMostChannels), "Inputs of a system that is drawn.");
+    settings.read("system.radius", radius, above(0), "Spectral radius of a system that is drawn.");
     RandomStream stream(seed, Purpose::kSystem, 1);
     system.a = gaussian(states, states, stream);
     system.a *= radius / spectral_radius(system.a);
@@ -123,14 +129,15 @@ void read_dynamics(SettingsReader& settings, MatrixReader& matrices, std::uint64
     return;
   }
   Rows a = kBoeingTransition;
-  settings.read("system.a", a);
+  settings.read("system.a", a, kTransition);
   const auto states = static_cast<Index>(a.size());
   if (states == 0) matrices.complain("system.a", "expected rows of numbers, say [[1, 0], [0, 1]]");
   if (states > kMostStates) matrices.complain("system.a", cat("expected at most ", kMostStates, " states"));
-  system.a = matrices.read("system.a", a, states, states, "square");
+  system.a = matrices.read("system.a", a, states, states, "square", kTransition);
   Rows b = kBoeingInput;
-  settings.read("system.b", b);
-  system.b = matrices.read("system.b", b, states, b.empty() ? 1 : static_cast<Index>(b.front().size()), kPerState);
+  settings.read("system.b", b, kInput);
+  system.b =
+      matrices.read("system.b", b, states, b.empty() ? 1 : static_cast<Index>(b.front().size()), kPerState, kInput);
 }
 
 /// C and the noises.
@@ -138,19 +145,22 @@ void read_observation(SettingsReader& settings, MatrixReader& matrices, std::uin
                       LinearSystem& system) {
   const Index states = system.states();
   Rows c;
-  settings.read("system.c", c);
+  settings.read("system.c", c, kObservation);
   if (c.empty()) {  // drawn anew for every trial, and shared by the tasks
     int observations = 50;
-    settings.read("system.observations", observations, between(1, kMostChannels));
+    settings.read("system.observations", observations, between(1, kMostChannels), "Observations of a C that is drawn.");
     RandomStream stream(seed, Purpose::kSystem, 0);
     system.c = gaussian(observations, states, stream);
   } else {
-    system.c = matrices.read("system.c", c, static_cast<Index>(c.size()), states, "a column for each state");
+    system.c =
+        matrices.read("system.c", c, static_cast<Index>(c.size()), states, "a column for each state", kObservation);
   }
-  system.process = matrices.read_positive("noise.process", states, kPerState, false);
-  system.initial = matrices.read_positive("noise.initial", states, kPerState, false);
-  system.measurement = matrices.read_positive("noise.measurement", system.observations(), "a row for each observation",
-                                              policy == PolicyKind::kDynamic);
+  system.process = matrices.read_positive("noise.process", states, kPerState, false,
+                                          "Covariance of the noise on the state in every step.");
+  system.initial = matrices.read_positive("noise.initial", states, kPerState, false, "Covariance of the first state.");
+  system.measurement =
+      matrices.read_positive("noise.measurement", system.observations(), "a row for each observation",
+                             policy == PolicyKind::kDynamic, "Covariance of the noise on the observation.");
 }
 
 void check_system(const MatrixReader& matrices, PolicyKind policy, const LinearSystem& system) {
@@ -178,10 +188,12 @@ void check_system(const MatrixReader& matrices, PolicyKind policy, const LinearS
 
 std::vector<QuadraticCost> read_tasks(SettingsReader& settings, MatrixReader& matrices, const LinearSystem& system) {
   std::vector<double> weights = kWeights;
-  settings.read("tasks.weights", weights, above(0));
+  settings.read("tasks.weights", weights, above(0), "A task for each: what its cost of the state is multiplied by.");
   if (weights.empty()) matrices.complain("tasks.weights", "there must be a task");
-  const MatrixXd q = matrices.read_positive("tasks.q", system.states(), kPerState, false);
-  const MatrixXd r = matrices.read_positive("tasks.r", system.inputs(), "a row for each input", true);
+  const MatrixXd q = matrices.read_positive("tasks.q", system.states(), kPerState, false,
+                                            "Q of the cost x' Q x + u' R u, before a task multiplies it.");
+  const MatrixXd r = matrices.read_positive("tasks.r", system.inputs(), "a row for each input", true,
+                                            "R of the cost x' Q x + u' R u.");
   if (const std::optional<double> mode = uncontrollable_mode(system.a.transpose(), square_root(q))) {
     matrices.complain("tasks.q", cat("the cost does not see the system's mode of modulus ", *mode,
                                      ", so that the best policy would not stabilise it"));
@@ -192,12 +204,14 @@ std::vector<QuadraticCost> read_tasks(SettingsReader& settings, MatrixReader& ma
 }
 
 void read_fleet(SettingsReader& settings, LqgOptions& options) {
-  settings.read("fleet.robots", options.robots, between(1, 1e6));
-  settings.read("fleet.partition", options.partition, Names<Partition>(kPartitions));
-  settings.read("fleet.alpha", options.alpha, above(0));
-  settings.read("fleet.flipped", options.flipped, between(0, 1));
+  settings.read("fleet.robots", options.robots, between(1, 1e6), about::kRobots);
+  settings.read("fleet.partition", options.partition, Names<Partition>(kPartitions),
+                "Which task each robot works on: one of its own, drawn by Dirichlet(alpha), or drawn alike.");
+  settings.read("fleet.alpha", options.alpha, above(0), about::kAlpha);
+  settings.read("fleet.flipped", options.flipped, between(0, 1),
+                "Share of the robots whose states have the opposite sign.");
   std::string initialization(kInitializations.front());
-  settings.read("fleet.initialization", initialization, kInitializations);
+  settings.read("fleet.initialization", initialization, kInitializations, about::kInitialization);
   options.common_initialization = initialization == "common";
 }
 
@@ -206,19 +220,22 @@ void read_fleet(SettingsReader& settings, LqgOptions& options) {
 LqgOptions read_lqg_options(SettingsReader& settings) {
   LqgOptions options;
   MatrixReader matrices(settings);
-  settings.read("seed", options.seed);
-  settings.read("policy.kind", options.policy, Names<PolicyKind>(kPolicies));
+  settings.read("seed", options.seed, about::kSeed);
+  settings.read("policy.kind", options.policy, Names<PolicyKind>(kPolicies),
+                "Whether policies have a state of their own, or act on what they see.");
   read_dynamics(settings, matrices, options.seed, options.system);
   read_observation(settings, matrices, options.seed, options.policy, options.system);
   check_system(matrices, options.policy, options.system);
   options.tasks = read_tasks(settings, matrices, options.system);
   read_fleet(settings, options);
-  settings.read("data.horizon", options.horizon, between(2, 100'000));
-  settings.read("data.trajectories", options.trajectories, between(1, 1e6));
-  settings.read("data.whiten", options.whiten);
-  settings.read("train.learning_rate", options.descent.learning_rate, above(0));
-  settings.read("train.clip", options.descent.clip, above(0));
-  settings.read("train.ridge", options.descent.ridge, at_least(0));
+  settings.read("data.horizon", options.horizon, between(2, 100'000), "Steps of a trajectory, and of the cost.");
+  settings.read("data.trajectories", options.trajectories, between(1, 1e6), "Trajectories of each robot.");
+  settings.read("data.whiten", options.whiten, "Whether policies see whitened observations, the same for all robots.");
+  settings.read("train.learning_rate", options.descent.learning_rate, above(0), "Step size of gradient descent.");
+  settings.read("train.clip", options.descent.clip, above(0),
+                "Largest norm of a gradient; a longer one is shortened to it.");
+  settings.read("train.ridge", options.descent.ridge, at_least(0),
+                "Ridge: half of it times the squared norm of the policy is added to the loss.");
   return options;
 }
 

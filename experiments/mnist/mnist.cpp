@@ -46,16 +46,18 @@ Options read_options(SettingsReader& settings) {
   std::array<std::string_view, kImages.size()> names;
   for (std::size_t i = 0; i < names.size(); ++i) names[i] = kImages[i].name;
   std::string name(kImages.front().name);
-  settings.read("data.dataset", name, names);
+  settings.read("data.dataset", name, names, "Which of the published data sets is learned.");
   for (const Images& images : kImages) {
     if (images.name == name) options.images = &images;
   }
   std::string directory = (default_data_directory() / name).string();
-  settings.read(kData, directory);
+  settings.read(kData, directory, "Folder with the four IDX files of images and labels, plain or .gz.");
   options.directory = directory;
-  settings.read("data.standardize", options.standardize);
+  settings.read("data.standardize", options.standardize,
+                "Whether pixels have mean 0 and deviation 1, or lie between 0 and 1.");
   options.partition = read_partition_options(settings, true);
-  settings.read("data.samples", options.partition.samples, at_least(0));
+  settings.read("data.samples", options.partition.samples, at_least(0),
+                "Training images in use, of all robots together; 0: all there are.");
   options.training = read_training_options(settings);
   return options;
 }
@@ -74,6 +76,15 @@ constexpr Files<std::string_view> kStems = {"train-images-idx3-ubyte", "train-la
 template <class Make>
 auto for_each_stem(Make make) -> Files<decltype(make(kStems.train_images))> {
   return {make(kStems.train_images), make(kStems.train_labels), make(kStems.test_images), make(kStems.test_labels)};
+}
+
+/// What a network sees of images of this size.
+NetworkShape shape_of_images(int height, int width) {
+  return {.inputs = height * width,
+          .outputs = kClasses,
+          .input = NetworkShape::Input::kImage,
+          .height = height,
+          .width = width};
 }
 
 /// What is in the files, all of which have been read, and that it goes together.
@@ -105,13 +116,7 @@ class Extent {
   [[nodiscard]] int height() const { return static_cast<int>(files_.train_images.shape[1]); }
   [[nodiscard]] int width() const { return static_cast<int>(files_.train_images.shape[2]); }
   [[nodiscard]] int features() const { return height() * width(); }
-  [[nodiscard]] NetworkShape network_shape() const {
-    return {.inputs = features(),
-            .outputs = kClasses,
-            .input = NetworkShape::Input::kImage,
-            .height = height(),
-            .width = width()};
-  }
+  [[nodiscard]] NetworkShape network_shape() const { return shape_of_images(height(), width()); }
   /// By which one data set is told from another.
   [[nodiscard]] std::string digest() const {
     Hash digest;
@@ -159,6 +164,11 @@ class Dataset {
 
 class Mnist final : public World {
  public:
+  void survey(SettingsReader& settings) override {
+    (void)read_options(settings);
+    constexpr int kSide = 28;
+    (void)make_network(settings, shape_of_images(kSide, kSide));
+  }
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const Extent& extent = extent_of(options, settings);

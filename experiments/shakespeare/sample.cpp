@@ -59,7 +59,7 @@ int sample(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
   const StoredWeights stored = read_weights(request->file, request->cell);
   SettingsReader settings(stored.settings);
   std::string workload;
-  settings.read("workload", workload);
+  settings.read("workload", workload, "What is learned, and from which data.");
   require(workload == "shakespeare", stored.name, " learned ", workload, ", not text");
   set_threads(1);
   const TextModel model = make_text_model(settings);

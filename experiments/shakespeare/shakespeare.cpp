@@ -16,6 +16,7 @@
 #include "io/role_text.hpp"
 #include "loaded_data.hpp"
 #include "torch/device.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -45,21 +46,25 @@ constexpr std::array<std::pair<std::string_view, Kind>, 5> kPartitions{{{"natura
 
 Options read_options(SettingsReader& settings) {
   Options options;
-  settings.read("data.dataset", options.dataset, kTexts);
+  settings.read("data.dataset", options.dataset, kTexts, "Which of the published data sets is learned.");
   std::string path = (default_data_directory() / options.dataset).string();
-  settings.read(kData, path);
+  settings.read(kData, path, "The text, or the folder that holds the data set's.");
   options.path = path;
-  settings.read("data.line_ends", options.line_ends);
+  settings.read("data.line_ends", options.line_ends,
+                "Whether line ends are kept; else lines are joined by spaces, as LEAF does.");
   TextPartitionOptions& partition = options.partition;
-  settings.read("data.window", partition.window, between(1, kLongestWindow));
-  settings.read("data.min_lines", partition.min_lines, at_least(1));
-  settings.read("data.min_samples", partition.min_samples, at_least(1));
-  settings.read("data.train", partition.train, between(0.01, 0.99));
-  settings.read("data.held_out", partition.held_out, between(0, 0.9));
-  settings.read("fleet.robots", partition.robots, at_least(1));
-  settings.read("fleet.partition", partition.kind, Names<Kind>(kPartitions));
-  settings.read("fleet.alpha", partition.alpha, above(0));
-  settings.read("seed", options.seed);
+  settings.read("data.window", partition.window, between(1, kLongestWindow),
+                "Characters from which the next one is predicted.");
+  settings.read("data.min_lines", partition.min_lines, at_least(1), "Roles that say fewer lines are left out.");
+  settings.read("data.min_samples", partition.min_samples, at_least(1), "Roles with fewer windows are left out.");
+  settings.read("data.train", partition.train, between(0.01, 0.99),
+                "Share of each role's windows, the first in time, that is not for its test.");
+  settings.read("data.held_out", partition.held_out, between(0, 0.9),
+                "Share of what a robot gets of each role that it does not train on.");
+  settings.read("fleet.robots", partition.robots, at_least(1), about::kRobots);
+  settings.read("fleet.partition", partition.kind, Names<Kind>(kPartitions), "How the data are dealt to the robots.");
+  settings.read("fleet.alpha", partition.alpha, above(0), about::kAlpha);
+  settings.read("seed", options.seed, about::kSeed);
   return options;
 }
 
@@ -128,6 +133,12 @@ struct Text {
 class TextWorld final : public World {
  public:
   explicit TextWorld(TextLearner learner) : learner_(std::move(learner)) {}
+
+  void survey(SettingsReader& settings) override {
+    (void)read_options(settings);
+    (void)learner_.parameters(settings);
+    (void)read_device(settings);
+  }
 
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);

@@ -37,7 +37,8 @@ class Windows {
 TrainingOptions read_options(SettingsReader& settings) {
   TrainingOptions options = read_training_options(settings);
   options.carry_state = true;
-  settings.read("train.carry_state", options.carry_state);
+  settings.read("train.carry_state", options.carry_state,
+                "Whether a recurrent network goes on from the state in which it left the window before.");
   return options;
 }
 
@@ -74,7 +75,8 @@ std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings)
 
 TextModel make_text_model(SettingsReader& settings) {
   TextModel model;
-  settings.read("data.window", model.window, between(1, kLongestWindow));
+  settings.read("data.window", model.window, between(1, kLongestWindow),
+                "Characters from which the next one is predicted.");
   constexpr int kSymbols = static_cast<int>(kTextVocabulary.size());
   model.network = make_network(
       settings, {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = model.window});

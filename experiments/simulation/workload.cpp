@@ -120,26 +120,29 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, const CloningO
 CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
   CloningOptions options{.suite = std::move(suite)};
   std::string tasks(options.suite->facts().default_tasks);
-  settings.read("data.tasks", tasks);
+  settings.read("data.tasks", tasks,
+                "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
   try {
     options.tasks = options.suite->find_tasks(tasks);
   } catch (const ConfigError& error) {
     reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
   }
-  settings.read("data.one_hot", options.one_hot);
-  settings.read("data.test", options.test, between(0.01, 0.9));
+  settings.read("data.one_hot", options.one_hot, "Whether the observation says which task it is of, one-hot.");
+  settings.read("data.test", options.test, between(0.01, 0.9),
+                "Share of each task's demonstrations that imitation is tested on.");
   constexpr int kWindow = 16;
   const int longest = options.suite->most_steps();
   options.max_steps = longest;
   options.shape = choose_shape(settings, options.shapes(kWindow));
   if (options.shape.input == NetworkShape::Input::kSequence) {
-    settings.read("data.window", options.shape.steps, between(1, longest));
+    settings.read("data.window", options.shape.steps, between(1, longest),
+                  "Steps that recurrent networks and transformers learn from at a time.");
   } else {
     settings.rule_out("data.window",
                       "an mlp sees one observation at a time; rnn, lstm, gru and transformer see windows");
   }
-  settings.read("evaluate.episodes", options.episodes, between(1, 10'000));
-  settings.read("evaluate.max_steps", options.max_steps, between(1, longest));
+  settings.read("evaluate.episodes", options.episodes, between(1, 10'000), "Episodes of each task in a test.");
+  settings.read("evaluate.max_steps", options.max_steps, between(1, longest), "Longest episode, in steps.");
   options.partition = read_partition_options(settings);
   options.training = read_training_options(settings);
   return options;

@@ -28,7 +28,7 @@ struct Options {
 /// The task of demonstrations that do not say it, as others say it; "" where it is not written.
 std::string read_task(SettingsReader& settings, const Suite& suite) {
   std::string task;
-  settings.read(kTask, task);
+  settings.read(kTask, task, "The task of demonstrations that do not name one.");
   if (task.empty()) return task;
   try {
     const std::vector<int> found = suite.find_tasks(task);
@@ -79,6 +79,11 @@ class CloningWorld final : public World {
  public:
   explicit CloningWorld(const SuiteEntry& entry) : entry_(entry) {}
 
+  void survey(SettingsReader& settings) override {
+    const Options options = read_options(settings, true);
+    (void)make_network(settings, options.cloning.shape);
+  }
+
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const Index& index = index_of(options, settings);
@@ -116,13 +121,14 @@ class CloningWorld final : public World {
   }
 
  private:
-  Options read_options(SettingsReader& settings) {
+  /// `all_keys`: also that which some files make useless.
+  Options read_options(SettingsReader& settings, bool all_keys = false) {
     const std::shared_ptr<const Suite> suite = suite_of(settings);
     Options options;
     std::string file = options.file.string();
-    settings.read(kDemos, file);
+    settings.read(kDemos, file, "File of demonstrations, or folder of a dataset of Minari.");
     options.file.path = file;
-    if (has_nameless(options.file.path)) {
+    if (all_keys || has_nameless(options.file.path)) {
       options.file.task = read_task(settings, *suite);
     } else {
       settings.rule_out(kTask, cat("every demonstration of ", file, " says which task it shows"));

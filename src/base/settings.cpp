@@ -107,10 +107,34 @@ double number(std::string_view key, const Setting& setting, Range range) {
   return value;
 }
 
+/// One of a list's values, in its place.
+Setting item_of(const Setting& list, const Value& item) {
+  return {item, list.source, list.about};
+}
+
 std::vector<double> numbers(std::string_view key, const Setting& setting, const Value::List& list, Range range) {
   std::vector<double> values;
-  for (const Value& item : list) values.push_back(number(key, Setting{item, setting.source}, range));
+  for (const Value& item : list) values.push_back(number(key, item_of(setting, item), range));
   return values;
+}
+
+/// As a value: of numbers, text and lists of them.
+template <class Field>
+Value value_of(const Field& field) {
+  if constexpr (std::is_same_v<Field, Rows>) {
+    if (field.size() == 1 && field.front().size() == 1) return field.front().front();
+    Value::List rows;
+    for (const std::vector<double>& row : field) rows.push_back(value_of(row));
+    return rows;
+  } else if constexpr (std::is_same_v<Field, std::vector<int>>) {
+    Value::List list;
+    for (const int item : field) list.emplace_back(std::int64_t{item});
+    return list;
+  } else if constexpr (std::is_same_v<Field, std::vector<double>> || std::is_same_v<Field, std::vector<std::string>>) {
+    return Value::List(field.begin(), field.end());
+  } else {
+    return field;
+  }
 }
 
 void require_choice(std::string_view key, const Setting& setting, const std::string& text,
@@ -120,6 +144,29 @@ void require_choice(std::string_view key, const Setting& setting, const std::str
   const std::optional<std::string> meant = nearest(text, names);
   const std::string hint = meant ? cat("; did you mean \"", *meant, "\"?") : "";
   reject(key, setting, cat("expected one of ", join(names, quoted), hint));
+}
+
+Rows rows_of(std::string_view key, const Setting& setting) {
+  const auto* list = std::get_if<Value::List>(&setting.value.data);
+  if (list == nullptr) return {{number(key, setting, {})}};
+  const bool nested = !list->empty() && std::holds_alternative<Value::List>(list->front().data);
+  if (!nested) return list->empty() ? Rows{} : Rows{numbers(key, setting, *list, {})};
+  Rows rows;
+  for (const Value& row : *list) {
+    const auto* items = std::get_if<Value::List>(&row.data);
+    if (items == nullptr || items->empty()) reject(key, setting, "expected rows of numbers, say [[1, 0], [0, 1]]");
+    rows.push_back(numbers(key, setting, *items, {}));
+    if (rows.back().size() != rows.front().size()) {
+      reject(key, setting,
+             cat("row ", rows.size(), " has ", rows.back().size(), " numbers, row 1 has ", rows.front().size()));
+    }
+  }
+  return rows;
+}
+
+/// What a key means, on a line below a message.
+std::string explained(std::string_view key, std::string_view about) {
+  return about.empty() ? "" : cat("\n  ", key, ": ", about);
 }
 
 }  // namespace
@@ -181,136 +228,140 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 
 void reject(std::string_view key, const Setting& setting, std::string_view complaint) {
   throw ConfigError(cat(setting.source.to_string(), ": ", shortened(std::string(key)), " = ",
-                        shortened(setting.value.to_string()), ": ", complaint));
+                        shortened(setting.value.to_string()), ": ", complaint, explained(key, setting.about)));
 }
 
-const Setting* SettingsReader::find(std::string_view key) const {
+template <class Field>
+SettingsReader::Asked SettingsReader::ask(std::string_view key, Sentence about, std::string_view type,
+                                          const Field& field, Range range, std::span<const std::string_view> choices) {
+  if (notes_ != nullptr) {
+    notes_->try_emplace(std::string(key), KeyNote{.type = type,
+                                                  .range = range,
+                                                  .choices = {choices.begin(), choices.end()},
+                                                  .standard = value_of(field),
+                                                  .about = about.text()});
+  }
   const auto found = settings_->find(key);
-  return found == settings_->end() ? nullptr : &found->second;
+  return {.key = key, .about = about, .written = found == settings_->end() ? nullptr : &found->second};
 }
 
-void SettingsReader::record(std::string_view key, Value value) {
-  const Setting* written = find(key);
-  resolved_.insert_or_assign(std::string(key),
-                             Setting{std::move(value), written ? written->source : Source{"default"}});
+Setting SettingsReader::told(const Asked& asked) {
+  Setting setting = *asked.written;
+  setting.about = asked.about.text();
+  return setting;
 }
 
-void SettingsReader::read(std::string_view key, bool& field) {
-  if (const Setting* setting = find(key)) {
-    const auto* value = std::get_if<bool>(&setting->value.data);
-    if (value == nullptr) reject_type(key, *setting, "true or false");
+void SettingsReader::record(const Asked& asked, Value value) {
+  resolved_.insert_or_assign(
+      std::string(asked.key),
+      Setting{std::move(value), asked.written ? asked.written->source : Source{"default"}, asked.about.text()});
+}
+
+void SettingsReader::read(std::string_view key, bool& field, Sentence about) {
+  const Asked asked = ask(key, about, "true or false", field);
+  if (asked.written != nullptr) {
+    const auto* value = std::get_if<bool>(&asked.written->value.data);
+    if (value == nullptr) reject_type(key, told(asked), "true or false");
     field = *value;
   }
-  record(key, field);
+  record(asked, field);
 }
 
-void SettingsReader::read(std::string_view key, std::int64_t& field, Range range) {
-  if (const Setting* setting = find(key)) field = whole_number(key, *setting, range);
-  record(key, field);
+void SettingsReader::read(std::string_view key, std::int64_t& field, Range range, Sentence about) {
+  const Asked asked = ask(key, about, "integer", field, range);
+  if (asked.written != nullptr) field = whole_number(key, told(asked), range);
+  record(asked, field);
 }
 
-void SettingsReader::read(std::string_view key, int& field, Range range) {
+void SettingsReader::read(std::string_view key, int& field, Range range, Sentence about) {
   std::int64_t wide = field;
-  read(key, wide, range);
+  read(key, wide, range, about);
   constexpr std::int64_t kLargest = std::numeric_limits<int>::max();
-  if (wide > kLargest || wide < -kLargest) reject(key, *find(key), cat("expected at most ", kLargest));
+  if (wide > kLargest || wide < -kLargest) {
+    reject(key, resolved_.find(key)->second, cat("expected at most ", kLargest));
+  }
   field = static_cast<int>(wide);
 }
 
-void SettingsReader::read(std::string_view key, std::uint64_t& field) {
+void SettingsReader::read(std::string_view key, std::uint64_t& field, Sentence about) {
   auto wide = static_cast<std::int64_t>(field);
-  read(key, wide, at_least(0));
+  read(key, wide, at_least(0), about);
   field = static_cast<std::uint64_t>(wide);
 }
 
-void SettingsReader::read(std::string_view key, double& field, Range range) {
-  if (const Setting* setting = find(key)) field = number(key, *setting, range);
-  record(key, field);
+void SettingsReader::read(std::string_view key, double& field, Range range, Sentence about) {
+  const Asked asked = ask(key, about, "number", field, range);
+  if (asked.written != nullptr) field = number(key, told(asked), range);
+  record(asked, field);
 }
 
-void SettingsReader::read(std::string_view key, std::vector<double>& field, Range range) {
-  if (const Setting* setting = find(key)) {
-    const auto* list = std::get_if<Value::List>(&setting->value.data);
-    if (list == nullptr) reject_type(key, *setting, "a list of numbers");
-    field = numbers(key, *setting, *list, range);
+void SettingsReader::read(std::string_view key, std::vector<double>& field, Range range, Sentence about) {
+  const Asked asked = ask(key, about, "list of numbers", field, range);
+  if (asked.written != nullptr) {
+    const Setting setting = told(asked);
+    const auto* list = std::get_if<Value::List>(&setting.value.data);
+    if (list == nullptr) reject_type(key, setting, "a list of numbers");
+    field = numbers(key, setting, *list, range);
   }
-  record(key, Value::List(field.begin(), field.end()));
+  record(asked, value_of(field));
 }
 
-void SettingsReader::read(std::string_view key, Rows& field) {
-  if (const Setting* setting = find(key)) {
-    const auto* list = std::get_if<Value::List>(&setting->value.data);
-    const bool nested = list != nullptr && !list->empty() && std::holds_alternative<Value::List>(list->front().data);
-    field.clear();
-    if (list == nullptr) {
-      field = {{number(key, *setting, {})}};
-    } else if (!nested) {
-      if (!list->empty()) field = {numbers(key, *setting, *list, {})};
-    } else {
-      for (const Value& row : *list) {
-        const auto* items = std::get_if<Value::List>(&row.data);
-        if (items == nullptr || items->empty()) reject(key, *setting, "expected rows of numbers, say [[1, 0], [0, 1]]");
-        field.push_back(numbers(key, *setting, *items, {}));
-        if (field.back().size() != field.front().size()) {
-          reject(key, *setting,
-                 cat("row ", field.size(), " has ", field.back().size(), " numbers, row 1 has ", field.front().size()));
-        }
-      }
-    }
-  }
-  if (field.size() == 1 && field.front().size() == 1) return record(key, field.front().front());
-  Value::List rows;
-  for (const std::vector<double>& row : field) rows.emplace_back(Value::List(row.begin(), row.end()));
-  record(key, std::move(rows));
+void SettingsReader::read(std::string_view key, Rows& field, Sentence about) {
+  const Asked asked = ask(key, about, "matrix", field);
+  if (asked.written != nullptr) field = rows_of(key, told(asked));
+  record(asked, value_of(field));
 }
 
-void SettingsReader::read(std::string_view key, std::string& field) {
-  if (const Setting* setting = find(key)) {
-    const auto* value = std::get_if<std::string>(&setting->value.data);
-    if (value == nullptr) reject_type(key, *setting, "a string");
+void SettingsReader::read(std::string_view key, std::string& field, Sentence about) {
+  const Asked asked = ask(key, about, "text", field);
+  if (asked.written != nullptr) {
+    const auto* value = std::get_if<std::string>(&asked.written->value.data);
+    if (value == nullptr) reject_type(key, told(asked), "a string");
     field = *value;
   }
-  record(key, field);
+  record(asked, field);
 }
 
-void SettingsReader::read(std::string_view key, std::string& field, std::span<const std::string_view> choices) {
-  read(key, field);
-  const Setting* setting = find(key);
-  require_choice(key, setting ? *setting : Setting{Value(field), Source{"default"}}, field, choices);
+void SettingsReader::read(std::string_view key, std::string& field, std::span<const std::string_view> choices,
+                          Sentence about) {
+  const Asked asked = ask(key, about, "name", field, {}, choices);
+  read(key, field, about);
+  require_choice(key, resolved_.find(key)->second, field, choices);
 }
 
 void SettingsReader::read(std::string_view key, std::vector<std::string>& field,
-                          std::span<const std::string_view> choices) {
-  if (const Setting* setting = find(key)) {
-    const auto* list = std::get_if<Value::List>(&setting->value.data);
+                          std::span<const std::string_view> choices, Sentence about) {
+  const Asked asked = ask(key, about, "list of names", field, {}, choices);
+  if (asked.written != nullptr) {
+    const Setting setting = told(asked);
+    const auto* list = std::get_if<Value::List>(&setting.value.data);
     if (list == nullptr || list->empty()) {
-      reject(key, *setting,
-             cat("expected a list of strings, got ", list ? "an empty one" : setting->value.type_name()));
+      reject(key, setting, cat("expected a list of strings, got ", list ? "an empty one" : setting.value.type_name()));
     }
     field.clear();
     for (const Value& item : *list) {
       const auto* text = std::get_if<std::string>(&item.data);
-      if (text == nullptr) reject(key, *setting, cat("expected a list of strings, got ", item.type_name(), " in it"));
-      require_choice(key, Setting{item, setting->source}, *text, choices);
+      if (text == nullptr) reject(key, setting, cat("expected a list of strings, got ", item.type_name(), " in it"));
+      require_choice(key, item_of(setting, item), *text, choices);
       field.push_back(*text);
     }
   }
-  record(key, Value::List(field.begin(), field.end()));
+  record(asked, value_of(field));
 }
 
-void SettingsReader::read(std::string_view key, std::vector<int>& field, Range range) {
-  if (const Setting* setting = find(key)) {
-    const auto* list = std::get_if<Value::List>(&setting->value.data);
-    if (list == nullptr) reject_type(key, *setting, "a list of integers");
+void SettingsReader::read(std::string_view key, std::vector<int>& field, Range range, Sentence about) {
+  range.high = std::min(range.high, static_cast<double>(std::numeric_limits<int>::max()));
+  const Asked asked = ask(key, about, "list of integers", field, range);
+  if (asked.written != nullptr) {
+    const Setting setting = told(asked);
+    const auto* list = std::get_if<Value::List>(&setting.value.data);
+    if (list == nullptr) reject_type(key, setting, "a list of integers");
     field.clear();
-    range.high = std::min(range.high, static_cast<double>(std::numeric_limits<int>::max()));
     for (const Value& item : *list) {
-      field.push_back(static_cast<int>(whole_number(key, Setting{item, setting->source}, range)));
+      field.push_back(static_cast<int>(whole_number(key, item_of(setting, item), range)));
     }
   }
-  Value::List list;
-  for (const int item : field) list.emplace_back(std::int64_t{item});
-  record(key, std::move(list));
+  record(asked, value_of(field));
 }
 
 void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out) {
@@ -330,7 +381,9 @@ void reject_unknown_keys(const Settings& written, const Settings& known, const R
         meant = name;
       }
     }
-    reject(key, setting, meant ? cat("unknown key; did you mean ", *meant, "?") : "unknown key: nothing here reads it");
+    if (!meant) reject(key, setting, "unknown key: nothing here reads it");
+    reject(key, setting,
+           cat("unknown key; did you mean ", *meant, '?', explained(*meant, known.find(*meant)->second.about)));
   }
 }
 

@@ -1,8 +1,8 @@
 // Configuration as data: dotted keys, values and where each was written, whatever the file format.
 //
 // `Settings` holds what the user wrote. `SettingsReader` turns it into plain option structs: every read
-// names a key, the field (whose present value is the default) and the values allowed, and the reader
-// remembers what each key resolved to: that is the canonical configuration, and the list of keys that exist, by
+// names a key, the field (whose present value is the default), the values allowed and what the key means, and the
+// reader remembers what each key resolved to: that is the canonical configuration, and the list of keys that exist, by
 // which a misspelt one is named and corrected. Nothing past the option structs sees a key.
 #pragma once
 
@@ -50,9 +50,23 @@ class Value {
   Data data;
 };
 
+/// What a key means, for who sets it: one sentence, in the code. That it is one, the compiler checks.
+class Sentence {
+ public:
+  template <std::size_t N>
+  consteval Sentence(const char (&text)[N]) : text_(text, N - 1) {  // NOLINT: the text is the sentence
+    if (N < 12 || text[N - 2] != '.') throw "a sentence says something, and ends with a full stop";
+  }
+  [[nodiscard]] constexpr std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+};
+
 struct Setting {
   Value value;
   Source source;
+  std::string_view about = {};  ///< what its key means, once it has been read
 };
 
 /// Dotted key -> setting, in the order of keys.
@@ -68,6 +82,7 @@ struct Range {
   bool open_low = false;
   [[nodiscard]] bool contains(double value) const;
   [[nodiscard]] std::string to_string() const;
+  bool operator==(const Range&) const = default;
 };
 [[nodiscard]] constexpr Range at_least(double low) {
   return {.low = low};
@@ -89,27 +104,40 @@ using Names = std::span<const std::pair<std::string_view, Enum>>;
 /// Of keys: why they are of no use.
 using Reasons = std::map<std::string, std::string, std::less<>>;
 
+/// What a reader asks of a key.
+struct KeyNote {
+  std::string_view type;             ///< "integer", "list of numbers" ...
+  Range range;                       ///< of numbers
+  std::vector<std::string> choices;  ///< where there are no other values
+  Value standard;                    ///< the default
+  std::string_view about;
+  bool operator==(const KeyNote&) const = default;
+};
+using KeyNotes = std::map<std::string, KeyNote, std::less<>>;
+
 class SettingsReader {
  public:
-  explicit SettingsReader(const Settings& settings) : settings_(&settings) {}
+  /// With `notes`, to which every key that is read is added.
+  explicit SettingsReader(const Settings& settings, KeyNotes* notes = nullptr) : settings_(&settings), notes_(notes) {}
 
-  /// Each overwrites `field` when the key is set, and throws ConfigError when its type or value is not
-  /// allowed. The value of `field` beforehand is the default.
-  void read(std::string_view key, bool& field);
-  void read(std::string_view key, std::int64_t& field, Range range = {});
-  void read(std::string_view key, int& field, Range range = {});
-  void read(std::string_view key, std::uint64_t& field);
-  void read(std::string_view key, double& field, Range range = {});
-  void read(std::string_view key, std::string& field);
-  void read(std::string_view key, std::string& field, std::span<const std::string_view> choices);
-  void read(std::string_view key, std::vector<int>& field, Range range = {});
-  void read(std::string_view key, std::vector<double>& field, Range range = {});
+  /// Each overwrites `field` when the key is set, and throws ConfigError when its type or value is not allowed. The
+  /// value of `field` beforehand is the default; `about` tells users what the key means.
+  void read(std::string_view key, bool& field, Sentence about);
+  void read(std::string_view key, std::int64_t& field, Range range, Sentence about);
+  void read(std::string_view key, int& field, Range range, Sentence about);
+  void read(std::string_view key, std::uint64_t& field, Sentence about);
+  void read(std::string_view key, double& field, Range range, Sentence about);
+  void read(std::string_view key, std::string& field, Sentence about);
+  void read(std::string_view key, std::string& field, std::span<const std::string_view> choices, Sentence about);
+  void read(std::string_view key, std::vector<int>& field, Range range, Sentence about);
+  void read(std::string_view key, std::vector<double>& field, Range range, Sentence about);
   /// A number stands for one row of one, a list of numbers for one row; [] is empty.
-  void read(std::string_view key, Rows& field);
+  void read(std::string_view key, Rows& field, Sentence about);
   /// At least one, each one of `choices`.
-  void read(std::string_view key, std::vector<std::string>& field, std::span<const std::string_view> choices);
+  void read(std::string_view key, std::vector<std::string>& field, std::span<const std::string_view> choices,
+            Sentence about);
   template <class Enum>
-  void read(std::string_view key, Enum& field, Names<Enum> names);
+  void read(std::string_view key, Enum& field, Names<Enum> names, Sentence about);
 
   /// What to tell who has set `key` where nothing reads it: why it is of no use there.
   void rule_out(std::string_view key, std::string_view why) { ruled_out_.emplace(key, why); }
@@ -119,10 +147,21 @@ class SettingsReader {
   [[nodiscard]] const Reasons& ruled_out() const { return ruled_out_; }
 
  private:
-  [[nodiscard]] const Setting* find(std::string_view key) const;
-  void record(std::string_view key, Value value);
+  struct Asked {
+    std::string_view key;
+    Sentence about;
+    const Setting* written;  // or null
+  };
+  /// The key, and what is written for it, if anything; for the notes also what `field` and the rest say of it.
+  template <class Field>
+  [[nodiscard]] Asked ask(std::string_view key, Sentence about, std::string_view type, const Field& field,
+                          Range range = {}, std::span<const std::string_view> choices = {});
+  /// What is written, with what its key means.
+  [[nodiscard]] static Setting told(const Asked& asked);
+  void record(const Asked& asked, Value value);
 
   const Settings* settings_;
+  KeyNotes* notes_;
   Settings resolved_;
   Reasons ruled_out_;
 };
@@ -134,18 +173,18 @@ class SettingsReader {
 /// else with the known key that was probably meant.
 void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out = {});
 
-/// ConfigError "file:line:column: key = value: complaint".
+/// ConfigError "file:line:column: key = value: complaint", and what the key means.
 [[noreturn]] void reject(std::string_view key, const Setting& setting, std::string_view complaint);
 
 template <class Enum>
-void SettingsReader::read(std::string_view key, Enum& field, Names<Enum> names) {
+void SettingsReader::read(std::string_view key, Enum& field, Names<Enum> names, Sentence about) {
   std::vector<std::string_view> choices;
   std::string chosen;
   for (const auto& [name, value] : names) {
     choices.push_back(name);
     if (value == field) chosen = name;
   }
-  read(key, chosen, choices);
+  read(key, chosen, choices, about);
   for (const auto& [name, value] : names) {
     if (name == chosen) field = value;
   }

@@ -39,13 +39,16 @@ std::optional<po::variables_map> parse(const Arguments& arguments, po::options_d
   options.add_options()("help,h", "show this help");
   po::options_description all = options;
   po::positional_options_description positions;
-  if (positional != nullptr) {
+  std::string name = positional != nullptr ? positional : "";
+  const bool may_lack = name.starts_with('[');
+  if (may_lack) name = name.substr(1, name.size() - 2);
+  if (!name.empty()) {
     if (count == 1) {
-      all.add_options()(positional, po::value<std::string>());
+      all.add_options()(name.c_str(), po::value<std::string>());
     } else {
-      all.add_options()(positional, po::value<Arguments>()->composing());
+      all.add_options()(name.c_str(), po::value<Arguments>()->composing());
     }
-    positions.add(positional, count);
+    positions.add(name.c_str(), count);
   }
   po::variables_map values;
   try {
@@ -58,8 +61,9 @@ std::optional<po::variables_map> parse(const Arguments& arguments, po::options_d
     std::cout << "usage: " << usage << "\n\n" << options;
     return std::nullopt;
   }
-  if (positional != nullptr && !values.contains(positional))
-    throw ConfigError(cat("missing ", positional, "\nusage: ", usage));
+  if (!name.empty() && !may_lack && !values.contains(name)) {
+    throw ConfigError(cat("missing ", name, "\nusage: ", usage));
+  }
   return values;
 }
 

@@ -22,9 +22,9 @@ inline constexpr int kMisused = 2;
 inline constexpr int kInterrupted = 75;  // EX_TEMPFAIL
 }  // namespace exit_code
 
-/// Options of a command with `count` (-1: any number of) positional arguments called `positional`, at least one, or
-/// none if that is null; prints its help and returns nothing when asked to. ConfigError, with the usage, for what is
-/// not understood.
+/// Options of a command with `count` (-1: any number of) positional arguments called `positional`: at least one, unless
+/// the name stands in brackets, or none if it is null; prints its help and returns nothing when asked to. ConfigError,
+/// with the usage, for what is not understood.
 [[nodiscard]] std::optional<boost::program_options::variables_map> parse(
     const Arguments& arguments, boost::program_options::options_description options, const char* positional,
     const std::string& usage, int count = 1);

@@ -14,6 +14,7 @@ std::span<const Command> command_table() {
       Command{"merge", "merge saved models: fleet merge A.h5 B.h5 --method M -o C.h5", command::merge, true},
       Command{"barrier", "loss between saved models: fleet barrier A.h5 B.h5 -o DIR", command::barrier, true},
       Command{"data fetch", "fetch a data set: fleet data fetch mnist", command::data_fetch},
+      Command{"keys", "say what can be set, and what it means: fleet keys merge.fleet-merge", command::keys},
       Command{"list", "list workloads, merging methods and models", command::list},
   };
   return kCommands;

@@ -20,6 +20,7 @@ int collect(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int merge(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int barrier(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int data_fetch(const Arguments& arguments, std::span<const WorldEntry> worlds);
+int keys(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int list(const Arguments& arguments, std::span<const WorldEntry> worlds);
 }  // namespace command
 

@@ -31,7 +31,8 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   }
   ChosenMethod method;
   SettingsReader reader(chosen);
-  reader.read("merge.method", method.name, names);
+  reader.read("merge.method", method.name, names,
+              "How policies are merged, or the reference line that stands in place of a merge.");
   method.merger = find_merger(method.name).make(reader);
   method.settings = reader.resolved();
   return method;

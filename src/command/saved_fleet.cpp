@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "comm/agreement.hpp"
 #include "comm/placement.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -151,7 +152,7 @@ MergeInput SavedFleet::input(const std::string& wanted_by) {
   MergeInput input{.symmetry = &entries_.front().model.symmetry, .round = entries_.front().model.round};
   if (has_workload()) input.maps = entries_.front().workload->maps();
   const Settings& settings = entries_.front().model.settings;
-  SettingsReader(settings).read("seed", input.seed);
+  SettingsReader(settings).read("seed", input.seed, about::kSeed);
   input.participants.resize(entries_.size());
   std::iota(input.participants.begin(), input.participants.end(), 0);
   for (int i = begin_; i < end_; ++i) {

@@ -17,13 +17,18 @@ constexpr std::array<std::pair<std::string_view, InstrumentOptions::Rounds>, 2> 
 
 InstrumentOptions read_instrument_options(SettingsReader& settings) {
   InstrumentOptions options;
-  settings.read("instruments.interpolation", options.interpolation);
-  settings.read("instruments.points", options.points, between(2, 10'000));
-  settings.read("instruments.norms", options.norms);
-  settings.read("instruments.alignment", options.alignment);
-  settings.read("instruments.finetune_steps", options.finetune_steps, between(0, 1e6));
-  settings.read("instruments.finetune_every", options.finetune_every, between(1, 1e6));
-  settings.read("instruments.rounds", options.rounds, Names<InstrumentOptions::Rounds>(kRounds));
+  settings.read("instruments.interpolation", options.interpolation,
+                "Whether losses on the lines between every two robots are measured.");
+  settings.read("instruments.points", options.points, between(2, 10'000), "Points of such a line, its ends included.");
+  settings.read("instruments.norms", options.norms, "Whether norms of every tensor of every robot are measured.");
+  settings.read("instruments.alignment", options.alignment,
+                "Whether distances to the reference and the course of the alignment are measured.");
+  settings.read("instruments.finetune_steps", options.finetune_steps, between(0, 1e6),
+                "Steps for which the last merged policy is finetuned on held-out data; 0: not at all.");
+  settings.read("instruments.finetune_every", options.finetune_every, between(1, 1e6),
+                "Steps of finetuning between tests.");
+  settings.read("instruments.rounds", options.rounds, Names<InstrumentOptions::Rounds>(kRounds),
+                "Rounds in which interpolation, norms and alignment are measured.");
   return options;
 }
 

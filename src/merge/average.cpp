@@ -27,7 +27,7 @@ class Average final : public Merger {
 
 std::unique_ptr<Merger> make_average(SettingsReader& settings) {
   bool weighted = true;
-  settings.read("merge.average.weighted", weighted);
+  settings.read("merge.average.weighted", weighted, "Whether robots count by their samples, or equally.");
   return std::make_unique<Average>(weighted);
 }
 

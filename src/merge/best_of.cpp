@@ -59,7 +59,8 @@ std::unique_ptr<Merger> make_best_of(SettingsReader& settings) {
   for (const MergerEntry& entry : merger_table()) {
     if (entry.regime == Regime::kMerge && entry.name != "best-of") known.push_back(entry.name);
   }
-  settings.read("merge.best-of.candidates", names, known);
+  settings.read("merge.best-of.candidates", names, known,
+                "Methods that are tried; the policy of the least loss is kept.");
   std::vector<std::unique_ptr<Merger>> candidates;
   for (const std::string& name : names) candidates.push_back(find_merger(name).make(settings));
   return std::make_unique<BestOf>(std::move(candidates));

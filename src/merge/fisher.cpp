@@ -83,8 +83,10 @@ class Fisher final : public Merger {
 std::unique_ptr<Merger> make_fisher(SettingsReader& settings) {
   Alignment align = Alignment::kNone;
   int samples = 1000;
-  settings.read("merge.fisher.align", align, Names<Alignment>(kAlignments));
-  settings.read("merge.fisher.samples", samples, between(1, 1e6));
+  settings.read("merge.fisher.align", align, Names<Alignment>(kAlignments),
+                "How policies are permuted before they are averaged.");
+  settings.read("merge.fisher.samples", samples, between(1, 1e6),
+                "Samples of each robot from which its Fisher information is estimated.");
   return std::make_unique<Fisher>(align, samples);
 }
 

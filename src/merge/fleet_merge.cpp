@@ -224,22 +224,35 @@ std::unique_ptr<Merger> make_fleet_merge(const FleetMergeOptions& options) {
 
 std::unique_ptr<Merger> make_fleet_merge(SettingsReader& settings) {
   FleetMergeOptions options;
-  settings.read("merge.fleet-merge.start", options.start, Names<Alignment>(kStarts));
+  settings.read("merge.fleet-merge.start", options.start, Names<Alignment>(kStarts),
+                "Where alignments start: at the identity, or aligned by another method.");
   if (options.start != Alignment::kNone) options.start_scale = 3.0;
   settings.read("merge.fleet-merge.parameterization", options.parameterization,
-                Names<Parameterization>(kParameterizations));
-  settings.read("merge.fleet-merge.point", options.point, Names<Point>(kPoints));
-  settings.read("merge.fleet-merge.projection", options.projection, Names<Projection>(kProjections));
-  settings.read("merge.fleet-merge.epochs", options.epochs, between(1, 1e6));
-  settings.read("merge.fleet-merge.steps", options.steps, between(1, 1e6));
-  settings.read("merge.fleet-merge.batch_size", options.batch_size, between(1, 100'000));
-  settings.read("merge.fleet-merge.learning_rate", options.learning_rate, above(0));
-  settings.read("merge.fleet-merge.temperature", options.temperature, above(0));
-  settings.read("merge.fleet-merge.sinkhorn_iterations", options.sinkhorn_iterations, between(1, 1e6));
-  settings.read("merge.fleet-merge.start_scale", options.start_scale, above(0));
-  settings.read("merge.fleet-merge.subset", options.subset, {.low = 0, .high = 1, .open_low = true});
-  settings.read("merge.fleet-merge.keep_best", options.keep_best);
-  settings.read("merge.fleet-merge.weighted", options.weighted);
+                Names<Parameterization>(kParameterizations),
+                "Gradients through the Sinkhorn iterations, or steps on P as the paper prints them.");
+  settings.read("merge.fleet-merge.point", options.point, Names<Point>(kPoints),
+                "Where between robot and reference the loss is taken.");
+  settings.read("merge.fleet-merge.projection", options.projection, Names<Projection>(kProjections),
+                "Whether P becomes a permutation after each epoch, or stays doubly stochastic.");
+  settings.read("merge.fleet-merge.epochs", options.epochs, between(1, 1e6),
+                "E of Algorithm 1: how often the reference is averaged anew.");
+  settings.read("merge.fleet-merge.steps", options.steps, between(1, 1e6),
+                "T of Algorithm 1: gradient steps of each robot in an epoch.");
+  settings.read("merge.fleet-merge.batch_size", options.batch_size, between(1, 100'000),
+                "Samples of each gradient step.");
+  settings.read("merge.fleet-merge.learning_rate", options.learning_rate, above(0), "Step size of the alignments.");
+  settings.read("merge.fleet-merge.temperature", options.temperature, above(0),
+                "Temperature of the Sinkhorn projection: small is near a permutation.");
+  settings.read("merge.fleet-merge.sinkhorn_iterations", options.sinkhorn_iterations, between(1, 1e6),
+                "Normalisations of rows and columns in the Sinkhorn projection.");
+  settings.read("merge.fleet-merge.start_scale", options.start_scale, above(0),
+                "How hard P is when an epoch starts: 1 almost even, 5 almost a permutation.");
+  settings.read("merge.fleet-merge.subset", options.subset, {.low = 0, .high = 1, .open_low = true},
+                "Share of the participants that are aligned in an epoch (line 6).");
+  settings.read("merge.fleet-merge.keep_best", options.keep_best,
+                "Whether the epoch of the best held-out score is kept, or the last.");
+  settings.read("merge.fleet-merge.weighted", options.weighted,
+                "Whether robots count by their samples in the reference, or equally.");
   return make_fleet_merge(options);
 }
 

@@ -197,11 +197,12 @@ std::unique_ptr<Merger> make_general_linear(const GeneralLinearOptions& options)
 
 std::unique_ptr<Merger> make_general_linear(SettingsReader& settings) {
   GeneralLinearOptions options;
-  settings.read("merge.gl.solver", options.solver, Names<Solver>(kSolvers));
+  settings.read("merge.gl.solver", options.solver, Names<Solver>(kSolvers),
+                "Exact alternating least squares, or the paper's gradient steps.");
   if (options.solver == Solver::kGradient) options.iterations = 3000;
-  settings.read("merge.gl.iterations", options.iterations, between(1, 1e6));
-  settings.read("merge.gl.learning_rate", options.learning_rate, above(0));
-  settings.read("merge.gl.weighted", options.weighted);
+  settings.read("merge.gl.iterations", options.iterations, between(1, 1e6), "Rounds of the solver.");
+  settings.read("merge.gl.learning_rate", options.learning_rate, above(0), "Step size of the gradient solver.");
+  settings.read("merge.gl.weighted", options.weighted, "Whether robots count by their samples, or equally.");
   return make_general_linear(options);
 }
 

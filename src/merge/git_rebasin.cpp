@@ -61,9 +61,10 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kMatchings{{{"weights
 
 std::unique_ptr<Merger> make_git_rebasin(SettingsReader& settings) {
   GitRebasinOptions options;
-  settings.read("merge.git-rebasin.match", options.activations, Names<bool>(kMatchings));
-  settings.read("merge.git-rebasin.weighted", options.weighted);
-  settings.read("merge.git-rebasin.sweeps", options.sweeps, between(1, 1e6));
+  settings.read("merge.git-rebasin.match", options.activations, Names<bool>(kMatchings),
+                "What units are matched by: their weights, or what they compute on the robot's own data.");
+  settings.read("merge.git-rebasin.weighted", options.weighted, "Whether robots count by their samples, or equally.");
+  settings.read("merge.git-rebasin.sweeps", options.sweeps, between(1, 1e6), "Passes over the fleet, at most.");
   return std::make_unique<GitRebasin>(options);
 }
 

@@ -56,9 +56,11 @@ std::unique_ptr<Merger> make_regmean(SettingsReader& settings) {
   Alignment align = Alignment::kNone;
   double off_diagonal = 0.9;
   double ridge = 1e-6;
-  settings.read("merge.regmean.align", align, Names<Alignment>(kAlignments));
-  settings.read("merge.regmean.off_diagonal", off_diagonal, between(0, 1));
-  settings.read("merge.regmean.ridge", ridge, above(0));
+  settings.read("merge.regmean.align", align, Names<Alignment>(kAlignments),
+                "How policies are permuted before their layers are solved.");
+  settings.read("merge.regmean.off_diagonal", off_diagonal, between(0, 1),
+                "What the off-diagonal second moments are multiplied by.");
+  settings.read("merge.regmean.ridge", ridge, above(0), "Ridge of each layer, relative to its mean second moment.");
   return std::make_unique<RegMean>(align, off_diagonal, ridge);
 }
 

@@ -335,15 +335,23 @@ class Regression final : public Merger {
 
 std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   RegressionOptions options;
-  settings.read("merge.regression.align", options.align, Names<Alignment>(kAlignments));
-  settings.read("merge.regression.body", options.body, Names<Body>(kBodies));
-  settings.read("merge.regression.head", options.head, Names<Head>(kHeads));
-  settings.read("merge.regression.recurrent_passes", options.recurrent_passes, between(1, 1e6));
-  settings.read("merge.regression.ridge", options.ridge, at_least(0));
-  settings.read("merge.regression.head_ridge", options.head_ridge, at_least(0));
-  settings.read("merge.regression.head_iterations", options.head_iterations, between(1, 1e6));
-  settings.read("merge.regression.memory", options.memory);
-  settings.read("merge.regression.memory_curvature", options.memory_curvature, above(0));
+  settings.read("merge.regression.align", options.align, Names<Alignment>(kAlignments),
+                "How policies are permuted before their layers are solved.");
+  settings.read("merge.regression.body", options.body, Names<Body>(kBodies),
+                "Which body is kept: the regressed, the averaged, their midpoint, or the best of them.");
+  settings.read("merge.regression.head", options.head, Names<Head>(kHeads),
+                "What the last layer is solved for: the loss, labels, or the robots' own outputs.");
+  settings.read("merge.regression.recurrent_passes", options.recurrent_passes, between(1, 1e6),
+                "Solutions of a recurrent layer: first along the robots' states, then the merged network's.");
+  settings.read("merge.regression.ridge", options.ridge, at_least(0),
+                "Ridge of the body's layers, relative to their mean second moment; 0: by the loss.");
+  settings.read("merge.regression.head_ridge", options.head_ridge, at_least(0), "Ridge of the head; 0: by the loss.");
+  settings.read("merge.regression.head_iterations", options.head_iterations, between(1, 1e6),
+                "Iterations of the head's solver, at most.");
+  settings.read("merge.regression.memory", options.memory,
+                "Whether robots that are away are represented by what they last sent.");
+  settings.read("merge.regression.memory_curvature", options.memory_curvature, above(0),
+                "Curvature of the loss that absent robots are remembered by, for each output.");
   return std::make_unique<Regression>(options);
 }
 

@@ -144,14 +144,20 @@ class SinkhornData final : public Merger {
 
 std::unique_ptr<Merger> make_sinkhorn_data(SettingsReader& settings) {
   SinkhornDataOptions options;
-  settings.read("merge.sinkhorn-data.sweeps", options.alignment.epochs, between(1, 1e6));
-  settings.read("merge.sinkhorn-data.steps", options.alignment.steps, between(1, 1e6));
-  settings.read("merge.sinkhorn-data.batch_size", options.alignment.batch_size, between(1, 100'000));
-  settings.read("merge.sinkhorn-data.learning_rate", options.alignment.learning_rate, above(0));
-  settings.read("merge.sinkhorn-data.temperature", options.alignment.temperature, above(0));
-  settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, between(1, 1e6));
-  settings.read("merge.sinkhorn-data.noise", options.noise, at_least(0));
-  settings.read("merge.sinkhorn-data.weighted", options.weighted);
+  settings.read("merge.sinkhorn-data.sweeps", options.alignment.epochs, between(1, 1e6), "Passes over the fleet.");
+  settings.read("merge.sinkhorn-data.steps", options.alignment.steps, between(1, 1e6),
+                "Gradient steps of each alignment.");
+  settings.read("merge.sinkhorn-data.batch_size", options.alignment.batch_size, between(1, 100'000),
+                "Samples of each gradient step.");
+  settings.read("merge.sinkhorn-data.learning_rate", options.alignment.learning_rate, above(0),
+                "Learning rate of the alignments, by Adam.");
+  settings.read("merge.sinkhorn-data.temperature", options.alignment.temperature, above(0),
+                "Temperature of the Sinkhorn projection: small is near a permutation.");
+  settings.read("merge.sinkhorn-data.sinkhorn_iterations", options.alignment.sinkhorn_iterations, between(1, 1e6),
+                "Normalisations of rows and columns in the Sinkhorn projection.");
+  settings.read("merge.sinkhorn-data.noise", options.noise, at_least(0),
+                "Deviation of the noise in which an alignment starts, beside the identity.");
+  settings.read("merge.sinkhorn-data.weighted", options.weighted, "Whether robots count by their samples, or equally.");
   return std::make_unique<SinkhornData>(options);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 #include <unordered_map>
 
 #include "base/error.hpp"
@@ -25,22 +26,6 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kRetries{{{"never", f
 /// Rejects the value of `key`, or its default, if there is a complaint.
 void check(const SettingsReader& settings, std::string_view key, const std::string& complaint) {
   if (!complaint.empty()) reject(key, settings.resolved().find(key)->second, complaint);
-}
-
-RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
-  constexpr double kMost = 1e6;
-  RunOptions options{.output = "results/" + name};
-  settings.read("run.output", options.output);
-  check(settings, "run.output", complaint_about_directory(options.output));
-  options.output = without_trailing_slash(options.output);
-  settings.read("run.ranks_per_cell", options.ranks_per_cell, between(0, kMost));
-  settings.read("run.threads", options.threads, between(1, 1024));
-  settings.read("run.save_weights", options.save_weights);
-  settings.read("run.save_models", options.save_models, Names<SavedModels>(kSavedModels));
-  settings.read("run.checkpoint.every_rounds", options.checkpoint.every_rounds, between(0, kMost));
-  settings.read("run.checkpoint.every_minutes", options.checkpoint.every_minutes, between(0, kMost));
-  settings.read("run.retry", options.retry_failed, Names<bool>(kRetries));
-  return options;
 }
 
 /// Goes from cell to cell: the base, with the values of a point on the axes.
@@ -133,10 +118,27 @@ std::string canonical_text(const Sweep& sweep, const Settings& resolved) {
   return text + to_text(sweep.axes, sweep.exclusions);
 }
 
+/// A configuration's text with a comment above each key that `read` knows the meaning of.
+std::string with_comments(const std::string& text, const Settings& read) {
+  constexpr std::string_view kGrid = "sweep.grid.";
+  std::string commented;
+  std::istringstream lines(text);
+  bool tables = false;
+  for (std::string line; std::getline(lines, line); commented += line + '\n') {
+    tables = tables || line.starts_with("[[");
+    std::string_view key = std::string_view(line).substr(0, line.find(" = "));
+    if (key.starts_with(kGrid)) key.remove_prefix(kGrid.size());
+    const auto known = read.find(key);
+    if (!tables && known != read.end() && !known->second.about.empty())
+      commented += cat("# ", known->second.about, '\n');
+  }
+  return commented;
+}
+
 /// The sweep as text, from what is read of it as a whole and what its cells have `applied`.
 void write_texts(Settings whole, Settings applied, Sweep& sweep) {
   whole.insert(applied.begin(), applied.end());
-  sweep.resolved = canonical_text(sweep, whole);
+  sweep.resolved = with_comments(canonical_text(sweep, whole), whole);
   // What it is leaves out how it is run, and where its data lie, but not what they are.
   std::set<std::string> digests;
   for (const Cell& cell : sweep.cells) {
@@ -204,6 +206,32 @@ std::string without_trailing_slash(std::string path) {
   return path;
 }
 
+void read_name(SettingsReader& settings, std::string& name) {
+  settings.read("name", name, "What the sweep is called; its results go to results/NAME.");
+  check(settings, "name", complaint_about_name(name));
+}
+
+RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
+  constexpr double kMost = 1e6;
+  RunOptions options{.output = "results/" + name};
+  settings.read("run.output", options.output, "Directory of the sweep; its joined results lie beside it, as DIR.h5.");
+  check(settings, "run.output", complaint_about_directory(options.output));
+  options.output = without_trailing_slash(options.output);
+  settings.read("run.ranks_per_cell", options.ranks_per_cell, between(0, kMost),
+                "Ranks that run one cell together; 0: as many as the largest fleet has robots.");
+  settings.read("run.threads", options.threads, between(1, 1024), "Threads of each rank.");
+  settings.read("run.save_weights", options.save_weights, "Whether the merged weights are kept in the results file.");
+  settings.read("run.save_models", options.save_models, Names<SavedModels>(kSavedModels),
+                "Which policies are kept as model files, in DIR/models.");
+  settings.read("run.checkpoint.every_rounds", options.checkpoint.every_rounds, between(0, kMost),
+                "Rounds between checkpoints of a cell; 0: none by rounds.");
+  settings.read("run.checkpoint.every_minutes", options.checkpoint.every_minutes, between(0, kMost),
+                "Minutes between checkpoints of a cell, within rounds too; 0: none by time.");
+  settings.read("run.retry", options.retry_failed, Names<bool>(kRetries),
+                "Whether a cell that failed is tried once more, on another group of ranks.");
+  return options;
+}
+
 Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,
              Worlds& worlds) {
   check_length(settings);
@@ -211,8 +239,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
   Sweep sweep{.name = name_from(default_name), .axes = read_axes(settings)};
   sweep.exclusions = read_exclusions(settings, sweep.axes);
   SettingsReader general(base);
-  general.read("name", sweep.name);
-  check(general, "name", complaint_about_name(sweep.name));
+  read_name(general, sweep.name);
   sweep.run = read_run_options(general, sweep.name);
 
   const Grid grid(sweep.axes, sweep.exclusions);

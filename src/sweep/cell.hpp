@@ -72,6 +72,12 @@ using Worlds = std::map<std::string, std::unique_ptr<World>, std::less<>>;
 /// A directory's name as its joined file extends it: "out/" is "out".
 [[nodiscard]] std::string without_trailing_slash(std::string path);
 
+/// Reads "name", which is that of a sweep: `name` by default.
+void read_name(SettingsReader& settings, std::string& name);
+
+/// Reads "run.*" but where data lie; the output is "results/`name`" by default.
+[[nodiscard]] RunOptions read_run_options(SettingsReader& settings, const std::string& name);
+
 /// Expands and checks a configuration. ConfigError names file, line, column, key and what would be right.
 [[nodiscard]] Sweep expand(const Settings& settings, std::string_view default_name, std::span<const WorldEntry> table,
                            Worlds& worlds);

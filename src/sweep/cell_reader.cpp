@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -42,21 +43,6 @@ constexpr std::array kOtherNames = {
 constexpr double kMost = 1e6;             // epochs, rounds, robots
 constexpr double kLargestFleet = 0x1p46;  // bytes of weights: 64 TiB
 
-FleetOptions read_fleet_options(SettingsReader& settings) {
-  FleetOptions options;
-  settings.read("seed", options.seed);
-  settings.read("fleet.robots", options.robots, between(1, kMost));
-  settings.read("train.epochs", options.epochs, between(1, kMost));
-  settings.read("train.robots", options.trainees, Names<FleetOptions::Trainees>(kTrainees));
-  settings.read("merge.every_epochs", options.merge_every, between(0, kMost));
-  settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true});
-  settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack));
-  settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments));
-  settings.read("evaluate.every_rounds", options.test_every, between(0, kMost));
-  settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests));
-  return options;
-}
-
 /// In small letters, words joined by hyphens.
 std::string plain(std::string name) {
   for (char& c : name) {
@@ -64,23 +50,6 @@ std::string plain(std::string name) {
     if (c == '_' || c == ' ') c = '-';
   }
   return name;
-}
-
-std::string read_method(const Settings& chosen, SettingsReader& reader) {
-  static constexpr std::string_view kKey = "merge.method";
-  const auto written = chosen.find(kKey);
-  if (written != chosen.end()) {
-    const auto* name = std::get_if<std::string>(&written->second.value.data);
-    for (const auto& [other, ours] : kOtherNames) {
-      if (name != nullptr && plain(*name) == other)
-        reject(kKey, written->second, cat("this is called \"", ours, "\" here"));
-    }
-  }
-  std::vector<std::string_view> methods;
-  for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
-  std::string method = "fleet-merge";
-  reader.read(kKey, method, methods);
-  return method;
 }
 
 bool meets(const CellFacts& facts, const MergerNeeds& needs) {
@@ -127,6 +96,53 @@ void check_size(const Cell& cell) {
 
 }  // namespace
 
+FleetOptions read_fleet_options(SettingsReader& settings) {
+  FleetOptions options;
+  settings.read("seed", options.seed, about::kSeed);
+  settings.read("fleet.robots", options.robots, between(1, kMost), about::kRobots);
+  settings.read("train.epochs", options.epochs, between(1, kMost), "Local epochs of each robot in all.");
+  settings.read("train.robots", options.trainees, Names<FleetOptions::Trainees>(kTrainees),
+                "Who trains in a round: all robots, or those alone who take part in its merge.");
+  settings.read("merge.every_epochs", options.merge_every, between(0, kMost),
+                "Local epochs between merges; 0: one merge, at the end.");
+  settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true},
+                "Share of the robots that take part in a merge.");
+  settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack),
+                "Who goes on from the merged policy: all robots, or those alone who took part.");
+  settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments),
+                "What becomes of the optimisers' moments after a merge.");
+  settings.read("evaluate.every_rounds", options.test_every, between(0, kMost),
+                "Merges between tests of the merged policy; the last one is always tested, with 0 it alone.");
+  settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests),
+                "When the robots' own policies are tested.");
+  return options;
+}
+
+std::string read_method(const Settings& chosen, SettingsReader& reader) {
+  static constexpr std::string_view kKey = "merge.method";
+  const auto written = chosen.find(kKey);
+  if (written != chosen.end()) {
+    const auto* name = std::get_if<std::string>(&written->second.value.data);
+    for (const auto& [other, ours] : kOtherNames) {
+      if (name != nullptr && plain(*name) == other)
+        reject(kKey, written->second, cat("this is called \"", ours, "\" here"));
+    }
+  }
+  std::vector<std::string_view> methods;
+  for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
+  std::string method = "fleet-merge";
+  reader.read(kKey, method, methods, "How policies are merged, or the reference line that stands in place of a merge.");
+  return method;
+}
+
+std::string read_workload(SettingsReader& settings, std::span<const WorldEntry> table) {
+  std::vector<std::string_view> names;
+  for (const WorldEntry& entry : table) names.push_back(entry.name);
+  std::string workload = "mnist";
+  settings.read("workload", workload, names, "What is learned, and from which data.");
+  return workload;
+}
+
 World& CellReader::world_of(const std::string& name) {
   const auto known = worlds_.find(name);
   if (known != worlds_.end()) return *known->second;
@@ -143,10 +159,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   const std::unique_ptr<Merger> merger = method.make(reader);
   if (method.regime == Regime::kJoint) read_joint_options(reader, cell.fleet);
 
-  std::vector<std::string_view> names;
-  for (const WorldEntry& entry : table_) names.push_back(entry.name);
-  cell.workload = "mnist";
-  reader.read("workload", cell.workload, names);
+  cell.workload = read_workload(reader, table_);
   cell.facts = world_of(cell.workload).describe(reader);
   bool is_new = false;
   cell.settings = pool_.add(reader.resolved(), is_new);
@@ -182,7 +195,8 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell) {
 }
 
 void read_joint_options(SettingsReader& reader, FleetOptions& options) {
-  reader.read("merge.joint.steps", options.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps));
+  reader.read("merge.joint.steps", options.joint_steps, Names<FleetOptions::JointSteps>(kJointSteps),
+              "Gradient steps of joint training: as many as one robot makes, or as the whole fleet.");
 }
 
 }  // namespace fleet

@@ -36,6 +36,15 @@ class CellReader {
   std::string text_;  // of one cell, whose room the next ones use again
 };
 
+/// Reads what of "fleet.*", "train.*", "merge.*" and "evaluate.*" every cell reads, and "seed".
+[[nodiscard]] FleetOptions read_fleet_options(SettingsReader& settings);
+
+/// Reads "merge.method" of the settings `chosen`; names by which others know a method are answered.
+[[nodiscard]] std::string read_method(const Settings& chosen, SettingsReader& settings);
+
+/// Reads "workload", one of the table's.
+[[nodiscard]] std::string read_workload(SettingsReader& settings, std::span<const WorldEntry> table);
+
 /// What the reference line "joint" reads.
 void read_joint_options(SettingsReader& reader, FleetOptions& options);
 

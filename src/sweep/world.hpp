@@ -35,6 +35,9 @@ class World {
   /// Reads every key of this world, and looks at all of its data, so that whatever is wrong with either is found before
   /// anything runs: a ConfigError, which names the setting. Not collective; cheap for data that were seen before.
   virtual CellFacts describe(SettingsReader& settings) = 0;
+  /// Reads every key that describe() reads, but looks at no data, so that keys are known where those are not: it takes
+  /// what is usual for what they would decide. Not collective.
+  virtual void survey(SettingsReader& settings) { (void)describe(settings); }
   /// Loads, once per node, what any of the cells need; data that are not those described fail the cells. Collective
   /// over `run`.
   virtual void load(std::span<const Settings* const> cells, const Comm& run) = 0;

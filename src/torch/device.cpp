@@ -7,6 +7,7 @@
 #include "base/process.hpp"
 #include "torch/runtime.hpp"
 #include "torch/torch_pch.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::array<std::pair<std::string_view, DeviceKind>, 2> kDevices{
 
 DeviceKind read_device(SettingsReader& settings) {
   DeviceKind device = DeviceKind::kCpu;
-  settings.read("run.device", device, Names<DeviceKind>(kDevices));
+  settings.read("run.device", device, Names<DeviceKind>(kDevices), about::kDevice);
   if (device == DeviceKind::kCuda && !at::Context::hasCUDART()) {
     reject("run.device", settings.resolved().at("run.device"),
            cat("LibTorch ", torch_version(),

@@ -60,9 +60,9 @@ std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkS
   if (!shape.hidden.empty()) hidden.assign(shape.hidden.begin(), shape.hidden.end());
   Activation activation = Activation::kRelu;
   NormKind norm = NormKind::kNone;
-  read_widths(settings, "model.hidden", hidden);
-  settings.read("model.activation", activation, Names<Activation>(kActivations));
-  settings.read("model.norm", norm, Names<NormKind>(kNorms));
+  read_widths(settings, "model.hidden", hidden, "Widths of the hidden layers.");
+  settings.read("model.activation", activation, Names<Activation>(kActivations), "Nonlinearity of the hidden units.");
+  settings.read("model.norm", norm, Names<NormKind>(kNorms), "Normalisation of the hidden layers.");
   GroupKind units = GroupKind::kPermutation;
   if (activation == Activation::kTanh && norm == NormKind::kNone) units = read_sign_flips(settings);
   std::vector<int> widths{shape.inputs};

@@ -76,7 +76,7 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
     if (kind.empty()) kind = model.name;
     fitting += cat(fitting.empty() ? "" : ", ", model.name);
   }
-  settings.read("model.kind", kind, names);
+  settings.read("model.kind", kind, names, "The network's architecture.");
   const auto model =
       std::find_if(kModels.begin(), kModels.end(), [&](const auto& entry) { return entry.name == kind; });
   if (!takes(*model, shape.input)) {
@@ -92,8 +92,8 @@ std::shared_ptr<const Network> make_network(SettingsReader& settings, const Netw
   return network;
 }
 
-void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths) {
-  settings.read(key, widths, between(1, kWidest));
+void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths, Sentence about) {
+  settings.read(key, widths, between(1, kWidest), about);
   if (widths.size() <= static_cast<std::size_t>(kMostLayers)) return;
   reject(key, settings.resolved().find(key)->second,
          cat("these are ", widths.size(), " layers; there may be ", kMostLayers));
@@ -101,13 +101,13 @@ void read_widths(SettingsReader& settings, std::string_view key, std::vector<int
 
 GroupKind read_sign_flips(SettingsReader& settings) {
   bool flips = false;
-  settings.read("model.sign_flips", flips);
+  settings.read("model.sign_flips", flips, "Whether alignments may negate units, too, where the activation is odd.");
   return flips ? GroupKind::kSigned : GroupKind::kPermutation;
 }
 
 NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes) {
   std::string kind;
-  settings.read("model.kind", kind);
+  settings.read("model.kind", kind, "The network's architecture.");
   std::string fitting;
   bool known = false;
   for (const ModelEntry& model : kModels) {

@@ -49,7 +49,7 @@ struct ModelEntry {
 /// "model.sign_flips" (default false) signed ones.
 [[nodiscard]] GroupKind read_sign_flips(SettingsReader& settings);
 /// Reads a list of widths, or of channels: at most kMostLayers, each at most kWidest.
-void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths);
+void read_widths(SettingsReader& settings, std::string_view key, std::vector<int>& widths, Sentence about);
 inline constexpr int kWidest = 1'000'000;
 inline constexpr int kMostLayers = 1000;
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first

@@ -134,12 +134,15 @@ std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const Ne
   const bool symbols = data.input == NetworkShape::Input::kText;
   RecurrentShape shape{.inputs = data.inputs, .embedding = symbols ? 8 : 0, .hidden = {128}, .outputs = data.outputs};
   const std::string kind = std::get<std::string>(settings.resolved().at("model.kind").value.data);
-  if (symbols) settings.read("model.embedding", shape.embedding, between(0, kWidest));
-  read_widths(settings, "model.hidden", shape.hidden);
+  if (symbols)
+    settings.read("model.embedding", shape.embedding, between(0, kWidest),
+                  "Width of the vector that stands for a character; 0: one-hot.");
+  read_widths(settings, "model.hidden", shape.hidden, "Widths of the layers.");
   if (shape.hidden.empty()) {
     reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");
   }
-  if (kind == "rnn") settings.read("model.activation", shape.cell, Names<Cell>(kActivations));
+  if (kind == "rnn")
+    settings.read("model.activation", shape.cell, Names<Cell>(kActivations), "Nonlinearity of the hidden units.");
   if (shape.cell == Cell::kTanh && kind == "rnn") shape.units = read_sign_flips(settings);
   if (kind == "lstm") shape.cell = Cell::kLstm;
   if (kind == "gru") shape.cell = Cell::kGru;

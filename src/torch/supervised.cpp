@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "torch/classroom.hpp"
 #include "torch/robot.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -97,20 +98,27 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kInitializations{{{"d
 TrainingOptions read_training_options(SettingsReader& settings) {
   TrainingOptions options;
   OptimizerOptions& optimizer = options.optimizer;
-  settings.read("train.batch_size", options.batch_size, between(1, 1e9));
-  settings.read("train.optimizer", optimizer.kind, Names<OptimizerOptions::Kind>(kOptimizers));
-  settings.read("train.learning_rate", optimizer.learning_rate, above(0));
-  settings.read("train.schedule", options.schedule.kind, Names<RateSchedule::Kind>(kSchedules));
-  settings.read("train.warmup_steps", options.schedule.warmup_steps, between(0, 1e9));
-  settings.read("train.rate_floor", options.schedule.floor, between(0, 1));
-  settings.read("train.weight_decay", optimizer.weight_decay, at_least(0));
-  settings.read("train.momentum", optimizer.momentum, between(0, 1));
-  settings.read("train.beta1", optimizer.beta1, between(0, 0.999999));
-  settings.read("train.beta2", optimizer.beta2, between(0, 0.999999));
-  settings.read("train.epsilon", optimizer.epsilon, above(0));
-  settings.read("train.clip_norm", options.clip_norm, at_least(0));
-  settings.read("fleet.initialization", options.common_initialization, Names<bool>(kInitializations));
-  settings.read("seed", options.seed);
+  settings.read("train.batch_size", options.batch_size, between(1, 1e9), "Samples of each gradient step.");
+  settings.read("train.optimizer", optimizer.kind, Names<OptimizerOptions::Kind>(kOptimizers),
+                "The optimiser of the robots.");
+  settings.read("train.learning_rate", optimizer.learning_rate, above(0), "Learning rate of the robots' optimiser.");
+  settings.read("train.schedule", options.schedule.kind, Names<RateSchedule::Kind>(kSchedules),
+                "How the learning rate changes over all steps of a cell.");
+  settings.read("train.warmup_steps", options.schedule.warmup_steps, between(0, 1e9),
+                "First steps, in which the learning rate rises from 0.");
+  settings.read("train.rate_floor", options.schedule.floor, between(0, 1),
+                "Share of the learning rate that a cosine schedule ends at.");
+  settings.read("train.weight_decay", optimizer.weight_decay, at_least(0),
+                "L2 weight decay: this times the weights is added to each gradient.");
+  settings.read("train.momentum", optimizer.momentum, between(0, 1), "Momentum of sgd.");
+  settings.read("train.beta1", optimizer.beta1, between(0, 0.999999), "Decay of the first moment of adam.");
+  settings.read("train.beta2", optimizer.beta2, between(0, 0.999999), "Decay of the second moment of adam.");
+  settings.read("train.epsilon", optimizer.epsilon, above(0), "What adam adds to the root of the second moment.");
+  settings.read("train.clip_norm", options.clip_norm, at_least(0),
+                "Longest gradient: longer ones are shortened to it; 0: no bound.");
+  settings.read("fleet.initialization", options.common_initialization, Names<bool>(kInitializations),
+                about::kInitialization);
+  settings.read("seed", options.seed, about::kSeed);
   options.device = read_device(settings);
   return options;
 }

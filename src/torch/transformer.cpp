@@ -170,11 +170,11 @@ std::shared_ptr<const Network> make_transformer(SettingsReader& settings, const 
                          .symbols = data.input == NetworkShape::Input::kText,
                          .outputs = data.outputs,
                          .steps = data.steps};
-  settings.read("model.layers", shape.layers, between(1, 256));
-  settings.read("model.width", shape.width, between(1, 100'000));
-  settings.read("model.heads", shape.heads, between(1, 256));
+  settings.read("model.layers", shape.layers, between(1, 256), "Attention blocks.");
+  settings.read("model.width", shape.width, between(1, 100'000), "Width of the residual stream.");
+  settings.read("model.heads", shape.heads, between(1, 256), "Attention heads of a block; they divide the width.");
   shape.feedforward = 4 * shape.width;
-  settings.read("model.feedforward", shape.feedforward, between(1, kWidest));
+  settings.read("model.feedforward", shape.feedforward, between(1, kWidest), "Width of a block's feedforward part.");
   if (shape.width % shape.heads != 0) {
     reject("model.heads", settings.resolved().at("model.heads"),
            cat("it must divide model.width, which is ", shape.width));

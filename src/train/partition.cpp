@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -192,12 +193,15 @@ PartitionOptions read_partition_options(SettingsReader& settings, bool takes_dra
   static constexpr std::array<std::pair<std::string_view, Kind>, 4> kKinds{
       {{"mixture", Kind::kMixture}, {"per-class", Kind::kPerClass}, {"iid", Kind::kIid}, {"drawn", Kind::kDrawn}}};
   PartitionOptions options;
-  settings.read("data.held_out", options.held_out, between(0, 0.9));
-  settings.read("fleet.robots", options.robots, at_least(1));
-  settings.read("fleet.partition", options.kind, Names<Kind>(kKinds).first(takes_drawn ? 4 : 3));
-  settings.read("fleet.alpha", options.alpha, above(0));
+  settings.read("data.held_out", options.held_out, between(0, 0.9),
+                "Share of the data that no robot trains on; methods judge candidates by it.");
+  settings.read("fleet.robots", options.robots, at_least(1), about::kRobots);
+  settings.read("fleet.partition", options.kind, Names<Kind>(kKinds).first(takes_drawn ? 4 : 3),
+                "How the data are dealt to the robots.");
+  settings.read("fleet.alpha", options.alpha, above(0), about::kAlpha);
   if (options.kind == Kind::kDrawn) {
-    settings.read("fleet.samples", options.drawn, between(0, 1e9));
+    settings.read("fleet.samples", options.drawn, between(0, 1e9),
+                  "Samples that each robot trains on; 0: as many as there are for each.");
   } else if (takes_drawn) {
     settings.rule_out("fleet.samples",
                       "only the robots of fleet.partition = \"drawn\" have a number of samples to choose");

@@ -21,12 +21,12 @@ class ToyWorld : public World {
     double held_out = 0.1;
     std::vector<int> hidden{4};
     std::string place = "here";
-    settings.read("toy.place", place);
-    settings.read("data.held_out", held_out, between(0, 0.9));
-    settings.read("toy.size", size, at_least(1));
-    settings.read("toy.noise", noise, at_least(0));
-    settings.read("fleet.alpha", alpha, above(0));
-    settings.read("model.hidden", hidden, at_least(1));
+    settings.read("toy.place", place, "A key of this test.");
+    settings.read("data.held_out", held_out, between(0, 0.9), "A key of this test.");
+    settings.read("toy.size", size, at_least(1), "A key of this test.");
+    settings.read("toy.noise", noise, at_least(0), "A key of this test.");
+    settings.read("fleet.alpha", alpha, above(0), "A key of this test.");
+    settings.read("model.hidden", hidden, at_least(1), "A key of this test.");
     return {.parameters = hidden.front(),
             .train_samples = size,
             .held_out = held_out > 0.0,
@@ -42,7 +42,7 @@ class QuietWorld : public ToyWorld {
  public:
   CellFacts describe(SettingsReader& settings) override {
     int volume = 3;
-    settings.read("quiet.volume", volume);
+    settings.read("quiet.volume", volume, {}, "A key of this test.");
     return {.symmetry = GroupKind::kGeneralLinear, .layers = false};
   }
 };

@@ -26,7 +26,7 @@ class ToyWorld final : public World {
  public:
   CellFacts describe(SettingsReader& settings) override {
     int part = 0;
-    settings.read("toy.part", part);
+    settings.read("toy.part", part, {}, "A key of this test.");
     return {.parameters = 48, .train_samples = 20};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
