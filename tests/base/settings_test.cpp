@@ -143,11 +143,11 @@ TEST(SettingsReader, matrices_are_rows_of_numbers) {
   EXPECT_EQ(complaint([&] {
               read(list({list({1.0, 2.0}), list({3.0})}));
             }),
-            "a.toml:3:5: m = [[1.0, 2.0], [3.0]]: row 2 has 1 numbers, row 1 has 2");
+            "a.toml:3:5: m = [[1.0, 2.0], [3.0]]: row 2 has 1 numbers, row 1 has 2\n  m: A key of this test.");
   EXPECT_EQ(complaint([&] {
               read(list({list({1.0}), 3.0}));
             }),
-            "a.toml:3:5: m = [[1.0], 3.0]: expected rows of numbers, say [[1, 0], [0, 1]]");
+            "a.toml:3:5: m = [[1.0], 3.0]: expected rows of numbers, say [[1, 0], [0, 1]]\n  m: A key of this test.");
   EXPECT_NE(complaint([&] { read(std::string("x")); }), "");
 }
 
@@ -206,7 +206,7 @@ TEST(SettingsReader, a_word_from_the_command_line_that_looks_like_a_number_is_to
               std::string::npos);
     const Settings written = one("name", value);
     SettingsReader of_file(written);
-    EXPECT_EQ(complaint([&] { of_file.read("name", name); }).find("--set"), std::string::npos);
+    EXPECT_EQ(complaint([&] { of_file.read("name", name, "A key of this test."); }).find("--set"), std::string::npos);
   }
 }
 
