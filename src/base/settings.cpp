@@ -208,7 +208,8 @@ std::string Range::to_string() const {
     if (std::trunc(end) == end && std::abs(end) < 1e15) return std::to_string(static_cast<std::int64_t>(end));
     return number_text(end);
   };
-  if (std::isfinite(high)) return cat(open_low ? "above " : "from ", brief(low), " to ", brief(high));
+  if (std::isfinite(high))
+    return cat(open_low ? "above " : "from ", brief(low), open_low ? " up to " : " to ", brief(high));
   if (std::isinf(low)) return "that is finite";
   return cat(open_low ? "above " : "of at least ", brief(low));
 }
@@ -324,7 +325,7 @@ void SettingsReader::read(std::string_view key, std::string& field, Sentence abo
 
 void SettingsReader::read(std::string_view key, std::string& field, std::span<const std::string_view> choices,
                           Sentence about) {
-  const Asked asked = ask(key, about, "name", field, {}, choices);
+  (void)ask(key, about, "name", field, {}, choices);  // for the notes, before it is a text
   read(key, field, about);
   require_choice(key, resolved_.find(key)->second, field, choices);
 }

@@ -60,6 +60,18 @@ bool takes(const ModelEntry& model, Input input) {
   return std::find(model.takes.begin(), model.takes.end(), input) != model.takes.end();
 }
 
+/// Reads "model.kind"; by default the first that takes such data.
+std::string read_kind(SettingsReader& settings, Input input) {
+  std::vector<std::string_view> names;
+  std::string kind;
+  for (const ModelEntry& model : kModels) {
+    names.push_back(model.name);
+    if (kind.empty() && takes(model, input)) kind = model.name;
+  }
+  settings.read("model.kind", kind, names, "The network's architecture.");
+  return kind;
+}
+
 }  // namespace
 
 std::span<const ModelEntry> model_table() {
@@ -67,16 +79,11 @@ std::span<const ModelEntry> model_table() {
 }
 
 std::shared_ptr<const Network> make_network(SettingsReader& settings, const NetworkShape& shape) {
-  std::vector<std::string_view> names;
+  const std::string kind = read_kind(settings, shape.input);
   std::string fitting;
-  std::string kind;
   for (const ModelEntry& model : kModels) {
-    names.push_back(model.name);
-    if (!takes(model, shape.input)) continue;
-    if (kind.empty()) kind = model.name;
-    fitting += cat(fitting.empty() ? "" : ", ", model.name);
+    if (takes(model, shape.input)) fitting += cat(fitting.empty() ? "" : ", ", model.name);
   }
-  settings.read("model.kind", kind, names, "The network's architecture.");
   const auto model =
       std::find_if(kModels.begin(), kModels.end(), [&](const auto& entry) { return entry.name == kind; });
   if (!takes(*model, shape.input)) {
@@ -106,22 +113,16 @@ GroupKind read_sign_flips(SettingsReader& settings) {
 }
 
 NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes) {
-  std::string kind;
-  settings.read("model.kind", kind, "The network's architecture.");
+  const std::string kind = read_kind(settings, shapes.front().input);
   std::string fitting;
-  bool known = false;
   for (const ModelEntry& model : kModels) {
     const auto shape = std::find_if(shapes.begin(), shapes.end(),
                                     [&](const NetworkShape& candidate) { return takes(model, candidate.input); });
-    known = known || model.name == kind;
     if (shape == shapes.end()) continue;
     if (model.name == kind) return *shape;
     fitting += cat(fitting.empty() ? "" : ", ", model.name);
   }
-  if (known) {
-    reject("model.kind", settings.resolved().at("model.kind"), cat("such data are for ", fitting));
-  }
-  return shapes.front();  // by default; make_network() tells of kinds that there are none of
+  reject("model.kind", settings.resolved().at("model.kind"), cat("such data are for ", fitting));
 }
 
 std::size_t parameter_count(const Network& network) {

@@ -623,7 +623,7 @@ TEST(Expand, a_method_that_needs_other_policies_is_refused_by_the_setting_that_m
 TEST(Expand, a_wrong_value_is_found_in_any_cell) {
   expect_complaint("fleet.robots = 0\n", {"a.toml:2:16: fleet.robots = 0: expected an integer"});
   expect_complaint("[sweep.grid]\nseed = [0, 1]\nfleet.robots = [1, 2, 0]\n", {"a.toml:4:16: fleet.robots = 0"});
-  expect_complaint("merge.participation = 0.0\n", {"expected a number above 0 to 1"});
+  expect_complaint("merge.participation = 0.0\n", {"expected a number above 0 up to 1"});
   expect_complaint("[[sweep.zip]]\nmodel.hidden = [[4], 4]\n", {"a.toml:3:16: model.hidden = 4: expected a list"});
   expect_complaint("seed = -1\n", {"seed = -1"});
 }
