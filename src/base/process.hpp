@@ -7,6 +7,8 @@ namespace fleet {
 
 /// Largest resident set of this process so far, in MiB.
 [[nodiscard]] double peak_memory_mib();
+/// Processor time of this process so far, all threads together.
+[[nodiscard]] double processor_seconds();
 [[nodiscard]] std::string host_name();
 /// Now, in UTC: "2024-03-01T12:00:00Z".
 [[nodiscard]] std::string utc_time();

@@ -42,6 +42,7 @@ void add_seconds(const std::vector<PhaseSeconds>& spent, Table& table) {
 
 Table cells_table(const CellRecord& cell) {
   PhaseSeconds sum;
+  double processor_seconds = 0.0;
   std::int64_t bytes = 0;
   for (const RoundRecord& round : cell.rounds) {
     sum.train += round.seconds.train;
@@ -49,6 +50,7 @@ Table cells_table(const CellRecord& cell) {
     sum.merge += round.seconds.merge;
     sum.evaluate += round.seconds.evaluate;
     sum.other += round.seconds.other;
+    processor_seconds += round.processor_seconds;
     bytes += static_cast<std::int64_t>(round.bytes_moved);
   }
   Table table;
@@ -61,6 +63,7 @@ Table cells_table(const CellRecord& cell) {
   table.add("rounds", Ints{static_cast<std::int32_t>(cell.rounds.size())});
   table.add("seconds_total", Reals{sum.train + sum.wait + sum.merge + sum.evaluate + sum.other});
   add_seconds({sum}, table);
+  table.add("processor_seconds", Reals{processor_seconds});
   table.add("bytes_moved", std::vector<std::int64_t>{bytes});
   table.add("peak_memory_mib", Reals{cell.peak_memory_mib});
   return table;
@@ -111,7 +114,8 @@ Table shards_table(const CellRecord& cell) {
 }
 
 Table rounds_table(const CellRecord& cell) {
-  Ints cells, rounds, epochs, participants, iterations;
+  Ints cells, rounds, epochs, participants, dropped, late, iterations;
+  Reals processor_seconds;
   std::vector<std::int64_t> bytes;
   std::vector<PhaseSeconds> seconds;
   for (const RoundRecord& round : cell.rounds) {
@@ -119,6 +123,9 @@ Table rounds_table(const CellRecord& cell) {
     rounds.push_back(round.round);
     epochs.push_back(round.epoch);
     participants.push_back(round.participants);
+    dropped.push_back(round.dropped);
+    late.push_back(round.late);
+    processor_seconds.push_back(round.processor_seconds);
     iterations.push_back(round.merge_iterations);
     bytes.push_back(static_cast<std::int64_t>(round.bytes_moved));
     seconds.push_back(round.seconds);
@@ -128,7 +135,10 @@ Table rounds_table(const CellRecord& cell) {
   table.add("round", std::move(rounds));
   table.add("epoch", std::move(epochs));
   table.add("participants", std::move(participants));
+  table.add("dropped", std::move(dropped));
+  table.add("late", std::move(late));
   add_seconds(seconds, table);
+  table.add("processor_seconds", std::move(processor_seconds));
   table.add("bytes_moved", std::move(bytes));
   table.add("merge_iterations", std::move(iterations));
   return table;

@@ -43,6 +43,49 @@ constexpr std::array kOtherNames = {
 constexpr double kMost = 1e6;             // epochs, rounds, robots
 constexpr double kLargestFleet = 0x1p46;  // bytes of weights: 64 TiB
 
+/// Who takes part in a merge, and what becomes of them.
+void read_participants(SettingsReader& settings, FleetOptions& options) {
+  constexpr Range kChance{.low = 0, .high = 1};
+  settings.read("merge.participants", options.participants, between(0, kMost),
+                "Robots that take part in a merge, instead of their share; 0: by the share.");
+  if (options.participants > options.robots) {
+    reject("merge.participants", settings.resolved().at("merge.participants"),
+           cat("there are ", options.robots, " robots (fleet.robots)"));
+  }
+  if (options.participants > 0) {
+    settings.rule_out("merge.participation", "merge.participants says how many robots take part");
+  } else {
+    settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true},
+                  "Share of the robots that take part in a merge.");
+  }
+  settings.read("merge.dropped", options.dropped, kChance,
+                "Chance of each participant to fail in a round: what it has trained is lost.");
+  settings.read("merge.late", options.late, kChance,
+                "Chance of each other participant to be slow: it comes to the next merge instead.");
+}
+
+/// What the merged policy is to reach, from `text`, the value of `key`.
+void set_target(const SettingsReader& settings, const char* key, const std::string& text, FleetOptions& options) {
+  if (text.empty()) return;
+  options.target = parse_target(text);
+  if (options.target) return;
+  reject(key, settings.resolved().at(key),
+         "expected a metric and a bound on it, such as \"accuracy >= 0.85\" or \"loss <= 0.3\"");
+}
+
+void read_target(SettingsReader& settings, FleetOptions& options) {
+  std::string text;
+  settings.read("train.until", text, "A target of the merged policy that ends training, such as accuracy >= 0.85.");
+  set_target(settings, "train.until", text, options);
+  options.stop_at_target = options.target.has_value();
+  if (options.stop_at_target) {
+    settings.rule_out("evaluate.target", "train.until is a target already");
+    return;
+  }
+  settings.read("evaluate.target", text, "A target of the merged policy, of which is told when it is reached.");
+  set_target(settings, "evaluate.target", text, options);
+}
+
 /// In small letters, words joined by hyphens.
 std::string plain(std::string name) {
   for (char& c : name) {
@@ -105,8 +148,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
                 "Who trains in a round: all robots, or those alone who take part in its merge.");
   settings.read("merge.every_epochs", options.merge_every, between(0, kMost),
                 "Local epochs between merges; 0: one merge, at the end.");
-  settings.read("merge.participation", options.participation, {.low = 0, .high = 1, .open_low = true},
-                "Share of the robots that take part in a merge.");
+  read_participants(settings, options);
   settings.read("merge.hand_back", options.hand_back, Names<FleetOptions::HandBack>(kHandBack),
                 "Who goes on from the merged policy: all robots, or those alone who took part.");
   settings.read("merge.moments", options.moments, Names<FleetOptions::Moments>(kMoments),
@@ -115,6 +157,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
                 "Merges between tests of the merged policy; the last one is always tested, with 0 it alone.");
   settings.read("evaluate.local", options.local_tests, Names<FleetOptions::LocalTests>(kLocalTests),
                 "When the robots' own policies are tested.");
+  read_target(settings, options);
   return options;
 }
 

@@ -1,7 +1,6 @@
 #include "sweep/holdings.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace fleet {
 
@@ -11,7 +10,7 @@ Holdings holdings_of(const Cell& cell, int robots) {
   Holdings holdings{.robots = regime == Regime::kJoint ? 1 : robots};
   int awake = holdings.robots;
   if (regime == Regime::kMerge && fleet.trainees == FleetOptions::Trainees::kParticipants) {
-    awake = std::clamp(static_cast<int>(std::lround(fleet.participation * fleet.robots)), 1, robots);
+    awake = std::min(fleet.drawn(fleet.robots), robots);
   }
   const bool merges = regime == Regime::kMerge;
   holdings.with_weights = merges && fleet.hand_back == FleetOptions::HandBack::kParticipants ? robots : awake;

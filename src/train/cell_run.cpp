@@ -4,9 +4,11 @@
 #include <cmath>
 #include <iterator>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "train/evaluation.hpp"
 
 namespace fleet {
@@ -23,15 +25,17 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()},
       fleet_(workload.symmetry().layout(), workload.optimizer(), [this](int index) { return make_robot(index); }),
       waited_before_(comm.seconds_waited()),
-      bytes_before_(comm.bytes_moved()) {
+      bytes_before_(comm.bytes_moved()),
+      processor_before_(processor_seconds()) {
   comm.together([&] {
     for (int i = 0; i < options.robots; ++i) {
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
     require(!with_data_.empty(), "no robot has any training data");
-    for (int round = 1; !all_train() && round <= options_.rounds(); ++round) {
-      const std::vector<int> drawn = draw_participants(round);
-      for (const int robot : own_part(drawn)) epochs_[robot] += epochs_in(round);
+    Roster roster;
+    for (int round = 1; round <= options_.rounds() && (!all_train() || options_.late > 0.0); ++round) {
+      roster = draw_roster(round, roster.late);
+      for (const int robot : own_part(all_train() ? roster.late : roster.drawn)) epochs_[robot] += epochs_in(round);
     }
   });
   charge(&PhaseSeconds::other);
@@ -48,9 +52,17 @@ RoundRecord CellRun::finish_round() {
   ++round_;
   record_.bytes_moved =
       static_cast<std::uint64_t>(comm_.sum(static_cast<std::int64_t>(comm_.bytes_moved() - bytes_before_)));
+  record_.processor_seconds += processor_seconds_since();
   charge(&PhaseSeconds::other);
   if (checkpointing_.store != nullptr) history_.push_back(record_);
   return std::exchange(record_, {});
+}
+
+double CellRun::processor_seconds_since() {
+  const double now = processor_seconds();
+  const double spent = now - std::exchange(processor_before_, now);
+  constexpr double kNanosecond = 1e-9;
+  return kNanosecond * static_cast<double>(comm_.sum(static_cast<std::int64_t>(spent / kNanosecond)));
 }
 
 void CellRun::charge(double PhaseSeconds::*phase) {
@@ -65,7 +77,7 @@ void CellRun::begin_round() {
   bytes_before_ = comm_.bytes_moved();
   record_.round = round_;
   record_.epoch = (round_ - 1) * options_.round_epochs() + epochs_in(round_);
-  participants_ = draw_participants(round_);
+  roster_ = draw_roster(round_, late_);
   comm_.together([&] {
     for (const int robot : trainees()) {
       Member& member = fleet_.member(robot);
@@ -86,9 +98,9 @@ int CellRun::epochs_in(int round) const {
 }
 
 int CellRun::epochs_of(int robot) const {
-  if (all_train()) return options_.epochs;
   const auto found = epochs_.find(robot);
-  return found != epochs_.end() ? found->second : 0;
+  const int known = found != epochs_.end() ? found->second : 0;
+  return all_train() ? options_.epochs - known : known;
 }
 
 bool CellRun::all_train() const {
@@ -101,16 +113,19 @@ std::span<const int> CellRun::own_part(std::span<const int> robots) const {
 }
 
 std::vector<int> CellRun::trainees() const {
-  if (all_train()) return own_robots();
-  const std::span<const int> own = own_part(participants_);
-  return {own.begin(), own.end()};
+  const std::span<const int> drawn = own_part(roster_.drawn);
+  std::vector<int> robots = all_train() ? own_robots() : std::vector(drawn.begin(), drawn.end());
+  std::erase_if(robots, [&](int robot) { return std::ranges::binary_search(late_, robot); });
+  return robots;
 }
 
 std::vector<int> CellRun::shown() const {
+  const auto wants_all = [&](const RoundObserver* observer) { return observer->wants_all_robots(may_be_last()); };
   const bool all =
-      all_train() || (merger_ != nullptr && merger_->needs().absent) ||
-      std::ranges::any_of(observers_, [&](const RoundObserver* o) { return o->wants_all_robots(is_last()); });
-  return all ? own_robots() : trainees();
+      all_train() || (merger_ != nullptr && merger_->needs().absent) || std::ranges::any_of(observers_, wants_all);
+  if (all) return own_robots();
+  const std::span<const int> merged = own_part(roster_.merged);
+  return {merged.begin(), merged.end()};
 }
 
 std::vector<int> CellRun::own_robots() const {
@@ -179,38 +194,59 @@ bool CellRun::tests_locals() const {
 }
 
 void CellRun::test_locals() {
-  if (tests_locals()) {
-    const std::vector<int> own = own_robots();
-    const auto weights = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
-      return fleet_.weights(own[i], scratch);
-    };
-    const std::vector<std::vector<NamedValue>> tested =
-        test_each(workload_, own.size(), weights, fleet_.standing(), comm_);
-    for (std::size_t robot = 0; robot < tested.size(); ++robot) {
-      for (const NamedValue& value : tested[robot]) {
-        record_.metrics.push_back({static_cast<int>(robot), "test", value.name, value.value});
-      }
-    }
-    charge(&PhaseSeconds::evaluate);
-  }
+  if (tests_locals()) test_locals_now();
   phase_ = Phase::kMerge;
 }
 
-std::vector<int> CellRun::draw_participants(int round) const {
-  if (regime_ == Regime::kJoint) return {0};
+void CellRun::test_locals_now() {
+  const std::vector<int> own = own_robots();
+  const auto weights = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
+    return fleet_.weights(own[i], scratch);
+  };
+  const std::vector<std::vector<NamedValue>> tested =
+      test_each(workload_, own.size(), weights, fleet_.standing(), comm_);
+  for (std::size_t robot = 0; robot < tested.size(); ++robot) {
+    for (const NamedValue& value : tested[robot]) {
+      record_.metrics.push_back({static_cast<int>(robot), "test", value.name, value.value});
+    }
+  }
+  charge(&PhaseSeconds::evaluate);
+}
+
+CellRun::Roster CellRun::draw_roster(int round, const std::vector<int>& late) const {
+  if (regime_ == Regime::kJoint) return {.drawn = {0}, .merged = {0}};
+  if (regime_ == Regime::kLocal) return {.drawn = with_data_, .merged = with_data_};
   const auto population = static_cast<int>(with_data_.size());
-  if (regime_ == Regime::kLocal) return with_data_;
-  const int count = std::clamp(static_cast<int>(std::lround(options_.participation * population)), 1, population);
-  RandomStream stream(options_.seed, Purpose::kParticipation, 0, static_cast<std::uint64_t>(round));
-  std::vector<int> drawn = stream.sample(population, count);
-  for (int& robot : drawn) robot = with_data_[static_cast<std::size_t>(robot)];
-  return drawn;
+  const auto number = static_cast<std::uint64_t>(round);
+  RandomStream draw(options_.seed, Purpose::kParticipation, 0, number);
+  Roster roster{.drawn = draw.sample(population, options_.drawn(population))};
+  for (int& robot : roster.drawn) robot = with_data_[static_cast<std::size_t>(robot)];
+  std::erase_if(roster.drawn, [&](int robot) { return std::ranges::binary_search(late, robot); });
+
+  // Robot i's luck is drawn by stream i + 1, as 0 has drawn the participants. Of those that would all fail the one that
+  // came nearest to not failing takes part.
+  int luckiest = -1;
+  double most = -1.0;
+  for (const int robot : roster.drawn) {
+    RandomStream luck(options_.seed, Purpose::kParticipation, static_cast<std::uint64_t>(robot) + 1, number);
+    const double fate = luck.uniform();
+    if (fate > most) std::tie(most, luckiest) = std::pair(fate, robot);
+    if (fate < options_.dropped) continue;
+    (luck.uniform() < options_.late ? roster.late : roster.merged).push_back(robot);
+  }
+  roster.merged.insert(roster.merged.end(), late.begin(), late.end());
+  std::ranges::sort(roster.merged);
+  if (roster.merged.empty()) {
+    roster.merged.push_back(luckiest);
+    std::erase(roster.late, luckiest);
+  }
+  return roster;
 }
 
 MergeInput CellRun::look_at_robots() {
   MergeInput input{.symmetry = &workload_.symmetry(),
                    .maps = workload_.maps(),
-                   .participants = participants_,
+                   .participants = roster_.merged,
                    .seed = options_.seed,
                    .round = round_};
   for (const int robot : shown()) {
@@ -219,7 +255,7 @@ MergeInput CellRun::look_at_robots() {
     input.rows.push_back({.robot = robot,
                           .weights = own != nullptr ? own : fleet_.standing(),
                           .samples = static_cast<double>(member.robot->samples()),
-                          .participates = std::ranges::binary_search(participants_, robot),
+                          .participates = std::ranges::binary_search(roster_.merged, robot),
                           .data = member.robot.get()});
   }
   return input;
@@ -247,20 +283,41 @@ void CellRun::merge_robots() {
   input.wants_series = std::any_of(observers_.begin(), observers_.end(),
                                    [](const RoundObserver* observer) { return observer->wants_series(); });
   outcome_ = merger_->merge(input, comm_);
-  record_.participants = static_cast<int>(input.participants.size());
+  record_.participants = static_cast<int>(roster_.merged.size());
+  record_.late = static_cast<int>(roster_.late.size());
+  record_.dropped = static_cast<int>(roster_.drawn.size() + late_.size()) - record_.participants - record_.late;
   record_.merge_iterations = outcome_->iterations;
 }
 
 void CellRun::test_consensus() {
   if (is_tested()) {
+    const std::vector<NamedValue> tested = test_together(workload_, outcome_->merged, comm_);
+    charge(&PhaseSeconds::evaluate);
+    look_at_target(tested);
+    const bool came_early = stopped_ && round_ < options_.rounds();  // who is to be tested in the last round is so now
+    if (came_early && options_.local_tests == FleetOptions::LocalTests::kLast) test_locals_now();
     std::vector<Metric> merged;
-    for (const NamedValue& value : test_together(workload_, outcome_->merged, comm_)) {
-      merged.push_back({kMergedPolicy, "test", value.name, value.value});
+    for (const NamedValue& value : tested) merged.push_back({kMergedPolicy, "test", value.name, value.value});
+    if (options_.target && is_last()) {
+      const double round = reached_ > 0 ? reached_ : std::nan("");
+      merged.push_back({kMergedPolicy, "test", kRoundsToTarget, round});
     }
     record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
-    charge(&PhaseSeconds::evaluate);
   }
   phase_ = Phase::kObserve;
+}
+
+void CellRun::look_at_target(const std::vector<NamedValue>& tested) {
+  if (!options_.target || reached_ > 0) return;
+  const auto value = std::ranges::find(tested, options_.target->metric, &NamedValue::name);
+  if (value == tested.end()) {
+    std::string names;
+    for (const NamedValue& known : tested) names += cat(names.empty() ? "" : ", ", known.name);
+    throw Error(cat("a target is set for \"", options_.target->metric, "\", but what is tested is ", names));
+  }
+  if (!options_.target->met_by(value->value)) return;
+  reached_ = round_;
+  stopped_ = options_.stop_at_target;
 }
 
 void CellRun::observe() {
@@ -291,16 +348,20 @@ void CellRun::hand_back() {
   };
   const ParamVector& merged = outcome_->merged;
   if (options_.hand_back == HandBack::kParticipants) {
-    for (const int robot : own_part(participants_)) {
+    for (const int robot : own_part(roster_.merged)) {
       Member& member = fleet_.member(robot);
       std::ranges::copy(merged.flat(), fleet_.own_weights(member).flat().begin());
       leave(member);
     }
   } else {
-    for (Member* member : fleet_.awake()) leave(*member);
-    fleet_.release_weights();
+    const auto is_late = [&](const Member& member) { return std::ranges::binary_search(roster_.late, member.index); };
+    for (Member* member : fleet_.awake()) {
+      if (!is_late(*member)) leave(*member);
+    }
+    fleet_.release_weights(is_late);
     fleet_.stand_at(merged);
   }
+  late_ = std::move(roster_.late);
   if (is_last()) {
     last_rows_ = shown();
     return;
@@ -322,7 +383,7 @@ void CellRun::carry_moments() {
 void CellRun::average_moments() {
   const auto as_span = [](Eigen::VectorXf& v) { return std::span(v.data(), static_cast<std::size_t>(v.size())); };
   const std::size_t moments = Optimizer(workload_.optimizer(), 0).moments().size();
-  const std::span<const int> own = own_part(participants_);
+  const std::span<const int> own = own_part(roster_.merged);
   std::int64_t samples = 0;
   for (const int robot : own) samples += fleet_.member(robot).robot->samples();
   const auto total = static_cast<double>(comm_.sum(samples));

@@ -19,7 +19,7 @@ class CellRun {
   CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
           const Checkpointing& checkpointing, std::span<RoundObserver* const> observers);
 
-  [[nodiscard]] bool is_done() const { return round_ > options_.rounds(); }
+  [[nodiscard]] bool is_done() const { return phase_ == Phase::kBegin && (round_ > options_.rounds() || stopped_); }
   /// The round under way, from 1.
   [[nodiscard]] int round() const { return round_; }
   /// Goes on to the end of the round under way. Interrupted leaves a state from which the same call, or one after
@@ -39,6 +39,12 @@ class CellRun {
   class FirstError;
   /// What a round has yet to do, in order.
   enum class Phase : std::uint8_t { kBegin, kTrain, kTestLocals, kMerge, kTestConsensus, kObserve };
+  /// Who does what in a round; each ascending, of the whole fleet.
+  struct Roster {
+    std::vector<int> drawn;   ///< for its merge
+    std::vector<int> merged;  ///< those that come to it: some of the drawn, and who was late for the last
+    std::vector<int> late;    ///< of the drawn, those that come to the next
+  };
 
   void begin_round();
   std::unique_ptr<Robot> make_robot(int index);
@@ -53,9 +59,16 @@ class CellRun {
   [[nodiscard]] bool is_tested() const;  // this round
   [[nodiscard]] bool tests_locals() const;
   void test_locals();
-  [[nodiscard]] std::vector<int> draw_participants(int round) const;
+  void test_locals_now();
+  /// Notes whether the target is reached, and whether that ends the cell.
+  void look_at_target(const std::vector<NamedValue>& tested);
+  /// `late`: of the round before.
+  [[nodiscard]] Roster draw_roster(int round, const std::vector<int>& late) const;
   [[nodiscard]] bool all_train() const;  // in every round
-  [[nodiscard]] bool is_last() const { return round_ == options_.rounds(); }
+  [[nodiscard]] bool is_last() const { return round_ == options_.rounds() || stopped_; }
+  [[nodiscard]] bool may_be_last() const {
+    return is_last() || (options_.target && options_.stop_at_target && is_tested());
+  }
   [[nodiscard]] std::vector<int> own_robots() const;
   /// This rank's part of some robots of the whole fleet, both ascending.
   [[nodiscard]] std::span<const int> own_part(std::span<const int> robots) const;
@@ -73,6 +86,8 @@ class CellRun {
   void hand_back();
   void carry_moments();
   void average_moments();
+  /// Processor time of all ranks since the last call. Collective.
+  double processor_seconds_since();
   /// Charges the time since the last call to a phase, less what was spent waiting.
   void charge(double PhaseSeconds::*phase);
   /// Whether training is paused when a checkpoint is due. Not where rounds are so short that it can as well wait for
@@ -96,13 +111,16 @@ class CellRun {
   std::span<RoundObserver* const> observers_;
   Placement placement_;
   std::vector<int> with_data_;  // robots, of the whole fleet
-  std::map<int, int> epochs_;   // of robots of this rank, where not all train in every round (epochs_of)
+  std::map<int, int> epochs_;   // of robots of this rank: that they train for or, where all train, miss (epochs_of)
   LocalFleet fleet_;
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights
 
   int round_ = 1;
   Phase phase_ = Phase::kBegin;
-  std::vector<int> participants_;     // of the round under way
+  Roster roster_;                     // of the round under way
+  std::vector<int> late_;             // of the round before
+  int reached_ = 0;                   // round in which the target was reached; 0: not yet
+  bool stopped_ = false;              // as the target was reached
   std::vector<int> last_rows_;        // shown() of the last round
   RoundRecord record_;                // of the round under way
   std::vector<RoundRecord> history_;  // kept for checkpoints
@@ -113,6 +131,7 @@ class CellRun {
   bool rounds_are_short_ = false;
   double waited_before_;  // what the communicator had waited and moved before
   std::uint64_t bytes_before_;
+  double processor_before_;
 };
 
 }  // namespace fleet

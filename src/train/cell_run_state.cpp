@@ -23,8 +23,8 @@ void each_field(T& m, auto& visit) {
 }
 template <MaybeConst<RoundRecord> T>
 void each_field(T& round, auto& visit) {
-  visit(round.round, round.epoch, round.participants, round.merge_iterations, round.metrics, round.measurements,
-        round.seconds, round.bytes_moved);
+  visit(round.round, round.epoch, round.participants, round.dropped, round.late, round.merge_iterations, round.metrics,
+        round.measurements, round.seconds, round.processor_seconds, round.bytes_moved);
 }
 
 using NamedSeries = std::pair<std::string, std::vector<double>>;  // of AlignmentSeries
@@ -136,6 +136,7 @@ bool CellRun::save_is_due() {
 
 void CellRun::save() {
   if (checkpointing_.store == nullptr) return;
+  record_.processor_seconds += processor_seconds_since();
   try {
     write_records();
   } catch (const Error& error) {
@@ -257,6 +258,9 @@ std::string CellRun::cell_state() const {
     state.write(at_merged);
     if (!at_merged) state.write_all(standing->flat());
   }
+  state.write_all(std::span<const int>(late_));
+  state.write(reached_);
+  state.write(stopped_);
   if (merger_ != nullptr) merger_->save(kWholeFleet, state);
   return state.bytes();
 }
@@ -288,7 +292,10 @@ void CellRun::load_cell_state(std::string_view bytes) {
     }
     fleet_.stand_at(std::move(standing));
   }
-  participants_ = draw_participants(round_);
+  late_ = state.read_all<int>();
+  reached_ = state.read<int>();
+  stopped_ = state.read<bool>();
+  roster_ = draw_roster(round_, late_);
   if (merger_ != nullptr) merger_->load(kWholeFleet, state);
 }
 

@@ -52,9 +52,16 @@ Optimizer& LocalFleet::own_optimizer(Member& member) {
   return *member.optimizer;
 }
 
-void LocalFleet::release_weights() {
-  for (Member* member : awake_) spare_weights_.push_back(std::move(member->weights));
-  awake_.clear();
+void LocalFleet::release_weights(const std::function<bool(const Member&)>& stays) {
+  std::vector<Member*> staying;
+  for (Member* member : awake_) {
+    if (stays(*member)) {
+      staying.push_back(member);
+    } else {
+      spare_weights_.push_back(std::move(member->weights));
+    }
+  }
+  awake_ = std::move(staying);
 }
 
 void LocalFleet::release_optimizer(Member& member) {

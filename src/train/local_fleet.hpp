@@ -45,8 +45,8 @@ class LocalFleet {
 
   /// The members that hold weights of their own, in the order in which they got them.
   [[nodiscard]] const std::vector<Member*>& awake() const { return awake_; }
-  /// Nobody holds weights any more.
-  void release_weights();
+  /// Nobody holds weights any more, but for those who `stays`.
+  void release_weights(const std::function<bool(const Member&)>& stays);
   /// The optimiser of a member is as new.
   void release_optimizer(Member& member);
 

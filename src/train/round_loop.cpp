@@ -1,9 +1,17 @@
 #include "train/round_loop.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.hpp"
 #include "train/cell_run.hpp"
 
 namespace fleet {
+
+int FleetOptions::drawn(int with_data) const {
+  const auto wanted = participants > 0 ? participants : std::lround(participation * with_data);
+  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, with_data));
+}
 
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
                     const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing,

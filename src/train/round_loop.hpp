@@ -12,6 +12,7 @@
 #include "merge/merger.hpp"
 #include "train/checkpoint.hpp"
 #include "train/measurement.hpp"
+#include "train/target.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -21,6 +22,9 @@ struct FleetOptions {
   int epochs = 5;              ///< local epochs in all
   int merge_every = 1;         ///< M, epochs between merges; 0 for one merge at the end (one-shot)
   double participation = 1.0;  ///< share of the robots that take part in a merge
+  int participants = 0;        ///< their number instead of their share; 0: by the share
+  double dropped = 0.0;        ///< chance of each of them to fail: what it has trained in the round is lost
+  double late = 0.0;           ///< chance of each of the others to be slow: it takes part in the next merge instead
   enum class Trainees { kAll, kParticipants };
   Trainees trainees = Trainees::kAll;  ///< who trains in a round; the participants of its merge are drawn before it
   enum class HandBack { kAll, kParticipants };
@@ -32,15 +36,23 @@ struct FleetOptions {
   LocalTests local_tests = LocalTests::kLast;  ///< tests in which the robots' own policies take part, before the merge
   enum class JointSteps { kRobot, kFleet };
   JointSteps joint_steps =
-      JointSteps::kRobot;  ///< gradient steps of `joint`: as one robot's, or as all robots' together
+      JointSteps::kRobot;        ///< gradient steps of `joint`: as one robot's, or as all robots' together
+  std::optional<Target> target;  ///< of which is told in which round it was reached
+  bool stop_at_target = false;   ///< that round is the last
   std::uint64_t seed = 0;
 
+  /// Robots that are drawn for a merge, of so many that have data.
+  [[nodiscard]] int drawn(int with_data) const;
   /// Epochs between evaluations and merges.
   [[nodiscard]] int round_epochs() const { return merge_every == 0 ? epochs : merge_every; }
   [[nodiscard]] int rounds() const { return (epochs + round_epochs() - 1) / round_epochs(); }
 };
 
 inline constexpr int kMergedPolicy = -1;
+
+/// A metric of the merged policy in the last round, where there is a target: in which round it was reached first; not a
+/// number if in none.
+inline constexpr const char* kRoundsToTarget = "rounds_to_target";
 
 struct Metric {
   int robot = kMergedPolicy;
@@ -62,11 +74,14 @@ struct RoundRecord {
   int round = 0;  ///< from 1
   int epoch = 0;  ///< local epochs done
   int participants = 0;
+  int dropped = 0;  ///< of those drawn
+  int late = 0;     ///< of those drawn: they take part in the next merge
   int merge_iterations = 0;
   std::vector<Metric> metrics;            ///< in robot order, merged first
   std::vector<Measurement> measurements;  ///< by observers
   PhaseSeconds seconds;
-  std::uint64_t bytes_moved = 0;  ///< by all ranks
+  double processor_seconds = 0.0;  ///< of all ranks together
+  std::uint64_t bytes_moved = 0;   ///< by all ranks
 };
 
 struct CellResult {

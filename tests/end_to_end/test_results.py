@@ -28,6 +28,7 @@ CELLS = {
     "seconds_merge": "float64",
     "seconds_evaluate": "float64",
     "seconds_other": "float64",
+    "processor_seconds": "float64",
     "bytes_moved": "int64",
     "peak_memory_mib": "float64",
 }
@@ -42,8 +43,9 @@ METRICS = {
 }
 SHARDS = dict.fromkeys(("cell", "robot", "label", "samples"), "int32")
 ROUNDS = {
-    **dict.fromkeys(("cell", "round", "epoch", "participants"), "int32"),
+    **dict.fromkeys(("cell", "round", "epoch", "participants", "dropped", "late"), "int32"),
     **{f"seconds_{phase}": "float64" for phase in ("train", "wait", "merge", "evaluate", "other")},
+    "processor_seconds": "float64",
     "bytes_moved": "int64",
     "merge_iterations": "int32",
 }

@@ -166,11 +166,25 @@ TEST_F(ResumeTest, robots_at_rest_wake_as_if_nothing_had_been_interrupted) {
   for (const std::string method : {"average", "git-rebasin", "regression"}) {
     for (const auto moments : {FleetOptions::Moments::kReset, FleetOptions::Moments::kAverage}) {
       options_.moments = moments;
+      options_.late = moments == FleetOptions::Moments::kAverage ? 0.5 : 0.0;
       const Outcome whole = run(options_, method, alone_);
       for (const int first_leg : {1, 4, 30}) {
         expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
       }
     }
+  }
+}
+
+TEST_F(ResumeTest, a_cell_that_its_target_ends_does_so_also_after_interruptions) {
+  options_.merge_every = 1;
+  options_.local_tests = FleetOptions::LocalTests::kLast;
+  const Outcome plain = run(options_, "average", alone_);
+  options_.target = Target{.metric = "loss", .at_least = false, .value = plain.rounds[2].metrics.front().value};
+  options_.stop_at_target = true;
+  const Outcome whole = run(options_, "average", alone_);
+  EXPECT_LE(whole.rounds.size(), 3U);
+  for (const int first_leg : {1, 4, 30}) {
+    expect_same(run_in_legs(options_, "average", first_leg), whole, cat("in legs from ", first_leg));
   }
 }
 

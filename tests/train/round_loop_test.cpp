@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <thread>
 
@@ -66,6 +68,143 @@ TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
         expect_same(run(options_, method, world_), run(options_, method, alone), method);
       }
     }
+  }
+}
+
+TEST_F(RoundLoopTest, results_of_fleets_that_fail_are_the_same_bits_on_any_number_of_ranks) {
+  const Comm alone = world_.split(world_.rank());
+  options_.merge_every = 1;
+  options_.dropped = 0.3;
+  options_.late = 0.4;
+  options_.local_tests = FleetOptions::LocalTests::kEvery;
+  for (const std::string method : {"average", "git-rebasin", "regression"}) {
+    for (const auto trainees : {FleetOptions::Trainees::kAll, FleetOptions::Trainees::kParticipants}) {
+      for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {
+        options_.trainees = trainees;
+        options_.hand_back = hand_back;
+        expect_same(run(options_, method, world_), run(options_, method, alone), method);
+      }
+    }
+  }
+}
+
+TEST_F(RoundLoopTest, who_is_dropped_is_lost_and_who_is_late_comes_to_the_next_merge) {
+  options_ = {.robots = 6, .epochs = 40, .merge_every = 1, .participants = 4, .dropped = 0.3, .late = 0.3};
+  const Trace trace = run(options_, "average", world_);
+  int dropped = 0;
+  int late = 0;
+  for (std::size_t r = 0; r < trace.rounds.size(); ++r) {
+    const RoundRecord& round = trace.rounds[r];
+    const int late_before = r > 0 ? trace.rounds[r - 1].late : 0;
+    EXPECT_GE(round.participants, std::max(1, late_before));
+    EXPECT_LE(round.participants + round.dropped + round.late - late_before, 4) << "but for those who are late already";
+    dropped += round.dropped;
+    late += round.late;
+  }
+  EXPECT_NEAR(dropped, 0.3 * 40 * 3.5, 15);
+  EXPECT_NEAR(late, 0.7 * 0.3 * 40 * 3.5, 12);
+}
+
+TEST_F(RoundLoopTest, of_robots_that_would_all_fail_one_takes_part) {
+  options_.dropped = 1.0;
+  for (const RoundRecord& round : run(options_, "average", world_).rounds) {
+    EXPECT_EQ(round.participants, 1);
+    EXPECT_EQ(round.dropped, 2);
+  }
+}
+
+TEST_F(RoundLoopTest, what_a_late_robot_brings_is_what_it_has_trained_a_round_before) {
+  // Two robots, of which one is late in the first round: the second merge is of it as it was, and of the other anew.
+  const FleetOptions options{.robots = 2,
+                             .epochs = 2,
+                             .merge_every = 1,
+                             .late = 0.5,
+                             .trainees = FleetOptions::Trainees::kParticipants,
+                             .local_tests = FleetOptions::LocalTests::kEvery};
+  ToyWorkload workload({4, 4});
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+  bool seen = false;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    FleetOptions chosen = options;
+    chosen.seed = seed;
+    std::vector<RoundRecord> rounds;
+    run_cell(chosen, Regime::kMerge, merger.get(), workload, world_,
+             [&](const RoundRecord& round) { rounds.push_back(round); });
+    if (rounds[0].late != 1 || rounds[1].late != 0) continue;
+    seen = true;
+    EXPECT_EQ(rounds[0].participants, 1);
+    EXPECT_EQ(rounds[1].participants, 2);
+    int unchanged = 0;  // robots that a second test finds where the first has
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto own = [&](const RoundRecord& round) { return round.metrics[i + 1].value; };
+      unchanged += own(rounds[0]) == own(rounds[1]) ? 1 : 0;
+    }
+    EXPECT_EQ(unchanged, 1);
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST_F(RoundLoopTest, a_number_of_participants_is_taken_before_their_share) {
+  options_.participants = 2;
+  for (const RoundRecord& round : run(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 2);
+  options_.participants = 100;
+  for (const RoundRecord& round : run(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 5);
+}
+
+TEST_F(RoundLoopTest, a_target_tells_the_round_that_reaches_it_and_may_end_the_cell) {
+  options_ = {.robots = 6, .epochs = 8, .merge_every = 1};
+  const auto merged = [](const RoundRecord& round, const std::string& name) {
+    for (const Metric& metric : round.metrics) {
+      if (metric.robot == kMergedPolicy && metric.name == name) return metric.value;
+    }
+    return -1.0;
+  };
+  const Trace plain = run(options_, "average", world_);
+  std::vector<double> losses;
+  for (const RoundRecord& round : plain.rounds) losses.push_back(merged(round, "loss"));
+  std::vector<double> sorted = losses;
+  std::ranges::sort(sorted);
+  const double bound = sorted[3];
+  const auto first = std::ranges::find_if(losses, [&](double loss) { return loss <= bound; });
+  const auto expected = static_cast<int>(first - losses.begin()) + 1;
+
+  options_.target = Target{.metric = "loss", .at_least = false, .value = bound};
+  const Trace told = run(options_, "average", world_);
+  EXPECT_EQ(told.merged, plain.merged);
+  EXPECT_EQ(merged(told.rounds.back(), kRoundsToTarget), expected);
+
+  options_.stop_at_target = true;
+  for (const int test_every : {1, 2}) {
+    options_.test_every = test_every;
+    const Trace stopped = run(options_, "average", world_);
+    const RoundRecord& last = stopped.rounds.back();
+    EXPECT_EQ(std::ssize(stopped.rounds), last.round);
+    EXPECT_EQ(merged(last, kRoundsToTarget), last.round);
+    EXPECT_LE(merged(last, "loss"), bound);
+    EXPECT_EQ(last.metrics.size(), 2U + 6U) << "robots' own policies are tested in the last round";
+    if (test_every == 1) {
+      EXPECT_EQ(last.round, expected);
+    }
+  }
+
+  options_.target->value = -1.0;
+  const Trace never = run(options_, "average", world_);
+  EXPECT_EQ(never.rounds.size(), 8U);
+  EXPECT_TRUE(std::isnan(merged(never.rounds.back(), kRoundsToTarget)));
+  options_.target->metric = "speed";
+  EXPECT_THROW(run(options_, "average", world_), Error);
+}
+
+TEST(Target, is_a_metric_and_a_bound) {
+  const std::optional<Target> target = parse_target("accuracy >= 0.85");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->metric, "accuracy");
+  EXPECT_TRUE(target->met_by(0.85));
+  EXPECT_FALSE(target->met_by(0.84));
+  EXPECT_FALSE(parse_target("loss<=-1e-3")->met_by(0.0));
+  for (const char* text : {"accuracy", "accuracy > 0.5", ">= 1", "accuracy >= ", "accuracy >= high", "accuracy = 1",
+                           "loss <= nan", "a b <= 1", "accuracy >= 0.5 or so"}) {
+    EXPECT_FALSE(parse_target(text)) << text;
   }
 }
 
@@ -179,20 +318,29 @@ TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
   };
   const Comm alone = world_.split(world_.rank());
   const std::unique_ptr<Merger> merger = toy::quick_merger("average");
-  for (const auto trainees : {FleetOptions::Trainees::kAll, FleetOptions::Trainees::kParticipants}) {
-    options_.trainees = trainees;
-    CountingWorkload workload;
-    std::int64_t taken = 0;
-    std::vector<int> participants;
+  const auto count_steps = [&](CountingWorkload& workload, std::vector<int>& participants) {
     run_cell(options_, Regime::kMerge, merger.get(), workload, alone,
              [&](const RoundRecord& round) { participants.push_back(round.participants); });
     for (std::size_t i = 0; i < kSamples.size(); ++i) {
       EXPECT_EQ(workload.steps[i].expected, workload.steps[i].taken) << "robot " << i;
       EXPECT_EQ(workload.steps[i].taken % std::max(kSamples[i], 1), 0) << "robot " << i;
+    }
+  };
+  for (const auto trainees : {FleetOptions::Trainees::kAll, FleetOptions::Trainees::kParticipants}) {
+    options_.trainees = trainees;
+    CountingWorkload workload;
+    std::int64_t taken = 0;
+    std::vector<int> participants;
+    count_steps(workload, participants);
+    for (std::size_t i = 0; i < kSamples.size(); ++i) {
       if (kSamples[i] > 0) taken += workload.steps[i].taken / kSamples[i];
     }
     EXPECT_EQ(participants, (std::vector<int>{3, 3, 3}));  // of five with data, in rounds of two, two and one epoch
     EXPECT_EQ(taken, trainees == FleetOptions::Trainees::kAll ? 5 * 5 : 3 * (2 + 2 + 1));
+    options_.late = 0.5;
+    CountingWorkload slow;
+    count_steps(slow, participants);
+    options_.late = 0.0;
   }
 }
 

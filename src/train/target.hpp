@@ -1,0 +1,21 @@
+// What a fleet is to reach: a bound on a metric of the merged policy.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fleet {
+
+struct Target {
+  std::string metric;    ///< as a test names it, e.g. "accuracy"
+  bool at_least = true;  ///< else at most
+  double value = 0.0;
+
+  [[nodiscard]] bool met_by(double measured) const { return at_least ? measured >= value : measured <= value; }
+};
+
+/// "accuracy >= 0.85" or "loss <= 0.3"; nothing for any other text.
+[[nodiscard]] std::optional<Target> parse_target(std::string_view text);
+
+}  // namespace fleet
