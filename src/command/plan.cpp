@@ -13,6 +13,7 @@
 #include "command/commands.hpp"
 #include "command/sweep_arguments.hpp"
 #include "io/toml.hpp"
+#include "sweep/holdings.hpp"
 #include "sweep/runner.hpp"
 
 namespace fleet {
@@ -37,20 +38,22 @@ double node_memory_bytes() {
 void print_memory(std::ostream& out, const Sweep& sweep, int per_rank) {
   std::int64_t parameters = 0;
   double dataset = 0.0;
-  double rank_bytes = 0.0;
-  double robot_bytes = 0.0;
+  double needed = 0.0;
+  Holdings fullest;
   for (const Cell& cell : sweep.cells) {
+    const Holdings holdings = holdings_of(cell, std::min(per_rank, cell.fleet.robots));
     parameters = std::max(parameters, cell.facts.parameters);
     dataset = std::max(dataset, static_cast<double>(cell.facts.dataset_bytes));
-    rank_bytes = std::max(rank_bytes, static_cast<double>(cell.facts.rank_bytes));
-    robot_bytes = std::max(robot_bytes, static_cast<double>(cell.facts.robot_bytes));
+    needed = std::max(needed, holdings.bytes + static_cast<double>(cell.facts.rank_bytes));
+    if (holdings.bytes >= fullest.bytes) fullest = holdings;
   }
-  // Weights, two moments and an aligned copy per robot, though not every method and optimiser has them; the libraries
-  // themselves take most of a rank.
-  const double weights = 16.0 * static_cast<double>(parameters) * (per_rank + 2.0);
-  const double needed = 250e6 + rank_bytes + robot_bytes * per_rank + weights;
+  needed += 250e6;  // the libraries themselves take most of a rank
   out << "memory    " << human_bytes(dataset) << " of data once per node; per rank up to " << human_bytes(needed)
       << " (" << parameters << " weights per robot)\n";
+  if (fullest.with_weights < fullest.robots || fullest.with_moments < fullest.robots) {
+    out << "          of " << fullest.robots << " robots of a rank up to " << fullest.with_weights
+        << " hold weights at once, and " << fullest.with_moments << " moments; the others rest\n";
+  }
   if (const double here = node_memory_bytes(); needed + dataset > here) {
     out << "warning   that is more than this machine has, " << human_bytes(here)
         << ": run it on more ranks on more machines, or on larger ones\n";
