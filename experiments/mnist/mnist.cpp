@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
@@ -13,24 +14,39 @@
 #include "io/content_cache.hpp"
 #include "io/fetch.hpp"
 #include "io/idx.hpp"
+#include "io/split_file.hpp"
 #include "loaded_data.hpp"
 #include "torch/supervised.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr int kClasses = 10;
 constexpr std::int64_t kMostPixels = std::int64_t{1} << 24U;  // of an image: 4096 x 4096
 constexpr std::int64_t kMostImages = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kData = "run.data";
+constexpr const char* kSplit = "run.split";
 
-/// Data sets in MNIST's format, with the mean and deviation of a pixel over their training images.
+/// Data sets in MNIST's format.
 struct Images {
   std::string_view name;
-  float mean;
-  float deviation;
+  int classes = 0;                 ///< 0: as many as there are labels
+  float mean = 0.0F;               ///< of a pixel over the training images, and its deviation;
+  float deviation = 0.0F;          ///< 0: found in the files
+  std::string_view prefix;         ///< of the files' names
+  std::string_view test = "t10k";  ///< what they call the test set
 };
-constexpr std::array kImages = {Images{"mnist", 0.1307F, 0.3081F}, Images{"fashion-mnist", 0.2860F, 0.3530F}};
+constexpr std::array kImages = {
+    Images{"mnist", 10, 0.1307F, 0.3081F},
+    Images{"fashion-mnist", 10, 0.2860F, 0.3530F},
+    Images{"kmnist", 10},
+    Images{.name = "emnist-balanced", .prefix = "emnist-balanced-", .test = "test"},
+    Images{.name = "emnist-byclass", .prefix = "emnist-byclass-", .test = "test"},
+    Images{.name = "emnist-bymerge", .prefix = "emnist-bymerge-", .test = "test"},
+    Images{.name = "emnist-digits", .prefix = "emnist-digits-", .test = "test"},
+    Images{.name = "emnist-letters", .prefix = "emnist-letters-", .test = "test"},
+    Images{.name = "emnist-mnist", .prefix = "emnist-mnist-", .test = "test"},
+    Images{.name = "idx"},
+};
 
 /// What one cell asks for.
 struct Options {
@@ -38,7 +54,10 @@ struct Options {
   std::filesystem::path directory;
   bool standardize = true;  ///< pixels to mean 0 and deviation 1, rather than to [0, 1]
   PartitionOptions partition;
+  std::filesystem::path split;  ///< who has which images; empty: by `partition`
   TrainingOptions training;
+  /// What the files are known by: a folder may hold several data sets.
+  [[nodiscard]] std::filesystem::path key() const { return directory / images->name; }
 };
 
 Options read_options(SettingsReader& settings) {
@@ -55,6 +74,9 @@ Options read_options(SettingsReader& settings) {
   options.directory = directory;
   settings.read("data.standardize", options.standardize,
                 "Whether pixels have mean 0 and deviation 1, or lie between 0 and 1.");
+  std::string split;
+  settings.read(kSplit, split, "A CSV or HDF5 file that says which robot has which images.");
+  options.split = split;
   options.partition = read_partition_options(settings, true);
   settings.read("data.samples", options.partition.samples, at_least(0),
                 "Training images in use, of all robots together; 0: all there are.");
@@ -70,18 +92,17 @@ struct Files {
   File test_images;
   File test_labels;
 };
-constexpr Files<std::string_view> kStems = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                                            "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
-
-template <class Make>
-auto for_each_stem(Make make) -> Files<decltype(make(kStems.train_images))> {
-  return {make(kStems.train_images), make(kStems.train_labels), make(kStems.test_images), make(kStems.test_labels)};
+Files<std::string> stems_of(const Images& images) {
+  const auto stem = [&](std::string_view set, std::string_view content) { return cat(images.prefix, set, content); };
+  constexpr std::string_view kValues = "-images-idx3-ubyte";
+  constexpr std::string_view kLabels = "-labels-idx1-ubyte";
+  return {stem("train", kValues), stem("train", kLabels), stem(images.test, kValues), stem(images.test, kLabels)};
 }
 
 /// What a network sees of images of this size.
-NetworkShape shape_of_images(int height, int width) {
+NetworkShape shape_of_images(int height, int width, int classes) {
   return {.inputs = height * width,
-          .outputs = kClasses,
+          .outputs = classes,
           .input = NetworkShape::Input::kImage,
           .height = height,
           .width = width};
@@ -90,8 +111,10 @@ NetworkShape shape_of_images(int height, int width) {
 /// What is in the files, all of which have been read, and that it goes together.
 class Extent {
  public:
-  Extent(const std::filesystem::path& directory, ContentCache& cache)
-      : files_(for_each_stem([&](std::string_view stem) { return scan_idx(find_idx(directory, stem), cache); })) {
+  Extent(const std::filesystem::path& directory, const Images& images, ContentCache& cache)
+      : files_(scan(directory, stems_of(images), cache)),
+        classes_(images.classes > 0 ? images.classes
+                                    : 1 + std::max(files_.train_labels.largest, files_.test_labels.largest)) {
     const std::string where = directory.string();
     const std::vector<std::int64_t>& train = files_.train_images.shape;
     const std::vector<std::int64_t>& test = files_.test_images.shape;
@@ -105,8 +128,8 @@ class Extent {
     require(files_.train_labels.shape == std::vector{train[0]} && files_.test_labels.shape == std::vector{test[0]},
             where, ": there are not as many labels as images");
     for (const IdxContent* labels : {&files_.train_labels, &files_.test_labels}) {
-      require(labels->largest < kClasses, where, ": the ", labels == &files_.train_labels ? "training" : "test",
-              " labels hold a label ", int{labels->largest}, "; there are ", kClasses, " classes, 0 to ", kClasses - 1);
+      require(labels->largest < classes_, where, ": the ", labels == &files_.train_labels ? "training" : "test",
+              " labels hold a label ", int{labels->largest}, "; there are ", classes_, " classes, 0 to ", classes_ - 1);
     }
   }
 
@@ -116,7 +139,8 @@ class Extent {
   [[nodiscard]] int height() const { return static_cast<int>(files_.train_images.shape[1]); }
   [[nodiscard]] int width() const { return static_cast<int>(files_.train_images.shape[2]); }
   [[nodiscard]] int features() const { return height() * width(); }
-  [[nodiscard]] NetworkShape network_shape() const { return shape_of_images(height(), width()); }
+  [[nodiscard]] int classes() const { return classes_; }
+  [[nodiscard]] NetworkShape network_shape() const { return shape_of_images(height(), width(), classes_); }
   /// By which one data set is told from another.
   [[nodiscard]] std::string digest() const {
     Hash digest;
@@ -128,7 +152,14 @@ class Extent {
   }
 
  private:
+  static Files<IdxContent> scan(const std::filesystem::path& directory, const Files<std::string>& stems,
+                                ContentCache& cache) {
+    const auto file = [&](const std::string& stem) { return scan_idx(find_idx(directory, stem), cache); };
+    return {file(stems.train_images), file(stems.train_labels), file(stems.test_images), file(stems.test_labels)};
+  }
+
   Files<IdxContent> files_;
+  int classes_;
 };
 
 std::span<const std::uint8_t> as_bytes(const SharedArray& array) {
@@ -139,15 +170,44 @@ std::span<const std::uint8_t> as_bytes(const SharedArray& array) {
 class Dataset {
  public:
   /// Error unless they hold what the plan has found in them.
-  Dataset(const Comm& node, const std::filesystem::path& directory, const Extent& planned, ContentCache& cache)
-      : files_{load(node, directory, kStems.train_images, planned.files().train_images, cache),
-               load(node, directory, kStems.train_labels, planned.files().train_labels, cache),
-               load(node, directory, kStems.test_images, planned.files().test_images, cache),
-               load(node, directory, kStems.test_labels, planned.files().test_labels, cache)} {}
+  Dataset(const Comm& node, const std::filesystem::path& directory, const Images& images, const Extent& planned,
+          ContentCache& cache)
+      : Dataset(node, directory, stems_of(images), planned.files(), cache) {
+    mean_ = images.mean;
+    deviation_ = images.deviation;
+    if (deviation_ == 0.0F) find_moments();
+  }
 
   [[nodiscard]] const Files<SharedArray>& files() const { return files_; }
+  /// Of a pixel over the training images.
+  [[nodiscard]] float mean() const { return mean_; }
+  [[nodiscard]] float deviation() const { return deviation_; }
 
  private:
+  Dataset(const Comm& node, const std::filesystem::path& directory, const Files<std::string>& stems,
+          const Files<IdxContent>& planned, ContentCache& cache)
+      : files_{load(node, directory, stems.train_images, planned.train_images, cache),
+               load(node, directory, stems.train_labels, planned.train_labels, cache),
+               load(node, directory, stems.test_images, planned.test_images, cache),
+               load(node, directory, stems.test_labels, planned.test_labels, cache)} {}
+
+  /// By whole numbers, which every rank adds up to the same. A single grey is left as it is.
+  void find_moments() {
+    const std::span<const std::uint8_t> pixels = as_bytes(files_.train_images);
+    std::uint64_t sum = 0;
+    std::uint64_t squares = 0;
+    for (const std::uint8_t pixel : pixels) {
+      sum += pixel;
+      squares += std::uint64_t{pixel} * pixel;
+    }
+    constexpr double kWhite = 255.0;
+    const auto count = static_cast<double>(pixels.size());
+    const double mean = static_cast<double>(sum) / count;
+    const double variance = static_cast<double>(squares) / count - mean * mean;
+    mean_ = static_cast<float>(mean / kWhite);
+    deviation_ = variance > 0.0 ? static_cast<float>(std::sqrt(variance) / kWhite) : 1.0F;
+  }
+
   static SharedArray load(const Comm& node, const std::filesystem::path& directory, std::string_view stem,
                           const IdxContent& planned, ContentCache& cache) {
     return {node, [&] { return planned.bytes(); },
@@ -160,6 +220,8 @@ class Dataset {
   }
 
   Files<SharedArray> files_;
+  float mean_ = 0.0F;
+  float deviation_ = 1.0F;
 };
 
 class Mnist final : public World {
@@ -167,7 +229,7 @@ class Mnist final : public World {
   void survey(SettingsReader& settings) override {
     (void)read_options(settings);
     constexpr int kSide = 28;
-    (void)make_network(settings, shape_of_images(kSide, kSide));
+    (void)make_network(settings, shape_of_images(kSide, kSide, kImages.front().classes));
   }
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
@@ -179,7 +241,8 @@ class Mnist final : public World {
             .dataset_bytes = (extent.train() + extent.test()) * (extent.features() + 1),
             .held_out = counts.held_out > 0,
             .gpu = options.training.device == DeviceKind::kCuda,
-            .data = extent.digest()};
+            .data = options.split.empty() ? extent.digest()
+                                          : Hash().add(extent.digest()).add(split_of(options, settings).digest).hex()};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
@@ -187,38 +250,54 @@ class Mnist final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
-      datasets_.load(options.directory, node, options.directory, extent_of(options, settings), cache_);
+      datasets_.load(options.key(), node, options.directory, *options.images, extent_of(options, settings), cache_);
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    const Files<SharedArray>& files = datasets_.at(options.directory).files();
+    const Dataset& dataset = datasets_.at(options.key());
+    const Files<SharedArray>& files = dataset.files();
     const Extent& extent = extent_of(options, settings);
     const auto images = [&](const SharedArray& values, const SharedArray& labels) {
       return make_samples(LabelledBytes{.values = as_bytes(values),
                                         .labels = as_bytes(labels),
                                         .features = extent.features(),
-                                        .mean = options.standardize ? options.images->mean : 0.0F,
-                                        .deviation = options.standardize ? options.images->deviation : 1.0F});
+                                        .mean = options.standardize ? dataset.mean() : 0.0F,
+                                        .deviation = options.standardize ? dataset.deviation() : 1.0F});
     };
     const std::span<const std::uint8_t> labels = as_bytes(files.train_labels);
-    const Shards shards = share_out(labels, kClasses, options.partition, options.training.seed);
+    const int classes = extent.classes();
+    Shards shards;
+    TestGroups tests;
+    if (options.split.empty()) {
+      shards = share_out(labels, classes, options.partition, options.training.seed);
+    } else {
+      const SplitFile& split = split_of(options, settings);
+      const auto robots = options.partition.robots;
+      shards = std::vector(split.shards.begin(), split.shards.begin() + robots);
+      if (split.largest_test >= 0) tests.name = "robot";
+      for (int i = 0; split.largest_test >= 0 && i < robots; ++i) {
+        const std::vector<std::int32_t>& own = split.test[static_cast<std::size_t>(i)];
+        if (!own.empty()) tests.samples.push_back(own);
+      }
+    }
     return make_supervised_workload({.train = images(files.train_images, files.train_labels),
                                      .test = images(files.test_images, files.test_labels),
+                                     .groups = std::move(tests),
                                      .shards = shards,
-                                     .histogram = [=](int i) { return histogram_of(shards.of(i), labels, kClasses); },
+                                     .histogram = [=](int i) { return histogram_of(shards.of(i), labels, classes); },
                                      .network = make_network(settings, extent.network_shape()),
                                      .options = options.training});
   }
 
  private:
   const Extent& extent_of(const Options& options, const SettingsReader& settings) {
-    const auto known = extents_.find(options.directory);
+    const auto known = extents_.find(options.key());
     if (known != extents_.end()) return known->second;
     try {
-      return extents_.try_emplace(options.directory, options.directory, cache_).first->second;
+      return extents_.try_emplace(options.key(), options.directory, *options.images, cache_).first->second;
     } catch (const Error& error) {
       reject_data(settings, kData, error.what(),
                   cat("Fetch it with `fleet data fetch ", options.images->name,
@@ -226,9 +305,44 @@ class Mnist final : public World {
     }
   }
 
+  /// The user's own split, of images that there are. ConfigError if it does not fit.
+  const SplitFile& split_of(const Options& options, const SettingsReader& settings) {
+    const auto known = splits_.find(options.split);
+    if (known != splits_.end()) return known->second;
+    try {
+      return splits_.emplace(options.split, read_split(options.split)).first->second;
+    } catch (const Error& error) {
+      reject_read(settings, kSplit, error.what());
+    }
+  }
+
+  SampleCounts count_split(const Options& options, const Extent& extent, const SettingsReader& settings) {
+    const SplitFile& split = split_of(options, settings);
+    const auto check = [&](std::int32_t largest, std::int64_t images, const char* what) {
+      if (largest < images) return;
+      reject_read(settings, kSplit, cat("it names ", what, " image ", largest, ", but there are ", images));
+    };
+    check(split.largest_sample, extent.train(), "training");
+    check(split.largest_test, extent.test(), "test");
+    const auto robots = static_cast<std::size_t>(options.partition.robots);
+    if (robots > split.shards.size()) {
+      reject_read(settings, "fleet.robots",
+                  cat("there are ", split.shards.size(), " robots in ", options.split.string()));
+    }
+    SampleCounts counts;
+    for (std::size_t i = 0; i < robots; ++i) {
+      counts.train += std::ssize(split.shards[i].train);
+      counts.held_out += std::ssize(split.shards[i].held_out);
+    }
+    if (counts.train == 0) reject_read(settings, kSplit, cat("its first ", robots, " robots have nothing to train on"));
+    return counts;
+  }
+
   /// What the robots share out, to the sample where it is scarce. ConfigError if there is not enough.
   SampleCounts check_enough(const Options& options, const Extent& extent, const SettingsReader& settings) {
     const PartitionOptions& partition = options.partition;
+    if (!options.split.empty()) return count_split(options, extent, settings);
+    const int classes = extent.classes();
     if (partition.samples > extent.train()) {
       reject_read(settings, "data.samples",
                   cat("there are ", extent.train(), " training images in ", options.directory.string()));
@@ -237,19 +351,24 @@ class Mnist final : public World {
     const auto held_out = static_cast<std::int64_t>(static_cast<double>(used) * partition.held_out);
     SampleCounts counts{.train = used - held_out, .held_out = held_out};
     if (partition.kind == PartitionOptions::Kind::kDrawn) {
-      if (used < 100 * kClasses) {
-        counts = count_samples(train_labels(options, extent), kClasses, partition, options.training.seed);
+      if (used < 100 * classes) {
+        counts = count_samples(train_labels(options, extent), classes, partition, options.training.seed);
       }
       if (counts.train == 0) {
         reject_read(settings, "data.held_out", cat("of ", used, " images all are held out, and none to train on"));
       }
-      const SampleCounts each = drawn_each(counts, partition);
-      return {.train = each.train * partition.robots, .held_out = each.held_out * partition.robots};
+      SampleCounts drawn;
+      for (int i = 0; i < partition.robots; ++i) {
+        const SampleCounts own = drawn_samples(counts, partition, options.training.seed, i);
+        drawn.train += own.train;
+        drawn.held_out += own.held_out;
+      }
+      return drawn;
     }
     const bool scarce =
-        std::min(counts.train, held_out > 0 ? held_out : used) < std::int64_t{partition.robots} + kClasses;
+        std::min(counts.train, held_out > 0 ? held_out : used) < std::int64_t{partition.robots} + classes;
     if (scarce && partition.robots <= used) {
-      counts = count_samples(train_labels(options, extent), kClasses, partition, options.training.seed);
+      counts = count_samples(train_labels(options, extent), classes, partition, options.training.seed);
     }
     if (counts.train < partition.robots) {
       const std::string kept = counts.train < used ? cat(", of which ", used - counts.train, " are held out") : "";
@@ -270,15 +389,17 @@ class Mnist final : public World {
 
   /// Read when they are first asked for: by cells that have few samples.
   std::span<const std::uint8_t> train_labels(const Options& options, const Extent& extent) {
-    const auto known = labels_.find(options.directory);
+    const auto known = labels_.find(options.key());
     if (known != labels_.end()) return known->second;
     std::vector<std::uint8_t> labels(static_cast<std::size_t>(extent.train()));
-    read_idx(find_idx(options.directory, kStems.train_labels), std::as_writable_bytes(std::span(labels)));
-    return labels_.emplace(options.directory, std::move(labels)).first->second;
+    read_idx(find_idx(options.directory, stems_of(*options.images).train_labels),
+             std::as_writable_bytes(std::span(labels)));
+    return labels_.emplace(options.key(), std::move(labels)).first->second;
   }
 
   ContentCache cache_;
-  std::map<std::filesystem::path, Extent> extents_;
+  std::map<std::filesystem::path, SplitFile> splits_;
+  std::map<std::filesystem::path, Extent> extents_;                    // by Options::key()
   std::map<std::filesystem::path, std::vector<std::uint8_t>> labels_;  // of the training images
   LoadedData<std::filesystem::path, Dataset> datasets_;
 };

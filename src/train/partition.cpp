@@ -202,9 +202,18 @@ PartitionOptions read_partition_options(SettingsReader& settings, bool takes_dra
   if (options.kind == Kind::kDrawn) {
     settings.read("fleet.samples", options.drawn, between(0, 1e9),
                   "Samples that each robot trains on; 0: as many as there are for each.");
+    settings.read("fleet.size_exponent", options.size_exponent, between(0, 1e3),
+                  "Exponent of the power law that robots' sizes follow, above 1; 0: all are equal.");
+    if (options.size_exponent > 0.0 && options.size_exponent <= 1.0) {
+      reject("fleet.size_exponent", settings.resolved().at("fleet.size_exponent"),
+             "expected 0, for equal sizes, or more than 1: sizes of a smaller exponent have no mean");
+    }
+    settings.read("fleet.classes", options.classes_each, between(0, 256),
+                  "Classes that each robot has, in equal parts; 0: by the mixture.");
   } else if (takes_drawn) {
-    settings.rule_out("fleet.samples",
-                      "only the robots of fleet.partition = \"drawn\" have a number of samples to choose");
+    for (const char* key : {"fleet.samples", "fleet.size_exponent", "fleet.classes"}) {
+      settings.rule_out(key, "it is of fleet.partition = \"drawn\"");
+    }
   }
   return options;
 }

@@ -24,11 +24,15 @@ struct PartitionOptions {
   double alpha = 1.0;        ///< > 0; smaller is more heterogeneous; unused by kIid
   double held_out = 0.1;     ///< share of the samples that no robot trains on, dealt to the same robots alike
   std::int64_t samples = 0;  ///< of the whole data set to use; 0 for all
-  std::int64_t drawn = 0;    ///< of kDrawn: samples that a robot trains on; 0: as many as there are for each, or one
+
+  // Of kDrawn:
+  std::int64_t drawn = 0;  ///< samples that a robot trains on, in the mean; 0: as many as there are for each, or one
+  double size_exponent = 0.0;  ///< > 1: sizes fall off as a power law (Pareto) of this exponent; 0: all are equal
+  int classes_each = 0;        ///< classes that a robot has, in equal parts; 0: by the mixture
 };
 
 /// Reads "data.held_out", "fleet.robots", "fleet.partition" ("mixture", "per-class", "iid" or, for worlds that take it,
-/// "drawn"), "fleet.alpha" and, for "drawn", "fleet.samples".
+/// "drawn"), "fleet.alpha" and, for "drawn", "fleet.samples", "fleet.size_exponent" and "fleet.classes".
 [[nodiscard]] PartitionOptions read_partition_options(SettingsReader& settings, bool takes_drawn = false);
 
 /// Whole numbers that add up to `total` and stay within one of share * total, for shares that add up to 1: largest

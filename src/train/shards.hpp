@@ -15,8 +15,8 @@ class Shards {
   Shards() = default;
   /// As listed.
   Shards(const std::vector<Shard>& shards);  // NOLINT: it is them
-  /// `find` finds a robot's, the same at every call; all robots have so many samples.
-  Shards(int robots, SampleCounts each, std::function<Shard(int robot)> find);
+  /// `find` finds a robot's, of so many samples: both the same at every call.
+  Shards(int robots, std::function<SampleCounts(int robot)> count, std::function<Shard(int robot)> find);
 
   [[nodiscard]] int robots() const { return robots_; }
   /// In the shard of one robot.
@@ -27,17 +27,19 @@ class Shards {
   int robots_ = 0;
   std::vector<std::int32_t> listed_;  // one robot's to train on after another's, then what they hold out
   std::vector<std::size_t> ends_;     // in listed_: of each robot's training part, then of what it holds out
-  SampleCounts each_;
+  std::function<SampleCounts(int)> count_;
   std::function<Shard(int)> find_;  // none: they are listed
 };
 
-/// partition() or, of kDrawn, robot i's samples as stream (seed, kPartition, i) draws them whenever they are asked for:
-/// by class the share that Dirichlet(alpha 1_K) gives it, none twice unless a class has too few. It holds out as many
-/// as fit its share of what is held out.
+/// partition() or, of kDrawn, robot i's samples as a stream of its own draws them whenever they are asked for: by class
+/// the share that Dirichlet(alpha 1_K) gives it, or equal parts of a few classes; none twice unless a class has too
+/// few.
 [[nodiscard]] Shards share_out(std::span<const std::uint8_t> labels, int classes, const PartitionOptions& options,
                                std::uint64_t seed);
-/// Samples in each shard of kDrawn where so many are shared out.
-[[nodiscard]] SampleCounts drawn_each(const SampleCounts& all, const PartitionOptions& options);
+/// Samples of robot i of kDrawn where so many are shared out: it holds out as many as fit its share of what is held
+/// out. Sizes of a power law are m u^(-1/a), u uniform, of the mean that is asked for, and at most a hundred times it.
+[[nodiscard]] SampleCounts drawn_samples(const SampleCounts& all, const PartitionOptions& options, std::uint64_t seed,
+                                         int robot);
 
 /// Samples of each class in a training shard.
 [[nodiscard]] std::vector<std::int64_t> histogram_of(const Shard& shard, std::span<const std::uint8_t> labels,
