@@ -112,6 +112,9 @@ bench: data
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[bench]'
 	$(PYTHON) tests/benchmarks/assignment.py $(FLEET) build/$(PRESET)/tests/benchmarks/libassignment_library.so "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/resting_fleets.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/polite_waiting.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/plan_time.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/long_sweeps.py $(FLEET) "$(MPIRUN)"

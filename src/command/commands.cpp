@@ -7,7 +7,7 @@ namespace fleet {
 std::span<const Command> command_table() {
   static constexpr std::array kCommands = {
       Command{"run", "run a sweep, under mpirun or srun: mpirun -n 5 fleet run CONFIG", command::run, true},
-      Command{"plan", "say what a sweep would run, and check everything without training", command::plan},
+      Command{"plan", "say what a sweep would run, and check everything without training", command::plan, true},
       Command{"slurm", "write a Slurm job script for a sweep, by what its finished cells took", command::slurm},
       Command{"status", "say what is done, running and failed in a sweep's directory", command::status},
       Command{"collect", "join a sweep's finished cells into one HDF5 file", command::collect},

@@ -4,17 +4,24 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
 #include "command/commands.hpp"
 #include "command/sweep_arguments.hpp"
 #include "io/toml.hpp"
+#include "sweep/calibration.hpp"
+#include "sweep/cost.hpp"
 #include "sweep/holdings.hpp"
+#include "sweep/progress.hpp"
 #include "sweep/runner.hpp"
+#include "torch/runtime.hpp"
 
 namespace fleet {
 namespace {
@@ -136,6 +143,49 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
   }
 }
 
+/// What is left to do, on groups that take the costliest cell first: when the last is done, and what it is spent on.
+/// Cells of a workload and method that others of the sweep have finished with are expected to take as long for their
+/// size; of all others a kind is tried.
+void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds, const Comm& alone) {
+  const SweepDirectory directory(sweep.run.output);
+  const CellStates states = directory.states();
+  const CostModel costs(sweep, directory, states);
+  Calibration calibration(worlds, alone);
+  const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
+  const int size = groups.size(groups.count - 1);
+  CellTime sum;
+  std::vector<double> seconds;  // of each cell
+  double measured = 0.0;
+  for (const Cell& cell : sweep.cells) {
+    if (state_in(states, cell.id) == CellState::kDone) continue;
+    if (costs.knows(cell)) {
+      seconds.push_back(costs.rank_seconds(cell) / size);
+      measured += seconds.back();
+      continue;
+    }
+    const CellTime time = calibration.time(cell, size);
+    sum.setup += time.setup;
+    sum.train += time.train;
+    sum.merge += time.merge;
+    sum.evaluate += time.evaluate;
+    seconds.push_back(time.total());
+  }
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const double crowding = std::max(1.0, static_cast<double>(ranks) / cores);
+  std::ranges::sort(seconds, std::greater<>());
+  std::vector<double> ends(static_cast<std::size_t>(groups.count), 0.0);
+  for (const double cell : seconds) *std::ranges::min_element(ends) += cell;
+  out << "time      about " << duration_text(crowding * *std::ranges::max_element(ends)) << " for " << seconds.size()
+      << (seconds.size() == 1 ? " cell" : " cells") << " on " << ranks << (ranks == 1 ? " rank" : " ranks")
+      << (crowding > 1.0 ? cat(", of which this machine has cores for ", cores) : "") << '\n';
+  const double all = sum.total() + measured;
+  if (all <= 0.0) return;
+  out << "          training " << std::lround(100.0 * sum.train / all) << " %, merging "
+      << std::lround(100.0 * sum.merge / all) << " %, testing " << std::lround(100.0 * sum.evaluate / all) << " %";
+  if (measured > 0.0) out << "; as measured on finished cells " << std::lround(100.0 * measured / all) << " %";
+  out << '\n';
+}
+
 }  // namespace
 
 int command::plan(const Arguments& arguments, std::span<const WorldEntry> worlds) {
@@ -143,6 +193,7 @@ int command::plan(const Arguments& arguments, std::span<const WorldEntry> worlds
   options.add_options()("ranks,n", po::value<int>()->default_value(1), "ranks that mpirun will start");
   options.add_options()("resolved", "print the whole configuration, defaults included, and nothing else");
   options.add_options()("cells", "list every cell");
+  options.add_options()("time", "say how long it will take: each kind of cell is tried for a few seconds");
   const auto values = parse(arguments, options, "CONFIG", "fleet plan CONFIG [options]");
   if (!values) return 0;
   Worlds made;
@@ -151,8 +202,16 @@ int command::plan(const Arguments& arguments, std::span<const WorldEntry> worlds
     std::cout << sweep.resolved;
     return 0;
   }
-  print_plan(std::cout, sweep, std::max(1, (*values)["ranks"].as<int>()), values->contains("cells"));
-  return 0;
+  const int ranks = std::max(1, (*values)["ranks"].as<int>());
+  print_plan(std::cout, sweep, ranks, values->contains("cells"));
+  if (!values->contains("time")) return 0;
+  return on_ranks(arguments, [&](const Comm& world) {
+    require(world.size() == 1, "fleet plan --time runs on one rank; -n says for how many the time is wanted");
+    set_threads(sweep.run.threads);
+    Worlds loading = std::move(made);  // what they share on a node does not outlive the ranks
+    print_time(std::cout, sweep, ranks, loading, world);
+    return 0;
+  });
 }
 
 }  // namespace fleet

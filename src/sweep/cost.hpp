@@ -17,6 +17,8 @@ class CostModel {
   /// Seconds times ranks: the cell's predicted cost, scaled as finished cells of its workload and method have shown. Of
   /// a method of which there are none, as all finished cells have; where there are none at all, in arbitrary units.
   [[nodiscard]] double rank_seconds(const Cell& cell) const;
+  /// Whether cells of this one's workload and method are finished.
+  [[nodiscard]] bool knows(const Cell& cell) const { return rates_.contains({cell.workload, cell.method}); }
   /// Finished cells that were looked into.
   [[nodiscard]] int measured() const { return measured_; }
   /// Resident, of the largest rank of those.

@@ -13,6 +13,14 @@ def run_quietly(command: list[str]) -> None:
         sys.exit(f"{done.stdout}exit code {done.returncode} of: {' '.join(command)}")
 
 
+def said_by(command: list[str]) -> str:
+    """What a command prints; ends the benchmark if it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}exit code {done.returncode} of: {' '.join(command)}")
+    return done.stdout
+
+
 def mnist_run(fleet: str, mpirun: str, ranks: int, settings: Mapping[str, object], output: Path) -> list[str]:
     """The command of a sweep on MNIST; its configuration is written beside its output."""
     config = output.with_suffix(".toml")

@@ -1,0 +1,177 @@
+#include "sweep/calibration.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "base/stopwatch.hpp"
+#include "comm/placement.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr double kSecondsEach = 0.5;  // that a step or a test is tried for
+constexpr int kMostTries = 300;
+constexpr std::size_t kFew = 2;  // robots of the smaller merge that is tried
+constexpr std::size_t kMore = 4;
+constexpr double kLongMerge = 5.0;  // seconds: after one of these no larger one is tried
+
+/// Keys that say how often something is done, not what it costs.
+constexpr std::array<std::string_view, 12> kCounts = {
+    "seed",          "fleet.alpha",     "train.epochs",       "train.robots",
+    "train.until",   "evaluate.target", "merge.every_epochs", "merge.participation",
+    "merge.dropped", "merge.late",      "evaluate.local",     "evaluate.every_rounds"};
+
+std::string kind_of(const Cell& cell) {
+  std::string kind;
+  for (const auto& [key, setting] : cell.settings.whole()) {
+    if (std::ranges::find(kCounts, key) == kCounts.end()) kind += cat(key, '=', setting.value.to_string(), '\n');
+  }
+  return kind;
+}
+
+/// Mean seconds of `act`, which is called once and then as often as there is time for; returns how much it has done.
+template <class Act>
+double mean_seconds(const Act& act) {
+  act();  // what is done once is no part of it
+  const Stopwatch watch;
+  std::int64_t done = 0;
+  for (int i = 0; i < kMostTries && (i == 0 || watch.seconds() < kSecondsEach); ++i) done += act();
+  return watch.seconds() / static_cast<double>(std::max<std::int64_t>(done, 1));
+}
+
+/// Some of the robots that have data, each a step on its way.
+std::vector<AwakeRobot> wake_some(Workload& workload, int robots, bool joint) {
+  constexpr int kLooked = 1000;
+  std::vector<AwakeRobot> awake;
+  const auto wake = [&](std::unique_ptr<Robot> robot) {
+    AwakeRobot& own = awake.emplace_back(std::move(robot), workload.symmetry().layout(), workload.optimizer());
+    own.robot->expect(kMostTries);
+    own.train(1, [] { return false; });
+  };
+  if (joint) {
+    wake(workload.make_joint_robot());
+    return awake;
+  }
+  for (int i = 0; i < std::min(robots, kLooked) && awake.size() < kMore; ++i) {
+    if (workload.steps_per_epoch(i) > 0) wake(workload.make_robot(i));
+  }
+  return awake;
+}
+
+double seconds_to_merge(Merger& merger, const Workload& workload, std::span<const AwakeRobot> robots,
+                        const Comm& alone) {
+  MergeInput input{.symmetry = &workload.symmetry(), .maps = workload.maps(), .round = 1};
+  for (std::size_t i = 0; i < robots.size(); ++i) {
+    const auto index = static_cast<int>(i);
+    input.participants.push_back(index);
+    input.rows.push_back({.robot = index,
+                          .weights = &robots[i].weights,
+                          .samples = static_cast<double>(robots[i].robot->samples()),
+                          .participates = true,
+                          .data = robots[i].robot.get()});
+  }
+  const Stopwatch watch;
+  (void)merger.merge(input, alone);
+  return watch.seconds();
+}
+
+/// The most that a rank has to do of what is drawn at random from all ranks: the mean of the largest of so many shares.
+double largest_share(double count, int ranks) {
+  if (ranks == 1) return count;
+  const double mean = count / ranks;
+  const double spread = std::sqrt(mean * (1.0 - 1.0 / ranks));
+  return std::min(count, mean + spread * std::sqrt(2.0 * std::log(static_cast<double>(ranks))) * 0.5);
+}
+
+}  // namespace
+
+Calibration::Rates Calibration::measure(const Cell& cell) const {
+  const Settings whole = cell.settings.whole();
+  World& world = *worlds_.at(cell.workload);
+  const std::array<const Settings*, 1> cells = {&whole};
+  world.load(cells, alone_);
+  Stopwatch watch;
+  const std::unique_ptr<Workload> workload = world.make(whole);
+  Rates rates{.setup = watch.lap(), .parts = workload->test_parts()};
+  for (int i = 0; i < cell.fleet.robots; ++i) rates.steps.push_back(workload->steps_per_epoch(i));
+
+  SettingsReader settings(whole);
+  const MergerEntry& entry = find_merger(cell.method);
+  std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, entry.regime == Regime::kJoint);
+  if (robots.empty()) return rates;
+  AwakeRobot& first = robots.front();
+  constexpr std::int64_t kSteps = 10;
+  rates.step = mean_seconds([&] {
+    std::int64_t taken = 0;
+    first.train(kSteps, [&] { return taken++ == kSteps; });
+    return kSteps;
+  });
+  int part = 0;
+  rates.part = mean_seconds([&] {
+    (void)workload->test_scores(first.weights, part++ % rates.parts);
+    return 1;
+  });
+  if (entry.regime != Regime::kMerge) return rates;
+  const std::span<const AwakeRobot> all(robots);
+  const std::size_t few = std::min(kFew, all.size());
+  (void)seconds_to_merge(*entry.make(settings), *workload, all.first(1), alone_);
+  const double seconds = seconds_to_merge(*entry.make(settings), *workload, all.first(few), alone_);
+  rates.merge_robot = seconds / static_cast<double>(few);
+  if (all.size() == few || seconds > kLongMerge) return rates;
+  const double more = seconds_to_merge(*entry.make(settings), *workload, all, alone_);
+  rates.merge_robot = std::max(0.0, more - seconds) / static_cast<double>(all.size() - few);
+  rates.merge = std::max(0.0, seconds - rates.merge_robot * static_cast<double>(few));
+  return rates;
+}
+
+const Calibration::Rates& Calibration::rates_of(const Cell& cell) {
+  const std::string kind = kind_of(cell);
+  const auto known = rates_.find(kind);
+  return known != rates_.end() ? known->second : rates_.emplace(kind, measure(cell)).first->second;
+}
+
+CellTime Calibration::time(const Cell& cell, int ranks) {
+  const Rates& rates = rates_of(cell);
+  const FleetOptions& fleet = cell.fleet;
+  const Regime regime = find_merger(cell.method).regime;
+  const bool some = regime == Regime::kMerge && fleet.trainees == FleetOptions::Trainees::kParticipants;
+  const Placement placement{.robots = fleet.robots, .ranks = ranks};
+  const double all_steps =
+      static_cast<double>(std::accumulate(rates.steps.begin(), rates.steps.end(), std::int64_t{0}));
+  const auto with_data = static_cast<int>(std::ranges::count_if(rates.steps, [](std::int64_t s) { return s > 0; }));
+  const int drawn = fleet.drawn(std::max(1, with_data));
+
+  double steps = 0.0;  // of the busiest rank in a local epoch
+  if (regime == Regime::kJoint) {
+    steps = fleet.joint_steps == FleetOptions::JointSteps::kFleet ? all_steps : all_steps / std::max(1, with_data);
+  } else if (some) {
+    steps = largest_share(drawn, ranks) * all_steps / std::max(1, with_data);
+  } else {
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto begin = rates.steps.begin() + placement.begin(rank);
+      const auto end = rates.steps.begin() + placement.end(rank);
+      steps = std::max(steps, static_cast<double>(std::accumulate(begin, end, std::int64_t{0})));
+    }
+  }
+
+  const int rounds = fleet.rounds();
+  const int tests = fleet.test_every == 0 ? 1 : (rounds + fleet.test_every - 1) / fleet.test_every;
+  const double models = some ? largest_share(drawn, ranks) + 1.0 : std::ceil(1.0 * fleet.robots / ranks);
+  double parts = 0.0;  // that the busiest rank tests
+  if (regime != Regime::kLocal) parts += tests * std::ceil(1.0 * rates.parts / ranks);
+  const bool every = regime == Regime::kLocal || fleet.local_tests == FleetOptions::LocalTests::kEvery;
+  const bool ever = regime != Regime::kJoint && (every || fleet.local_tests == FleetOptions::LocalTests::kLast);
+  if (ever) parts += (every ? tests : 1) * models * rates.parts;
+
+  CellTime time{.setup = rates.setup, .train = steps * fleet.epochs * rates.step, .evaluate = parts * rates.part};
+  if (regime == Regime::kMerge) {
+    const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);
+    time.merge = rounds * (rates.merge + rates.merge_robot * merged);
+  }
+  return time;
+}
+
+}  // namespace fleet

@@ -1,0 +1,49 @@
+// How long cells will take that nothing like them has been run of yet: a training step, a merge and a test of each kind
+// are tried for a few seconds, and counted.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "sweep/cell.hpp"
+
+namespace fleet {
+
+/// Wall seconds of one cell by what they are spent on.
+struct CellTime {
+  double setup = 0.0;  ///< its problem is made
+  double train = 0.0;
+  double merge = 0.0;
+  double evaluate = 0.0;
+  [[nodiscard]] double total() const { return setup + train + merge + evaluate; }
+};
+
+class Calibration {
+ public:
+  /// `alone`: a communicator of one rank. Both outlive the object.
+  Calibration(Worlds& worlds, const Comm& alone) : worlds_(worlds), alone_(alone) {}
+
+  /// On a group of so many ranks, each with a core of its own. Tries the cell's kind unless it is known. Error if its
+  /// data cannot be loaded.
+  [[nodiscard]] CellTime time(const Cell& cell, int ranks);
+
+ private:
+  /// What a kind of cell costs on this machine, in seconds.
+  struct Rates {
+    double setup = 0.0;
+    double step = 0.0;         ///< a gradient step of one robot
+    double part = 0.0;         ///< a part of the test of one model
+    double merge = 0.0;        ///< a merge, whoever takes part
+    double merge_robot = 0.0;  ///< and for each robot of a rank that does
+    int parts = 0;
+    std::vector<std::int64_t> steps;  ///< in a local epoch, by robot
+  };
+  const Rates& rates_of(const Cell& cell);
+  [[nodiscard]] Rates measure(const Cell& cell) const;
+
+  Worlds& worlds_;
+  const Comm& alone_;
+  std::map<std::string, Rates> rates_;  // by kind
+};
+
+}  // namespace fleet
