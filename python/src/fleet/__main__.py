@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fleet import __version__
+from fleet import __version__, leaf
 from fleet.errors import FleetError
 from fleet.spec import Network
 
@@ -34,6 +34,7 @@ def _describe(arguments: argparse.Namespace) -> int:
 
 COMMANDS = (
     Command("describe", "print what a .symmetry.json says", _describe_arguments, _describe),
+    Command("leaf", "convert LEAF's and FedML's JSON for fleet", leaf.add_arguments, leaf.run),
 )
 
 
