@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fleet import __version__, leaf
+from fleet import __version__, leaf, symmetry
 from fleet.errors import FleetError
 from fleet.spec import Network
 
@@ -33,6 +33,12 @@ def _describe(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS = (
+    Command(
+        "symmetry",
+        "derive what leaves a PyTorch module's function unchanged, for `fleet merge --symmetry`",
+        symmetry.add_arguments,
+        symmetry.run,
+    ),
     Command("describe", "print what a .symmetry.json says", _describe_arguments, _describe),
     Command("leaf", "convert LEAF's and FedML's JSON for fleet", leaf.add_arguments, leaf.run),
 )

@@ -104,13 +104,14 @@ class Network:
     """Tensors in the order in which they lie in one flat vector, and what is known of them.
 
     `maps`, in the order in which data pass them, may be empty: then methods that work layer by
-    layer are refused.
+    layer are refused. `aliases` are second names, under which checkpoints hold tied weights again.
     """
 
     tensors: tuple[Tensor, ...]
     groups: tuple[Group, ...] = ()
     actions: tuple[Action, ...] = ()
     maps: tuple[AffineMap, ...] = field(default=())
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -144,6 +145,8 @@ class Network:
         }
         if self.maps:
             document["maps"] = [_plain_map(each) for each in self.maps]
+        if self.aliases:
+            document["aliases"] = dict(self.aliases)
         return document
 
     def write(self, path: str | Path) -> None:
@@ -163,6 +166,7 @@ class Network:
                 tuple(Group(**group) for group in document.get("groups", ())),
                 tuple(Action(**action) for action in document.get("actions", ())),
                 tuple(_map_from(each) for each in document.get("maps", ())),
+                dict(document.get("aliases", {})),
             )
         except (KeyError, TypeError) as error:
             raise FleetError(f"no description of a network: {error}") from error
@@ -254,6 +258,9 @@ def _check(network: Network) -> None:
     _check_groups(network.groups, groups)
     for action in network.actions:
         _check_action(action, tensors, groups)
+    for alias, name in network.aliases.items():
+        if name not in tensors or alias in tensors:
+            raise FleetError(f"{alias!r} cannot be another name of {name!r}")
     for each in network.maps:
         norm = () if each.norm is None else tuple(vars(each.norm).values())
         bias = () if each.bias is None else (each.bias,)
