@@ -26,7 +26,7 @@ for folder in ../experiments/*/; do
 done
 
 complain "LibTorch outside src/torch" "$(grep -rnE '#include <(torch|ATen|c10)/' . | grep -v '^./torch/')"
-complain "HDF5 or toml++ outside src/io" "$(grep -rnE '#include <(hdf5|H5|toml)' . | grep -v '^./io/')"
+complain "HDF5, toml++ or nlohmann-json outside src/io" "$(grep -rnE '#include <(hdf5|H5|toml|nlohmann)' . | grep -v '^./io/')"
 complain "MuJoCo outside experiments/simulation" "$(grep -rn '#include <mujoco/' . ../experiments | grep -v '^../experiments/simulation/')"
 complain "MPI_COMM_WORLD outside src/comm" "$(grep -rn 'MPI_COMM_WORLD' . ../experiments | grep -v '^./comm/')"
 exit $status

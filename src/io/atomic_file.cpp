@@ -60,6 +60,17 @@ void TemporaryFile::write(std::string_view bytes) {
   }
 }
 
+void TemporaryFile::resize(std::uint64_t size) {
+  int failure = EINTR;
+  while (failure == EINTR && size > 0) failure = ::posix_fallocate(file_.number(), 0, static_cast<off_t>(size));
+  require(size == 0 || failure == 0, "cannot write ", target_.string(), ", of ", size,
+          " bytes: ", std::strerror(failure));
+}
+
+void TemporaryFile::write_at(std::uint64_t place, std::span<const std::byte> bytes) {
+  fleet::write_at(file_, place, bytes, target_.string());
+}
+
 void TemporaryFile::sync() {
   errno = 0;
   require(::fsync(file_.number()) == 0, "cannot write ", target_.string(), system_reason());
@@ -113,6 +124,17 @@ void remove_temporaries(const std::filesystem::path& directory,
     if (target && is_target(*target)) found.push_back(entry.path());
   }
   for (const std::filesystem::path& file : found) remove_temporary(file);
+}
+
+void write_at(const Descriptor& file, std::uint64_t place, std::span<const std::byte> bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    errno = 0;
+    const ssize_t written = ::pwrite(file.number(), bytes.data(), bytes.size(), static_cast<off_t>(place));
+    if (written < 0 && errno == EINTR) continue;
+    require(written > 0, "cannot write ", name, system_reason());
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    place += static_cast<std::uint64_t>(written);
+  }
 }
 
 std::string system_reason() {

@@ -3,9 +3,12 @@
 // that nobody holds any more.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +28,10 @@ class TemporaryFile {
 
   /// Appends. Error when the disk is full.
   void write(std::string_view bytes);
+  /// Gives it this size, with room for it on the disk; Error when there is none.
+  void resize(std::uint64_t size);
+  /// Writes within its size; write() goes on where it was.
+  void write_at(std::uint64_t place, std::span<const std::byte> bytes);
   /// Error if what was written cannot be put safely on disk.
   void sync();
   /// Error if it cannot take its place; what was there before is then there still.
@@ -49,6 +56,8 @@ void remove_temporary(const std::filesystem::path& file);
 void remove_temporaries(const std::filesystem::path& directory,
                         const std::function<bool(const std::string& target)>& is_target);
 
+/// Writes all bytes from `place` on; Error naming the file when the disk is full.
+void write_at(const Descriptor& file, std::uint64_t place, std::span<const std::byte> bytes, const std::string& name);
 /// ": No space left on device", by errno; nothing where that is 0.
 [[nodiscard]] std::string system_reason();
 /// Flushes a directory's entries, so that a renamed file survives a crash of the machine.

@@ -117,8 +117,8 @@ void require_within(const SymmetryAction& action, const TensorSpec& tensor, cons
           " with outer ", action.outer, ", inner ", action.inner, " and offset ", action.offset,
           "; expected 1 or more, 1 or more, and 0 or more");
   const double end = action.offset + double{1} * action.outer * group.size * action.inner;  // which may be huge
-  require(group.parent ? end <= static_cast<double>(extent) : end == static_cast<double>(extent), "axis ", action.axis,
-          " of ", tensor.name, " has extent ", extent, ", but group ", group.name, " acts on ", end);
+  require(end <= static_cast<double>(extent), "axis ", action.axis, " of ", tensor.name, " has extent ", extent,
+          ", but group ", group.name, " acts on ", end);
 }
 
 /// Error unless the groups are those of blocks that can be exchanged: each has as many, of the same sizes.

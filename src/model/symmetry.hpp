@@ -34,9 +34,9 @@ struct SymmetryGroup {
   int block = 0;
 };
 
-/// Group `group` indexes axis `axis` of tensor `tensor` from `offset` on, along outer x size x inner places, to the
-/// axis's end unless the group belongs to one block of it: outer = 4 for the stacked gates of an LSTM, inner = H W for
-/// a convolution flattened into a linear layer.
+/// Group `group` indexes axis `axis` of tensor `tensor` from `offset` on, along outer x size x inner places: outer = 4
+/// for the stacked gates of an LSTM, inner = H W for a convolution flattened into a linear layer. What lies before and
+/// behind them along the axis belongs to others: to another block, or to what was concatenated with these units.
 struct SymmetryAction {
   std::size_t tensor = 0;
   std::size_t axis = 0;

@@ -182,7 +182,9 @@ TEST(SymmetrySpec, extents_that_do_not_match_are_refused) {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("w", {6, 4});
   const std::vector<SymmetryGroup> groups{{"hidden", 5}};
-  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 0}}), Error);
+  EXPECT_NO_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 0, .offset = 1}}));
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 0, .offset = 2}}), Error);
+  EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 1, .group = 0}}), Error);
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 1, .axis = 0, .group = 0}}), Error);
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 2, .group = 0}}), Error);
   EXPECT_THROW(SymmetrySpec(layout, groups, {{.tensor = 0, .axis = 0, .group = 1}}), Error);
