@@ -95,6 +95,25 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
             yield f"{link}: no such heading"
 
 
+PYTHON_COMMAND = re.compile(r"python3? -m fleet ([a-z]+)(.*)")
+
+
+def unknown_python_commands(text: str) -> Iterator[str]:
+    """Of the Python package: python -m fleet symmetry ..."""
+    source = read("python/src/fleet/*.py")
+    known = set(re.findall(r'Command\(\s*"([a-z]+)"', source))
+    options = set(re.findall(r'"--([a-z-]+)"', source))
+    for line in command_lines(text):
+        used = PYTHON_COMMAND.search(line)
+        if used is None:
+            continue
+        if used[1] not in known:
+            yield f"{line}: there is no `python -m fleet {used[1]}`"
+        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", used[2]):
+            if option not in options:
+                yield f"{line}: there is no --{option}"
+
+
 def unknown_commands(text: str) -> Iterator[str]:
     names = re.findall(r'Command\{\s*"([a-z]+(?: [a-z]+)?)"', read(*CPP))
     known = {name.partition(" ")[0] for name in names}
@@ -104,6 +123,7 @@ def unknown_commands(text: str) -> Iterator[str]:
             below[name.partition(" ")[0]].add(name.partition(" ")[2])
     options = set(re.findall(r'[("]([a-z][a-z-]+)(?:,[a-z])?"', read(*COMMANDS)))
     for line in command_lines(text):
+        line = PYTHON_COMMAND.sub("", line)
         used = re.search(r"(?<![\w/.-])(?:\S*/)?fleet ([a-z]+)(?: ([a-z]+))?(.*)", line)
         if used is None or "-m fleet" in line:  # the Python package has commands of its own
             continue
@@ -180,6 +200,7 @@ def unknown_settings(text: str) -> Iterator[str]:
 
 CHECKERS = [
     unknown_commands,
+    unknown_python_commands,
     unknown_analysis,
     unknown_targets,
     unknown_presets,

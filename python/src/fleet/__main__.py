@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fleet import __version__, leaf, symmetry
+from fleet import __version__, leaf, safetensors, symmetry
 from fleet.errors import FleetError
 from fleet.spec import Network
 
@@ -38,6 +38,12 @@ COMMANDS = (
         "derive what leaves a PyTorch module's function unchanged, for `fleet merge --symmetry`",
         symmetry.add_arguments,
         symmetry.run,
+    ),
+    Command(
+        "convert",
+        "a file of torch.save() as a safetensors file",
+        safetensors.add_arguments,
+        safetensors.run,
     ),
     Command("describe", "print what a .symmetry.json says", _describe_arguments, _describe),
     Command("leaf", "convert LEAF's and FedML's JSON for fleet", leaf.add_arguments, leaf.run),

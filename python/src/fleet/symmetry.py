@@ -22,6 +22,7 @@ import numpy as np
 
 from fleet.errors import FleetError
 from fleet.spec import Network, Tensor
+from fleet.torch_import import import_torch
 from fleet.tracing.places import last_line
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def derive(
     element moves the outputs by more than `tolerance` of their size. The module is left as it was.
     With `sign_flips`, units of odd activations may be negated as well.
     """
-    torch = _torch()
+    torch = import_torch()
     from fleet.tracing import graph as graphs
     from fleet.tracing import interpreter
     from fleet.tracing.groups import groups_of
@@ -112,15 +113,6 @@ def trace(module: nn.Module, example_inputs: Any) -> Network:
     return derive(module, tuple(inputs)).network
 
 
-def _torch() -> Any:
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        raise FleetError(
-            f"PyTorch is needed for this, and cannot be imported ({error}): pip install torch"
-        ) from error
-
-
 def _saved_weights(module: nn.Module) -> dict[str, torch.Tensor]:
     """What a checkpoint of the module holds of real numbers, tied weights under every name."""
     return {
@@ -164,7 +156,7 @@ def _try(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], network: Network
 ) -> float:
     """The largest change of an output by a random element, against the outputs' size."""
-    torch = _torch()
+    torch = import_torch()
     saved = _saved_weights(module)
     names = [tensor.name for tensor in network.tensors]
     kept = {name: saved[name].detach().clone() for name in names}
@@ -202,14 +194,14 @@ def _change(before: torch.Tensor, after: torch.Tensor) -> float:
 
 def _drawn(tensor: torch.Tensor, stream: Any) -> torch.Tensor:
     """Weights near those of the module, none of them the same: also where it has zeros or ones."""
-    torch = _torch()
+    torch = import_torch()
     noise = torch.rand(tensor.shape, generator=stream).to(tensor)
     size = float(tensor.abs().mean()) or 0.1
     return tensor * (0.75 + 0.5 * noise) + (0.2 * size * noise)
 
 
 def _outputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-    torch = _torch()
+    torch = import_torch()
     from fleet.tracing.graph import tensors_in
 
     torch.manual_seed(1)  # for policies that draw their actions
@@ -278,7 +270,7 @@ def _tell(found: Symmetry, output: str) -> None:
 
 def _load(name: str) -> tuple[nn.Module, Any]:
     """A module, and what it is given, if that comes along."""
-    torch = _torch()
+    torch = import_torch()
     where, colon, attribute = name.rpartition(":")
     if not colon or not where or not attribute:
         raise FleetError(f"{name}: expected FILE_OR_MODULE:NAME, say policy:make or policy.py:make")
@@ -318,7 +310,7 @@ def _imported(where: str) -> Any:
 
 
 def _input_of(text: str) -> torch.Tensor:
-    torch = _torch()
+    torch = import_torch()
     shape_text, _, kind = text.partition(":")
     name, _, high = kind.partition("<")
     dtype = getattr(torch, name or "float32", None)
