@@ -7,6 +7,7 @@
 
 #include "base/hash.hpp"
 #include "base/process.hpp"
+#include "command/barrier_weights.hpp"
 #include "command/commands.hpp"
 #include "command/model_arguments.hpp"
 #include "command/provenance.hpp"
@@ -135,9 +136,15 @@ int command::barrier(const Arguments& arguments, std::span<const WorldEntry> wor
                         "how to align the second model to the first, beside not at all: none or git-rebasin");
   options.add_options()("points", po::value<int>()->default_value(21), "of the curve, its ends included");
   options.add_options()("output,o", po::value<std::string>()->default_value("barrier"), "directory for barrier.h5");
+  options.add(judge_options());
   return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "MODEL", "fleet barrier A.h5 B.h5 ... -o DIR", -1);
-    return values ? barriers_on(world, arguments, *values, worlds) : 0;
+    if (!values) return 0;
+    const Arguments& names = (*values)["MODEL"].as<Arguments>();
+    if (std::filesystem::path(names.front()).extension() != ".h5") {
+      return barrier_of_weights(world, {names.begin(), names.end()}, *values);
+    }
+    return barriers_on(world, arguments, *values, worlds);
   });
 }
 

@@ -19,6 +19,7 @@ int status(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int collect(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int merge(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int barrier(const Arguments& arguments, std::span<const WorldEntry> worlds);
+int export_model(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int data_fetch(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int keys(const Arguments& arguments, std::span<const WorldEntry> worlds);
 int list(const Arguments& arguments, std::span<const WorldEntry> worlds);

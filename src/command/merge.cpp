@@ -1,8 +1,9 @@
-// `fleet merge A.h5 B.h5 ...`: saved models as one.
+// `fleet merge A.h5 B.h5 ...`: saved models as one. Those of PyTorch's world are for merge_weights.cpp.
 #include <iomanip>
 #include <iostream>
 
 #include "command/commands.hpp"
+#include "command/merge_weights.hpp"
 #include "command/model_arguments.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
@@ -123,10 +124,16 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
 int command::merge(const Arguments& arguments, std::span<const WorldEntry> worlds) {
   po::options_description options = model_options();
   options.add_options()("method,m", po::value<std::string>(), "how to merge, as in merge.method");
-  options.add_options()("output,o", po::value<std::string>(), "file of the merged model");
+  options.add_options()("output,o", po::value<std::string>(), "file of the merged model, or its folder");
+  options.add(weight_options());
   return on_ranks(arguments, [&](const Comm& world) {
     const auto values = parse(arguments, options, "MODEL", "fleet merge A.h5 B.h5 ... --method M -o C.h5", -1);
-    return values ? merge_on(world, arguments, *values, worlds) : 0;
+    if (!values) return 0;
+    const Arguments& names = (*values)["MODEL"].as<Arguments>();
+    const std::filesystem::path first = names.front();
+    if (first.extension() != ".h5") return merge_weights(world, {names.begin(), names.end()}, *values);
+    world.together([&] { refuse_weight_options(*values); });
+    return merge_on(world, arguments, *values, worlds);
   });
 }
 
