@@ -20,7 +20,7 @@ constexpr std::int32_t kMostRobots = 1'000'000;
 constexpr std::array<std::string_view, 3> kParts = {"train", "held_out", "test"};
 
 /// Rows of the table, and where they stand.
-struct Rows {
+struct SplitRows {
   std::vector<std::int32_t> samples;
   std::vector<std::int32_t> robots;
   std::vector<std::uint8_t> parts;  // places in kParts
@@ -55,7 +55,7 @@ std::int32_t whole_number(std::string_view text, const char* column, const std::
   return value;
 }
 
-Rows read_csv(const std::filesystem::path& path) {
+SplitRows read_csv(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   const std::vector<std::string_view> lines = split_lines(text);
   const std::string name = path.string();
@@ -70,7 +70,7 @@ Rows read_csv(const std::filesystem::path& path) {
   const auto robot = place("robot");
   const auto part = place("part");
   require(sample && robot, name, ":1: the columns are \"", lines.front(), "\", expected sample and robot among them");
-  Rows rows{.unit = "line", .first = 2};
+  SplitRows rows{.unit = "line", .first = 2};
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const std::string where = cat(name, ':', i + 1);
     const std::vector<std::string_view> cells = cells_of(lines[i]);
@@ -83,14 +83,14 @@ Rows read_csv(const std::filesystem::path& path) {
   return rows;
 }
 
-Rows read_hdf5(const std::filesystem::path& path) {
+SplitRows read_hdf5(const std::filesystem::path& path) {
   constexpr std::array kWanted = {ColumnSpec{"sample", ColumnType::kInteger},
                                   ColumnSpec{"robot", ColumnType::kInteger}};
   const Table table = Hdf5Reader(path).read_table("split", kWanted);
-  Rows rows{.samples = table.column<std::int32_t>("sample"),
-            .robots = table.column<std::int32_t>("robot"),
-            .parts = {},
-            .unit = "row"};
+  SplitRows rows{.samples = table.column<std::int32_t>("sample"),
+                 .robots = table.column<std::int32_t>("robot"),
+                 .parts = {},
+                 .unit = "row"};
   const bool has_parts =
       std::ranges::any_of(table.columns(), [](const auto& column) { return column.first == "part"; });
   rows.parts.resize(rows.samples.size(), 0);
@@ -104,7 +104,7 @@ Rows read_hdf5(const std::filesystem::path& path) {
 }
 
 /// Error for a sample that one robot has twice for the same part.
-void check_once(const Rows& rows, const std::string& name) {
+void check_once(const SplitRows& rows, const std::string& name) {
   std::vector<std::size_t> order(rows.samples.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto key = [&](std::size_t i) { return std::tuple(rows.robots[i], rows.parts[i], rows.samples[i]); };
@@ -121,7 +121,7 @@ void check_once(const Rows& rows, const std::string& name) {
 
 SplitFile read_split(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
-  const Rows rows = extension == ".h5" || extension == ".hdf5" ? read_hdf5(path) : read_csv(path);
+  const SplitRows rows = extension == ".h5" || extension == ".hdf5" ? read_hdf5(path) : read_csv(path);
   const std::string name = path.string();
   require(!rows.samples.empty(), name, " gives no robot any sample");
   check_once(rows, name);
