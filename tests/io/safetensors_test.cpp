@@ -34,7 +34,9 @@ class SafetensorsTest : public testing::Test {
     const fs::path file = scratch_.path() / "a.safetensors";
     Scratch::write(file, bytes);
     const std::string message = complaint([&] { SafetensorsReader reader(file); });
-    if (message != "accepted") EXPECT_EQ(message.find(file.string()), 0U) << message;
+    if (message != "accepted") {
+      EXPECT_EQ(message.find(file.string()), 0U) << message;
+    }
     return message;
   }
   static void expect_says(const std::string& message, const std::string& part) {
@@ -179,7 +181,9 @@ TEST(NumberType, numbers_are_rounded_to_the_nearest) {
         if (((neighbour ^ stored) & 0x8000) != 0 || !std::isfinite(value(neighbour))) continue;
         const double other = std::abs(value(neighbour) - static_cast<double>(number));
         ASSERT_LE(error, other) << number;
-        if (error == other) ASSERT_EQ(stored % 2, 0) << number;
+        if (error == other) {
+          ASSERT_EQ(stored % 2, 0) << number;
+        }
       }
     }
   }
