@@ -34,8 +34,9 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
     require(!with_data_.empty(), "no robot has any training data");
     Roster roster;
     for (int round = 1; round <= options_.rounds() && (!all_train() || options_.late > 0.0); ++round) {
-      roster = draw_roster(round, roster.late);
-      for (const int robot : own_part(all_train() ? roster.late : roster.drawn)) epochs_[robot] += epochs_in(round);
+      const std::vector<int> late = std::move(roster.late);  // of the round before: they miss this one
+      roster = draw_roster(round, late);
+      for (const int robot : own_part(all_train() ? late : roster.drawn)) epochs_[robot] += epochs_in(round);
     }
   });
   charge(&PhaseSeconds::other);
