@@ -277,11 +277,11 @@ class Mnist final : public World {
       const SplitFile& split = split_of(options, settings);
       const auto robots = options.partition.robots;
       shards = std::vector(split.shards.begin(), split.shards.begin() + robots);
-      if (split.largest_test >= 0) tests.name = "robot";
-      for (int i = 0; split.largest_test >= 0 && i < robots; ++i) {
+      for (int i = 0; i < robots; ++i) {
         const std::vector<std::int32_t>& own = split.test[static_cast<std::size_t>(i)];
         if (!own.empty()) tests.samples.push_back(own);
       }
+      if (!tests.samples.empty()) tests.name = "robot";
     }
     return make_supervised_workload({.train = images(files.train_images, files.train_labels),
                                      .test = images(files.test_images, files.test_labels),
@@ -299,9 +299,11 @@ class Mnist final : public World {
     try {
       return extents_.try_emplace(options.key(), options.directory, *options.images, cache_).first->second;
     } catch (const Error& error) {
+      const bool is_published = options.images->deviation > 0.0F;
       reject_data(settings, kData, error.what(),
-                  cat("Fetch it with `fleet data fetch ", options.images->name,
-                      "`, or name the directory that holds the four files in run.data."));
+                  is_published ? cat("Fetch it with `fleet data fetch ", options.images->name,
+                                     "`, or name the directory that holds the four files in run.data.")
+                               : "Name the directory that holds the four files in run.data.");
     }
   }
 
