@@ -166,6 +166,7 @@ TEST_F(ArithmeticMergeTest, other_networks_and_broken_indices_are_named) {
     if (!comm_.is_root()) return;
     SafetensorsWriter(folder_ / "small.safetensors", {{"a.weight", NumberType::kBF16, {3}}}, {}).commit();
     fs::create_directory(folder_ / "broken");
+    fs::create_directory(folder_ / "empty");
     Scratch::write(folder_ / "broken" / "model.safetensors.index.json",
                    R"({"weight_map":{"w":"../one/x.safetensors"}})");
   });
@@ -176,7 +177,8 @@ TEST_F(ArithmeticMergeTest, other_networks_and_broken_indices_are_named) {
   EXPECT_NE(
       complaint([&] { WeightFiles broken(folder_ / "broken"); }).find("expected the name of a file in the same folder"),
       std::string::npos);
-  EXPECT_NE(complaint([&] { WeightFiles empty(folder_); }).find("holds no model.safetensors"), std::string::npos);
+  EXPECT_NE(complaint([&] { WeightFiles empty(folder_ / "empty"); }).find("holds no model.safetensors"),
+            std::string::npos);
 }
 
 TEST(FitsPattern, a_star_stands_for_anything) {
