@@ -20,12 +20,13 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test chaos sanitize fuzz deps build program data scenes figures bench docs format check-format clean
+.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
 	@echo "make test     install, build, run every test"
 	@echo "make slow-test  Meta-World's experts at all 2500 goals of the benchmark"
+	@echo "make test-torch  the Python package with the newest PyTorch, which it installs"
 	@echo "make chaos    break $(TRIALS) runs in every way we know, resume them, compare (TRIALS=50)"
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
@@ -39,15 +40,26 @@ run: program data
 
 test: build check-format scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
-	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime python3-torch python3-pytest
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end tests/docs
 	$(PYTHON) -m pytest -q -rs python
+	@# Again with Debian's PyTorch, of the system's Python, where it is.
+	! /usr/bin/python3 -c 'import pytest, torch' 2>/dev/null || /usr/bin/python3 -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
 	$(PYTHON) -m ruff check analysis python tests
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
+
+# The Python package with the newest PyTorch: it takes minutes and 5.5 GB to install.
+test-torch: .venv-torch/installed
+	.venv-torch/bin/python -m pytest -q -rs python
+
+.venv-torch/installed:
+	python3 -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check -e 'python[torch,test]' safetensors
+	@touch $@
 
 # The long form of what `make test` does once for every kind of fault.
 chaos: build

@@ -237,6 +237,35 @@ def test_a_folder_is_merged_into_a_folder(fleet: Fleet) -> None:
     )
 
 
+def test_a_checkpoint_laid_out_as_lerobot_does_comes_out_as_one(fleet: Fleet) -> None:
+    """Its folder pretrained_model: weights, configurations, and the states of its processors."""
+    models(fleet.directory)
+    others = {
+        "config.json": b'{"type": "act", "chunk_size": 100}',
+        "train_config.json": b"{}",
+        "policy_preprocessor.json": b'{"steps": []}',
+        "policy_preprocessor_step_3_normalizer_processor.safetensors": (
+            fleet.directory / "base.safetensors"
+        ).read_bytes(),
+    }
+    for name in ("a", "b"):
+        folder = fleet.directory / name / "pretrained_model"
+        folder.mkdir(parents=True)
+        (fleet.directory / f"{name}.safetensors").rename(folder / "model.safetensors")
+        for file, content in others.items():
+            (folder / file).write_bytes(content)
+    paths = ("a/pretrained_model", "b/pretrained_model/")
+    fleet("merge", *paths, "--method", "average", "-o", "c/pretrained_model").expect(0)
+    merged = fleet.directory / "c/pretrained_model"
+    assert {path.name for path in merged.iterdir()} == {"model.safetensors", *others}
+    for file, content in others.items():
+        assert (merged / file).read_bytes() == content
+    one, two = (read(fleet.directory / path / "model.safetensors") for path in paths)
+    np.testing.assert_allclose(
+        read(merged / "model.safetensors")["w"], (one["w"] + two["w"]) / 2, atol=1e-6
+    )
+
+
 def test_a_model_of_another_kind_is_no_export(fleet: Fleet) -> None:
     with h5py.File(fleet.directory / "other.h5", "w") as file:
         file["x"] = 1
