@@ -93,6 +93,9 @@ def load(path: str | Path) -> dict[str, torch.Tensor]:
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
             dtype = getattr(torch, names[entry["dtype"]])
+            if begin == end:  # PyTorch 1.13 cannot view no bytes at all as numbers
+                tensors[name] = torch.empty(entry["shape"], dtype=dtype)
+                continue
             own = np.frombuffer(data[begin:end], np.uint8).copy()
             tensors[name] = torch.from_numpy(own).view(dtype).reshape(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
