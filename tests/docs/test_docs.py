@@ -192,7 +192,7 @@ def unknown_settings(text: str) -> Iterator[str]:
     for code in [*command_lines(text), *fences(text, "toml")]:
         for found in pattern.finditer(code):
             key = found[0]
-            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh)$", key)
+            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|pt|safetensors)$", key)
             family = code[found.end() :].startswith((".…", ".*", ".<"))
             if not file and not family and key not in settings_read():
                 yield f"{key}: nothing reads such a setting"
