@@ -35,5 +35,5 @@ def test_what_holds_no_play_is_refused_by_name(fleet: Fleet, content: bytes, why
 def test_a_verb_that_does_not_exist_is_met_with_those_that_do(fleet: Fleet, tmp_path: Path) -> None:
     for arguments in (["data"], ["data", "eat", str(tmp_path)]):
         said = fleet(*arguments).expect(2).text
-        assert "fleet data fetch NAME" in said
+        assert "fleet data fetch mnist" in said
         assert "fleet data show FILE" in said
