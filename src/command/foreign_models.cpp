@@ -32,19 +32,22 @@ std::string stored_name(const WeightFiles& model, const NetworkFile& network, co
 
 void require_of_network(const WeightFiles& model, const NetworkFile& network) {
   const ParamLayout& layout = *network.symmetry.layout();
-  const std::string what = cat("the symmetry is of another network than ", model.path().string(), ": ");
+  const auto check = [&](bool fits, const auto&... difference) {
+    if (!fits)
+      throw ConfigError(cat("the symmetry is of another network than ", model.path().string(), ": ", difference...));
+  };
   std::map<std::string, bool> known;
   for (const auto& [alias, name] : network.aliases) known[alias] = true;
   for (const TensorSpec& tensor : layout.tensors()) {
     known[tensor.name] = true;
     const std::string stored = stored_name(model, network, tensor.name);
-    require(!stored.empty(), what, text_of(tensor), " against no ", tensor.name);
+    check(!stored.empty(), text_of(tensor), " against no ", tensor.name);
     const StoredTensor& found = *model.find(stored);
-    require(found.shape == tensor.shape && is_real(found.type), what, text_of(tensor), " against ", found.to_string());
+    check(found.shape == tensor.shape && is_real(found.type), text_of(tensor), " against ", found.to_string());
   }
   for (const auto& [name, place] : model.places()) {
-    require(known.contains(name) || !is_real(model.find(name)->type), what, "no ", name, " against ",
-            model.find(name)->to_string());
+    check(known.contains(name) || !is_real(model.find(name)->type), "no ", name, " against ",
+          model.find(name)->to_string());
   }
 }
 
