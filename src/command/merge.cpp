@@ -7,6 +7,7 @@
 #include "command/model_arguments.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
+#include "merge/rounds_after.hpp"
 #include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
 
@@ -19,6 +20,7 @@ namespace po = boost::program_options;
 struct ChosenMethod {
   std::string name;
   std::unique_ptr<Merger> merger;
+  int rounds_after = 0;
   Settings settings;  ///< "merge.method" and every option of the method
 };
 
@@ -34,7 +36,7 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   SettingsReader reader(chosen);
   reader.read("merge.method", method.name, names,
               "How policies are merged, or the reference line that stands in place of a merge.");
-  method.merger = find_merger(method.name).make(reader);
+  method.merger = make_merger(find_merger(method.name), reader, method.rounds_after);
   method.settings = reader.resolved();
   return method;
 }
@@ -63,7 +65,16 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   const std::string wanted_by = cat("merge.method = ", method.name);
   const MergeInput input = fleet.input(wanted_by);
   try {
-    return method.merger->merge(input, world);
+    MergeOutcome outcome = method.merger->merge(input, world);
+    for (int after = 1; after <= method.rounds_after; ++after) {
+      MergeInput next = input;
+      next.round += after;
+      next.after = after;
+      next.previous = &outcome.merged;
+      MergeOutcome reached = method.merger->merge(next, world);
+      outcome.merged = std::move(reached.merged);
+    }
+    return outcome;
   } catch (const Error&) {  // the same on every rank
     // A method that works layer by layer stops before it asks for data: only the workload knows the layers.
     if (input.maps.empty()) (void)fleet.workload(wanted_by);
