@@ -7,6 +7,7 @@
 #include "command/model_arguments.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
+#include "sweep/methods.hpp"
 #include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
 
@@ -27,14 +28,14 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   Settings chosen = overrides;
   chosen.insert_or_assign("merge.method", Setting{Value(values["method"].as<std::string>()), Source{"--method"}});
   std::vector<std::string_view> names;
-  for (const MergerEntry& entry : merger_table()) {
+  for (const MergerEntry& entry : method_table()) {
     if (entry.regime == Regime::kMerge) names.push_back(entry.name);
   }
   ChosenMethod method;
   SettingsReader reader(chosen);
   reader.read("merge.method", method.name, names,
               "How policies are merged, or the reference line that stands in place of a merge.");
-  method.merger = find_merger(method.name).make(reader);
+  method.merger = find_method(method.name).make(reader);
   method.settings = reader.resolved();
   return method;
 }

@@ -14,10 +14,11 @@ class BestOf final : public Merger {
   explicit BestOf(std::vector<std::unique_ptr<Merger>> candidates) : candidates_(std::move(candidates)) {}
 
   MergerNeeds needs() const override {
-    MergerNeeds all{.key = "merge.best-of.candidates"};
+    MergerNeeds all{.asks = {Question::kHeldOutLoss}, .key = "merge.best-of.candidates"};
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
       all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
       all.layers = all.layers || candidate->needs().layers;
+      all.asks = all.asks | candidate->needs().asks;
       all.exchange = std::max(all.exchange, candidate->needs().exchange);
       all.absent = all.absent || candidate->needs().absent;
     }

@@ -270,7 +270,12 @@ class Regression final : public Merger {
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
   MergerNeeds needs() const override {
-    return {.layers = true, .exchange = exchange_of(options_.align), .absent = options_.memory};
+    const bool solves = options_.head != Head::kOutputs;
+    return {.layers = true,
+            .asks = Questions{Question::kMapMoments, Question::kHeldOutLoss} |
+                    (solves ? Questions{Question::kHeadData} : Questions()),
+            .exchange = exchange_of(options_.align),
+            .absent = options_.memory};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
 #include "sweep/cell_reader.hpp"
+#include "sweep/methods.hpp"
 #include "sweep/sweep_name.hpp"
 
 namespace fleet {
@@ -101,7 +102,7 @@ void reject_twin(std::span<const Axis> axes, const Cell& other, const Cell& cell
 /// Every key that some method reads, chosen or not: a table of options may stand ready beside a sweep of methods.
 Settings method_settings(const Settings& base) {
   SettingsReader reader(base);
-  for (const MergerEntry& entry : merger_table()) entry.make(reader);
+  for (const MergerEntry& entry : method_table()) entry.make(reader);
   FleetOptions ignored;
   read_joint_options(reader, ignored);
   return reader.resolved();
@@ -193,7 +194,7 @@ std::vector<std::pair<std::string, Value>> Cell::columns() const {
 
 double Cell::cost() const {
   const bool some = fleet.trainees == FleetOptions::Trainees::kParticipants;
-  const bool rests = some && find_merger(method).regime == Regime::kMerge;
+  const bool rests = some && find_method(method).regime == Regime::kMerge;
   const double training = rests ? static_cast<double>(fleet.drawn(fleet.robots)) / fleet.robots : 1.0;
   return training * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
 }

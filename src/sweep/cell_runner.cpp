@@ -11,6 +11,7 @@
 #include "instruments/instruments.hpp"
 #include "io/atomic_file.hpp"
 #include "sweep/cell_checkpoint.hpp"
+#include "sweep/methods.hpp"
 #include "sweep/model_saver.hpp"
 
 namespace fleet {
@@ -128,7 +129,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
                              const RunningMarker& marker, CheckpointStore& checkpoints) {
   const Settings whole = cell_.settings.whole();
   SettingsReader settings(whole);
-  const MergerEntry& entry = find_merger(cell_.method);
+  const MergerEntry& entry = find_method(cell_.method);
   const std::unique_ptr<Merger> merger = entry.make(settings);
   group_.together([&] { workload = world.make(whole); });
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);

@@ -20,6 +20,9 @@ struct CellFacts {
   std::int64_t dataset_bytes = 0;                ///< once per node
   GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
   bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
+  Questions offers = Questions::all();           ///< what its robots can be asked
+  bool joint = true;                             ///< whether there is a robot with everybody's data
+  bool moments = true;                           ///< whether what optimisers remember can be carried over a merge
   bool held_out = true;                          ///< whether there are data that no robot trains on
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
