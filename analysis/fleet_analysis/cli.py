@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fleet_analysis.compare import Comparison, compare, comparison_tables
+from fleet_analysis.export import FORMS, export
 from fleet_analysis.figures import every_figure
 from fleet_analysis.figures.look import our_look, save
 from fleet_analysis.figures.paper import PAPER, paper_figures
@@ -136,6 +137,13 @@ def _figure(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    directory = options.output or Path(f"exported-{options.to}")
+    for path in export(load(options.results), directory, options.to):
+        print(path)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     directory = Path(options.results[0]) if len(options.results) == 1 else None
     if options.follow is not None:
@@ -239,6 +247,16 @@ def _parser() -> argparse.ArgumentParser:
         help="of a running sweep's directory: write it anew every so often until all is done",
     )
     report.set_defaults(run=_report)
+
+    exported = commands.add_parser("export", help="write all tables in a form for other programs")
+    exported.add_argument(
+        "results", nargs="+", help="results files, directories of them, or glob patterns"
+    )
+    exported.add_argument("--to", required=True, choices=list(FORMS), help="the form")
+    exported.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to (default: exported-FORM)"
+    )
+    exported.set_defaults(run=_export)
 
     watch = commands.add_parser("watch", help="a running sweep's curves, in a terminal")
     watch.add_argument("directory", type=Path, help="the sweep's directory")
