@@ -6,11 +6,12 @@
 #include "metaworld/world.hpp"
 #include "mnist/mnist.hpp"
 #include "shakespeare/world.hpp"
+#include "tools/world.hpp"
 
 namespace fleet {
 
 std::span<const WorldEntry> world_table() {
-  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world()};
+  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world(), tools_world()};
   return kWorlds;
 }
 

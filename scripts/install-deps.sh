@@ -5,12 +5,12 @@ set -eu
 
 packages="ca-certificates curl g++ git cmake ninja-build openmpi-bin libopenmpi-dev libtorch-dev libeigen3-dev libhdf5-dev
 libtomlplusplus-dev nlohmann-json3-dev libboost-program-options-dev libopenblas-dev zlib1g-dev libgtest-dev python3-venv
-libegl-dev libopengl-dev libgl1-mesa-dri libpng-dev $*"
+libegl-dev libopengl-dev libgl1-mesa-dri libpng-dev libnlopt-dev $*"
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is not a Debian system. fleet needs MPI, LibTorch (1.13 or later), Eigen 3.4, HDF5, toml++, nlohmann-json,"
   echo "Boost.Program_options, an optimised BLAS, zlib, GoogleTest, CMake 3.20 and Python 3.11, and for Meta-World MuJoCo 3.3,"
-  echo "EGL and libpng; on a cluster, load them as modules and build with"
+  echo "EGL and libpng, for the world of tools NLopt, too; on a cluster, load them as modules and build with"
   echo "  cmake --preset release -DCMAKE_PREFIX_PATH=/path/to/libtorch && cmake --build --preset release"
   exit 0
 fi

@@ -12,6 +12,7 @@ namespace fleet::simulation {
 int rollout_command(const SuiteEntry& world, const Arguments& arguments);
 int demos_command(const SuiteEntry& world, const Arguments& arguments);
 int tasks_command(const SuiteEntry& world, const Arguments& arguments);
+int view_command(const SuiteEntry& world, const Arguments& arguments);
 
 /// They as Command::run takes them.
 template <const SuiteEntry& (*world)()>
@@ -24,6 +25,9 @@ struct CommandsOf {
   }
   static int tasks(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
     return tasks_command(world(), arguments);
+  }
+  static int view(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
+    return view_command(world(), arguments);
   }
 };
 

@@ -38,6 +38,27 @@ std::shared_ptr<const Suite> usual_suite(const SuiteEntry& world) {
   return make_suite(world, {});
 }
 
+void add_view_options(OptionTexts& options) {
+  options.add_options()("seed", po::value<std::int64_t>()->default_value(42), "of what varies in the episodes");
+  options.add_options()("episode", po::value<int>()->default_value(1), "which of them, from 1 on");
+}
+
+EpisodeSpec episode_to_view(const Suite& suite, const OptionValues& values) {
+  const auto name = values["TASK"].as<std::string>();
+  const std::vector<int> tasks = suite.find_tasks(name);
+  if (tasks.size() != 1) throw ConfigError(cat(name, ": expected one task, these are ", tasks.size()));
+  const auto seed = static_cast<std::uint32_t>(seed_of(values, kLargestGoalSeed));
+  return {.task = tasks.front(),
+          .variation = random_variations(suite, tasks.front(), seed, positive(values, "episode")).back()};
+}
+
+std::vector<Variation> random_variations(const Suite& suite, int task, std::uint32_t seed, int count) {
+  RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
+  std::vector<Variation> variations;
+  for (int i = 0; i < count; ++i) variations.push_back(suite.draw(task, stream));
+  return variations;
+}
+
 std::string describe_sets(const Suite& suite) {
   std::string text;
   for (const TaskSet& set : suite.task_sets()) text += set.name + ", ";

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "command/command_line.hpp"
-#include "simulation/suite.hpp"
+#include "simulation/rollout.hpp"
 
 namespace fleet::simulation {
 
@@ -17,8 +17,17 @@ void add_suite_options(OptionTexts& options, const SuiteEntry& world);
 /// Of the world's files; empty for the usual one.
 [[nodiscard]] std::filesystem::path files_of(const SuiteEntry& world, const OptionValues& values);
 
+/// The options "seed" and "episode", which say of which episode: the same as rollout draws at random.
+void add_view_options(OptionTexts& options);
+/// Of the one task that is named. ConfigError if several are.
+[[nodiscard]] EpisodeSpec episode_to_view(const Suite& suite, const OptionValues& values);
+
+/// Episodes of a task as rollout draws them at random, the first `count`.
+[[nodiscard]] std::vector<Variation> random_variations(const Suite& suite, int task, std::uint32_t seed, int count);
+
 /// "mt10, mt50, or names separated by commas".
 [[nodiscard]] std::string describe_sets(const Suite& suite);
+inline constexpr std::int64_t kLargestGoalSeed = 0xffffffff;  ///< as Meta-World's generator takes them
 /// The option "seed". ConfigError unless it is from 0 to `largest`.
 [[nodiscard]] std::int64_t seed_of(const OptionValues& values, std::int64_t largest);
 /// ConfigError unless it is 1 or more.
