@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,7 +116,11 @@ def unknown_python_commands(text: str) -> Iterator[str]:
 
 
 def unknown_commands(text: str) -> Iterator[str]:
-    names = re.findall(r'Command\{\s*"([a-z]+(?: [a-z]+)?)"', read(*CPP))
+    rows = re.findall(r'\.name = "([^"]+)",\s*\.summary = [^;]*?\.usage', read(*COMMANDS))
+    # Every simulated world has the same.
+    verbs = re.findall(r'kName \+ " (\w+)"', read("experiments/simulation/command.hpp"))
+    simulated = re.findall(r"commands_of<(\w+)::", read(*COMMANDS))
+    names = [*rows, *(f"{world} {verb}" for world in simulated for verb in verbs)]
     known = {name.partition(" ")[0] for name in names}
     below = collections.defaultdict(set)
     for name in names:
@@ -192,7 +197,7 @@ def unknown_settings(text: str) -> Iterator[str]:
     for code in [*command_lines(text), *fences(text, "toml")]:
         for found in pattern.finditer(code):
             key = found[0]
-            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh)$", key)
+            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|safetensors)$", key)
             family = code[found.end() :].startswith((".…", ".*", ".<"))
             if not file and not family and key not in settings_read():
                 yield f"{key}: nothing reads such a setting"
@@ -230,6 +235,18 @@ def test_every_configuration_is_in_some_page() -> None:
     text = "".join(page.read_text() for page in PAGES)
     names = [path.name for path in sorted(ROOT.glob("configs/*.toml"))]
     assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.skipif(not BINARY.exists(), reason=f"there is no {BINARY}")
+def test_the_pages_of_settings_are_as_the_code_has_them(tmp_path: Path) -> None:
+    listed = subprocess.run([BINARY, "list"], capture_output=True, text=True, check=True).stdout
+    if "not built" in listed:
+        pytest.skip("Meta-World is not built, whose settings the pages have")
+    writer = ROOT / "scripts" / "write_keys.py"
+    subprocess.run([sys.executable, writer, BINARY, tmp_path], check=True)
+    for page in tmp_path.iterdir():
+        written = (ROOT / "docs" / page.name).read_text()
+        assert written == page.read_text(), f"{page.name} is out of date: make keys"
 
 
 def test_readme_is_short() -> None:

@@ -173,6 +173,22 @@ TEST(Toml, dots_that_are_in_no_key_count_for_nothing) {
   }
 }
 
+TEST(Toml, a_number_that_double_precision_does_not_have_is_refused_where_it_stands) {
+  const std::string tiny = "0." + std::string(330, '0') + "1";
+  for (const std::string& number : {std::string("1e-400"), std::string("-2.5E-3_30"), std::string("+1e-400"), tiny}) {
+    const std::string said = parse_complaint("a = 1.0\nb = [0.0, " + number + "]\n");
+    EXPECT_EQ(said.find("a.toml:2:11: " + number), 0U) << said;
+    EXPECT_NE(complaint([&] { (void)parse_override("x=" + number); }), "accepted") << number;
+  }
+  const Settings kept = parse_toml(
+      "a = 5e-324\nb = 0e-400\nc = \"1e-400\"\nd = -0.0 # 1e-400\ne = 1.7976931348623157e308\nx1e-400 = 1\n", "a.toml");
+  EXPECT_EQ(kept.at("a").value, Value(5e-324));
+  EXPECT_EQ(kept.at("b").value, Value(0.0));
+  EXPECT_EQ(kept.at("c").value, text("1e-400"));
+  EXPECT_EQ(kept.at("e").value, Value(1.7976931348623157e308));
+  EXPECT_EQ(kept.at("x1e-400").value, integer(1));
+}
+
 TEST(Toml, a_string_holds_no_zero_character) {
   EXPECT_EQ(parse_complaint("a = 1\ns = \"b\\u0000c\"").find("a.toml:2:5: s: "), 0U);
 }

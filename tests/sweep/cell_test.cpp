@@ -345,6 +345,7 @@ TEST(Exclude, mistakes_are_explained) {
   expect_complaint(kGrid + "[[sweep.exclude]]\nseed = []\n", {"a.toml:6:", "seed", "a list of values"});
   expect_complaint(kZip + "[[sweep.exclude]]\ntoy.noise = 0.1\nfleet.robots = 4\n",
                    {"a.toml:6:", "leaves out no cell", "fleet.robots and toy.noise"});
+  expect_complaint("[[sweep.grid]]\nseed = [0]\n", {"a.toml:3:", "[sweep.grid] is one table, in single brackets"});
   expect_complaint("sweep.exclude = 3\n" + kGrid, {"a.toml:2:", "sweep.exclude", "unknown key"});
   for (const char* table : {"sweep.exclude", "sweep.exclude.\"\"", "sweep.exclude.99999999999999999999"}) {
     expect_complaint(cat(kGrid, "[", table, "]\nseed = 0\n"), {"a.toml:6:", "headed [[sweep.exclude]]"});
