@@ -20,7 +20,7 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs format check-format clean
+.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs keys format check-format clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
@@ -32,6 +32,7 @@ help:
 	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
+	@echo "make keys     the pages of docs/ that list the settings, from the code"
 	@echo "make build | data | scenes | figures | format | clean"
 
 run: program data
@@ -131,6 +132,10 @@ bench: data
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/long_sweeps.py $(FLEET) "$(MPIRUN)"
 	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
+
+# The pages that list every setting, as the code reads them.
+keys: program
+	$(PYTHON) scripts/write_keys.py $(FLEET)
 
 # Needs no build: Python with venv is enough.
 docs:

@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -230,6 +231,18 @@ def test_every_configuration_is_in_some_page() -> None:
     text = "".join(page.read_text() for page in PAGES)
     names = [path.name for path in sorted(ROOT.glob("configs/*.toml"))]
     assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.skipif(not BINARY.exists(), reason=f"there is no {BINARY}")
+def test_the_pages_of_settings_are_as_the_code_has_them(tmp_path: Path) -> None:
+    listed = subprocess.run([BINARY, "list"], capture_output=True, text=True, check=True).stdout
+    if "not built" in listed:
+        pytest.skip("Meta-World is not built, whose settings the pages have")
+    writer = ROOT / "scripts" / "write_keys.py"
+    subprocess.run([sys.executable, writer, BINARY, tmp_path], check=True)
+    for page in tmp_path.iterdir():
+        written = (ROOT / "docs" / page.name).read_text()
+        assert written == page.read_text(), f"{page.name} is out of date: make keys"
 
 
 def test_readme_is_short() -> None:
