@@ -344,9 +344,8 @@ int merge_weights(const Comm& world, const std::vector<fs::path>& paths, const p
     if (method == "git-rebasin" || (method == "average" && has_symmetry) || found != kArithmetics.end()) return;
     for (const MergerEntry& entry : merger_table()) {
       if (entry.name != method) continue;
-      throw ConfigError(
-          cat("--method ", method,
-              " asks for the robots' data, which this command does not have: use fleet.merge() in Python"));
+      throw ConfigError(cat("--method ", method,
+                            " asks for the robots' data, which safetensors files do not tell of; there are ", known));
     }
     throw ConfigError(cat("--method ", method, ": there are ", known));
   });
