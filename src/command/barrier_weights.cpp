@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "command/foreign_models.hpp"
-#include "command/merge_weights.hpp"
+#include "command/model_arguments.hpp"
 #include "io/subprocess.hpp"
 #include "merge/weight_matching.hpp"
 #include "torch/runtime.hpp"
@@ -117,13 +117,11 @@ int barrier_of_weights(const Comm& world, const std::vector<fs::path>& paths, co
     if (!values.contains("judge")) throw ConfigError("say how to judge weights: --judge 'python3 judge.py'");
     if (!values.contains("symmetry")) throw ConfigError("say what may be exchanged: --symmetry policy.symmetry.json");
     if (points < 2) throw ConfigError(cat("--points ", points, ": expected at least 2, the models themselves"));
-    try {
+    before_anything([&] {
       network = read_network(values["symmetry"].as<std::string>());
       models = open_weights(paths);
       for (const WeightFiles& model : models) require_same_tensors(models.front(), model);
-    } catch (const Error& error) {
-      throw ConfigError(error.what());
-    }
+    });
   });
   const Comm alone = world.split(world.rank());
   std::optional<ForeignModels> fleet;

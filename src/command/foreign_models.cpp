@@ -86,6 +86,21 @@ bool is_own_weights(const fs::path& file) {
   }
 }
 
+std::vector<WeightFiles> open_weights(const std::vector<fs::path>& paths) {
+  std::vector<WeightFiles> models;
+  models.reserve(paths.size());
+  for (const fs::path& path : paths) {
+    const std::string ending = path.extension().string();
+    if (ending == ".pt" || ending == ".pth" || ending == ".bin" || ending == ".ckpt") {
+      throw ConfigError(cat(path.string(),
+                            ": files of PyTorch's own are read by its package only: python -m fleet convert ",
+                            path.string(), " -o ", fs::path(path).replace_extension(".safetensors").string()));
+    }
+    models.emplace_back(path);
+  }
+  return models;
+}
+
 void require_room(const fs::path& target, const WeightFiles& like) {
   if (!like.is_folder()) return require_replaceable(target, kOwnWeights);
   if (const std::string reason = why_unclear(target); !reason.empty()) throw ConfigError(reason);

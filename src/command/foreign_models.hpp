@@ -22,6 +22,9 @@ inline constexpr const char* kMadeByEntry = "fleet.made_by";
 [[nodiscard]] bool is_own_weights(const std::filesystem::path& file);
 inline constexpr FileKind kOwnWeights{"merged model", is_own_weights};
 
+/// The files; ConfigError naming what is wrong with them, or that PyTorch's own files are read by its package only.
+[[nodiscard]] std::vector<WeightFiles> open_weights(const std::vector<std::filesystem::path>& paths);
+
 /// ConfigError if what is written to `target` would go over files that this program has not written: a file, or, of
 /// models in folders, a folder that is not empty.
 void require_room(const std::filesystem::path& target, const WeightFiles& like);

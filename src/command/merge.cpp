@@ -7,6 +7,8 @@
 #include "command/model_arguments.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
+#include "command/weight_options.hpp"
+#include "sweep/cell_reader.hpp"
 #include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
 
@@ -26,14 +28,9 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   if (!values.contains("method")) throw ConfigError("say how to merge: --method git-rebasin; `fleet list` lists them");
   Settings chosen = overrides;
   chosen.insert_or_assign("merge.method", Setting{Value(values["method"].as<std::string>()), Source{"--method"}});
-  std::vector<std::string_view> names;
-  for (const MergerEntry& entry : merger_table()) {
-    if (entry.regime == Regime::kMerge) names.push_back(entry.name);
-  }
   ChosenMethod method;
   SettingsReader reader(chosen);
-  reader.read("merge.method", method.name, names,
-              "How policies are merged, or the reference line that stands in place of a merge.");
+  method.name = read_method(chosen, reader, true);
   method.merger = find_merger(method.name).make(reader);
   method.settings = reader.resolved();
   return method;
@@ -71,19 +68,6 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   }
 }
 
-/// ConfigError unless the merged model may take this place, which is that of none of the models.
-void check_merged(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models,
-                  const Comm& world) {
-  if (!world.is_root()) return;
-  require_replaceable(output, kModelFile);
-  for (const std::filesystem::path& model : models) {
-    std::error_code absent;
-    if (std::filesystem::equivalent(output, model, absent)) {
-      throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
-    }
-  }
-}
-
 int merge_on(const Comm& world, const Arguments& arguments, const po::variables_map& values,
              std::span<const WorldEntry> worlds) {
   set_threads(1);  // as in a sweep, to the last bit
@@ -93,7 +77,11 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
   world.together([&] {
     paths = models_of(values);
     if (!values.contains("output")) throw ConfigError("say where the merged model is to go: -o C.h5");
-    check_merged(values["output"].as<std::string>(), paths, world);
+    if (world.is_root()) {
+      const std::filesystem::path output = values["output"].as<std::string>();
+      require_replaceable(output, kModelFile);
+      require_none_of(output, paths);
+    }
     overrides = overrides_of(values);
     method = choose_method(values, overrides);
     check_keys(overrides, paths.front(), method.settings);
@@ -132,7 +120,7 @@ int command::merge(const Arguments& arguments, std::span<const WorldEntry> world
     const Arguments& names = (*values)["MODEL"].as<Arguments>();
     const std::filesystem::path first = names.front();
     if (first.extension() != ".h5") return merge_weights(world, {names.begin(), names.end()}, *values);
-    world.together([&] { refuse_weight_options(*values); });
+    world.together([&] { refuse_options(*values, "models of this program's own", {}); });
     return merge_on(world, arguments, *values, worlds);
   });
 }

@@ -1,8 +1,6 @@
 #include "command/merge_weights.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -11,6 +9,7 @@
 #include "base/error.hpp"
 #include "command/foreign_models.hpp"
 #include "command/model_arguments.hpp"
+#include "command/weight_options.hpp"
 #include "io/arithmetic_merge.hpp"
 #include "torch/runtime.hpp"
 #include "version.hpp"
@@ -20,70 +19,6 @@ namespace {
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;
-
-double number_of(const std::string& text, const std::string& option) {
-  double number = 0.0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) {
-    throw ConfigError(cat(option, ' ', text, ": expected a number"));
-  }
-  return number;
-}
-
-double read_number(const po::variables_map& values, const char* option, double otherwise, double low, double high) {
-  if (!values.contains(option)) return otherwise;
-  const auto text = values[option].as<std::string>();
-  const double number = number_of(text, cat("--", option));
-  if (!(number >= low && number <= high)) {
-    throw ConfigError(cat("--", option, ' ', text, ": expected a number from ", low, " to ", high));
-  }
-  return number;
-}
-
-/// --weights 1,2.5,1: one a model, none negative unless changes are weighted; empty if it is absent.
-std::vector<double> read_weights_option(const po::variables_map& values, std::size_t models, bool may_subtract) {
-  std::vector<double> weights;
-  if (!values.contains("weights")) return weights;
-  const auto text = values["weights"].as<std::string>();
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    weights.push_back(number_of(text.substr(begin, end - begin), "--weights"));
-    begin = end + 1;
-  }
-  double sum = 0.0;
-  for (const double weight : weights) {
-    if (weight < 0.0 && !may_subtract) throw ConfigError(cat("--weights ", text, ": none may be below 0"));
-    sum += weight;
-  }
-  if (weights.size() != models) {
-    throw ConfigError(cat("--weights ", text, ": these are ", weights.size(), " for ", models, " models"));
-  }
-  if (sum == 0.0) throw ConfigError(cat("--weights ", text, ": their sum must not be 0"));
-  return weights;
-}
-
-/// --weight 0.3, or --weight 'PATTERN=0.3' again and again.
-std::vector<std::pair<std::string, double>> read_shares(const po::variables_map& values) {
-  std::vector<std::pair<std::string, double>> shares;
-  if (!values.contains("weight")) return {{"*", 0.5}};
-  for (const std::string& text : values["weight"].as<Arguments>()) {
-    const std::size_t sign = text.rfind('=');
-    const std::string pattern = sign == std::string::npos ? "*" : text.substr(0, sign);
-    shares.emplace_back(pattern, number_of(sign == std::string::npos ? text : text.substr(sign + 1), "--weight"));
-  }
-  return shares;
-}
-
-/// ConfigError for an option that this method does not read.
-void refuse_options(const po::variables_map& values, const std::string& what,
-                    const std::vector<std::string_view>& of_use) {
-  for (const char* option :
-       {"weight", "weights", "base", "fisher", "density", "scale", "seed", "symmetry", "align-only"}) {
-    if (!values.contains(option) || std::ranges::find(of_use, std::string_view(option)) != of_use.end()) continue;
-    if (std::string_view(option) == "align-only" && !values["align-only"].as<bool>()) continue;
-    throw ConfigError(cat("--", option, " is of no use to ", what));
-  }
-}
 
 void tell_differing(const std::vector<std::string>& names, const WeightFiles& first) {
   if (names.empty()) return;
@@ -120,29 +55,6 @@ std::string output_of(const po::variables_map& values) {
   return values["output"].as<std::string>();
 }
 
-/// ConfigError if the output is one of what is merged.
-void require_new(const fs::path& output, const std::vector<fs::path>& models) {
-  for (const fs::path& model : models) {
-    std::error_code absent;
-    if (fs::equivalent(output, model, absent)) {
-      throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
-    }
-  }
-}
-
-/// Runs what only reads headers and options, so that what it complains of is the user's to put right before anything
-/// was done.
-template <class Work>
-auto before_anything(Work work) {
-  try {
-    return work();
-  } catch (const ConfigError&) {
-    throw;
-  } catch (const Error& error) {
-    throw ConfigError(error.what());
-  }
-}
-
 /// ConfigError if there can be no folder of this name.
 void make_folder(const fs::path& folder) {
   std::error_code failure;
@@ -156,6 +68,17 @@ fs::path name_of(const WeightFiles& model) {
   return path.has_filename() ? path.filename() : path.parent_path().filename();
 }
 
+/// Where an aligned model goes: into the folder, under its own name. ConfigError if another before it has that name.
+fs::path place_in(const fs::path& folder, const std::vector<WeightFiles>& models, std::size_t model) {
+  const fs::path name = name_of(models[model]);
+  for (std::size_t i = 0; i < model; ++i) {
+    if (name_of(models[i]) != name) continue;
+    throw ConfigError(cat("--align-only writes models under their own names, and ", models[i].path().string(), " and ",
+                          models[model].path().string(), " have the same; rename one of them"));
+  }
+  return folder / name;
+}
+
 /// The methods that hold whole models and align them by a symmetry.
 int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const po::variables_map& values,
                   const std::string& name) {
@@ -163,6 +86,7 @@ int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const p
   std::optional<NetworkFile> network;
   std::unique_ptr<Merger> merger;
   std::vector<double> weights;
+  std::optional<std::uint64_t> seed;  // else that which the models know of
   const bool only_aligned = values["align-only"].as<bool>();
   std::string output;
   world.together([&] {
@@ -178,19 +102,23 @@ int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const p
       models = open_weights(paths);
       if (models.size() < 2) throw ConfigError("it takes two models or more");
       for (const WeightFiles& model : models) require_same_tensors(models.front(), model);
-      weights = read_weights_option(values, models.size(), false);
+      weights = read_weights(values, models.size(), false);
       Settings chosen = overrides_of(values);
       SettingsReader reader(chosen);
       merger = find_merger(name).make(reader);
       reject_unknown_keys(chosen, reader.resolved());
-      require_new(output, paths);
-      if (world.is_root() && !only_aligned) require_room(output, models.front());
-      if (world.is_root() && only_aligned) make_folder(output);
+      if (values.contains("seed")) seed = static_cast<std::uint64_t>(read_number(values, "seed", 0, 0, 1e15));
+      require_none_of(output, paths);
+      if (!world.is_root()) return;
+      if (!only_aligned) return require_room(output, models.front());
+      for (std::size_t i = 0; i < models.size(); ++i) require_none_of(place_in(output, models, i), paths);
+      make_folder(output);
+      for (std::size_t i = 0; i < models.size(); ++i) require_room(place_in(output, models, i), models[i]);
     });
   });
   const ForeignModels fleet(models, std::move(*network), world);
   MergeInput input = fleet.input(weights);
-  input.seed = static_cast<std::uint64_t>(read_number(values, "seed", static_cast<double>(input.seed), 0, 1e15));
+  input.seed = seed.value_or(input.seed);
   const MergeOutcome outcome = merger->merge(input, world);
   if (outcome.objective.size() > 1) {
     std::cout << "mean squared distance of the models from their mean: " << outcome.objective.front()
@@ -200,11 +128,9 @@ int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const p
   if (only_aligned) {
     world.together([&] {
       for (std::size_t row = 0; row < input.rows.size(); ++row) {
-        const WeightFiles& model = models[static_cast<std::size_t>(input.rows[row].robot)];
-        const fs::path target = fs::path(output) / name_of(model);
-        require_room(target, model);
+        const auto model = static_cast<std::size_t>(input.rows[row].robot);
         const ParamVector moved = input.symmetry->apply(outcome.elements[row], fleet.weights(row));
-        (void)fleet.write(moved, model, target, alone);
+        (void)fleet.write(moved, models[model], place_in(output, models, model), alone);
       }
     });
     std::cout << "aligned " << models.size() << " models: " << output << std::endl;
@@ -217,24 +143,6 @@ int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const p
   });
   std::cout << "merged " << models.size() << " models: " << output << std::endl;
   return 0;
-}
-
-std::vector<std::string_view> options_of(Arithmetic method) {
-  switch (method) {
-    case Arithmetic::kAverage:
-      return {"weights"};
-    case Arithmetic::kInterpolate:
-      return {"weight"};
-    case Arithmetic::kTask:
-      return {"weights", "base", "scale"};
-    case Arithmetic::kTies:
-      return {"weights", "base", "scale", "density"};
-    case Arithmetic::kDare:
-      return {"weights", "base", "scale", "density", "seed"};
-    case Arithmetic::kFisher:
-      return {"weights", "fisher"};
-  }
-  return {};
 }
 
 /// The methods that go through models piece by piece.
@@ -251,7 +159,7 @@ int merge_by_arithmetic(const Comm& world, const std::vector<fs::path>& paths, c
       output = output_of(values);
       models = open_weights(paths);
       if (models.size() < 2 && !from_base) throw ConfigError("it takes two models or more");
-      merge.weights = read_weights_option(values, models.size(), method == Arithmetic::kTask);
+      merge.weights = read_weights(values, models.size(), method == Arithmetic::kTask);
       if (merge.weights.empty()) merge.weights.assign(models.size(), 1.0);
       merge.shares = read_shares(values);
       merge.scale = read_number(values, "scale", 1.0, -1e6, 1e6);
@@ -276,7 +184,7 @@ int merge_by_arithmetic(const Comm& world, const std::vector<fs::path>& paths, c
         for (const std::string& file : diagonals) merge.fisher.push_back(&others.emplace_back(file));
       }
       check_arithmetic(merge, models);
-      require_new(output, paths);
+      require_none_of(output, paths);
       if (world.is_root()) require_room(output, models.front());
     });
   });
@@ -291,52 +199,13 @@ int merge_by_arithmetic(const Comm& world, const std::vector<fs::path>& paths, c
 
 }  // namespace
 
-po::options_description weight_options() {
-  po::options_description options("Options for safetensors files");
-  options.add_options()("symmetry", po::value<std::string>(),
-                        "what may be exchanged (of git-rebasin): POLICY.symmetry.json");
-  options.add_options()("align-only", po::bool_switch(),
-                        "write the aligned models, in the folder of -o, instead of their mean");
-  options.add_options()("weights", po::value<std::string>(),
-                        "W1,W2,...: how much each model counts (default: equally)");
-  options.add_options()(
-      "weight", po::value<Arguments>()->composing(),
-      "T or PATTERN=T (of interpolate): share of the second model, by names of tensors; may be repeated");
-  options.add_options()("base", po::value<std::string>(),
-                        "the model that all come from (of task-arithmetic, ties, dare)");
-  options.add_options()("scale", po::value<std::string>(), "of the sum of changes (default: 1)");
-  options.add_options()("density", po::value<std::string>(),
-                        "share of changes that is kept (default: ties 0.2, dare 0.1)");
-  options.add_options()("fisher", po::value<Arguments>()->composing(), "a model's diagonal, once for each (of fisher)");
-  options.add_options()("seed", po::value<std::string>(), "of what is drawn at random");
-  return options;
-}
-
-void refuse_weight_options(const po::variables_map& values) {
-  refuse_options(values, "models of this program's own", {});
-}
-
-std::vector<WeightFiles> open_weights(const std::vector<fs::path>& paths) {
-  std::vector<WeightFiles> models;
-  models.reserve(paths.size());
-  for (const fs::path& path : paths) {
-    const std::string ending = path.extension().string();
-    if (ending == ".pt" || ending == ".pth" || ending == ".bin" || ending == ".ckpt") {
-      throw ConfigError(cat(path.string(),
-                            ": files of PyTorch's own are read by its package only: python -m fleet convert ",
-                            path.string(), " -o ", fs::path(path).replace_extension(".safetensors").string()));
-    }
-    models.emplace_back(path);
-  }
-  return models;
-}
-
 int merge_weights(const Comm& world, const std::vector<fs::path>& paths, const po::variables_map& values) {
   set_threads(1);
   std::string method;
   world.together([&] {
-    const std::string known =
-        "average, interpolate, task-arithmetic, ties, dare and fisher; with --symmetry git-rebasin";
+    std::string known;
+    for (const auto& [name, arithmetic] : kArithmetics) known += cat(name, ", ");
+    known += "and with --symmetry git-rebasin";
     if (!values.contains("method")) throw ConfigError("say how to merge: --method, of safetensors files " + known);
     method = values["method"].as<std::string>();
     const bool has_symmetry = values.contains("symmetry");

@@ -1,6 +1,5 @@
 #include "command/model_arguments.hpp"
 
-#include "base/error.hpp"
 #include "command/command_line.hpp"
 #include "io/model_file.hpp"
 #include "io/toml.hpp"
@@ -33,6 +32,15 @@ void check_keys(const Settings& overrides, const std::filesystem::path& first, c
   Settings known = read_model(first).settings;
   known.insert(others.begin(), others.end());
   reject_unknown_keys(overrides, known);
+}
+
+void require_none_of(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models) {
+  for (const std::filesystem::path& model : models) {
+    std::error_code absent;
+    if (std::filesystem::equivalent(output, model, absent)) {
+      throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
+    }
+  }
 }
 
 }  // namespace fleet

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/settings.hpp"
 
 namespace fleet {
@@ -21,5 +22,21 @@ namespace fleet {
 
 /// ConfigError for a key that is neither among the settings of the first model nor `others`.
 void check_keys(const Settings& overrides, const std::filesystem::path& first, const Settings& others);
+
+/// ConfigError if what is to be written at `output` is one of what is merged.
+void require_none_of(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models);
+
+/// Runs what only looks at options and files, so that whatever it complains of is for the user to put right before
+/// anything was done: a ConfigError.
+template <class Look>
+auto before_anything(const Look& look) {
+  try {
+    return look();
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ConfigError(error.what());
+  }
+}
 
 }  // namespace fleet

@@ -161,7 +161,7 @@ FleetOptions read_fleet_options(SettingsReader& settings) {
   return options;
 }
 
-std::string read_method(const Settings& chosen, SettingsReader& reader) {
+std::string read_method(const Settings& chosen, SettingsReader& reader, bool merging) {
   static constexpr std::string_view kKey = "merge.method";
   const auto written = chosen.find(kKey);
   if (written != chosen.end()) {
@@ -172,7 +172,9 @@ std::string read_method(const Settings& chosen, SettingsReader& reader) {
     }
   }
   std::vector<std::string_view> methods;
-  for (const MergerEntry& entry : merger_table()) methods.push_back(entry.name);
+  for (const MergerEntry& entry : merger_table()) {
+    if (!merging || entry.regime == Regime::kMerge) methods.push_back(entry.name);
+  }
   std::string method = "fleet-merge";
   reader.read(kKey, method, methods, "How policies are merged, or the reference line that stands in place of a merge.");
   return method;

@@ -40,7 +40,8 @@ class CellReader {
 [[nodiscard]] FleetOptions read_fleet_options(SettingsReader& settings);
 
 /// Reads "merge.method" of the settings `chosen`; names by which others know a method are answered.
-[[nodiscard]] std::string read_method(const Settings& chosen, SettingsReader& settings);
+/// `merging`: reference lines are no choice.
+[[nodiscard]] std::string read_method(const Settings& chosen, SettingsReader& settings, bool merging = false);
 
 /// Reads "workload", one of the table's.
 [[nodiscard]] std::string read_workload(SettingsReader& settings, std::span<const WorldEntry> table);

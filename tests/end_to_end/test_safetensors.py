@@ -102,6 +102,19 @@ def test_aligned_models_compute_the_same_and_average_to_the_merged(
         np.testing.assert_allclose(tensor, mean, atol=1e-6)
 
 
+def test_aligned_models_never_take_the_place_of_others(fleet: Fleet, exported: list[str]) -> None:
+    other = fleet.directory / "other"
+    other.mkdir()
+    (other / exported[0]).write_bytes((fleet.directory / exported[1]).read_bytes())
+    before = fleet.everything()
+    here = fleet("merge", *exported[:2], *ALIGNED, "--align-only", "-o", ".").expect(2)
+    assert f"{exported[0]} is one of the models to be merged" in here.err
+    same = (exported[0], f"other/{exported[0]}")
+    said = fleet("merge", *same, *ALIGNED, "--align-only", "-o", "aligned").expect(2).err
+    assert "have the same; rename one of them" in said
+    assert fleet.everything() == before
+
+
 def outputs(model: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     layers = sorted({name.rpartition(".")[0] for name in model})
     for layer in layers:
