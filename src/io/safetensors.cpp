@@ -80,6 +80,18 @@ StoredTensor read_entry(const std::string& key, const Json& entry, const std::st
   return tensor;
 }
 
+/// Calls work(place of the first byte, room for the bytes, numbers) for numbers of `type`, a million at a time.
+template <class Number, class Work>
+void in_parts(NumberType type, std::span<Number> numbers, const Work& work) {
+  constexpr std::size_t kPart = std::size_t{1} << 20U;
+  const std::size_t width = bytes_of(type);
+  std::vector<std::byte> bytes(std::min(numbers.size(), kPart) * width);
+  for (std::size_t done = 0; done < numbers.size(); done += kPart) {
+    const std::size_t count = std::min(kPart, numbers.size() - done);
+    work(done * width, std::span(bytes).first(count * width), numbers.subspan(done, count));
+  }
+}
+
 }  // namespace
 
 std::uint64_t StoredTensor::elements() const {
@@ -161,15 +173,10 @@ void SafetensorsReader::read(const StoredTensor& tensor, std::uint64_t first, st
 }
 
 void SafetensorsReader::read(const StoredTensor& tensor, std::span<float> numbers) const {
-  constexpr std::size_t kChunk = std::size_t{1} << 20U;
-  const std::size_t width = bytes_of(tensor.type);
-  std::vector<std::byte> bytes(std::min(numbers.size(), kChunk) * width);
-  for (std::size_t done = 0; done < numbers.size(); done += kChunk) {
-    const std::size_t count = std::min(kChunk, numbers.size() - done);
-    const std::span<std::byte> part = std::span(bytes).first(count * width);
-    read(tensor, done * width, part);
-    decode(tensor.type, part, numbers.subspan(done, count));
-  }
+  in_parts(tensor.type, numbers, [&](std::uint64_t first, std::span<std::byte> bytes, std::span<float> part) {
+    read(tensor, first, bytes);
+    decode(tensor.type, bytes, part);
+  });
 }
 
 void SafetensorsReader::expect(const StoredTensor& tensor, std::uint64_t first, std::uint64_t bytes) const {
@@ -228,15 +235,10 @@ void SafetensorsWriter::write(const StoredTensor& tensor, std::uint64_t first, s
 }
 
 void SafetensorsWriter::write(const StoredTensor& tensor, std::span<const float> numbers) {
-  constexpr std::size_t kChunk = std::size_t{1} << 20U;
-  const std::size_t width = bytes_of(tensor.type);
-  std::vector<std::byte> bytes(std::min(numbers.size(), kChunk) * width);
-  for (std::size_t done = 0; done < numbers.size(); done += kChunk) {
-    const std::size_t count = std::min(kChunk, numbers.size() - done);
-    const std::span<std::byte> part = std::span(bytes).first(count * width);
-    encode(tensor.type, numbers.subspan(done, count), part);
-    write(tensor, done * width, part);
-  }
+  in_parts(tensor.type, numbers, [&](std::uint64_t first, std::span<std::byte> bytes, std::span<const float> part) {
+    encode(tensor.type, part, bytes);
+    write(tensor, first, bytes);
+  });
 }
 
 void SafetensorsWriter::commit() {

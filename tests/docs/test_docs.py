@@ -99,6 +99,12 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
 PYTHON_COMMAND = re.compile(r"python3? -m fleet ([a-z]+)(.*)")
 
 
+def unknown_options(line: str, arguments: str, known: set[str]) -> Iterator[str]:
+    for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", arguments):
+        if option not in known:
+            yield f"{line}: there is no --{option}"
+
+
 def unknown_python_commands(text: str) -> Iterator[str]:
     """Of the Python package: python -m fleet symmetry ..."""
     source = read("python/src/fleet/*.py")
@@ -110,9 +116,7 @@ def unknown_python_commands(text: str) -> Iterator[str]:
             continue
         if used[1] not in known:
             yield f"{line}: there is no `python -m fleet {used[1]}`"
-        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", used[2]):
-            if option not in options:
-                yield f"{line}: there is no --{option}"
+        yield from unknown_options(line, used[2], options)
 
 
 def unknown_commands(text: str) -> Iterator[str]:
@@ -133,9 +137,7 @@ def unknown_commands(text: str) -> Iterator[str]:
             yield f"{line}: there is no `fleet {command}`"
         elif command in below and verb and verb not in below[command]:
             yield f"{line}: there is no `fleet {command} {verb}`"
-        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", rest):
-            if option not in options:
-                yield f"{line}: there is no --{option}"
+        yield from unknown_options(line, rest, options)
 
 
 def unknown_analysis(text: str) -> Iterator[str]:
@@ -148,9 +150,7 @@ def unknown_analysis(text: str) -> Iterator[str]:
             continue
         if used[1] not in known:
             yield f"{line}: there is no `fleet-analysis {used[1]}`"
-        for option in re.findall(r"(?<=\s)--([a-z][a-z-]*)", used[2]):
-            if option not in options:
-                yield f"{line}: there is no --{option}"
+        yield from unknown_options(line, used[2], options)
 
 
 def unknown_targets(text: str) -> Iterator[str]:
