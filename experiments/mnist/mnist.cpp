@@ -2,55 +2,27 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "comm/shared_array.hpp"
 #include "data_complaint.hpp"
-#include "io/content_cache.hpp"
 #include "io/fetch.hpp"
-#include "io/idx.hpp"
 #include "io/split_file.hpp"
 #include "loaded_data.hpp"
+#include "mnist/images.hpp"
 #include "torch/supervised.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 24U;  // of an image: 4096 x 4096
-constexpr std::int64_t kMostImages = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kData = "run.data";
 constexpr const char* kSplit = "run.split";
 
-/// Data sets in MNIST's format.
-struct Images {
-  std::string_view name;
-  int classes = 0;                 ///< 0: as many as there are labels
-  float mean = 0.0F;               ///< of a pixel over the training images, and its deviation;
-  float deviation = 0.0F;          ///< 0: found in the files
-  std::string_view prefix;         ///< of the files' names
-  std::string_view test = "t10k";  ///< what they call the test set
-};
-constexpr std::array kImages = {
-    Images{"mnist", 10, 0.1307F, 0.3081F},
-    Images{"fashion-mnist", 10, 0.2860F, 0.3530F},
-    Images{"kmnist", 10},
-    Images{.name = "emnist-balanced", .prefix = "emnist-balanced-", .test = "test"},
-    Images{.name = "emnist-byclass", .prefix = "emnist-byclass-", .test = "test"},
-    Images{.name = "emnist-bymerge", .prefix = "emnist-bymerge-", .test = "test"},
-    Images{.name = "emnist-digits", .prefix = "emnist-digits-", .test = "test"},
-    Images{.name = "emnist-letters", .prefix = "emnist-letters-", .test = "test"},
-    Images{.name = "emnist-mnist", .prefix = "emnist-mnist-", .test = "test"},
-    Images{.name = "idx"},
-};
-
 /// What one cell asks for.
 struct Options {
-  const Images* images = &kImages.front();
+  const ImageSet* images = &kImageSets.front();
   std::filesystem::path directory;
   bool standardize = true;  ///< pixels to mean 0 and deviation 1, rather than to [0, 1]
   PartitionOptions partition;
@@ -62,11 +34,11 @@ struct Options {
 
 Options read_options(SettingsReader& settings) {
   Options options;
-  std::array<std::string_view, kImages.size()> names;
-  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kImages[i].name;
-  std::string name(kImages.front().name);
+  std::array<std::string_view, kImageSets.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kImageSets[i].name;
+  std::string name(kImageSets.front().name);
   settings.read("data.dataset", name, names, "Which of the published data sets is learned.");
-  for (const Images& images : kImages) {
+  for (const ImageSet& images : kImageSets) {
     if (images.name == name) options.images = &images;
   }
   std::string directory = (default_data_directory() / name).string();
@@ -84,21 +56,6 @@ Options read_options(SettingsReader& settings) {
   return options;
 }
 
-/// The four files of a data set.
-template <class File>
-struct Files {
-  File train_images;
-  File train_labels;
-  File test_images;
-  File test_labels;
-};
-Files<std::string> stems_of(const Images& images) {
-  const auto stem = [&](std::string_view set, std::string_view content) { return cat(images.prefix, set, content); };
-  constexpr std::string_view kValues = "-images-idx3-ubyte";
-  constexpr std::string_view kLabels = "-labels-idx1-ubyte";
-  return {stem("train", kValues), stem("train", kLabels), stem(images.test, kValues), stem(images.test, kLabels)};
-}
-
 /// What a network sees of images of this size.
 NetworkShape shape_of_images(int height, int width, int classes) {
   return {.inputs = height * width,
@@ -108,134 +65,22 @@ NetworkShape shape_of_images(int height, int width, int classes) {
           .width = width};
 }
 
-/// What is in the files, all of which have been read, and that it goes together.
-class Extent {
- public:
-  Extent(const std::filesystem::path& directory, const Images& images, ContentCache& cache)
-      : files_(scan(directory, stems_of(images), cache)),
-        classes_(images.classes > 0 ? images.classes
-                                    : 1 + std::max(files_.train_labels.largest, files_.test_labels.largest)) {
-    const std::string where = directory.string();
-    const std::vector<std::int64_t>& train = files_.train_images.shape;
-    const std::vector<std::int64_t>& test = files_.test_images.shape;
-    require(train.size() == 3 && test.size() == 3, where, ": the image files need three dimensions each");
-    require(train[1] == test[1] && train[2] == test[2], where, ": training images are ", train[1], " x ", train[2],
-            ", test images ", test[1], " x ", test[2]);
-    require(train[1] * train[2] <= kMostPixels, where, ": images are ", train[1], " x ", train[2],
-            ", expected at most ", kMostPixels, " pixels");
-    require(std::max(train[0], test[0]) <= kMostImages, where, ": there are ", std::max(train[0], test[0]),
-            " images, expected at most ", kMostImages);
-    require(files_.train_labels.shape == std::vector{train[0]} && files_.test_labels.shape == std::vector{test[0]},
-            where, ": there are not as many labels as images");
-    for (const IdxContent* labels : {&files_.train_labels, &files_.test_labels}) {
-      require(labels->largest < classes_, where, ": the ", labels == &files_.train_labels ? "training" : "test",
-              " labels hold a label ", int{labels->largest}, "; there are ", classes_, " classes, 0 to ", classes_ - 1);
-    }
-  }
-
-  [[nodiscard]] const Files<IdxContent>& files() const { return files_; }
-  [[nodiscard]] std::int64_t train() const { return files_.train_images.shape[0]; }
-  [[nodiscard]] std::int64_t test() const { return files_.test_images.shape[0]; }
-  [[nodiscard]] int height() const { return static_cast<int>(files_.train_images.shape[1]); }
-  [[nodiscard]] int width() const { return static_cast<int>(files_.train_images.shape[2]); }
-  [[nodiscard]] int features() const { return height() * width(); }
-  [[nodiscard]] int classes() const { return classes_; }
-  [[nodiscard]] NetworkShape network_shape() const { return shape_of_images(height(), width(), classes_); }
-  /// By which one data set is told from another.
-  [[nodiscard]] std::string digest() const {
-    Hash digest;
-    for (const IdxContent* file :
-         {&files_.train_images, &files_.train_labels, &files_.test_images, &files_.test_labels}) {
-      digest.add(file->digest);
-    }
-    return digest.hex();
-  }
-
- private:
-  static Files<IdxContent> scan(const std::filesystem::path& directory, const Files<std::string>& stems,
-                                ContentCache& cache) {
-    const auto file = [&](const std::string& stem) { return scan_idx(find_idx(directory, stem), cache); };
-    return {file(stems.train_images), file(stems.train_labels), file(stems.test_images), file(stems.test_labels)};
-  }
-
-  Files<IdxContent> files_;
-  int classes_;
-};
-
-std::span<const std::uint8_t> as_bytes(const SharedArray& array) {
-  return {reinterpret_cast<const std::uint8_t*>(array.bytes().data()), array.bytes().size()};  // NOLINT
+NetworkShape shape_of(const ImageExtent& extent) {
+  return shape_of_images(extent.height(), extent.width(), extent.classes());
 }
-
-/// The files of one data set in shared memory, once per node.
-class Dataset {
- public:
-  /// Error unless they hold what the plan has found in them.
-  Dataset(const Comm& node, const std::filesystem::path& directory, const Images& images, const Extent& planned,
-          ContentCache& cache)
-      : Dataset(node, directory, stems_of(images), planned.files(), cache) {
-    mean_ = images.mean;
-    deviation_ = images.deviation;
-    if (deviation_ == 0.0F) find_moments();
-  }
-
-  [[nodiscard]] const Files<SharedArray>& files() const { return files_; }
-  /// Of a pixel over the training images.
-  [[nodiscard]] float mean() const { return mean_; }
-  [[nodiscard]] float deviation() const { return deviation_; }
-
- private:
-  Dataset(const Comm& node, const std::filesystem::path& directory, const Files<std::string>& stems,
-          const Files<IdxContent>& planned, ContentCache& cache)
-      : files_{load(node, directory, stems.train_images, planned.train_images, cache),
-               load(node, directory, stems.train_labels, planned.train_labels, cache),
-               load(node, directory, stems.test_images, planned.test_images, cache),
-               load(node, directory, stems.test_labels, planned.test_labels, cache)} {}
-
-  /// By whole numbers, which every rank adds up to the same. A single grey is left as it is.
-  void find_moments() {
-    const std::span<const std::uint8_t> pixels = as_bytes(files_.train_images);
-    std::uint64_t sum = 0;
-    std::uint64_t squares = 0;
-    for (const std::uint8_t pixel : pixels) {
-      sum += pixel;
-      squares += std::uint64_t{pixel} * pixel;
-    }
-    constexpr double kWhite = 255.0;
-    const auto count = static_cast<double>(pixels.size());
-    const double mean = static_cast<double>(sum) / count;
-    const double variance = static_cast<double>(squares) / count - mean * mean;
-    mean_ = static_cast<float>(mean / kWhite);
-    deviation_ = variance > 0.0 ? static_cast<float>(std::sqrt(variance) / kWhite) : 1.0F;
-  }
-
-  static SharedArray load(const Comm& node, const std::filesystem::path& directory, std::string_view stem,
-                          const IdxContent& planned, ContentCache& cache) {
-    return {node, [&] { return planned.bytes(); },
-            [&](std::span<std::byte> into) {
-              const std::filesystem::path path = find_idx(directory, stem);
-              if (read_idx(path, into).digest == planned.digest) return;
-              forget_idx(path, cache);
-              throw Error(cat(path.string(), " has changed since the sweep was planned"));
-            }};
-  }
-
-  Files<SharedArray> files_;
-  float mean_ = 0.0F;
-  float deviation_ = 1.0F;
-};
 
 class Mnist final : public World {
  public:
   void survey(SettingsReader& settings) override {
     (void)read_options(settings);
     constexpr int kSide = 28;
-    (void)make_network(settings, shape_of_images(kSide, kSide, kImages.front().classes));
+    (void)make_network(settings, shape_of_images(kSide, kSide, kImageSets.front().classes));
   }
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
-    const Extent& extent = extent_of(options, settings);
+    const ImageExtent& extent = extent_of(options, settings);
     const SampleCounts counts = check_enough(options, extent, settings);
-    const std::shared_ptr<const Network> network = make_network(settings, extent.network_shape());
+    const std::shared_ptr<const Network> network = make_network(settings, shape_of(extent));
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = counts.train,
             .dataset_bytes = (extent.train() + extent.test()) * (extent.features() + 1),
@@ -257,17 +102,16 @@ class Mnist final : public World {
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    const Dataset& dataset = datasets_.at(options.key());
-    const Files<SharedArray>& files = dataset.files();
-    const Extent& extent = extent_of(options, settings);
-    const auto images = [&](const SharedArray& values, const SharedArray& labels) {
-      return make_samples(LabelledBytes{.values = as_bytes(values),
-                                        .labels = as_bytes(labels),
+    const ImageData& dataset = datasets_.at(options.key());
+    const ImageExtent& extent = extent_of(options, settings);
+    const auto images = [&](std::span<const std::uint8_t> values, std::span<const std::uint8_t> labels) {
+      return make_samples(LabelledBytes{.values = values,
+                                        .labels = labels,
                                         .features = extent.features(),
                                         .mean = options.standardize ? dataset.mean() : 0.0F,
                                         .deviation = options.standardize ? dataset.deviation() : 1.0F});
     };
-    const std::span<const std::uint8_t> labels = as_bytes(files.train_labels);
+    const std::span<const std::uint8_t> labels = dataset.train_labels();
     const int classes = extent.classes();
     Shards shards;
     TestGroups tests;
@@ -283,17 +127,17 @@ class Mnist final : public World {
       }
       if (!tests.samples.empty()) tests.name = "robot";
     }
-    return make_supervised_workload({.train = images(files.train_images, files.train_labels),
-                                     .test = images(files.test_images, files.test_labels),
+    return make_supervised_workload({.train = images(dataset.train_images(), labels),
+                                     .test = images(dataset.test_images(), dataset.test_labels()),
                                      .groups = std::move(tests),
                                      .shards = shards,
                                      .histogram = [=](int i) { return histogram_of(shards.of(i), labels, classes); },
-                                     .network = make_network(settings, extent.network_shape()),
+                                     .network = make_network(settings, shape_of(extent)),
                                      .options = options.training});
   }
 
  private:
-  const Extent& extent_of(const Options& options, const SettingsReader& settings) {
+  const ImageExtent& extent_of(const Options& options, const SettingsReader& settings) {
     const auto known = extents_.find(options.key());
     if (known != extents_.end()) return known->second;
     try {
@@ -318,7 +162,7 @@ class Mnist final : public World {
     }
   }
 
-  SampleCounts count_split(const Options& options, const Extent& extent, const SettingsReader& settings) {
+  SampleCounts count_split(const Options& options, const ImageExtent& extent, const SettingsReader& settings) {
     const SplitFile& split = split_of(options, settings);
     const auto check = [&](std::int32_t largest, std::int64_t images, const char* what) {
       if (largest < images) return;
@@ -341,7 +185,7 @@ class Mnist final : public World {
   }
 
   /// What the robots share out, to the sample where it is scarce. ConfigError if there is not enough.
-  SampleCounts check_enough(const Options& options, const Extent& extent, const SettingsReader& settings) {
+  SampleCounts check_enough(const Options& options, const ImageExtent& extent, const SettingsReader& settings) {
     const PartitionOptions& partition = options.partition;
     if (!options.split.empty()) return count_split(options, extent, settings);
     const int classes = extent.classes();
@@ -390,7 +234,7 @@ class Mnist final : public World {
   }
 
   /// Read when they are first asked for: by cells that have few samples.
-  std::span<const std::uint8_t> train_labels(const Options& options, const Extent& extent) {
+  std::span<const std::uint8_t> train_labels(const Options& options, const ImageExtent& extent) {
     const auto known = labels_.find(options.key());
     if (known != labels_.end()) return known->second;
     std::vector<std::uint8_t> labels(static_cast<std::size_t>(extent.train()));
@@ -401,9 +245,9 @@ class Mnist final : public World {
 
   ContentCache cache_;
   std::map<std::filesystem::path, SplitFile> splits_;
-  std::map<std::filesystem::path, Extent> extents_;                    // by Options::key()
+  std::map<std::filesystem::path, ImageExtent> extents_;               // by Options::key()
   std::map<std::filesystem::path, std::vector<std::uint8_t>> labels_;  // of the training images
-  LoadedData<std::filesystem::path, Dataset> datasets_;
+  LoadedData<std::filesystem::path, ImageData> datasets_;
 };
 
 }  // namespace
