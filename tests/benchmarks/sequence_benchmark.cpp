@@ -2,6 +2,8 @@
 // matrix products that it cannot do without, in one run.
 //
 //   sequence_benchmark --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+#include <torch/torch.h>
+
 #include <cstdio>
 #include <numeric>
 

@@ -2,6 +2,7 @@
 #include "awake.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include <algorithm>
 #include <numeric>
