@@ -48,7 +48,7 @@ test: build check-format scenes
 	! /usr/bin/python3 -c 'import pytest, torch' 2>/dev/null || /usr/bin/python3 -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
-	$(PYTHON) -m ruff check analysis python tests
+	$(PYTHON) -m ruff check $(PYTHONS)
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
@@ -145,12 +145,15 @@ docs:
 	@echo "build/site/index.html"
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
+PYTHONS = analysis python scripts tests
 
 format: deps
 	.venv/bin/clang-format -i $(SOURCES)
+	$(PYTHON) -m ruff format $(PYTHONS)
 
 check-format: deps
 	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
+	@$(PYTHON) -m ruff format --check --quiet $(PYTHONS)
 
 clean:
 	rm -rf build .venv

@@ -5,9 +5,11 @@ usage: write_keys.py FLEET [DIRECTORY]
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 #: Of each page: how it begins, and which settings it lists.
 PAGES = {
@@ -48,24 +50,45 @@ empty every sweep reads it. `fleet keys PREFIX` prints the same in a terminal.
 """
 
 
-def tables(fleet: str, prefixes: list[str]) -> str:
-    """Those of all prefixes, each section once."""
+class Row(NamedTuple):
+    """A line of a section's table; a setting may have several."""
+
+    title: str
+    head: str
+    key: str
+    text: str
+
+
+def listed(fleet: str) -> list[Row]:
+    """Every setting that there is."""
     # As for a reader who has set nothing.
     environment = {name: text for name, text in os.environ.items() if name != "FLEET_DATA"}
+    line = [fleet, "keys", "--markdown"]
+    said = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
+    rows: list[Row] = []
+    for section in said.stdout.split("\n## ")[1:]:
+        title, _, table = section.partition("\n\n")
+        head, lines = table.split("|---|\n")
+        for text in lines.strip().splitlines():
+            named = re.match(r"\| `([^`]+)`", text)
+            rows.append(Row(title, f"{head}|---|\n", named[1] if named else rows[-1].key, text))
+    return rows
+
+
+def tables(rows: list[Row], prefixes: list[str]) -> str:
+    """Those of all prefixes, each section once."""
     sections: dict[str, str] = {}
     for prefix in prefixes:
-        line = [fleet, "keys", prefix, "--markdown"]
-        said = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
-        for section in said.stdout.split("\n## ")[1:]:
-            title, _, table = section.partition("\n\n")
-            head, rows = table.split("|---|\n")
-            sections[title] = sections.get(title, f"{head}|---|\n") + rows.strip() + "\n"
+        for row in rows:
+            if f"{row.key}.".startswith(f"{prefix}."):
+                sections[row.title] = sections.get(row.title, row.head) + f"{row.text}\n"
     return "".join(f"\n## {title}\n\n{table}" for title, table in sections.items())
 
 
 def main(fleet: str, directory: str = "docs") -> None:
+    rows = listed(fleet)
     for name, (beginning, prefixes) in PAGES.items():
-        text = f"{HEAD}\n{beginning}\n{READ}{tables(fleet, prefixes)}"
+        text = f"{HEAD}\n{beginning}\n{READ}{tables(rows, prefixes)}"
         Path(directory, name).write_text(text)
 
 

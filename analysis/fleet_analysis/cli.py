@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fleet_analysis.compare import Comparison, compare, comparison_tables
+from fleet_analysis.export import FORMS, export
 from fleet_analysis.figures import every_figure
 from fleet_analysis.figures.look import our_look, save
 from fleet_analysis.figures.paper import PAPER, paper_figures
@@ -136,6 +137,13 @@ def _figure(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    directory = options.output or Path(f"exported-{options.to}")
+    for path in export(load(options.results), directory, options.to):
+        print(path)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     directory = Path(options.results[0]) if len(options.results) == 1 else None
     if options.follow is not None:
@@ -240,6 +248,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
+    _add_export(commands)
+
     watch = commands.add_parser("watch", help="a running sweep's curves, in a terminal")
     watch.add_argument("directory", type=Path, help="the sweep's directory")
     _metric(watch)
@@ -271,6 +281,21 @@ def _add_figure(commands: Any, common: argparse.ArgumentParser) -> None:
         "--format", nargs="+", default=["pdf", "png"], choices=FORMATS, help="(default: pdf png)"
     )
     figure.set_defaults(run=_figure)
+
+
+def _add_export(commands: Any) -> None:
+    exported = commands.add_parser("export", help="write results for other programs")
+    exported.add_argument(
+        "results", nargs="+", help="results files, directories of them, or glob patterns"
+    )
+    exported.add_argument(
+        "--to", required=True, choices=list(FORMS), help="all tables as files, or a run a cell"
+    )
+    exported.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="a new or empty directory (default: exported-FORM)",
+    )  # fmt: skip
+    exported.set_defaults(run=_export)
 
 
 def _output(parser: argparse.ArgumentParser, default: Path, what: str, words: str) -> None:

@@ -123,12 +123,12 @@ class Results:
         at, value; without rows where none was on."""
         return self._table("instruments")
 
-    @property
+    @cached_property
     def done(self) -> pd.DataFrame:
         """The cells that finished; only these count in figures and tables."""
         return self.cells[self.cells.status == "done"]
 
-    @property
+    @cached_property
     def failed(self) -> pd.DataFrame:
         """The cells that did not finish; `reason` says why."""
         return self.cells[self.cells.status != "done"]
@@ -152,7 +152,7 @@ class Results:
         """How many finished cells share method, seed and every setting with another."""
         return int(self.done.duplicated(self.settings, keep=False).sum())
 
-    @property
+    @cached_property
     def swept(self) -> list[str]:
         """What differs between the finished cells, other than method and seed: swept axes first."""
         candidates = dict.fromkeys([*self.axes, *schema.SETTINGS])

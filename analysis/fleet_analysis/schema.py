@@ -56,11 +56,11 @@ STRINGS = frozenset(
     )
 )
 
-#: Columns of /cells that say how a cell went, not what it was; and those of its seconds.
-OUTCOMES = ("cell", "id", "status", "reason", "ranks", "rounds", "bytes_moved", "peak_memory_mib")
+#: Columns of /cells that say how a cell went, not what it was, and those of its wall seconds; of
+#: these COUNTS and the seconds are numbers where they are there.
+COUNTS = ("ranks", "rounds", "bytes_moved", "processor_seconds", "peak_memory_mib")
+OUTCOMES = ("cell", "id", "status", "reason", *COUNTS)
 SECONDS = "seconds_"
-#: Of the outcomes those that are numbers where they are there, as are the seconds.
-COUNTS = ("ranks", "rounds", "bytes_moved", "peak_memory_mib")
 
 #: Strings that differ from row to row, and so are not categoricals.
 PLAIN_STRINGS = ("id", "reason")

@@ -120,11 +120,13 @@ def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     Pooled training, say, is the same whatever the merging: a sweep may run it once, and it then
     stands for every value of that setting that the other methods have.
     """
+    merged = rows[~rows[METHOD].isin(list(REFERENCES))]
     for key in keys:
-        merged = rows[~rows[METHOD].isin(list(REFERENCES))]
         for method in REFERENCES:
+            if not does_not_touch(key, method):
+                continue
             own = rows[rows[METHOD] == method]
-            if not does_not_touch(key, method) or own[key].nunique() != 1:
+            if own[key].nunique() != 1:
                 continue
             missing = set(merged[key].unique()) - set(own[key].unique())
             copies = [own.assign(**{key: value}) for value in sorted(missing)]

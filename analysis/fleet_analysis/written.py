@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fleet_analysis.files import ResultsError
@@ -57,6 +58,32 @@ def replacing(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def filling(directory: Path) -> Iterator[Path]:
+    """A directory to write to, inside `directory`, which gets all that is in it in the end; after
+    an error it is as it was. Raises ResultsError where there is something in it, or no place for
+    it."""
+    new = not directory.exists()
+    if new and not directory.parent.is_dir():
+        raise ResultsError(f"{directory}: there is no directory {directory.parent}; make it first")
+    if not new and not directory.is_dir():
+        raise ResultsError(f"{directory}: is no directory; give another name with -o")
+    if not new and any(directory.iterdir()):
+        raise ResultsError(f"{directory}: is not empty; remove it, or give another name with -o")
+    directory.mkdir(exist_ok=True)
+    unfinished = directory / f".{secrets.token_hex(8)}.tmp"
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        for written in sorted(unfinished.iterdir()):
+            written.rename(directory / written.name)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if new:
+            with suppress(OSError):  # which says that it is not empty
+                directory.rmdir()
 
 
 def _is_ours(path: Path) -> bool:

@@ -1,9 +1,14 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from synthetic import METHOD, SMALL, write
 
 import fleet_analysis
+
+# As where there is no pyarrow, which only one form of `export` needs. Commands that tests run as
+# programs keep their texts as pandas likes.
+pd.options.mode.string_storage = "python"
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_cells_that_no_column_tells_apart_are_one_seed_and_a_warning(
     with changed(paths[1]) as file:
         cells = file["cells"][:]
         cells["id"] = [b"other0", b"other1"]
+        cells["processor_seconds"] *= 2
         file["cells"][:] = cells
     results = load(paths)
     assert results.alike == 4 and "count as one seed" in caplog.text

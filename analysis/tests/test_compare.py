@@ -96,6 +96,8 @@ def test_noise_is_rarely_called_a_change(first: Path, tmp_path: Path) -> None:
 def test_cells_are_matched_by_settings_where_ids_differ(first: Path, tmp_path: Path) -> None:
     def renamed(cells: np.ndarray, _: np.ndarray) -> None:
         cells["id"] = [f"new-{i}".encode() for i in range(len(cells))]
+        for cost in ("seconds_total", "processor_seconds", "bytes_moved", "peak_memory_mib"):
+            cells[cost] *= 2
 
     result = compared(first, version(tmp_path / "second.h5", renamed))
     assert result.pairs == 45 and set(result.settings.verdict) == {"same"}

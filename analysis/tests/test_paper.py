@@ -1,5 +1,7 @@
 """The figures that are named after the paper's."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,27 +110,42 @@ def test_pooled_training_bounds_every_panel_though_it_ran_once(tmp_path: Path) -
     assert "joint" in words(one("4c", path))
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2])
-@pytest.mark.parametrize("once", [0, 4])  # two ways to say that four epochs end with the only merge
+FREQUENCIES = {once: [1, 2, once] for once in (0, 4)}  # which both end four epochs with one merge
+
+
+@pytest.fixture(scope="module")
+def pooled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int | None], Path]:
+    """The sweep with pooled training at all its settings, or at one of its frequencies only."""
+    directory = tmp_path_factory.mktemp("pooled")
+
+    @cache
+    def sweep(once: int, kept: int | None) -> Path:
+        def again(cell: Settings) -> bool:
+            here = (cell["merge.every_epochs"], cell["merge.participation"])
+            return cell[METHOD] == "joint" and here != (FREQUENCIES[once][kept], 1.0)
+
+        axes = dict(ITERATIVE) | {"merge.every_epochs": FREQUENCIES[once]}
+        left_out = again if kept is not None else lambda _: False
+        path = directory / f"{once}-{kept}.h5"
+        return write(path, axes, left_out=left_out, epochs=4, name="it")
+
+    return sweep
+
+
+@pytest.mark.parametrize("once", FREQUENCIES)
 @pytest.mark.parametrize("name", ["3d", "4", "4a", "4b", "4c"])
 def test_merging_methods_are_drawn_alike_whether_pooled_training_ran_once_or_always(
-    name: str, once: int, kept: int, tmp_path: Path
+    name: str, once: int, pooled: Callable[[int, int | None], Path]
 ) -> None:
-    frequencies = [1, 2, once]
-    axes = dict(ITERATIVE) | {"merge.every_epochs": frequencies}
-
-    def again(cell: Settings) -> bool:
-        here = (cell["merge.every_epochs"], cell["merge.participation"])
-        return cell[METHOD] == "joint" and here != (frequencies[kept], 1.0)
-
-    always = one(name, write(tmp_path / "it.h5", axes, epochs=4))
-    thin = one(name, write(tmp_path / "it.h5", axes, left_out=again, epochs=4))
+    always = one(name, pooled(once, None))
     joint = KNOWN["joint"].colour
-    for left, right in zip(panels(thin), panels(always), strict=True):
-        drawn, expected = lines(left), lines(right)
-        assert drawn.pop(joint)[0] == expected.pop(joint)[0]
-        assert drawn == expected and len(drawn) == 2
-    assert words(thin) == words(always)
+    for kept in range(3):
+        thin = one(name, pooled(once, kept))
+        for left, right in zip(panels(thin), panels(always), strict=True):
+            drawn, expected = lines(left), lines(right)
+            assert drawn.pop(joint)[0] == expected.pop(joint)[0], kept
+            assert drawn == expected and len(drawn) == 2, kept
+        assert words(thin) == words(always), kept
 
 
 @pytest.mark.parametrize("name", PAPER)

@@ -41,7 +41,11 @@ def ours(library: str) -> Solver:
 
     def solve(score: np.ndarray) -> np.ndarray:
         columns = np.empty(len(score), dtype=np.int32)
-        function(score.ctypes.data_as(ctypes.c_void_p), len(score), columns.ctypes.data_as(ctypes.c_void_p))
+        function(
+            score.ctypes.data_as(ctypes.c_void_p),
+            len(score),
+            columns.ctypes.data_as(ctypes.c_void_p),
+        )
         return columns
 
     return solve
@@ -55,12 +59,16 @@ def likeness(fleet: str, mpirun: str, units: int, folder: Path) -> np.ndarray:
     for robot in range(2):
         with h5py.File(next((folder / str(units)).glob(f"models/*/robot-{robot}.h5"))) as file:
             weights = file["weights"]
-            into, bias, out = (weights[f"layers.{name}"][:] for name in ("0.weight", "0.bias", "1.weight"))
+            into, bias, out = (
+                weights[f"layers.{name}"][:] for name in ("0.weight", "0.bias", "1.weight")
+            )
         networks.append(np.hstack([into, bias[:, None], out.T]))
     return networks[0] @ networks[1].T
 
 
-def compare(solvers: dict[str, tuple[Solver, np.ndarray]], score: np.ndarray, rounds: int) -> dict[str, float]:
+def compare(
+    solvers: dict[str, tuple[Solver, np.ndarray]], score: np.ndarray, rounds: int
+) -> dict[str, float]:
     """Median seconds of each; AssertionError where one finds less than the best."""
     seconds: dict[str, list[float]] = {name: [] for name in solvers}
     reached = {}
@@ -85,7 +93,11 @@ def main() -> None:
         "lap": lambda cost: lap.lapjv(cost)[1],
         "lapjv": lambda cost: lapjv.lapjv(cost)[0],
     }
-    print("   units  scores     ours (ms)", *(f"{name} (ms)".rjust(12) for name in others), "  ours / fastest other")
+    print(
+        "   units  scores     ours (ms)",
+        *(f"{name} (ms)".rjust(12) for name in others),
+        "  ours / fastest other",
+    )
     for size, rounds in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
             kinds = {
@@ -94,10 +106,16 @@ def main() -> None:
             }
         for kind, score in kinds.items():
             cost = -score.astype(np.float64)
-            solvers = {"ours": (ours(library), score)} | {name: (solve, cost) for name, solve in others.items()}
+            solvers = {"ours": (ours(library), score)} | {
+                name: (solve, cost) for name, solve in others.items()
+            }
             times = compare(solvers, score, rounds)
             ratio = times["ours"] / min(times[name] for name in others)
-            print(f"{size:8d}  {kind:8s}", *(f"{1e3 * seconds:12.3f}" for seconds in times.values()), f"{ratio:12.2f}")
+            print(
+                f"{size:8d}  {kind:8s}",
+                *(f"{1e3 * seconds:12.3f}" for seconds in times.values()),
+                f"{ratio:12.2f}",
+            )
 
 
 if __name__ == "__main__":

@@ -29,9 +29,7 @@ def make_model(folder: Path, gigabytes: float, seed: int) -> None:
     rows = 256 * 10**6 // (2 * COLUMNS)
     tensors = max(1, round(gigabytes * GIGABYTE / (rows * COLUMNS * 2)))
     stream = np.random.default_rng(seed)
-    block = (
-        stream.normal(size=rows * COLUMNS // 32).astype("<f4").view("<u4") >> 16
-    ).astype("<u2")
+    block = (stream.normal(size=rows * COLUMNS // 32).astype("<f4").view("<u4") >> 16).astype("<u2")
     index = {}
     for begin in range(0, tensors, 8):
         name = f"model-{begin // 8 + 1:05}.safetensors"
@@ -79,9 +77,7 @@ def dd_seconds(models: list[Path], target: Path) -> float:
     for model in models:
         forget(model)
         for path in sorted(model.glob("*.safetensors")):
-            subprocess.run(
-                ["dd", f"if={path}", "of=/dev/null", "bs=8M", "status=none"], check=True
-            )
+            subprocess.run(["dd", f"if={path}", "of=/dev/null", "bs=8M", "status=none"], check=True)
     size = size_of(models[0])
     subprocess.run(
         ["dd", "if=/dev/zero", f"of={target}", "bs=8M", f"count={size // (8 << 20)}",

@@ -80,9 +80,7 @@ def watch(run: subprocess.Popen[bytes], ranks: int) -> list[tuple[float, float, 
 
 
 def quiet(command: list[str], cwd: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def many_cells(fleet: str, mpirun: str, folder: Path) -> None:
@@ -119,13 +117,22 @@ def many_results(fleet: str, mpirun: str, folder: Path) -> None:
         "plan": [fleet, "plan", str(config), "-o", "tiny"],
         "status": [fleet, "status", "tiny"],
         "collect": [fleet, "collect", "tiny"],
-        "fleet-analysis table, of the joined file": [analysis, "table", "tiny.h5", "--metric", "cost"],
+        "fleet-analysis table, of the joined file": [
+            analysis,
+            "table",
+            "tiny.h5",
+            "--metric",
+            "cost",
+        ],
         "fleet-analysis table, of the directory": [analysis, "table", "tiny", "--metric", "cost"],
     }
     for name, command in commands.items():
         began = time.monotonic()
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        print(f"  {name:42s} {time.monotonic() - began:8.2f} s, exit code {done.returncode}", flush=True)
+        print(
+            f"  {name:42s} {time.monotonic() - began:8.2f} s, exit code {done.returncode}",
+            flush=True,
+        )
         if done.returncode != 0:
             print(done.stdout[-300:] + done.stderr[-600:])
 

@@ -46,7 +46,10 @@ def main() -> None:
                     output = Path(folder) / f"{ranks}-{trial}"
                     times.append(merge_seconds(fleet, mpirun, method, ranks, output))
         one, more = min(seconds[1]), min(seconds[several])
-        print(f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s: {one / more:.2f} times as fast", flush=True)
+        print(
+            f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s: {one / more:.2f} times as fast",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,9 @@ def main() -> None:
             for index, program in enumerate(programs):
                 folder = Path(name)
                 alone[program].append(round_ms(program, mpirun, folder / f"alone-{index}-{repeat}"))
-                beside[program].append(beside_busy_loops(program, mpirun, folder / f"beside-{index}-{repeat}"))
+                beside[program].append(
+                    beside_busy_loops(program, mpirun, folder / f"beside-{index}-{repeat}")
+                )
     print("mean round in ms, medians of", REPEATS, "runs in turn")
     for program in programs:
         a, b = statistics.median(alone[program]), statistics.median(beside[program])

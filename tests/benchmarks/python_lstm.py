@@ -48,7 +48,9 @@ def make_step(batch: int):
         nonlocal state
         adam.zero_grad()
         outputs, after = lstm(embedding(text[:, :-1]), state)
-        loss = torch.nn.functional.cross_entropy(decoder(outputs).flatten(0, 1), text[:, 1:].flatten())
+        loss = torch.nn.functional.cross_entropy(
+            decoder(outputs).flatten(0, 1), text[:, 1:].flatten()
+        )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
         adam.step()
@@ -69,7 +71,12 @@ def python_rate(step, batch: int) -> float:
 
 def fleet_rate(benchmark: str, batch: int) -> float:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        options = [f"filter=training_step/.*_{batch}$", f"min_time={SECONDS}", f"out={file.name}", "out_format=json"]
+        options = [
+            f"filter=training_step/.*_{batch}$",
+            f"min_time={SECONDS}",
+            f"out={file.name}",
+            "out_format=json",
+        ]
         command = [benchmark, *(f"--benchmark_{option}" for option in options)]
         run_quietly(command)
         return json.load(file)["benchmarks"][0]["items_per_second"]
@@ -85,7 +92,9 @@ def main() -> None:
         pairs = [(fleet_rate(benchmark, batch), python_rate(step, batch)) for _ in range(rounds)]
         fleet, python = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
-        print(f"batch {batch}: {fleet:.0f} characters a second, by Python {python:.0f}; {ratio:.2f} times its rate")
+        print(
+            f"batch {batch}: {fleet:.0f} characters a second, by Python {python:.0f}; {ratio:.2f} times its rate"
+        )
 
 
 if __name__ == "__main__":

@@ -122,10 +122,7 @@ def loss(weights: dict[str, torch.Tensor]) -> float:
 
 def barrier(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
     ends = (loss(one) + loss(other)) / 2
-    mixed = [
-        {k: (1 - t) * one[k] + t * other[k] for k in one}
-        for t in torch.linspace(0, 1, 21)
-    ]
+    mixed = [{k: (1 - t) * one[k] + t * other[k] for k in one} for t in torch.linspace(0, 1, 21)]
     return max(map(loss, mixed)) - ends
 
 
@@ -138,9 +135,7 @@ def small_models(program: str) -> None:
         files = [Path(folder) / f"{name}.safetensors" for name in "ab"]
         for file, module in zip(files, (one, other), strict=True):
             save(module.state_dict(), file)
-        derive(one, (torch.zeros(1, 20),)).network.write(
-            Path(folder) / "s.symmetry.json"
-        )
+        derive(one, (torch.zeros(1, 20),)).network.write(Path(folder) / "s.symmetry.json")
         seconds = fleet_merge(
             [program],
             files,
@@ -171,9 +166,7 @@ def small_models(program: str) -> None:
         ) as error:
             print(f"{package} {found} fails: {type(error).__name__}: {error}")
             continue
-        print(
-            f"{package} {found}, {seconds:.2f} s: barrier {barrier(one.state_dict(), moved):.4f}"
-        )
+        print(f"{package} {found}, {seconds:.2f} s: barrier {barrier(one.state_dict(), moved):.4f}")
 
 
 def copy_of(module: Perceptron) -> Perceptron:
@@ -182,9 +175,7 @@ def copy_of(module: Perceptron) -> Perceptron:
     return copy
 
 
-def with_rebasin(
-    one: Perceptron, other: Perceptron
-) -> tuple[dict[str, torch.Tensor], float]:
+def with_rebasin(one: Perceptron, other: Perceptron) -> tuple[dict[str, torch.Tensor], float]:
     from rebasin import PermutationCoordinateDescent
 
     moved = copy_of(other)
@@ -193,9 +184,7 @@ def with_rebasin(
     return moved.state_dict(), time.perf_counter() - begin
 
 
-def with_sinkhorn(
-    one: Perceptron, other: Perceptron
-) -> tuple[dict[str, torch.Tensor], float]:
+def with_sinkhorn(one: Perceptron, other: Perceptron) -> tuple[dict[str, torch.Tensor], float]:
     """As in its README: towards the other model's weights."""
     from rebasin import RebasinNet
     from rebasin.loss import DistL2Loss
@@ -210,9 +199,7 @@ def with_sinkhorn(
         optimizer.zero_grad()
         found.backward()
         optimizer.step()
-    net.update_batchnorm(net.reparamnet.output) if hasattr(
-        net, "update_batchnorm"
-    ) else None
+    net.update_batchnorm(net.reparamnet.output) if hasattr(net, "update_batchnorm") else None
     net.eval()
     return net().state_dict(), time.perf_counter() - begin
 

@@ -80,18 +80,14 @@ def memory(pid: int) -> tuple[float, float]:
 def watch(command: list[str], pattern: str = "") -> Run:
     """Runs a command, and looks at its processes and at files of this pattern every 20 ms."""
     start = time.monotonic()
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     run = Run(0.0, 0.0, 0.0, 0.0)
     while process.poll() is None:
         sizes = [memory(pid) for pid in descendants(process.pid)]
         run.peak = max(run.peak, sum(size[0] for size in sizes))
         run.rank = max(run.rank, *(size[1] for size in sizes))
         for path in Path().glob(pattern) if pattern else ():
-            run.files[path.suffix] = max(
-                run.files.get(path.suffix, 0), path.stat().st_size
-            )
+            run.files[path.suffix] = max(run.files.get(path.suffix, 0), path.stat().st_size)
         time.sleep(0.02)
     run.seconds = time.monotonic() - start
     if process.returncode != 0:
@@ -140,9 +136,7 @@ def logistic_regression(fleet: str, mpirun: list[str]) -> None:
             ]
             runs[robots].append(watch(command))
             rounds[robots].append(round_ms(output.with_suffix(".h5")))
-            plans[robots].append(
-                watch([fleet, "plan", str(config), *settings(robots)]).seconds
-            )
+            plans[robots].append(watch([fleet, "plan", str(config), *settings(robots)]).seconds)
     print("   robots   a round (ms)   whole job (s)   plan (s)   all ranks (MiB)")
     for robots in ROBOTS:
         print(

@@ -36,19 +36,25 @@ def round_shares(results: Path) -> None:
     for name in names:
         print(f"  {name:9s}{seconds[name] * 1e3:8.2f} ms {100 * seconds[name] / total:6.1f} %")
     overhead = seconds["merge"] + seconds["other"]
-    print(f"outside training, evaluation and waiting for the slower rank: {100 * overhead / total:.2f} %")
+    print(
+        f"outside training, evaluation and waiting for the slower rank: {100 * overhead / total:.2f} %"
+    )
 
 
 def memory_mib(pid: int) -> dict[str, float]:
     """Of a process: resident set, proportional set, and the latter's private memory, files and shared memory."""
-    fields = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    fields = dict(
+        line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    )
     names = ["Rss", "Pss", "Pss_Anon", "Pss_File", "Pss_Shmem"]
     return {name: int(fields[name].split()[0]) / 1024 for name in names}
 
 
 def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
     run = subprocess.Popen(
-        mnist_run(fleet, mpirun, ranks, SETTINGS | {"train.epochs": ENDLESS}, folder / f"memory{ranks}"),
+        mnist_run(
+            fleet, mpirun, ranks, SETTINGS | {"train.epochs": ENDLESS}, folder / f"memory{ranks}"
+        ),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -56,7 +62,9 @@ def rank_memory(fleet: str, mpirun: str, ranks: int, folder: Path) -> None:
     deadline = time.monotonic() + 30
     while len(pids) < ranks and time.monotonic() < deadline:
         time.sleep(0.2)
-        found = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            ["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False
+        )
         pids = [int(pid) for pid in found.stdout.split()]
     time.sleep(4)  # well into training
     sizes = [memory_mib(pid) for pid in pids]
@@ -76,7 +84,9 @@ def main() -> None:
     mpirun = sys.argv[2] if len(sys.argv) > 2 else "mpirun"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run_quietly(mnist_run(fleet, mpirun, 2, SETTINGS | {"train.epochs": ROUNDS}, folder / "rounds"))
+        run_quietly(
+            mnist_run(fleet, mpirun, 2, SETTINGS | {"train.epochs": ROUNDS}, folder / "rounds")
+        )
         round_shares(folder / "rounds.h5")
         for ranks in (1, 2, 4):
             rank_memory(fleet, mpirun, ranks, folder)

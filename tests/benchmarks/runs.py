@@ -8,22 +8,38 @@ from pathlib import Path
 
 def run_quietly(command: list[str]) -> None:
     """Ends the benchmark with what the command has said, if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
         sys.exit(f"{done.stdout}exit code {done.returncode} of: {' '.join(command)}")
 
 
 def said_by(command: list[str]) -> str:
     """What a command prints; ends the benchmark if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
         sys.exit(f"{done.stdout}exit code {done.returncode} of: {' '.join(command)}")
     return done.stdout
 
 
-def mnist_run(fleet: str, mpirun: str, ranks: int, settings: Mapping[str, object], output: Path) -> list[str]:
+def mnist_run(
+    fleet: str, mpirun: str, ranks: int, settings: Mapping[str, object], output: Path
+) -> list[str]:
     """The command of a sweep on MNIST; its configuration is written beside its output."""
     config = output.with_suffix(".toml")
     config.write_text('workload = "mnist"\n')
     overrides = [f"--set={key}={value}" for key, value in settings.items()]
-    return [*mpirun.split(), "-n", str(ranks), fleet, "run", str(config), "-o", str(output), *overrides]
+    return [
+        *mpirun.split(),
+        "-n",
+        str(ranks),
+        fleet,
+        "run",
+        str(config),
+        "-o",
+        str(output),
+        *overrides,
+    ]

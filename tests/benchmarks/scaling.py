@@ -61,7 +61,9 @@ def measure(fleet: str, mpirun: str, ranks: int, robots: int, width: int, folder
     with h5py.File(output.with_suffix(".h5")) as file:
         rounds = file["rounds"][:]
     weights = 785 * width + (width + 1) * 10
-    seconds = {name: float(np.median(rounds[f"seconds_{name}"][1:-1])) for name in ("train", "merge")}
+    seconds = {
+        name: float(np.median(rounds[f"seconds_{name}"][1:-1])) for name in ("train", "merge")
+    }
     return Round(ranks, robots, weights, **seconds)
 
 
@@ -90,20 +92,34 @@ def print_fit(rounds: list[Round], found: np.ndarray) -> None:
         print(
             f"{r.ranks:6d}{r.robots:8d}{r.weights:11,d}{r.merge * 1e3:13.3f}{said * 1e3:9.3f}{r.train * 1e3:13.2f}"
         )
-    print(f"median error of the model {100 * np.median(errors):.0f} %, largest {100 * max(errors):.0f} %")
+    print(
+        f"median error of the model {100 * np.median(errors):.0f} %, largest {100 * max(errors):.0f} %"
+    )
 
 
 def print_extrapolation(rounds: list[Round], found: np.ndarray) -> None:
     """One robot a rank; a level of the tree costs what it did here, or what the network takes if that is more."""
     steps = IMAGES // BATCH
-    step = np.median([r.train / (math.ceil(r.robots / r.ranks) * steps * r.weights) for r in rounds if r.ranks == 1])
+    step = np.median(
+        [
+            r.train / (math.ceil(r.robots / r.ranks) * steps * r.weights)
+            for r in rounds
+            if r.ranks == 1
+        ]
+    )
     network = np.array([found[0], found[1], ALPHA, max(found[3], 12 / BANDWIDTH)])
-    print(f"\none robot a rank on a network of {ALPHA * 1e6:.0f} us and {BANDWIDTH / 1e9:.0f} GB/s:")
-    print("  ranks      weights   a step (ms)   a merge (ms)   steps between merges for 95 % training")
+    print(
+        f"\none robot a rank on a network of {ALPHA * 1e6:.0f} us and {BANDWIDTH / 1e9:.0f} GB/s:"
+    )
+    print(
+        "  ranks      weights   a step (ms)   a merge (ms)   steps between merges for 95 % training"
+    )
     for ranks, weights in itertools.product((100, 1_000, 10_000), (100_000, 10_000_000)):
         merge = float(np.dot(terms(ranks, ranks, weights), network))
         train = step * weights
-        print(f"{ranks:7d}{weights:13,d}{train * 1e3:14.2f}{merge * 1e3:15.2f}{math.ceil(19 * merge / train):25d}")
+        print(
+            f"{ranks:7d}{weights:13,d}{train * 1e3:14.2f}{merge * 1e3:15.2f}{math.ceil(19 * merge / train):25d}"
+        )
 
 
 def main() -> None:

@@ -56,9 +56,7 @@ class Trial:
 
     def start(self, **options: object) -> subprocess.Popen[str]:
         ranks = self.random.randint(2, 3)
-        return self.fleet.start(
-            "run", self.config, "-o", "out", *SETTINGS, ranks=ranks, **options
-        )
+        return self.fleet.start("run", self.config, "-o", "out", *SETTINGS, ranks=ranks, **options)
 
     def moment(self) -> None:
         time.sleep(self.random.uniform(0.0, 1.1 * self.seconds))
@@ -217,7 +215,9 @@ def make_the_disk_read_only(trial: Trial) -> None:
         remount = ["mount", "-o"]
         # Refused as long as a file is open for writing: then the moment comes a little later.
         for _ in range(50):
-            refused = subprocess.run([*remount, "remount,ro", out], check=False, capture_output=True)
+            refused = subprocess.run(
+                [*remount, "remount,ro", out], check=False, capture_output=True
+            )
             if refused.returncode == 0:
                 break
             time.sleep(0.01)
@@ -308,9 +308,7 @@ def compare(trial: Trial, expected: object) -> str:
     cells = trial.fleet.cells("out")
     before = readable(cells.done())
     ranks = trial.random.randint(1, 4)
-    resumed = trial.fleet.run(
-        trial.config, "out", *SETTINGS, "--rerun", "failed", ranks=ranks
-    )
+    resumed = trial.fleet.run(trial.config, "out", *SETTINGS, "--rerun", "failed", ranks=ranks)
     if resumed.code != 0:
         return f"exit code {resumed.code} of the resumed run: {resumed.text[-800:]}"
     if {name: stamp for name, stamp in readable(cells.done()).items() if name in before} != before:

@@ -41,9 +41,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     mt50 = metaworld.MT50(seed=SEED)
     for name in mt50.train_classes:
-        write(
-            "mt50", name, *goal(next(t for t in mt50.train_tasks if t.env_name == name))
-        )
+        write("mt50", name, *goal(next(t for t in mt50.train_tasks if t.env_name == name)))
         print(name, file=sys.stderr)
         mt1 = metaworld.MT1(name, seed=SEED)
         env, policy = mt1.train_classes[name](), ENV_POLICY_MAP[name]()

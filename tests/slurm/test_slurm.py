@@ -80,7 +80,9 @@ def cluster() -> Iterator[dict[str, str]]:
             said = (directory / "start.log").read_text().strip()
             pytest.skip(f"SKIPPED: no Slurm cluster could be started here: {said[-500:]}")
         set_up = f". {directory}/env.sh && env -0"
-        raw = subprocess.run(["bash", "-c", set_up], check=True, env=ENVIRONMENT, capture_output=True)
+        raw = subprocess.run(
+            ["bash", "-c", set_up], check=True, env=ENVIRONMENT, capture_output=True
+        )
         pairs = (pair.partition("=") for pair in raw.stdout.decode().split("\0") if pair)
         environment = {name: value for name, _, value in pairs}
         environment.pop("OMPI_MCA_ess_singleton_isolated", None)
@@ -125,9 +127,7 @@ def test_a_job_near_its_time_limit_is_requeued_and_goes_on(
     assert cells.outcomes() == undisturbed
 
 
-def test_a_preempted_job_goes_on(
-    slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]
-) -> None:
+def test_a_preempted_job_goes_on(slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]) -> None:
     job = slurm.submit("sweep.sbatch", sbatch=("--nodes=1", "--ntasks=2"))
     cells = slurm.fleet.cells("out")
     slurm.wait(lambda: bool(cells.files("*.running")), "the first cell")
@@ -155,12 +155,16 @@ def test_mpirun_will_do(slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]) 
 def test_some_tasks_of_an_array_are_submitted_again_only_if_it_is_said_of_how_many(
     slurm: Slurm, undisturbed: dict[str, dict[str, bytes]]
 ) -> None:
-    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=0", "--ntasks=2"), FLEET_SHARDS="2"))
+    slurm.wait_for_end(
+        slurm.submit("array.sbatch", sbatch=("--array=0", "--ntasks=2"), FLEET_SHARDS="2")
+    )
     refused = slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"))
     slurm.wait_for_end(refused, "FAILED")
     assert "say of how many they are" in slurm.logs()
     assert 0 < len(slurm.fleet.cells("out").done()) < len(undisturbed)
-    slurm.wait_for_end(slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"), FLEET_SHARDS="2"))
+    slurm.wait_for_end(
+        slurm.submit("array.sbatch", sbatch=("--array=1", "--ntasks=2"), FLEET_SHARDS="2")
+    )
     assert slurm.fleet.cells("out").outcomes() == undisturbed
 
 

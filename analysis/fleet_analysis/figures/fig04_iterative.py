@@ -20,29 +20,29 @@ PANELS = {"a": EVERY_EPOCHS, "b": ALPHA, "c": PARTICIPATION, "d": EVERY_EPOCHS}
 def draw(results: Results, metric: str, split: str, letter: str = "") -> dict[str, Figure]:
     """One panel by its letter, in small multiples over the axis that matters most beside it; or all
     that were swept, side by side. Raises ResultsError where there is none."""
-    views = {key: _view(results, metric, split, key) for key in dict.fromkeys(PANELS.values())}
+    views = _views(results, metric, split)
     if letter:
-        view, key = views[PANELS[letter]], PANELS[letter]
-        if view is None:
+        key = PANELS[letter]
+        if key not in views:
             raise ResultsError(f"{results.name}: {key} was not swept over cells that merged often")
-        title = f"{view.name}: iterative merging"
-        return {f"{results.name}-iterative": axis_figure(view, key, title)}
-    swept = {key: view for key, view in views.items() if view is not None}
-    if not swept:
+        title = f"{results.name}: iterative merging"
+        return {f"{results.name}-iterative": axis_figure(views[key], key, title)}
+    if not views:
         keys = ", ".join(dict.fromkeys(PANELS.values()))
         raise ResultsError(f"{results.name}: none of {keys} was swept over cells that merged often")
-    return {f"{results.name}-iterative": _together(swept)}
+    return {f"{results.name}-iterative": _together(views)}
 
 
-def _view(results: Results, metric: str, split: str, key: str) -> View | None:
-    """What a panel shows: against the frequency, merging once is its far end."""
+def _views(results: Results, metric: str, split: str) -> dict[str, View]:
+    """What each panel shows, of those that were swept: against the frequency, merging once is its
+    far end."""
     view = View(results, metric, split)
     try:
         often = view.where(lambda rows: ~merged_once(rows), "merged more than once")
     except ResultsError:
-        return None
-    view = view if key == EVERY_EPOCHS else often
-    return view if key in view.axes else None
+        return {}
+    views = {key: view if key == EVERY_EPOCHS else often for key in PANELS.values()}
+    return {key: each for key, each in views.items() if key in each.axes}
 
 
 def _together(views: dict[str, View]) -> Figure:
