@@ -38,6 +38,11 @@ class Awake final : public LocalData {
     return own_.robot->map_moments(features, targets, map);
   }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return own_.robot->head_data(body); }
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override {
+    return own_.robot->take_steps(start, steps, draw, term);
+  }
+  Curvature curvature(const ParamVector& at, std::uint64_t draw) override { return own_.robot->curvature(at, draw); }
 
  private:
   AwakeRobot own_;

@@ -81,6 +81,7 @@ class ToyRobot : public Robot {
   std::int64_t samples() const override { return static_cast<std::int64_t>(points_.size()); }
 
   void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
+  void follow(const GradientTerm* term) override { term_ = term; }
 
   double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
                const std::function<bool()>& stop) override {
@@ -91,6 +92,7 @@ class ToyRobot : public Robot {
       std::fill(gradient_.flat().begin(), gradient_.flat().end(), 0.0F);
       loss = Network::add_gradient(weights, x, target, gradient_);
       require(std::isfinite(loss), "robot ", index_, ": the loss became ", loss);
+      if (term_ != nullptr) term_->add_to(weights, gradient_);
       optimizer.step(weights.flat(), gradient_.flat(), factor);
     }
     return loss;
@@ -138,6 +140,53 @@ class ToyRobot : public Robot {
     return moments;
   }
 
+  /// A trial is one of the robot's points, come near enough.
+  Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
+    RandomStream stream(5, Purpose::kTrial, static_cast<std::uint64_t>(index_), draw);
+    Score score;
+    for (int i = 0; i < episodes; ++i) {
+      const auto& [x, target] = points_[stream.below(points_.size())];
+      score.sum += (Network::output(at, x) - target).squaredNorm() < 4.0F ? 1.0 : 0.0;
+      score.samples += 1.0;
+    }
+    return score;
+  }
+
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override {
+    RandomStream stream(5, Purpose::kLocalSteps, static_cast<std::uint64_t>(index_), draw);
+    ParamVector weights = start;
+    ParamVector gradient(start.shared_layout());
+    Optimizer optimizer({.learning_rate = steps.learning_rate}, weights.flat().size());
+    for (std::int64_t i = 0; i < steps.steps; ++i) {
+      (void)loss_gradient(weights, 4, stream, gradient);
+      if (term != nullptr) term->add_to(weights, gradient);
+      optimizer.step(weights.flat(), gradient.flat(), steps.factor(i));
+    }
+    return weights;
+  }
+
+  /// Exact: of every output by itself, instead of one that is drawn.
+  Curvature curvature(const ParamVector& at, std::uint64_t /*draw*/) override {
+    Curvature curvature{.gradient = ParamVector(at.shared_layout()), .samples = static_cast<double>(points_.size())};
+    for (std::size_t map = 0; map < 2; ++map) {
+      const int outputs = map == 0 ? kHidden : kOutputs;
+      curvature.maps.push_back(
+          {map_moments(at, at, map).inputs, DoubleMatrix::Zero(outputs, outputs), curvature.samples});
+    }
+    const ConstMatrixView v(at.tensor(2).data(), kOutputs, kHidden);
+    for (const auto& [x, target] : points_) {
+      (void)Network::add_gradient(at, x, target, curvature.gradient);
+      const Vector slope = 1.0F - Network::hidden(at, x).array().square();
+      for (int k = 0; k < kOutputs; ++k) {
+        const Vector back = v.row(k).transpose().cwiseProduct(slope);
+        curvature.maps[0].outputs += (back * back.transpose()).cast<double>();
+        curvature.maps[1].outputs(k, k) += 1.0;
+      }
+    }
+    return curvature;
+  }
+
   bool is_quadratic() const override { return true; }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
     struct Head final : HeadData {
@@ -182,6 +231,7 @@ class ToyRobot : public Robot {
   std::vector<std::pair<Vector, Vector>> points_;
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
+  const GradientTerm* term_ = nullptr;
 };
 
 /// A robot with weights of its own and a learning rate.

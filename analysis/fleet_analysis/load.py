@@ -72,9 +72,9 @@ def load(
 class Results:
     """The tables of one or more results files; read-only.
 
-    `cells`, `metrics`, `shards`, `rounds` and `instruments` are described in README.md. Strings are
-    categoricals with their values in order of appearance, except `id` and `reason`, which are
-    plain.
+    `cells`, `metrics`, `shards`, `rounds`, `traffic` and `instruments` are described in README.md.
+    Strings are categoricals with their values in order of appearance, except `id` and `reason`,
+    which are plain.
     """
 
     def __init__(self, files: Sequence[ResultsFile]) -> None:
@@ -116,6 +116,12 @@ class Results:
     def rounds(self) -> pd.DataFrame:
         """What each round cost: participants, wall seconds by phase, bytes moved, iterations."""
         return self._table("rounds")
+
+    @cached_property
+    def traffic(self) -> pd.DataFrame:
+        """Bytes between the robots, all together, and the rest of their fleet: cell, round, cargo,
+        sent, received; without rows in files of earlier versions."""
+        return self._table("traffic")
 
     @cached_property
     def instruments(self) -> pd.DataFrame:

@@ -42,6 +42,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 #: Tables that only files with something to put there have.
 OPTIONAL: dict[str, tuple[str, ...]] = {
+    "traffic": ("cell", "round", "cargo", "sent", "received"),
     "instruments": (
         *("cell", "round", "instrument", "subject", "split", "metric"),
         *("robot", "other", "at", "value"),
@@ -52,7 +53,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 STRINGS = frozenset(
     (
         *("id", "status", "reason", "workload", METHOD, "fleet.partition"),
-        *("split", "metric", "instrument", "subject"),
+        *("split", "metric", "instrument", "subject", "cargo"),
     )
 )
 

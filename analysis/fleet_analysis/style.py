@@ -71,6 +71,7 @@ KNOWN: dict[str, MethodStyle] = {
     "git-rebasin": MethodStyle("git-rebasin", "#009E73", "s"),
     "fleet-merge": MethodStyle("fleet-merge", "#D55E00", "D"),
     "regression": MethodStyle("regression", "#CC79A7", "^"),
+    "auto": MethodStyle("auto", "#117733", "P"),
     "fisher": MethodStyle("fisher", "#E69F00", "v"),
     "gl": MethodStyle("gl", "#882255", "h"),
     "sinkhorn-data": MethodStyle("sinkhorn-data", "#56B4E9", "p"),

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "simulation/network_policy.hpp"
@@ -38,6 +40,63 @@ TestGroups deal_to_parts(const CloningSplit& split, std::size_t episodes) {
   }
   return parts;
 }
+
+/// Robots' trials of policies (LocalData::trials): episodes of the tasks that a robot has demonstrations of, each as
+/// often as its share of them.
+class RobotTrials {
+ public:
+  RobotTrials(const CloningOptions& options, std::shared_ptr<const ObservationEncoder> encoder,
+              std::shared_ptr<const Network> network, const std::vector<std::vector<std::int64_t>>& histograms,
+              EnvironmentPool& environments)
+      : options_(options),
+        network_policy_(std::move(encoder), std::move(network), options.shape),
+        policy_(network_policy_.policy()),
+        histograms_(histograms),
+        environments_(&environments) {}
+
+  Score run(int robot, const ParamVector& weights, int episodes, std::uint64_t draw) {
+    Round& round = rounds_[robot];
+    if (!round.trials || round.draw != draw || round.trials->size() != static_cast<std::size_t>(episodes)) {
+      round = {draw, std::make_unique<Trials>(draw_episodes(robot, episodes, draw), *environments_)};
+    }
+    network_policy_.use(weights);
+    Score score;
+    const bool rewards = options_.suite->facts().score == Facts::Score::kReward;
+    for (std::size_t number = 0; number < round.trials->size(); ++number) {
+      const EpisodeResult episode = round.trials->run(number, policy_, options_.max_steps);
+      score.sum += rewards ? episode.reward : (episode.success ? 1.0 : 0.0);
+      score.samples += 1.0;
+    }
+    return score;
+  }
+
+ private:
+  std::vector<EpisodeSpec> draw_episodes(int robot, int episodes, std::uint64_t draw) const {
+    RandomStream stream(options_.training.seed, Purpose::kTrial, static_cast<std::uint64_t>(robot), draw);
+    const std::vector<std::int64_t>& counts = histograms_[static_cast<std::size_t>(robot)];
+    const auto samples = static_cast<std::uint64_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+    std::vector<EpisodeSpec> drawn;
+    for (int episode = 0; episode < episodes; ++episode) {
+      auto place = static_cast<std::int64_t>(stream.below(samples));
+      std::size_t task = 0;
+      while (place >= counts[task]) place -= counts[task++];
+      drawn.push_back({.task = options_.tasks[task], .variation = options_.suite->draw(options_.tasks[task], stream)});
+    }
+    return drawn;
+  }
+
+  /// A robot's trials of one draw, kept for the candidates that follow.
+  struct Round {
+    std::uint64_t draw = 0;
+    std::unique_ptr<Trials> trials;
+  };
+  CloningOptions options_;
+  NetworkPolicy network_policy_;
+  Policy policy_;  // of the network
+  std::vector<std::vector<std::int64_t>> histograms_;
+  EnvironmentPool* environments_;
+  std::map<int, Round> rounds_;
+};
 
 /// Trains as the supervised workload does, and tests in the simulator besides.
 class CloningWorkload final : public Workload {
@@ -172,7 +231,8 @@ std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options) {
 }
 
 std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
-                                                std::shared_ptr<const Network> network, Trials& trials) {
+                                                std::shared_ptr<const Network> network, Trials& trials,
+                                                EnvironmentPool& environments) {
   const NetworkShape& shape = options.shape;
   const std::size_t size = options.suite->facts().sizes.observation;
   CloningSplit split = split_windows(*data.rows, *options.suite, options.tasks, options.test, std::max(1, shape.steps));
@@ -199,6 +259,7 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                                                        .dimensions = shape.outputs,
                                                                        .window = shape.steps,
                                                                        .observe = observe});
+  const auto own_trials = std::make_shared<RobotTrials>(options, encoder, network, histograms, environments);
   std::unique_ptr<Workload> learner = make_supervised_workload(
       {.train = samples,
        .test = samples,
@@ -207,7 +268,9 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
        .shards = shards,
        .histogram = [all = std::move(histograms)](int i) { return all[static_cast<std::size_t>(i)]; },
        .network = network,
-       .options = options.training});
+       .options = options.training,
+       .trials = [own_trials](int robot, const ParamVector& weights, int episodes,
+                              std::uint64_t draw) { return own_trials->run(robot, weights, episodes, draw); }});
   return std::make_unique<CloningWorkload>(options, std::move(encoder), std::move(learner), std::move(network), trials);
 }
 

@@ -51,8 +51,10 @@ struct CloningView {
 /// observation, or a window of them.
 ///
 /// A part of the test is one episode of `trials`, which are of draw_test_episodes() and outlive the workload, with its
-/// share of the demonstrations. All methods face the same.
+/// share of the demonstrations. All methods face the same. Robots try policies (LocalData::trials) in episodes of their
+/// own, in `environments`, which outlive it, too.
 [[nodiscard]] std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, const CloningView& data,
-                                                              std::shared_ptr<const Network> network, Trials& trials);
+                                                              std::shared_ptr<const Network> network, Trials& trials,
+                                                              EnvironmentPool& environments);
 
 }  // namespace fleet::simulation

@@ -97,6 +97,7 @@ class CloningWorld final : public World {
             .train_samples = counts.train,
             .dataset_bytes = static_cast<std::int64_t>(numbers * sizeof(float)),
             .held_out = counts.held_out > 0,
+            .trials = true,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
             .rank_bytes = suite.facts().task_bytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
             .data = Hash().add(index.digest).add(scenes).add(suite.engine()).hex(),
@@ -117,7 +118,8 @@ class CloningWorld final : public World {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
     return make_cloning_workload(options.cloning, loaded_.at(key_of(options)).view(index_of(options, settings).rows),
-                                 make_network(settings, options.cloning.shape), trials_of(options.cloning));
+                                 make_network(settings, options.cloning.shape), trials_of(options.cloning),
+                                 environments_of(options.cloning));
   }
 
  private:

@@ -23,10 +23,15 @@ enum class Purpose : std::uint32_t {
   kAlignment = 6,       ///< data and interpolation a robot draws while it is aligned
   kTest = 7,
   kMatching = 8,        ///< the order in which weight matching visits robots and groups
+  kLocalSteps = 9,      ///< batches of the short rounds after a merge
+  kCurvature = 10,      ///< targets drawn to estimate how a loss curves
+  kPrivacyNoise = 11,   ///< a robot's share of the noise of a private sum
+  kMask = 12,           ///< what a pair of robots hides its numbers by
   kSystem = 20,         ///< a dynamical system drawn at random
   kDemonstration = 21,  ///< an expert's episode: what varies in it, and what disturbs it
   kRollout = 22,        ///< what varies in an episode under a policy
   kTestSplit = 23,      ///< which demonstrations are tested on
+  kTrial = 24,          ///< what varies in an episode by which a robot tries a policy
 };
 
 class RandomStream {

@@ -199,6 +199,16 @@ void Comm::ordered_sum(std::span<const DoubleTerm> terms, std::span<double> resu
   sum_in_order(terms, result, scale);
 }
 
+void Comm::wrapping_sum(std::span<std::uint64_t> numbers) const {
+  constexpr std::size_t kPart = std::size_t{1} << 27U;  // a count is an int
+  for (std::size_t begin = 0; begin < numbers.size(); begin += kPart) {
+    const std::span<std::uint64_t> part = numbers.subspan(begin, std::min(kPart, numbers.size() - begin));
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), MPI_UINT64_T, MPI_SUM, handle_),
+              "MPI_Allreduce");
+  }
+  if (size_ > 1) bytes_moved_ += 2 * numbers.size_bytes();
+}
+
 void Comm::relay(std::string& bytes, int from, int to) const {
   constexpr int kTag = 2;
   constexpr std::size_t kPart = std::size_t{1} << 30U;  // a count is an int

@@ -64,6 +64,9 @@ class Comm {
   void ordered_sum(std::span<const Term> terms, std::span<float> result, double scale = 1.0) const;
   void ordered_sum(std::span<const DoubleTerm> terms, std::span<double> result, double scale = 1.0) const;
 
+  /// Everyone's numbers added up modulo 2^64, whatever the order, on every rank.
+  void wrapping_sum(std::span<std::uint64_t> numbers) const;
+
   /// Takes `bytes` from rank `from` to rank `to`; others, and a rank that is both, do nothing.
   void relay(std::string& bytes, int from, int to) const;
 

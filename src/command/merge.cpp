@@ -8,6 +8,7 @@
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
 #include "command/weight_options.hpp"
+#include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
 #include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
@@ -21,6 +22,7 @@ namespace po = boost::program_options;
 struct ChosenMethod {
   std::string name;
   std::unique_ptr<Merger> merger;
+  int rounds_after = 0;
   Settings settings;  ///< "merge.method" and every option of the method
 };
 
@@ -31,7 +33,7 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   ChosenMethod method;
   SettingsReader reader(chosen);
   method.name = read_method(chosen, reader, true);
-  method.merger = find_merger(method.name).make(reader);
+  method.merger = make_merger(find_merger(method.name), reader, method.rounds_after);
   method.settings = reader.resolved();
   return method;
 }
@@ -60,7 +62,16 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   const std::string wanted_by = cat("merge.method = ", method.name);
   const MergeInput input = fleet.input(wanted_by);
   try {
-    return method.merger->merge(input, world);
+    MergeOutcome outcome = method.merger->merge(input, world);
+    for (int after = 1; after <= method.rounds_after; ++after) {
+      MergeInput next = input;
+      next.round += after;
+      next.after = after;
+      next.previous = &outcome.merged;
+      MergeOutcome reached = method.merger->merge(next, world);
+      outcome.merged = std::move(reached.merged);
+    }
+    return outcome;
   } catch (const Error&) {  // the same on every rank
     // A method that works layer by layer stops before it asks for data: only the workload knows the layers.
     if (input.maps.empty()) (void)fleet.workload(wanted_by);

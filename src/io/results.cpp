@@ -116,7 +116,7 @@ Table shards_table(const CellRecord& cell) {
 Table rounds_table(const CellRecord& cell) {
   Ints cells, rounds, epochs, participants, dropped, late, iterations;
   Reals processor_seconds;
-  std::vector<std::int64_t> bytes;
+  std::vector<std::int64_t> bytes, steps, episodes;
   std::vector<PhaseSeconds> seconds;
   for (const RoundRecord& round : cell.rounds) {
     cells.push_back(0);
@@ -128,6 +128,8 @@ Table rounds_table(const CellRecord& cell) {
     processor_seconds.push_back(round.processor_seconds);
     iterations.push_back(round.merge_iterations);
     bytes.push_back(static_cast<std::int64_t>(round.bytes_moved));
+    steps.push_back(static_cast<std::int64_t>(round.cost.steps));
+    episodes.push_back(static_cast<std::int64_t>(round.cost.episodes));
     seconds.push_back(round.seconds);
   }
   Table table;
@@ -141,6 +143,31 @@ Table rounds_table(const CellRecord& cell) {
   table.add("processor_seconds", std::move(processor_seconds));
   table.add("bytes_moved", std::move(bytes));
   table.add("merge_iterations", std::move(iterations));
+  table.add("merge_steps", std::move(steps));
+  table.add("merge_episodes", std::move(episodes));
+  return table;
+}
+
+/// A row a round and kind of numbers.
+Table traffic_table(const CellRecord& cell) {
+  Ints cells, rounds;
+  Texts cargos;
+  std::vector<std::int64_t> sent, received;
+  for (const RoundRecord& round : cell.rounds) {
+    for (std::size_t kind = 0; kind < kCargos.size(); ++kind) {
+      cells.push_back(0);
+      rounds.push_back(round.round);
+      cargos.emplace_back(kCargos[kind]);
+      sent.push_back(static_cast<std::int64_t>(round.cost.bytes[kind].sent));
+      received.push_back(static_cast<std::int64_t>(round.cost.bytes[kind].received));
+    }
+  }
+  Table table;
+  table.add("cell", std::move(cells));
+  table.add("round", std::move(rounds));
+  table.add("cargo", std::move(cargos));
+  table.add("sent", std::move(sent));
+  table.add("received", std::move(received));
   return table;
 }
 
@@ -294,12 +321,16 @@ void fill_columns(std::span<const std::filesystem::path> files, const std::vecto
   }
 }
 
+bool is_optional(std::string_view table) {
+  return table == kInstruments || table == kTraffic;
+}
+
 /// Whether the file has the tables of results, and `is_kind` holds.
 template <class Check>
 bool is_results(const std::filesystem::path& file, Check is_kind) {
   try {
     const Hdf5Reader reader(file, Hdf5Reader::Origin::kAnywhere);
-    const auto has = [&](const TableSpec& table) { return table.name == kInstruments || reader.has(table.name); };
+    const auto has = [&](const TableSpec& table) { return is_optional(table.name) || reader.has(table.name); };
     return reader.has_attribute("/", "schema_version") && reader.has(kCells) && std::ranges::all_of(kTables, has) &&
            is_kind(reader);
   } catch (const Error&) {
@@ -330,6 +361,7 @@ void write_cell_file(const std::filesystem::path& path, const std::string& sweep
   file.write_table("metrics", metrics_table(cell));
   file.write_table("shards", shards_table(cell));
   file.write_table("rounds", rounds_table(cell));
+  file.write_table(kTraffic, traffic_table(cell));
   const Table instruments = instruments_table(cell);
   if (instruments.rows() > 0) file.write_table(kInstruments, instruments);
   write_weights(file, cell);
@@ -357,7 +389,7 @@ void join_cell_files(std::span<const std::filesystem::path> files, const std::st
     cells.push_back(read_cell(reader));
     cells.back().fill("cell", number);
     for (const TableSpec& table : kTables) {
-      if (table.name == kInstruments && !reader.has(kInstruments)) continue;
+      if (is_optional(table.name) && !reader.has(table.name)) continue;
       Table part = reader.read_table(table.name, table.columns);
       part.fill("cell", number);
       append(part, files[index], table.name, tables[table.name]);

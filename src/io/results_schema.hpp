@@ -12,6 +12,7 @@ namespace fleet {
 
 inline constexpr const char* kCells = "cells";
 inline constexpr const char* kMetrics = "metrics";
+inline constexpr const char* kTraffic = "traffic";          // a table that files of earlier versions lack
 inline constexpr const char* kInstruments = "instruments";  // a table that only cells with instruments have
 
 inline constexpr std::array kCellColumns = {ColumnSpec{"cell", ColumnType::kInteger},
@@ -30,6 +31,10 @@ inline constexpr std::array kRoundColumns = {
     ColumnSpec{"cell", ColumnType::kInteger},     ColumnSpec{"round", ColumnType::kInteger},
     ColumnSpec{"epoch", ColumnType::kInteger},    ColumnSpec{"participants", ColumnType::kInteger},
     ColumnSpec{"bytes_moved", ColumnType::kLong}, ColumnSpec{"merge_iterations", ColumnType::kInteger}};
+inline constexpr std::array kTrafficColumns = {
+    ColumnSpec{"cell", ColumnType::kInteger}, ColumnSpec{"round", ColumnType::kInteger},
+    ColumnSpec{"cargo", ColumnType::kText}, ColumnSpec{"sent", ColumnType::kLong},
+    ColumnSpec{"received", ColumnType::kLong}};
 inline constexpr std::array kInstrumentColumns = {
     ColumnSpec{"cell", ColumnType::kInteger},    ColumnSpec{"round", ColumnType::kInteger},
     ColumnSpec{"instrument", ColumnType::kText}, ColumnSpec{"subject", ColumnType::kText},
@@ -43,6 +48,7 @@ struct TableSpec {
   std::span<const ColumnSpec> columns;
 };
 inline constexpr std::array kTables = {TableSpec{kMetrics, kMetricColumns}, TableSpec{"shards", kShardColumns},
-                                       TableSpec{"rounds", kRoundColumns}, TableSpec{kInstruments, kInstrumentColumns}};
+                                       TableSpec{"rounds", kRoundColumns}, TableSpec{kTraffic, kTrafficColumns},
+                                       TableSpec{kInstruments, kInstrumentColumns}};
 
 }  // namespace fleet

@@ -1,20 +1,22 @@
 #include "merge/best_of.hpp"
 
 #include <algorithm>
+#include <optional>
 
-#include "merge/consensus.hpp"
+#include "merge/choice.hpp"
 
 namespace fleet {
 namespace {
 
-/// Every candidate is judged by the participants' summed loss on their own held-out data: one scalar a robot crosses
+/// Every candidate is judged by the participants, on their own held-out data or in trials: a few scalars a robot cross
 /// the network. Ours.
 class BestOf final : public Merger {
  public:
-  explicit BestOf(std::vector<std::unique_ptr<Merger>> candidates) : candidates_(std::move(candidates)) {}
+  BestOf(std::vector<std::unique_ptr<Merger>> candidates, const ChoiceOptions& choice)
+      : candidates_(std::move(candidates)), choice_(choice) {}
 
   MergerNeeds needs() const override {
-    MergerNeeds all{.key = "merge.best-of.candidates"};
+    MergerNeeds all{.key = "merge.best-of.candidates", .trials = choice_.by == ChoiceOptions::By::kTrials};
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
       all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
       all.layers = all.layers || candidate->needs().layers;
@@ -26,16 +28,17 @@ class BestOf final : public Merger {
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome best{.merged = ParamVector(input.symmetry->layout())};
-    std::vector<double> losses;
-    double least = 0.0;
+    std::vector<double> objective;
+    std::optional<Verdict> least;
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
       MergeOutcome outcome = candidate->propose(input, comm);
-      losses.push_back(fleet_loss(input, outcome.merged, comm));
-      if (losses.size() > 1 && !(losses.back() < least)) continue;
-      least = losses.back();
+      const Verdict verdict = judge(choice_, input, outcome.merged, comm);
+      objective.push_back(verdict.leading(choice_));
+      if (least && !(verdict < *least)) continue;
+      least = verdict;
       best = std::move(outcome);
     }
-    best.objective = std::move(losses);
+    best.objective = std::move(objective);
     for (const std::unique_ptr<Merger>& candidate : candidates_) candidate->remember(input, best.merged, comm);
     return best;
   }
@@ -49,6 +52,7 @@ class BestOf final : public Merger {
 
  private:
   std::vector<std::unique_ptr<Merger>> candidates_;
+  ChoiceOptions choice_;
 };
 
 }  // namespace
@@ -63,7 +67,7 @@ std::unique_ptr<Merger> make_best_of(SettingsReader& settings) {
                 "Methods that are tried; the policy of the least loss is kept.");
   std::vector<std::unique_ptr<Merger>> candidates;
   for (const std::string& name : names) candidates.push_back(find_merger(name).make(settings));
-  return std::make_unique<BestOf>(std::move(candidates));
+  return std::make_unique<BestOf>(std::move(candidates), read_choice(settings));
 }
 
 }  // namespace fleet

@@ -71,6 +71,7 @@ class Fisher final : public Merger {
     for (const ParamVector& vector : vectors) terms.push_back({vector.flat(), 1.0});
     ParamVector total(input.symmetry->layout());
     comm.ordered_sum(terms, total.flat());
+    charge(input, Cargo::kMoments, {.sent = model_bytes(input), .received = model_bytes(input)});
     return total;
   }
 

@@ -136,7 +136,7 @@ class FleetMergeRun {
     std::vector<const ParamVector*> vectors;
     for (const ParamVector& row : moved_) vectors.push_back(&row);
     ParamVector mean(input_.symmetry->layout());
-    weighted_mean(vectors, weights_, comm_, mean);
+    weighted_mean(input_, vectors, weights_, comm_, mean);
     return mean;
   }
 

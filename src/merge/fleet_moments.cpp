@@ -1,11 +1,70 @@
 #include "merge/fleet_moments.hpp"
 
+#include <Eigen/Eigenvalues>
+
 #include "base/error.hpp"
+#include "merge/consensus.hpp"
+#include "merge/privacy.hpp"
 
 namespace fleet {
 
+std::vector<double> half_of(const DoubleMatrix& symmetric) {
+  std::vector<double> half;
+  half.reserve(static_cast<std::size_t>(symmetric.rows() * (symmetric.rows() + 1) / 2));
+  for (Eigen::Index i = 0; i < symmetric.rows(); ++i)
+    half.insert(half.end(), &symmetric(i, 0), &symmetric(i, 0) + i + 1);
+  return half;
+}
+
+void from_half(std::span<const double> half, DoubleMatrix& symmetric) {
+  auto next = half.begin();
+  for (Eigen::Index i = 0; i < symmetric.rows(); ++i) {
+    for (Eigen::Index j = 0; j <= i; ++j) symmetric(i, j) = symmetric(j, i) = *next++;
+  }
+}
+
+namespace {
+
+/// Without the negative eigenvalues that noise has brought.
+DoubleMatrix nearest_definite(const DoubleMatrix& symmetric) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> parts(symmetric);
+  return parts.eigenvectors() * parts.eigenvalues().cwiseMax(0.0).asDiagonal() * parts.eigenvectors().transpose();
+}
+
+/// Means over a robot's samples, added up privately: all robots count alike.
+MapMoments sum_privately(const MergeInput& input, const Comm& comm, const AffineMap& map,
+                         const std::function<std::optional<MapMoments>(std::size_t row)>& ask) {
+  std::vector<PrivateTerm> terms;
+  comm.together([&] {
+    for (std::size_t i = 0; i < input.rows.size(); ++i) {
+      if (!input.rows[i].participates) continue;
+      const std::optional<MapMoments> moments = ask(i);
+      require(moments && moments->samples > 0.0, "robot ", input.rows[i].robot, " has no moments to add");
+      std::vector<double> values = half_of(moments->inputs);
+      values.insert(values.end(), moments->targets.data(), moments->targets.data() + moments->targets.size());
+      for (double& value : values) value /= moments->samples;
+      terms.push_back({input.rows[i].robot, std::move(values)});
+    }
+  });
+  const ParamLayout& layout = *input.symmetry->layout();
+  MapMoments sum{DoubleMatrix(map.inputs(layout), map.inputs(layout)),
+                 DoubleMatrix(map.outputs(layout), map.inputs(layout)), static_cast<double>(input.participants.size())};
+  const auto half = static_cast<std::size_t>(sum.inputs.rows() * (sum.inputs.rows() + 1) / 2);
+  std::vector<double> values(half + static_cast<std::size_t>(sum.targets.size()));
+  PrivateSums& sums = *input.privately;
+  sums.add_up(std::move(terms), sums.options().clip_moments, values, comm);
+  from_half(std::span(values).first(half), sum.inputs);
+  std::copy(values.begin() + static_cast<std::ptrdiff_t>(half), values.end(), sum.targets.data());
+  if (sums.options().epsilon > 0.0) sum.inputs = nearest_definite(sum.inputs);
+  charge(input, Cargo::kMoments, {.sent = sizeof(double) * values.size()});
+  return sum;
+}
+
+}  // namespace
+
 MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                        const std::function<std::optional<MapMoments>(std::size_t row)>& ask) {
+  if (input.privately != nullptr) return sum_privately(input, comm, map, ask);
   std::vector<MapMoments> local;
   std::vector<double> samples;
   comm.together([&] {
@@ -19,15 +78,22 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   const ParamLayout& layout = *input.symmetry->layout();
   MapMoments sum{DoubleMatrix(map.inputs(layout), map.inputs(layout)),
                  DoubleMatrix(map.outputs(layout), map.inputs(layout))};
+  std::vector<std::vector<double>> halves;
   std::vector<Comm::DoubleTerm> inputs;
   std::vector<Comm::DoubleTerm> targets;
   for (const MapMoments& moments : local) {
-    inputs.push_back({flat(moments.inputs), 1.0});
+    halves.push_back(half_of(moments.inputs));
     targets.push_back({flat(moments.targets), 1.0});
   }
-  comm.ordered_sum(inputs, flat(sum.inputs));
+  for (const std::vector<double>& half : halves) inputs.push_back({half, 1.0});
+  std::vector<double> half = half_of(sum.inputs);
+  comm.ordered_sum(inputs, half);
+  from_half(half, sum.inputs);
   comm.ordered_sum(targets, flat(sum.targets));
   for (const double count : comm.all_gather(samples)) sum.samples += count;
+  charge(input, Cargo::kMoments,
+         {.sent = sizeof(double) * (half.size() + static_cast<std::size_t>(sum.targets.size()))});
+  charge(input, Cargo::kScalars, {.sent = sizeof(double)});
   return sum;
 }
 
@@ -45,7 +111,8 @@ RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double sam
   }
 }
 
-RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm) {
+RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double ridge, const RowMatrix& prior,
+                    const Comm& comm) {
   RowMatrix solution(prior.rows(), prior.cols());
   comm.together([&] {
     if (!comm.is_root()) return;
@@ -55,6 +122,7 @@ RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& pr
     require(solution.allFinite(), "layer regression: its solution is not finite");
   });
   comm.broadcast(flat(solution));
+  charge(input, Cargo::kWeights, {.received = sizeof(float) * static_cast<std::size_t>(solution.size())});
   return solution;
 }
 

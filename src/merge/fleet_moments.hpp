@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "merge/merger.hpp"
 
@@ -16,6 +17,10 @@ template <typename Matrix>
 auto flat(Matrix& matrix) {
   return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
 }
+
+/// The lower half of a symmetric matrix, row by row, and back.
+[[nodiscard]] std::vector<double> half_of(const DoubleMatrix& symmetric);
+void from_half(std::span<const double> half, DoubleMatrix& symmetric);
 
 /// The sum over the fleet of what `ask` gets for each row of the input, if anything. Collective.
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
@@ -33,7 +38,8 @@ struct RidgedMoments {
 
 /// argmin_W sum |W x - t|^2 + ridge tr(G) / d |W - prior|^2 with G = sum x x^T (d x d): outputs x inputs, on every
 /// rank; the ridge may grow as in add_ridge(). Collective. Error if the moments are not finite.
-[[nodiscard]] RowMatrix solve_map(const MapMoments& moments, double ridge, const RowMatrix& prior, const Comm& comm);
+[[nodiscard]] RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double ridge,
+                                  const RowMatrix& prior, const Comm& comm);
 
 /// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data
 /// whose second moments are `inputs`, sum x x^T as it is.

@@ -39,7 +39,7 @@ class BasisAlternation {
  public:
   BasisAlternation(const GeneralLinearOptions& options, const LinearView& view, const MergeInput& input,
                    const Comm& comm)
-      : options_(options), comm_(comm) {
+      : options_(options), input_(input), comm_(comm) {
     const std::vector<double> counts = row_weights(input, options.weighted);
     std::vector<double> first;
     double curvature = 0.0;
@@ -125,6 +125,10 @@ class BasisAlternation {
       message.push_back(row.weight * basis_misfit(reference_, row.own, row.basis));
     }
     const std::vector<double> all = comm_.all_gather(message);
+    const std::size_t numbers = all.size() / input_.participants.size();  // of a robot; all but two are weights
+    charge(input_, Cargo::kWeights,
+           {.sent = (numbers - 2) * sizeof(double), .received = (numbers - 2) * sizeof(double)});
+    charge(input_, Cargo::kScalars, {.sent = 2 * sizeof(double)});
     AlignedSums sums{.gram = MatrixXd::Zero(reference_.a.rows(), reference_.a.rows()), .moments = reference_};
     for (MatrixXd* matrix : {&sums.moments.a, &sums.moments.b, &sums.moments.c}) matrix->setZero();
     for (const double* next = all.data(); next != all.data() + all.size();) {
@@ -150,6 +154,7 @@ class BasisAlternation {
   }
 
   const GeneralLinearOptions& options_;
+  const MergeInput& input_;
   const Comm& comm_;
   std::vector<Row> rows_;  // this rank's participants
   LinearBlocks reference_;
@@ -169,7 +174,8 @@ class GeneralLinear final : public Merger {
     outcome.bases.resize(input.rows.size());
     std::vector<const ParamVector*> vectors;
     for (const MergeRow& row : input.rows) vectors.push_back(row.weights);
-    weighted_mean(vectors, row_weights(input, options_.weighted), comm, outcome.merged);  // what no group acts on
+    weighted_mean(input, vectors, row_weights(input, options_.weighted), comm,
+                  outcome.merged);  // what no group acts on
     for (std::size_t group = 0; group < input.symmetry->groups().size(); ++group) {
       const LinearView view(*input.symmetry, group);
       BasisAlternation alternation(options_, view, input, comm);

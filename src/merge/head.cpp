@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
 
 namespace fleet {
@@ -47,8 +48,10 @@ class FleetHead {
 
 }  // namespace
 
-RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
-                     const MapMoments& moments, const RowMatrix& head, const Comm& comm) {
+RowMatrix solve_head(const HeadOptions& options, const MergeInput& input,
+                     std::span<const std::unique_ptr<HeadData>> parts, const MapMoments& moments, const RowMatrix& head,
+                     const Comm& comm) {
+  const std::uint64_t head_bytes = sizeof(float) * static_cast<std::size_t>(head.size());
   FleetHead fleet(parts, comm);
   Eigen::MatrixXd lower = Eigen::MatrixXd::Zero(head.cols(), head.cols());  // L L^T = c G + r I
   Eigen::MatrixXd pull;                                                     // r L^-1 L^-T, at the root
@@ -61,6 +64,7 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
     pull = hessian.weight * inverse * inverse.transpose();
   });
   comm.broadcast(flat(lower));
+  charge(input, Cargo::kMoments, {.received = symmetric_bytes(head.cols())});
   fleet.change_basis(lower);
 
   // Of a head W, in the new basis W L.
@@ -86,6 +90,8 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
     });
     comm.broadcast(flat(at));
     comm.broadcast(std::span(&step, 1));
+    charge(input, Cargo::kGradients, {.sent = head_bytes});
+    charge(input, Cargo::kWeights, {.received = head_bytes});
   }
   RowMatrix solved = lower.triangularView<Eigen::Lower>()
                          .transpose()
@@ -93,6 +99,7 @@ RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr
                          .transpose()
                          .cast<float>();
   comm.broadcast(flat(solved));
+  charge(input, Cargo::kWeights, {.received = head_bytes});
   return solved;
 }
 

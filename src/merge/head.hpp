@@ -17,7 +17,8 @@ struct HeadOptions {
 /// that the data hardly excite; with momentum and adaptive restarts (Nesterov, 1983; O'Donoghue and Candes, 2015).
 /// Gradients cross the network, outputs x inputs an iteration. `moments` are the inputs' over the fleet. Returns the
 /// head, on every rank. Collective.
-[[nodiscard]] RowMatrix solve_head(const HeadOptions& options, std::span<const std::unique_ptr<HeadData>> parts,
-                                   const MapMoments& moments, const RowMatrix& head, const Comm& comm);
+[[nodiscard]] RowMatrix solve_head(const HeadOptions& options, const MergeInput& input,
+                                   std::span<const std::unique_ptr<HeadData>> parts, const MapMoments& moments,
+                                   const RowMatrix& head, const Comm& comm);
 
 }  // namespace fleet

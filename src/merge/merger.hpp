@@ -17,11 +17,15 @@
 #include "base/settings.hpp"
 #include "base/state.hpp"
 #include "comm/comm.hpp"
+#include "merge/local_steps.hpp"
+#include "merge/merge_cost.hpp"
 #include "model/affine_map.hpp"
 #include "model/param_layout.hpp"
 #include "model/symmetry.hpp"
 
 namespace fleet {
+
+class PrivateSums;
 
 /// A sum of per-sample values with the number of samples, so that parts add up to a mean.
 struct Score {
@@ -73,6 +77,16 @@ class LocalData {
   virtual MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map);
   /// The training shard behind the maps of `body` before the last.
   virtual std::unique_ptr<HeadData> head_data(const ParamVector& body);
+
+  /// How many of `episodes` trials succeed when `at` acts in the robot's own tasks; in worlds of rewards, their sum.
+  /// `draw` names the trials: the same draw is the same trials.
+  virtual Score trials(const ParamVector& at, int episodes, std::uint64_t draw);
+  /// Weights after a short run of training from `start`, with `term`, if any, added to the loss's gradient. `draw`
+  /// names the batches. The robot's own weights and the place in its training stay as they are.
+  virtual ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                                 const GradientTerm* term);
+  /// At `at`, over the training shard; `draw` names what is drawn for it.
+  virtual Curvature curvature(const ParamVector& at, std::uint64_t draw);
 };
 
 /// One robot of this rank as a merger sees it.
@@ -93,7 +107,10 @@ struct MergeInput {
   std::uint64_t seed = 0;         ///< with `round`, names the random streams
   int round = 0;
   const ParamVector* previous = nullptr;  ///< the last consensus, on every rank; none before the first merge
-  bool wants_series = false;              ///< MergeOutcome::series are to be recorded
+  int after = 0;                     ///< of the short rounds after the last merge, which this is, from 1; 0: it is none
+  bool wants_series = false;         ///< MergeOutcome::series are to be recorded
+  MergeCost* cost = nullptr;         ///< grows by what the merge costs, on every rank alike; nullptr: nobody counts
+  PrivateSums* privately = nullptr;  ///< how sums are taken; nullptr: as they are
 };
 
 /// What crosses ranks when a method merges N robots of d weights, and what a rank holds of it besides its own robots.
@@ -108,6 +125,7 @@ struct MergerNeeds {
   GroupKind symmetry = GroupKind::kPermutation;  ///< what it must be allowed to do to their units
   bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
   std::string_view key = "merge.method";  ///< the setting that makes it so
+  bool trials = false;                    ///< LocalData::trials(): policies that can act, by "merge.choose"
   Exchange exchange = Exchange::kSums;
   bool absent = false;  ///< a row also of every robot that does not take part
 };
@@ -135,12 +153,23 @@ class Merger {
   /// resume: whatever it has changed in memory by then must not change the outcome.
   [[nodiscard]] virtual MergeOutcome merge(const MergeInput& input, const Comm& comm) = 0;
   [[nodiscard]] virtual MergerNeeds needs() const { return {}; }
+  /// Over how many sums over its participants, a merge of a network with these `maps` sees anything of theirs, each sum
+  /// taken by weighted_mean() or sum_moments(); 0, whatever the maps, where it sees other things of single robots.
+  [[nodiscard]] virtual int private_sums(std::span<const AffineMap> /*maps*/) const { return 0; }
 
   /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered
   /// of the fleet as it goes on from `consensus`, whoever proposed it. Both collective, both of the same input. By
   /// default nothing is remembered.
   [[nodiscard]] virtual MergeOutcome propose(const MergeInput& input, const Comm& comm) { return merge(input, comm); }
   virtual void remember(const MergeInput& /*input*/, const ParamVector& /*consensus*/, const Comm& /*comm*/) {}
+
+  /// What `robot`, on the rank that carries it, adds to its loss's gradient while it trains on from `consensus`, the
+  /// last there was (nullptr: none yet, or it was not handed it); nothing by default. Until the next merge it stays the
+  /// same, also after save() and load().
+  [[nodiscard]] virtual std::unique_ptr<GradientTerm> local_term(int /*robot*/,
+                                                                 const ParamVector* /*consensus*/) const {
+    return nullptr;
+  }
 
   /// What is remembered of `robot`, on the rank that carries it; for kWholeFleet, what every rank remembers alike. A
   /// method that remembers nothing has nothing to save.
@@ -162,6 +191,7 @@ struct MergerEntry {
   Regime regime = Regime::kMerge;
   /// Reads its options from "merge.<name>.*"; nullptr where nothing is ever merged.
   std::unique_ptr<Merger> (*make)(SettingsReader& settings);
+  int rounds_after = 0;  ///< short rounds after its merges, unless the settings say otherwise (with_rounds_after)
 };
 
 /// Every method, in the order they are listed to users.

@@ -10,6 +10,7 @@
 #include "merge/merger.hpp"
 #include "merge/regmean.hpp"
 #include "merge/regression.hpp"
+#include "merge/scaffold.hpp"
 #include "merge/sinkhorn_data.hpp"
 
 namespace fleet {
@@ -21,6 +22,8 @@ std::unique_ptr<Merger> no_merger(SettingsReader& /*settings*/) {
 
 constexpr std::array kMergers = {
     MergerEntry{"average", "FedAvg: the mean of the weights (McMahan et al., 2017)", Regime::kMerge, make_average},
+    MergerEntry{"scaffold", "average, robots' drift corrected by control variates (Karimireddy et al., 2020)",
+                Regime::kMerge, make_scaffold},
     MergerEntry{"fleet-merge", "FLEET-MERGE, Algorithm 1: align to a common reference, then average", Regime::kMerge,
                 make_fleet_merge},
     MergerEntry{"git-rebasin", "permute weights to match, then average: MergeMany (Ainsworth et al., 2022)",
@@ -33,6 +36,8 @@ constexpr std::array kMergers = {
                 make_regmean},
     MergerEntry{"regression", "ours: layer regression on the merged network's features, with a solved head",
                 Regime::kMerge, make_regression},
+    MergerEntry{"auto", "ours, for whoever wants to tune nothing: regression or a robot of its own, then short rounds",
+                Regime::kMerge, make_auto, 3},
     MergerEntry{"gl", "linear policies: fit an invertible basis to each, then average (Appendix G)", Regime::kMerge,
                 make_general_linear},
     MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
@@ -58,6 +63,19 @@ MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVe
 
 std::unique_ptr<HeadData> LocalData::head_data(const ParamVector& /*body*/) {
   not_offered("the loss as a function of the last layer");
+}
+
+Score LocalData::trials(const ParamVector& /*at*/, int /*episodes*/, std::uint64_t /*draw*/) {
+  not_offered("trials in the world");
+}
+
+ParamVector LocalData::take_steps(const ParamVector& /*start*/, const LocalSteps& /*steps*/, std::uint64_t /*draw*/,
+                                  const GradientTerm* /*term*/) {
+  not_offered("short runs of training");
+}
+
+Curvature LocalData::curvature(const ParamVector& /*at*/, std::uint64_t /*draw*/) {
+  not_offered("the curvature of the loss");
 }
 
 std::span<const MergerEntry> merger_table() {

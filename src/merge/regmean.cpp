@@ -39,7 +39,7 @@ class RegMean final : public Merger {
       MapMoments scaled = sums;
       scaled.inputs *= off_diagonal_;
       scaled.inputs.diagonal() = sums.inputs.diagonal();
-      write_map(map, solve_map(scaled, ridge_, map.matrix(outcome.merged), comm), sums.inputs, outcome.merged);
+      write_map(map, solve_map(input, scaled, ridge_, map.matrix(outcome.merged), comm), sums.inputs, outcome.merged);
     }
     return outcome;
   }

@@ -32,6 +32,8 @@ class PooledData final : public LocalData {
     std::vector<Comm::Term> terms;
     for (const ParamVector& own : gradients) terms.push_back({own.flat(), 1.0});
     comm_.ordered_sum(terms, gradient.flat(), 1.0 / robots);
+    charge(input_, Cargo::kGradients, {.sent = model_bytes(input_), .received = model_bytes(input_)});
+    charge(input_, Cargo::kScalars, {.sent = sizeof(double)});
     double loss = 0.0;
     for (const double own : comm_.all_gather(losses)) loss += own / robots;
     return loss;

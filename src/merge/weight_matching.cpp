@@ -7,6 +7,7 @@
 
 #include "merge/alignment_trace.hpp"
 #include "merge/block_matching.hpp"
+#include "merge/consensus.hpp"
 #include "merge/linear_assignment.hpp"
 
 namespace fleet {
@@ -101,6 +102,8 @@ class FleetMatching {
     }
     comm_.ordered_sum(terms, sum_.flat());
     squares = comm_.all_gather(squares);
+    charge(input_, Cargo::kWeights, {.sent = model_bytes(input_), .received = model_bytes(input_)});
+    charge(input_, Cargo::kScalars, {.sent = sizeof(double)});
     const auto count = static_cast<double>(squares.size());
     const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
     return (total - inner_product(sum_.flat(), sum_.flat()) / count) / count;
@@ -146,8 +149,18 @@ class FleetMatching {
       }
     }
     const bool taken = comm_.all_gather(verdict).front() > 0.0;
+    charge_proposal(taken);
     if (taken) comm_.broadcast(sum_.flat(), owner);
     return taken;
+  }
+
+  /// One robot sends a verdict and, if it moves, the sum with its new weights, which the others receive.
+  void charge_proposal(bool taken) const {
+    if (input_.cost == nullptr) return;
+    input_.cost->of(Cargo::kScalars).sent += sizeof(double);
+    if (!taken) return;
+    input_.cost->of(Cargo::kWeights).sent += model_bytes(input_);
+    input_.cost->of(Cargo::kWeights).received += (input_.participants.size() - 1) * model_bytes(input_);
   }
 
   const MergeInput& input_;

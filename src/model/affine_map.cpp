@@ -26,9 +26,9 @@ Eigen::Index AffineMap::inputs(const ParamLayout& layout) const {
   return columns;
 }
 
-RowMatrix AffineMap::matrix(const ParamVector& parameters) const {
+RowMatrix AffineMap::plain_matrix(const ParamVector& parameters) const {
   const Eigen::Index rows = outputs(parameters.layout());
-  RowMatrix matrix(rows, inputs(parameters.layout()));
+  RowMatrix matrix = RowMatrix::Zero(rows, inputs(parameters.layout()));
   Eigen::Index column = 0;
   for (const std::size_t tensor : weights) {
     const auto width = static_cast<Eigen::Index>(parameters.tensor(tensor).size()) / rows;
@@ -36,6 +36,22 @@ RowMatrix AffineMap::matrix(const ParamVector& parameters) const {
     column += width;
   }
   if (bias) matrix.col(column) = vector(parameters, *bias);
+  return matrix;
+}
+
+void AffineMap::add(const RowMatrix& plain, ParamVector& parameters) const {
+  Eigen::Index column = 0;
+  for (const std::size_t tensor : weights) {
+    const auto width = static_cast<Eigen::Index>(parameters.tensor(tensor).size()) / plain.rows();
+    MatrixView(parameters.tensor(tensor).data(), plain.rows(), width) += plain.middleCols(column, width);
+    column += width;
+  }
+  if (bias) vector(parameters, *bias) += plain.col(column);
+}
+
+RowMatrix AffineMap::matrix(const ParamVector& parameters) const {
+  RowMatrix matrix = plain_matrix(parameters);
+  const Eigen::Index column = matrix.cols() - 1;
   if (norm) {
     const Eigen::VectorXf gain = vector(parameters, norm->scale).array() /
                                  (vector(parameters, norm->variance).array() + BatchNorm::kEpsilon).sqrt();

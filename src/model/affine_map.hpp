@@ -45,6 +45,9 @@ struct AffineMap {
   /// The inverse of matrix(): writes `matrix` into its tensors. With a norm the map's outputs must be known: their mean
   /// and variance over the data, which become the norm's own.
   void assign(const RowMatrix& matrix, ParamVector& parameters, const OutputStatistics* statistics = nullptr) const;
+  /// matrix() before any norm, which leaves the last column zero; and what adds such a matrix to the tensors.
+  [[nodiscard]] RowMatrix plain_matrix(const ParamVector& parameters) const;
+  void add(const RowMatrix& plain, ParamVector& parameters) const;
 };
 
 }  // namespace fleet

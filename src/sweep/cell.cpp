@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
+#include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
 #include "sweep/sweep_name.hpp"
 
@@ -101,7 +102,9 @@ void reject_twin(std::span<const Axis> axes, const Cell& other, const Cell& cell
 /// Every key that some method reads, chosen or not: a table of options may stand ready beside a sweep of methods.
 Settings method_settings(const Settings& base) {
   SettingsReader reader(base);
-  for (const MergerEntry& entry : merger_table()) entry.make(reader);
+  int rounds = 0;
+  for (const MergerEntry& entry : merger_table()) (void)make_merger(entry, reader, rounds);
+  (void)read_privacy(reader);
   FleetOptions ignored;
   read_joint_options(reader, ignored);
   return reader.resolved();

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "merge/rounds_after.hpp"
 #include "train/shared_keys.hpp"
 
 namespace fleet {
@@ -99,6 +100,15 @@ bool meets(const CellFacts& facts, const MergerNeeds& needs) {
   return facts.symmetry >= needs.symmetry && (facts.layers || !needs.layers);
 }
 
+/// Rejects trials where no robot can act.
+void check_trials(const Cell& cell, const MergerNeeds& needs) {
+  constexpr std::string_view kKey = "merge.choose";
+  if (!needs.trials || cell.facts.trials) return;
+  reject(
+      kKey, *cell.settings.find(kKey),
+      cat("the policies of workload \"", cell.workload, "\" do not act in a world; \"loss\" chooses by held-out data"));
+}
+
 /// Rejects the setting by which a method needs what the policies of this cell do not have.
 void check_needs(const Cell& cell, const MergerNeeds& needs) {
   if (meets(cell.facts, needs)) return;
@@ -116,6 +126,24 @@ void check_needs(const Cell& cell, const MergerNeeds& needs) {
                        " can only be permuted")
                  : cat("this works layer by layer, but ", policies, " are no layered networks"),
              "; methods for them are ", suited));
+}
+
+/// Rejects private merges by methods that see more of robots than sums.
+void check_privacy(const Cell& cell, const Merger& merger) {
+  const FleetOptions& fleet = cell.fleet;
+  for (const auto& [key, chance] : {std::pair{"merge.dropped", fleet.dropped}, {"merge.late", fleet.late}}) {
+    if (!fleet.privacy.secure || chance == 0.0) continue;
+    reject(key, *cell.settings.find(key),
+           "masks cancel where all that share them take part; set privacy.secure to false");
+  }
+  if (!cell.fleet.privacy.any() || merger.private_sums({}) > 0) return;
+  const std::string_view key = cell.fleet.privacy.clip > 0.0 ? "privacy.clip" : "privacy.secure";
+  reject(key, *cell.settings.find(key),
+         cat("\"", cell.method,
+             "\" as it is set here sees more of its robots than sums over them, as single robots' "
+             "weights, losses or numbers of samples; private are \"average\" with weighted = false and \"regression\" "
+             "with align = \"none\", body = \"average\" or \"regression\", head = \"labels\" and memory = false, "
+             "both with merge.rounds_after = 0"));
 }
 
 /// Rejects finetuning of merged policies on data that are not there.
@@ -201,7 +229,8 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   cell.instruments = read_instrument_options(reader);
   cell.method = read_method(chosen, reader);
   const MergerEntry& method = find_merger(cell.method);
-  const std::unique_ptr<Merger> merger = method.make(reader);
+  const std::unique_ptr<Merger> merger = make_merger(method, reader, cell.fleet.rounds_after);
+  if (merger != nullptr) cell.fleet.privacy = read_privacy(reader);
   if (method.regime == Regime::kJoint) read_joint_options(reader, cell.fleet);
 
   cell.workload = read_workload(reader, table_);
@@ -213,6 +242,8 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   check_size(cell);
   if (merger != nullptr) {
     check_needs(cell, merger->needs());
+    check_trials(cell, merger->needs());
+    check_privacy(cell, *merger);
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;
   }

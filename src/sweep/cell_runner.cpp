@@ -10,6 +10,7 @@
 #include "base/process.hpp"
 #include "instruments/instruments.hpp"
 #include "io/atomic_file.hpp"
+#include "merge/rounds_after.hpp"
 #include "sweep/cell_checkpoint.hpp"
 #include "sweep/model_saver.hpp"
 
@@ -129,7 +130,8 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const Settings whole = cell_.settings.whole();
   SettingsReader settings(whole);
   const MergerEntry& entry = find_merger(cell_.method);
-  const std::unique_ptr<Merger> merger = entry.make(settings);
+  int rounds_after = 0;  // as the cell knows
+  const std::unique_ptr<Merger> merger = make_merger(entry, settings, rounds_after);
   group_.together([&] { workload = world.make(whole); });
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;

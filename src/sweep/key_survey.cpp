@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 
+#include "merge/choice.hpp"
+#include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
 
 namespace fleet {
@@ -166,6 +168,9 @@ void read_general(SettingsReader& reader, std::span<const WorldEntry> worlds) {
   read_name(reader, name);
   (void)read_run_options(reader, name);
   (void)read_fleet_options(reader);
+  (void)read_rounds_after(reader, 0);
+  (void)read_choice(reader);
+  (void)read_privacy(reader);
   (void)read_instrument_options(reader);
   (void)read_method({}, reader);
   (void)read_workload(reader, worlds);

@@ -8,7 +8,7 @@
 namespace fleet {
 
 std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& comm) {
-  if (!view.last) return {};
+  if (!view.last && !view.trained_last) return {};
   std::vector<double> samples;
   for (const MergeRow& row : view.robots.rows) samples.push_back(row.participates ? row.samples : 0.0);
   samples = comm.all_gather(samples);
@@ -28,9 +28,10 @@ std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& 
   };
   comm.together([&] {
     for (const MergeRow& row : view.robots.rows) {
-      if (which_ == SavedModels::kAll && !joint_) save(cat("robot-", row.robot), row.robot, row.samples, *row.weights);
+      const bool wanted = view.trained_last && which_ == SavedModels::kAll && !joint_;
+      if (wanted) save(cat("robot-", row.robot), row.robot, row.samples, *row.weights);
     }
-    if (comm.is_root() && view.outcome != nullptr) {
+    if (comm.is_root() && view.last && view.outcome != nullptr) {
       save("merged", kMergedPolicy, merged_samples, view.outcome->merged);
     }
   });

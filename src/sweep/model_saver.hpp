@@ -1,4 +1,5 @@
-// Leaves the models of a cell on disk: the robots' own as they were before the last merge, and what was merged.
+// Leaves the models of a cell on disk: the robots' own as they were after their training, and what was merged in the
+// end.
 #pragma once
 
 #include <filesystem>

@@ -21,6 +21,7 @@ struct CellFacts {
   GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
   bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
   bool held_out = true;                          ///< whether there are data that no robot trains on
+  bool trials = false;                           ///< whether robots can try policies out (LocalData::trials)
   bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
   std::int64_t robot_bytes = 0;                  ///< that a robot needs beside its weights, such as data of its own

@@ -22,7 +22,8 @@ Classroom::Classroom(const SupervisedProblem& problem)
       options(problem.options),
       plan(visit_plan(*network, options.carry_state && network->carries_state(), Place(options.device))),
       samples(samples_at(plan.place, problem.train)),
-      gradient(network->layout()) {
+      gradient(network->layout()),
+      trials(problem.trials) {
   options.carry_state = options.carry_state && network->carries_state();
   for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
     if (network->is_statistic(tensor)) statistics.push_back(tensor);

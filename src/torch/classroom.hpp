@@ -23,6 +23,7 @@ struct Classroom {
   std::shared_ptr<Samples> samples;
   ParamVector gradient;
   std::vector<std::size_t> statistics;  ///< tensors that the forward pass alone changes
+  TrialRunner trials;
 
  private:
   std::int64_t rows_per_sample(std::size_t map);

@@ -37,6 +37,7 @@ class Cnn final : public Network {
       const torch::Tensor bias = map.bias ? parameters[*map.bias] : torch::Tensor();
       hidden = convolution ? torch::conv2d(hidden, parameters[map.weights.front()], bias, 1, shape_.kernel / 2)
                            : torch::linear(hidden, parameters[map.weights.front()], bias);
+      hidden = pass.probed(hidden);
       if (l + 1 == maps().size()) break;
       if (map.norm) hidden = batch_norm(hidden, parameters, *map.norm, pass.training);
       if (shape_.norm == NormKind::kLayer) hidden = layer_norm(hidden, parameters, *map.bias + 1);

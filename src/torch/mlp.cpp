@@ -26,6 +26,7 @@ class Mlp final : public Network {
       const AffineMap& map = maps()[l];
       hidden =
           torch::linear(hidden, parameters[map.weights.front()], map.bias ? parameters[*map.bias] : torch::Tensor());
+      hidden = pass.probed(hidden);
       if (l + 1 == maps().size()) break;
       if (norm_ == NormKind::kBatch) hidden = batch_norm(hidden, parameters, *map.norm, pass.training);
       if (norm_ == NormKind::kLayer) hidden = layer_norm(hidden, parameters, *map.bias + 1);

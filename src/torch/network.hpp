@@ -27,6 +27,16 @@ struct Pass {
   /// What enters it: rows x inputs, without the ones of its bias. A map of patches or steps has many rows per sample.
   torch::Tensor entering;
 
+  /// Where set, zeros are added to what leaves each map, before any norm or nonlinearity, and kept here, in the order
+  /// of maps: the gradient with respect to them is that at the maps' outputs.
+  std::vector<torch::Tensor>* probes = nullptr;
+
+  /// `outputs` of the next map, probed if asked.
+  torch::Tensor probed(const torch::Tensor& outputs) {
+    if (probes == nullptr) return outputs;
+    probes->push_back(torch::zeros_like(outputs).requires_grad_());
+    return outputs + probes->back();
+  }
   /// Whether the pass ends before map `map`, which `inputs` enter.
   bool ends_at(std::size_t map, const torch::Tensor& inputs) {
     if (stop_before != map) return false;

@@ -1,5 +1,6 @@
 #include "torch/objective.hpp"
 
+#include <cmath>
 #include <numbers>
 
 namespace fleet {
@@ -37,6 +38,12 @@ class CrossEntropy final : public Objective {
     return p.scatter_add(1, targets.unsqueeze(1), torch::full({targets.size(0), 1}, -1.0F, p.options()));
   }
 
+  /// softmax - onehot(y), y drawn from the softmax.
+  torch::Tensor curvature_draw(const torch::Tensor& outputs, const torch::Tensor& uniform) const override {
+    const torch::Tensor below = torch::softmax(outputs, 1).cumsum(1) <= uniform.narrow(1, 0, 1);
+    return error(outputs, below.sum(1).clamp_max(outputs.size(1) - 1));
+  }
+
   double curvature(std::int64_t /*outputs*/) const override { return 0.5; }
   bool is_quadratic() const override { return false; }
 
@@ -61,6 +68,11 @@ class SquaredError final : public Objective {
 
   torch::Tensor error(const torch::Tensor& outputs, const torch::Tensor& targets) const override {
     return (outputs - targets) * (2.0 / static_cast<double>(targets.size(1)));
+  }
+
+  /// +-sqrt(2 / K) for the mean of K squares.
+  torch::Tensor curvature_draw(const torch::Tensor& outputs, const torch::Tensor& uniform) const override {
+    return (uniform < 0.5).to(outputs.dtype()).mul_(2.0).sub_(1.0).mul_(std::sqrt(curvature(outputs.size(1))));
   }
 
   double curvature(std::int64_t outputs) const override { return 2.0 / static_cast<double>(outputs); }

@@ -24,6 +24,10 @@ class Objective {
   [[nodiscard]] virtual torch::Tensor rows(const torch::Tensor& targets, std::int64_t outputs) const = 0;
   /// d (summed loss) / d outputs.
   [[nodiscard]] virtual torch::Tensor error(const torch::Tensor& outputs, const torch::Tensor& targets) const = 0;
+  /// A vector u for each row, drawn such that E[u u^T] is the second derivative of the row's loss with respect to its
+  /// outputs, from as many numbers in [0, 1).
+  [[nodiscard]] virtual torch::Tensor curvature_draw(const torch::Tensor& outputs,
+                                                     const torch::Tensor& uniform) const = 0;
   /// Of the loss of one row (HeadData::curvature).
   [[nodiscard]] virtual double curvature(std::int64_t outputs) const = 0;
   [[nodiscard]] virtual bool is_quadratic() const = 0;

@@ -33,6 +33,7 @@ class Recurrent final : public Network {
     if (shape_.embedding > 0) {
       if (pass.stop_before == map && pass.ends_at(map, vectors(inputs).flatten(0, 1))) return {};
       x = parameters[tensor++].t().index_select(0, inputs.flatten()).view({inputs.size(0), inputs.size(1), -1});
+      x = pass.probed(x);
       ++map;
     } else {
       x = vectors(inputs);
@@ -46,10 +47,11 @@ class Recurrent final : public Network {
       const torch::Tensor before = *layer_state;
       if (gru && pass.stop_before == map && pass.ends_at(map, x.flatten(0, 1))) return {};
       map += gru ? 1 : 0;
-      const CellWeights weights{.input = parameters[tensor],
-                                .recurrent = parameters[tensor + 1],
-                                .bias = parameters[tensor + 2],
-                                .state_bias = gru ? c10::make_optional(parameters[tensor + 3]) : c10::nullopt};
+      CellWeights weights{.input = parameters[tensor],
+                          .recurrent = parameters[tensor + 1],
+                          .bias = parameters[tensor + 2],
+                          .state_bias = gru ? c10::make_optional(parameters[tensor + 3]) : c10::nullopt};
+      if (pass.probes != nullptr) probe(pass, gru, weights, x);
       torch::Tensor y = unroll(shape_.cell, weights, x, layer_state);
       if (pass.stop_before == map) {
         const torch::Tensor earlier = torch::cat({before.unsqueeze(1), y.narrow(1, 0, y.size(1) - 1)}, 1);
@@ -63,10 +65,19 @@ class Recurrent final : public Network {
     }
     const torch::Tensor rows = x.flatten(0, 1);
     if (pass.ends_at(map, rows)) return {};
-    return torch::linear(rows, parameters[tensor], parameters[tensor + 1]);
+    return pass.probed(torch::linear(rows, parameters[tensor], parameters[tensor + 1]));
   }
 
  private:
+  /// What a cell's gates sum is probed by inputs of zero that count once. A GRU's second map, of the state, shares the
+  /// probe of the first: where its reset gate is open, the gradients are the same, and else smaller.
+  static void probe(Pass& pass, bool gru, CellWeights& weights, torch::Tensor& x) {
+    const torch::Tensor zeros = pass.probed(torch::zeros({x.size(0), x.size(1), weights.bias.size(0)}, x.options()));
+    if (gru) pass.probes->push_back(pass.probes->back());
+    x = torch::cat({x, zeros}, 2);
+    weights.input = torch::cat({weights.input, torch::eye(weights.bias.size(0), x.options())}, 1);
+  }
+
   torch::Tensor vectors(const torch::Tensor& inputs) const {
     return inputs.is_floating_point() ? inputs : torch::one_hot(inputs, shape_.inputs).to(torch::kFloat32);
   }

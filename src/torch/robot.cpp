@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "torch/short_run.hpp"
 #include "torch/trainer.hpp"
 
 namespace fleet {
@@ -49,6 +50,7 @@ double SupervisedRobot::train(ParamVector& weights, Optimizer& optimizer, std::i
     load_next_batch();
     Pass pass{.training = true, .state = options.carry_state ? &state_ : nullptr};
     losses.push_back(trainer.find_gradient(pass));
+    if (term_ != nullptr) trainer.add(*term_);
     if (losses.size() == at_once) total += sum_of(losses);
     trainer.follow_gradient(factor);
   }
@@ -139,6 +141,32 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
   return gather_head(*classroom_.network, classroom_.objective, body, shard().train, *classroom_.samples,
                      classroom_.plan_for(classroom_.network->maps().size() - 1));
+}
+
+Score SupervisedRobot::trials(const ParamVector& at, int episodes, std::uint64_t draw) {
+  if (!classroom_.trials) return Robot::trials(at, episodes, draw);
+  return classroom_.trials(index_, at, episodes, draw);
+}
+
+ParamVector SupervisedRobot::take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                                        const GradientTerm* term) {
+  const RandomStream stream(classroom_.options.seed, Purpose::kLocalSteps, static_cast<std::uint64_t>(index_), draw);
+  try {
+    return run_short(classroom_, shard().train, start, steps, stream, term);
+  } catch (const Error& error) {
+    throw Error(cat("robot ", index_, ": ", error.what()));
+  }
+}
+
+Curvature SupervisedRobot::curvature(const ParamVector& at, std::uint64_t draw) {
+  RandomStream stream(classroom_.options.seed, Purpose::kCurvature, static_cast<std::uint64_t>(index_), draw);
+  Curvature curvature = gather_curvature(classroom_, shard().train, at, stream);
+  for (std::size_t m = 0; m < curvature.maps.size(); ++m) {
+    MapMoments moments = map_moments(at, at, m);
+    curvature.maps[m].inputs = std::move(moments.inputs);
+    curvature.maps[m].rows = moments.samples;
+  }
+  return curvature;
 }
 
 std::size_t SupervisedRobot::batches_per_epoch() const {

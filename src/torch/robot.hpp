@@ -16,6 +16,7 @@ class SupervisedRobot final : public Robot {
   void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
   double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
                const std::function<bool()>& stop) override;
+  void follow(const GradientTerm* term) override { term_ = term; }
   void rest() override;
   void save(StateWriter& state) override;
   void load(StateReader& state) override;
@@ -26,6 +27,10 @@ class SupervisedRobot final : public Robot {
   Score held_out_loss(const ParamVector& at) override;
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
+  Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override;
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override;
+  Curvature curvature(const ParamVector& at, std::uint64_t draw) override;
 
  private:
   const Shard& shard();
@@ -48,6 +53,7 @@ class SupervisedRobot final : public Robot {
   std::vector<torch::Tensor> state_;  // after the last training step, within an epoch
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
+  const GradientTerm* term_ = nullptr;      // that training adds to the loss's gradient
   std::optional<MapMoments> data_moments_;  // of what enters the first map, if that is the data itself
 };
 

@@ -76,6 +76,9 @@ struct TestGroups {
   std::vector<std::vector<std::int32_t>> samples;
 };
 
+/// LocalData::trials() of a robot.
+using TrialRunner = std::function<Score(int robot, const ParamVector& weights, int episodes, std::uint64_t draw)>;
+
 struct SupervisedProblem {
   std::shared_ptr<Samples> train;
   std::shared_ptr<Samples> test;
@@ -85,6 +88,7 @@ struct SupervisedProblem {
   std::function<std::vector<std::int64_t>(int)> histogram;  ///< Workload::histogram()
   std::shared_ptr<const Network> network;
   TrainingOptions options;
+  TrialRunner trials;  ///< none where policies cannot act
 };
 
 /// With groups there are two more values, the first metric's mean and 10th percentile over them:

@@ -41,6 +41,13 @@ torch::Tensor Trainer::find_gradient(Pass& pass) {
                        classroom_.samples->inputs(), classroom_.samples->targets(), pass, gradient_.tensors);
 }
 
+void Trainer::add(const GradientTerm& term) {
+  place_.fetch(placed_weights_.flat, weights_.flat());
+  place_.fetch(gradient_.flat, classroom_.gradient.flat());
+  term.add_to(weights_, classroom_.gradient);
+  if (!place_.is_host()) gradient_.flat.copy_(place_.bring(std::span<const float>(classroom_.gradient.flat())));
+}
+
 void Trainer::follow_gradient(double factor) {
   const torch::NoGradGuard no_grad;
   if (const double bound = classroom_.options.clip_norm; bound > 0.0) clip(bound);

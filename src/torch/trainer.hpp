@@ -15,6 +15,8 @@ class Trainer {
 
   /// Mean loss on the batch that the classroom's samples hold; the gradient is kept for follow_gradient().
   [[nodiscard]] torch::Tensor find_gradient(Pass& pass);
+  /// Adds `term` to that gradient.
+  void add(const GradientTerm& term);
   /// One step of the optimiser at `factor` times the learning rate, by the gradient clipped to its greatest norm, of
   /// all weights but running statistics, which decay would shrink.
   void follow_gradient(double factor);

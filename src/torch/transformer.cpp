@@ -39,6 +39,7 @@ class Transformer final : public Network {
     torch::Tensor x =
         (shape_.symbols ? table.t().index_select(0, inputs.flatten()) : torch::linear(inputs.flatten(0, 1), table)) +
         parameters[embedding.weights[1]].t().narrow(0, 0, steps).repeat({samples, 1});
+    x = pass.probed(x);
     const torch::Tensor mask =
         torch::full({steps, steps}, -std::numeric_limits<float>::infinity(), x.options()).triu_(1);
     for (int layer = 0; layer < shape_.layers; ++layer) {
@@ -73,7 +74,7 @@ class Transformer final : public Network {
     bool apply(const torch::Tensor& inputs, torch::Tensor& outputs) {
       if (pass.ends_at(map, inputs)) return false;
       const AffineMap& layer = maps[map++];
-      outputs = torch::linear(inputs, parameters[layer.weights.front()], parameters[*layer.bias]);
+      outputs = pass.probed(torch::linear(inputs, parameters[layer.weights.front()], parameters[*layer.bias]));
       return true;
     }
   };

@@ -77,7 +77,7 @@ void CellRun::begin_round() {
   since_begin_.lap();
   bytes_before_ = comm_.bytes_moved();
   record_.round = round_;
-  record_.epoch = (round_ - 1) * options_.round_epochs() + epochs_in(round_);
+  record_.epoch = std::min(options_.epochs, round_ * options_.round_epochs());
   roster_ = draw_roster(round_, late_);
   comm_.together([&] {
     for (const int robot : trainees()) {
@@ -95,7 +95,7 @@ void CellRun::begin_round() {
 }
 
 int CellRun::epochs_in(int round) const {
-  return std::min(options_.round_epochs(), options_.epochs - (round - 1) * options_.round_epochs());
+  return std::clamp(options_.epochs - (round - 1) * options_.round_epochs(), 0, options_.round_epochs());
 }
 
 int CellRun::epochs_of(int robot) const {
@@ -121,7 +121,9 @@ std::vector<int> CellRun::trainees() const {
 }
 
 std::vector<int> CellRun::shown() const {
-  const auto wants_all = [&](const RoundObserver* observer) { return observer->wants_all_robots(may_be_last()); };
+  const auto wants_all = [&](const RoundObserver* observer) {
+    return observer->wants_all_robots(may_be_last() || trained_last());
+  };
   const bool all =
       all_train() || (merger_ != nullptr && merger_->needs().absent) || std::ranges::any_of(observers_, wants_all);
   if (all) return own_robots();
@@ -171,6 +173,9 @@ void CellRun::train_member(Member& member) {
   std::int64_t taken = 0;
   bool paused = false;
   ParamVector& weights = fleet_.own_weights(member);
+  const std::unique_ptr<GradientTerm> term =
+      merger_ != nullptr ? merger_->local_term(member.index, outcome_ ? &outcome_->merged : nullptr) : nullptr;
+  member.robot->follow(term.get());
   member.robot->train(weights, fleet_.own_optimizer(member), member.steps_left, [&] {
     const bool due = pauses() && since_save_.seconds() >= checkpointing_.when.every_minutes * 60.0;
     paused = comm_.stop_requested() || (due && taken > 0);  // however short the interval, training gets on
@@ -184,14 +189,15 @@ void CellRun::train_member(Member& member) {
 }
 
 bool CellRun::is_tested() const {
-  return is_last() || (options_.test_every > 0 && round_ % options_.test_every == 0);
+  return is_last() || trained_last() || (options_.test_every > 0 && round_ % options_.test_every == 0);
 }
 
 bool CellRun::tests_locals() const {
   using LocalTests = FleetOptions::LocalTests;
   if (regime_ != Regime::kMerge) return regime_ == Regime::kLocal && is_tested();
+  if (round_ > options_.training_rounds()) return false;  // they are where they were handed the merged policy
   return (options_.local_tests == LocalTests::kEvery && is_tested()) ||
-         (options_.local_tests == LocalTests::kLast && is_last());
+         (options_.local_tests == LocalTests::kLast && trained_last());
 }
 
 void CellRun::test_locals() {
@@ -281,13 +287,42 @@ void CellRun::merge() {
 void CellRun::merge_robots() {
   MergeInput input = look_at_robots();
   input.previous = outcome_ ? &outcome_->merged : nullptr;
+  input.after = std::max(0, round_ - options_.training_rounds());
+  MergeCost cost;
+  input.cost = &cost;
+  std::optional<PrivateSums> sums;
+  if (options_.privacy.any()) {
+    const int each = merger_->private_sums(input.maps);
+    sums.emplace(options_.privacy, each * options_.rounds(), options_.seed, round_, roster_.merged,
+                 input.previous != nullptr ? *input.previous : known_start());
+    input.privately = &*sums;
+  }
   input.wants_series = std::any_of(observers_.begin(), observers_.end(),
                                    [](const RoundObserver* observer) { return observer->wants_series(); });
   outcome_ = merger_->merge(input, comm_);
+  record_.cost = cost;
   record_.participants = static_cast<int>(roster_.merged.size());
   record_.late = static_cast<int>(roster_.late.size());
   record_.dropped = static_cast<int>(roster_.drawn.size() + late_.size()) - record_.participants - record_.late;
   record_.merge_iterations = outcome_->iterations;
+}
+
+const ParamVector& CellRun::known_start() {
+  if (known_start_) return *known_start_;
+  bool common = true;
+  comm_.together([&] {
+    const auto first_weights = [&](int robot) {
+      ParamVector weights(workload_.symmetry().layout());
+      make_robot(robot)->initialize(weights);
+      return weights;
+    };
+    known_start_ = first_weights(with_data_.front());
+    for (const int robot : own_robots()) {
+      common = common && std::ranges::equal(first_weights(robot).flat(), known_start_->flat());
+    }
+  });
+  if (comm_.max(common ? 0.0 : 1.0) > 0.0) known_start_.emplace(workload_.symmetry().layout());
+  return *known_start_;
 }
 
 void CellRun::test_consensus() {
@@ -295,7 +330,8 @@ void CellRun::test_consensus() {
     const std::vector<NamedValue> tested = test_together(workload_, outcome_->merged, comm_);
     charge(&PhaseSeconds::evaluate);
     look_at_target(tested);
-    const bool came_early = stopped_ && round_ < options_.rounds();  // who is to be tested in the last round is so now
+    const bool came_early =
+        stopped_ && round_ < options_.training_rounds();  // who is to be tested in the last round is so now
     if (came_early && options_.local_tests == FleetOptions::LocalTests::kLast) test_locals_now();
     std::vector<Metric> merged;
     for (const NamedValue& value : tested) merged.push_back({kMergedPolicy, "test", value.name, value.value});
@@ -326,6 +362,7 @@ void CellRun::observe() {
   const RoundView view{.round = round_,
                        .epoch = record_.epoch,
                        .last = is_last(),
+                       .trained_last = trained_last(),
                        .robots = robots,
                        .outcome = outcome_ ? &*outcome_ : nullptr};
   std::vector<Measurement> measurements;  // of the record once nothing can interrupt any more
@@ -348,6 +385,10 @@ void CellRun::hand_back() {
     if (!all_train()) member.robot->rest();
   };
   const ParamVector& merged = outcome_->merged;
+  if (options_.hand_back == HandBack::kAll) {  // participants have it from the merge
+    const std::size_t others = static_cast<std::size_t>(options_.robots) - roster_.merged.size();
+    record_.cost.of(Cargo::kWeights).received += others * merged.flat().size_bytes();
+  }
   if (options_.hand_back == HandBack::kParticipants) {
     for (const int robot : own_part(roster_.merged)) {
       Member& member = fleet_.member(robot);
@@ -399,6 +440,10 @@ void CellRun::average_moments() {
           {as_span(fleet_.own_optimizer(member).moments()[m]), static_cast<double>(member.robot->samples())});
     }
     comm_.ordered_sum(terms, as_span(mean), 1.0 / total);
+    CargoBytes& bytes = record_.cost.of(Cargo::kWeights);  // as large as they are
+    bytes.sent += roster_.merged.size() * as_span(mean).size_bytes();
+    bytes.received +=
+        (all ? static_cast<std::size_t>(options_.robots) : roster_.merged.size()) * as_span(mean).size_bytes();
     for (const int robot : takers) fleet_.own_optimizer(fleet_.member(robot)).moments()[m] = mean;
   }
 }

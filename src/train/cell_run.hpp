@@ -69,6 +69,13 @@ class CellRun {
   [[nodiscard]] bool may_be_last() const {
     return is_last() || (options_.target && options_.stop_at_target && is_tested());
   }
+  /// Whether no training follows this round's.
+  [[nodiscard]] bool trained_last() const {
+    return round_ == options_.training_rounds() || (stopped_ && round_ < options_.training_rounds());
+  }
+  /// What all know of the robots' weights before the first merge: what they begin with, where they all begin with the
+  /// same, else zero. Collective.
+  const ParamVector& known_start();
   [[nodiscard]] std::vector<int> own_robots() const;
   /// This rank's part of some robots of the whole fleet, both ascending.
   [[nodiscard]] std::span<const int> own_part(std::span<const int> robots) const;
@@ -114,6 +121,7 @@ class CellRun {
   std::map<int, int> epochs_;   // of robots of this rank: that they train for or, where all train, miss (epochs_of)
   LocalFleet fleet_;
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights
+  std::optional<ParamVector> known_start_;
 
   int round_ = 1;
   Phase phase_ = Phase::kBegin;

@@ -24,7 +24,7 @@ void each_field(T& m, auto& visit) {
 template <MaybeConst<RoundRecord> T>
 void each_field(T& round, auto& visit) {
   visit(round.round, round.epoch, round.participants, round.dropped, round.late, round.merge_iterations, round.metrics,
-        round.measurements, round.seconds, round.processor_seconds, round.bytes_moved);
+        round.measurements, round.seconds, round.processor_seconds, round.bytes_moved, round.cost);
 }
 
 using NamedSeries = std::pair<std::string, std::vector<double>>;  // of AlignmentSeries

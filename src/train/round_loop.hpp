@@ -10,6 +10,7 @@
 
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
+#include "merge/privacy.hpp"
 #include "train/checkpoint.hpp"
 #include "train/measurement.hpp"
 #include "train/target.hpp"
@@ -21,6 +22,7 @@ struct FleetOptions {
   int robots = 5;
   int epochs = 5;              ///< local epochs in all
   int merge_every = 1;         ///< M, epochs between merges; 0 for one merge at the end (one-shot)
+  int rounds_after = 0;        ///< short rounds after the last merge, in which nobody trains but as the method asks
   double participation = 1.0;  ///< share of the robots that take part in a merge
   int participants = 0;        ///< their number instead of their share; 0: by the share
   double dropped = 0.0;        ///< chance of each of them to fail: what it has trained in the round is lost
@@ -39,13 +41,16 @@ struct FleetOptions {
       JointSteps::kRobot;        ///< gradient steps of `joint`: as one robot's, or as all robots' together
   std::optional<Target> target;  ///< of which is told in which round it was reached
   bool stop_at_target = false;   ///< that round is the last
+  PrivacyOptions privacy;        ///< of merges
   std::uint64_t seed = 0;
 
   /// Robots that are drawn for a merge, of so many that have data.
   [[nodiscard]] int drawn(int with_data) const;
   /// Epochs between evaluations and merges.
   [[nodiscard]] int round_epochs() const { return merge_every == 0 ? epochs : merge_every; }
-  [[nodiscard]] int rounds() const { return (epochs + round_epochs() - 1) / round_epochs(); }
+  /// Rounds that begin with training, and all.
+  [[nodiscard]] int training_rounds() const { return (epochs + round_epochs() - 1) / round_epochs(); }
+  [[nodiscard]] int rounds() const { return training_rounds() + rounds_after; }
 };
 
 inline constexpr int kMergedPolicy = -1;
@@ -82,6 +87,7 @@ struct RoundRecord {
   PhaseSeconds seconds;
   double processor_seconds = 0.0;  ///< of all ranks together
   std::uint64_t bytes_moved = 0;   ///< by all ranks
+  MergeCost cost;                  ///< of the merge, the robots being handed its outcome included
 };
 
 struct CellResult {
@@ -96,6 +102,7 @@ struct RoundView {
   int round = 0;
   int epoch = 0;
   bool last = false;
+  bool trained_last = false;    ///< no training follows this round's
   const MergeInput& robots;     ///< those with data take part where nothing is drawn; of `joint`, its one robot
   const MergeOutcome* outcome;  ///< nullptr where nothing is merged; of `joint`, its weights
 };
@@ -107,7 +114,7 @@ class RoundObserver {
   /// Whether methods are to record MergeOutcome::series.
   [[nodiscard]] virtual bool wants_series() const { return false; }
   /// Whether RoundView::robots is to have a row for every robot, rather than for the participants alone, in the last
-  /// round of a cell or in another.
+  /// round with training or in another.
   [[nodiscard]] virtual bool wants_all_robots(bool /*last_round*/) const { return false; }
   /// Once a round, on every rank of the cell; the measurements are the same on all. Begun again where it was
   /// interrupted. Collective.

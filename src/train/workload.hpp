@@ -32,6 +32,11 @@ class Robot : public LocalData {
   /// with the same bits as in one.
   virtual double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
                        const std::function<bool()>& stop) = 0;
+  /// From now on training adds `term` to the loss's gradient; nullptr: nothing. It outlives that training. By default
+  /// any term is an Error.
+  virtual void follow(const GradientTerm* term) {
+    require(term == nullptr, "the robots of this workload follow the gradient of their own loss alone");
+  }
   /// It will not train for a while: lets go of memory that it can fill again. Asked anything, it answers as before.
   virtual void rest() {}
 

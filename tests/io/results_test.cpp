@@ -332,10 +332,13 @@ TEST_F(ResultsTest, columns_have_the_names_that_readers_rely_on) {
   EXPECT_EQ(names_of(file.read_table("metrics")),
             (std::set<std::string>{"cell", "round", "epoch", "robot", "split", "metric", "value"}));
   EXPECT_EQ(names_of(file.read_table("shards")), (std::set<std::string>{"cell", "robot", "label", "samples"}));
-  EXPECT_EQ(names_of(file.read_table("rounds")),
-            (std::set<std::string>{"cell", "round", "epoch", "participants", "dropped", "late", "seconds_train",
-                                   "seconds_wait", "seconds_merge", "seconds_evaluate", "seconds_other",
-                                   "processor_seconds", "bytes_moved", "merge_iterations"}));
+  EXPECT_EQ(
+      names_of(file.read_table("rounds")),
+      (std::set<std::string>{"cell", "round", "epoch", "participants", "dropped", "late", "seconds_train",
+                             "seconds_wait", "seconds_merge", "seconds_evaluate", "seconds_other", "processor_seconds",
+                             "bytes_moved", "merge_iterations", "merge_steps", "merge_episodes"}));
+  EXPECT_EQ(names_of(file.read_table("traffic")),
+            (std::set<std::string>{"cell", "round", "cargo", "sent", "received"}));
 }
 
 TEST_F(ResultsTest, another_schema_is_refused_by_file_and_version_and_nothing_is_left) {

@@ -22,6 +22,8 @@ std::unique_ptr<Merger> make(const std::string& method, const std::map<std::stri
   return find_merger(method).make(reader);
 }
 
+const MergeInput kNobody{};  // whose costs are not counted
+
 /// The fleet's moments of the toy's last map behind the weights `features`, towards the targets.
 MapMoments label_moments(const MergeInput& input, const ParamVector& features, const Comm& comm) {
   return sum_moments(input, comm, input.maps.back(), [&](std::size_t i) -> std::optional<MapMoments> {
@@ -39,7 +41,7 @@ TEST(SolveMap, its_gradient_is_zero) {
   const MapMoments sums = label_moments(input, features, world);
   const RowMatrix prior = RowMatrix::Constant(toy::kOutputs, toy::kHidden, 0.5F);
   for (const double ridge : {1e-3, 1.0, 1e3}) {
-    const RowMatrix solution = solve_map(sums, ridge, prior, world);
+    const RowMatrix solution = solve_map(input, sums, ridge, prior, world);
     const double weight = ridge * sums.inputs.trace() / toy::kHidden;
     const Eigen::MatrixXd gradient =
         solution.cast<double>() * sums.inputs - sums.targets + weight * (solution - prior).cast<double>();
@@ -51,9 +53,9 @@ TEST(SolveMap, a_strong_ridge_returns_the_prior) {
   const Comm world = MpiSession::world();
   MapMoments moments{DoubleMatrix::Identity(3, 3), DoubleMatrix::Ones(2, 3), 10.0};
   const RowMatrix prior = RowMatrix::Constant(2, 3, -2.0F);
-  EXPECT_TRUE(solve_map(moments, 1e9, prior, world).isApprox(prior, 1e-5F));
+  EXPECT_TRUE(solve_map(kNobody, moments, 1e9, prior, world).isApprox(prior, 1e-5F));
   moments.inputs(1, 1) = NAN;
-  EXPECT_THROW((void)solve_map(moments, 1e-4, prior, world), Error);
+  EXPECT_THROW((void)solve_map(kNobody, moments, 1e-4, prior, world), Error);
 }
 
 /// Second moments that rounding has left with a negative eigenvalue, -2e-4.
@@ -68,9 +70,10 @@ TEST(SolveMap, takes_the_least_ridge_of_ten_times_its_own_that_makes_rounded_mom
   const Comm world = MpiSession::world();
   MapMoments moments = rounded_moments();
   const RowMatrix prior = RowMatrix::Zero(1, 2);
-  EXPECT_EQ(solve_map(moments, 1e-6, prior, world), solve_map(moments, 1e-6 * 10 * 10 * 10, prior, world));
+  EXPECT_EQ(solve_map(kNobody, moments, 1e-6, prior, world),
+            solve_map(kNobody, moments, 1e-6 * 10 * 10 * 10, prior, world));
   moments.inputs(0, 1) = moments.inputs(1, 0) = 2.0F;  // no rounding
-  EXPECT_THROW((void)solve_map(moments, 1e-6, prior, world), Error);
+  EXPECT_THROW((void)solve_map(kNobody, moments, 1e-6, prior, world), Error);
 }
 
 TEST(SolveHead, takes_the_same_ridge) {
@@ -89,7 +92,8 @@ TEST(SolveHead, takes_the_same_ridge) {
   const auto solved = [&](double ridge) {
     std::vector<std::unique_ptr<HeadData>> parts;
     parts.push_back(std::make_unique<Point>());
-    return solve_head({.iterations = 3, .ridge = ridge}, parts, rounded_moments(), RowMatrix::Zero(1, 2), world);
+    return solve_head({.iterations = 3, .ridge = ridge}, kNobody, parts, rounded_moments(), RowMatrix::Zero(1, 2),
+                      world);
   };
   EXPECT_EQ(solved(1e-6), solved(1e-6 * 10 * 10 * 10));
 }
@@ -105,8 +109,8 @@ TEST(SolveHead, for_a_squared_loss_it_is_the_least_squares_solution) {
   std::vector<std::unique_ptr<HeadData>> parts;
   for (const MergeRow& row : input.rows) parts.push_back(row.data->head_data(body));
   const RowMatrix start = RowMatrix::Constant(toy::kOutputs, toy::kHidden, 0.3F);
-  const RowMatrix head = solve_head({.iterations = 3, .ridge = 1e-3}, parts, sums, start, world);
-  EXPECT_TRUE(head.isApprox(solve_map(sums, 1e-3, start, world), 1e-3F));
+  const RowMatrix head = solve_head({.iterations = 3, .ridge = 1e-3}, input, parts, sums, start, world);
+  EXPECT_TRUE(head.isApprox(solve_map(input, sums, 1e-3, start, world), 1e-3F));
 }
 
 TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {

@@ -601,7 +601,7 @@ TEST(Expand, a_list_where_a_value_is_meant_is_told_how_to_be_an_axis) {
 
 TEST(Expand, a_method_that_needs_other_policies_is_refused_by_the_setting_that_makes_it_so) {
   expect_complaint("merge.method = \"gl\"\n", {"a.toml:2:16: merge.method = \"gl\"", "\"toy\" can only be permuted",
-                                               "methods for them are average, fleet-merge"});
+                                               "methods for them are average, scaffold, fleet-merge"});
   expect_complaint("merge.method = \"best-of\"\nmerge.best-of.candidates = [\"average\", \"gl\"]\n",
                    {"a.toml:3:28: merge.best-of.candidates", "\"toy\" can only be permuted"});
   const std::vector<std::pair<std::string, std::string>> in_vain = {

@@ -146,6 +146,82 @@ TEST_P(EveryTrainedNetwork, merging_with_a_permuted_copy_gives_back_its_loss) {
   EXPECT_NEAR(loss(merge("regmean", {{"merge.regmean.align", text("activations")}})), own, 0.02 * own);
 }
 
+/// Along a random direction the gradient is the slope of the loss, and the factors of the curvature have the sizes that
+/// the loss's second derivative in the outputs gives them.
+TEST_P(EveryTrainedNetwork, its_curvature_is_that_of_its_loss) {
+  const ParamVector& at = robots_[0]->weights();
+  const Curvature curvature = robots_[0]->curvature(at, 3);
+  EXPECT_EQ(curvature.samples, static_cast<double>(kSamples));
+  ASSERT_EQ(curvature.maps.size(), input_.maps.size());
+  for (std::size_t m = 0; m < input_.maps.size(); ++m) {
+    const MapCurvature& map = curvature.maps[m];
+    EXPECT_EQ(map.inputs, robots_[0]->map_moments(at, at, m).inputs) << input_.maps[m].name;
+    EXPECT_EQ(map.outputs.rows(), input_.maps[m].outputs(at.layout())) << input_.maps[m].name;
+    EXPECT_GT(map.outputs.trace(), 0.0) << input_.maps[m].name;
+    EXPECT_TRUE(map.outputs.isApprox(map.outputs.transpose(), 1e-12)) << input_.maps[m].name;
+  }
+  const bool acts = GetParam().shape.input == NetworkShape::Input::kSequence;
+  const double trace = curvature.maps.back().outputs.trace();
+  if (acts) {
+    EXPECT_NEAR(trace, 2.0 * kSamples, 1e-3 * kSamples) << "of the mean of K squares it is K (2 / K) a sample";
+  } else {
+    EXPECT_LT(trace, 2.0 * kSamples) << "of a softmax no more than 2 a sample";
+  }
+
+  RandomStream draw(11, Purpose::kTest);
+  ParamVector ahead = at;
+  ParamVector behind = at;
+  double slope = 0.0;
+  for (std::size_t t = 0; t < at.layout().tensors().size(); ++t) {
+    const bool statistic = std::ranges::any_of(input_.maps, [t](const AffineMap& map) {
+      return map.norm && (map.norm->mean == t || map.norm->variance == t);
+    });
+    for (std::size_t w = 0; !statistic && w < at.tensor(t).size(); ++w) {
+      const auto step = static_cast<float>(2e-4 * draw.normal());
+      ahead.tensor(t)[w] += step;
+      behind.tensor(t)[w] -= step;
+      slope += 2.0 * static_cast<double>(step) * static_cast<double>(curvature.gradient.tensor(t)[w]) / kSamples;
+    }
+  }
+  EXPECT_NEAR(loss(ahead) - loss(behind), slope, 0.05 * std::abs(slope) + 2e-6);
+}
+
+TEST_P(EveryTrainedNetwork, short_runs_lower_the_loss_and_leave_the_robot_as_it_is) {
+  const ParamVector start = awake(*workload_, 0)->weights();
+  const LocalSteps steps{.steps = 30, .before = 0, .total = 30, .learning_rate = 5e-3};
+  const ParamVector before = robots_[0]->weights();
+  const ParamVector once = robots_[0]->take_steps(start, steps, 4, nullptr);
+  EXPECT_LT(loss(once), loss(start));
+  EXPECT_TRUE(std::ranges::equal(robots_[0]->weights().flat(), before.flat()));
+  EXPECT_TRUE(std::ranges::equal(robots_[0]->take_steps(start, steps, 4, nullptr).flat(), once.flat()));
+  EXPECT_FALSE(std::ranges::equal(robots_[0]->take_steps(start, steps, 5, nullptr).flat(), once.flat()));
+}
+
+/// A term that undoes the loss's own gradient but for a pull to the start.
+TEST_P(EveryTrainedNetwork, a_term_is_followed_as_the_loss_is) {
+  struct Pull final : GradientTerm {
+    explicit Pull(const ParamVector& to) : center(to) {}
+    void add_to(const ParamVector& at, ParamVector& gradient) const override {
+      for (std::size_t w = 0; w < gradient.flat().size(); ++w) {
+        gradient.flat()[w] += 1e6F * (at.flat()[w] - center.flat()[w]);
+      }
+    }
+    const ParamVector& center;
+  };
+  const ParamVector& start = robots_[0]->weights();
+  const LocalSteps steps{.steps = 30, .before = 0, .total = 30, .learning_rate = 5e-3};
+  const auto distance = [&](const GradientTerm* term) {
+    const ParamVector reached = robots_[1]->take_steps(start, steps, 4, term);
+    double sum = 0.0;
+    for (std::size_t w = 0; w < start.flat().size(); ++w) {
+      sum += std::abs(static_cast<double>(reached.flat()[w]) - static_cast<double>(start.flat()[w]));
+    }
+    return sum;
+  };
+  const Pull pull(start);
+  EXPECT_LT(distance(&pull), 0.7 * distance(nullptr));
+}
+
 TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
   const int steps = GetParam().shape.steps;
   const ParamVector& weights = robots_[0]->weights();

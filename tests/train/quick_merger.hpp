@@ -5,16 +5,21 @@
 #include <string>
 
 #include "merge/merger.hpp"
+#include "merge/rounds_after.hpp"
 
 namespace fleet::toy {
 
-inline std::unique_ptr<Merger> quick_merger(const std::string& method) {
+/// With `rounds_after` consolidated rounds after its last merge.
+inline std::unique_ptr<Merger> quick_merger(const std::string& method, int rounds_after = 0) {
   Settings settings;
   settings["merge.fleet-merge.epochs"].value = std::int64_t{2};
   settings["merge.fleet-merge.steps"].value = std::int64_t{5};
   settings["merge.fleet-merge.batch_size"].value = std::int64_t{4};
+  settings["merge.rounds_after"].value = std::int64_t{rounds_after};
+  settings["merge.after.kind"].value = std::string("consolidated");
+  settings["merge.after.steps"].value = std::int64_t{3};
   SettingsReader reader(settings);
-  return find_merger(method).make(reader);
+  return make_merger(find_merger(method), reader, rounds_after);
 }
 
 }  // namespace fleet::toy

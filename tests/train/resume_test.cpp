@@ -69,7 +69,7 @@ struct Outcome {
 Outcome run(const FleetOptions& options, const std::string& method, const Comm& comm,
             const Checkpointing& checkpointing = {}) {
   ToyWorkload workload(kSamples);
-  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method, options.rounds_after);
   Onlooker onlooker;
   RoundObserver* const observers[] = {&onlooker};
   Outcome outcome;
@@ -95,6 +95,11 @@ void expect_same(const Outcome& a, const Outcome& b, const std::string& what) {
     EXPECT_EQ(a.rounds[r].epoch, b.rounds[r].epoch) << what;
     EXPECT_EQ(a.rounds[r].participants, b.rounds[r].participants) << what;
     EXPECT_EQ(a.rounds[r].merge_iterations, b.rounds[r].merge_iterations) << what;
+    EXPECT_EQ(a.rounds[r].cost.steps, b.rounds[r].cost.steps) << what;
+    for (std::size_t kind = 0; kind < kCargos.size(); ++kind) {
+      EXPECT_EQ(a.rounds[r].cost.bytes[kind].sent, b.rounds[r].cost.bytes[kind].sent) << what;
+      EXPECT_EQ(a.rounds[r].cost.bytes[kind].received, b.rounds[r].cost.bytes[kind].received) << what;
+    }
     EXPECT_FALSE(a.rounds[r].measurements.empty()) << what;
     EXPECT_EQ(described(a.rounds[r].measurements), described(b.rounds[r].measurements)) << what;
     ASSERT_EQ(a.rounds[r].metrics.size(), b.rounds[r].metrics.size()) << what;
@@ -211,6 +216,17 @@ TEST_F(ResumeTest, a_checkpoint_between_rounds_holds_the_consensus_once_and_no_w
   EXPECT_GT(few, weights);
   EXPECT_LT(size_of(500, 0.004), few + weights / 2) << "two of 500 a round";
   EXPECT_LT(size_of(100, 1.0), few + 100 * weights / 3) << "all have trained, and all have gone back";
+}
+
+TEST_F(ResumeTest, rounds_after_the_last_merge_are_resumed_too) {
+  options_.rounds_after = 2;
+  for (const std::string method : {"average", "regression"}) {
+    const Outcome whole = run(options_, method, alone_);
+    EXPECT_EQ(whole.rounds.size(), 3U + 2U);
+    for (const int first_leg : {1, 30}) {
+      expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
+    }
+  }
 }
 
 TEST_F(ResumeTest, permutations_of_the_last_merge_outlive_an_interruption) {

@@ -27,7 +27,7 @@ struct Trace {
 
 Trace run(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
   ToyWorkload workload(kSamples, learning_rate);
-  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method, options.rounds_after);
   Trace trace;
   const CellResult result = run_cell(options, find_merger(method).regime, merger.get(), workload, comm,
                                      [&](const RoundRecord& round) { trace.rounds.push_back(round); });
@@ -366,6 +366,29 @@ TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
   EXPECT_NE(ends[0], ends[1]);
   EXPECT_NE(ends[1], ends[2]);
   EXPECT_NE(ends[0], ends[2]);
+}
+
+TEST_F(RoundLoopTest, rounds_after_the_last_merge_leave_what_came_before_as_it_is) {
+  options_.local_tests = FleetOptions::LocalTests::kLast;
+  const Trace without = run(options_, "average", world_);
+  options_.rounds_after = 2;
+  const Trace with = run(options_, "average", world_);
+  ASSERT_EQ(with.rounds.size(), without.rounds.size() + 2);
+  for (std::size_t r = 0; r < with.rounds.size(); ++r) {
+    EXPECT_EQ(with.rounds[r].round, static_cast<int>(r) + 1);
+    if (r >= without.rounds.size()) {
+      EXPECT_EQ(with.rounds[r].epoch, options_.epochs);
+      EXPECT_EQ(with.rounds[r].metrics.size(), 1U) << "robots have no policies of their own there";
+      EXPECT_GT(with.rounds[r].cost.steps, 0U);
+      continue;
+    }
+    EXPECT_EQ(with.rounds[r].cost.steps, 0U);
+    ASSERT_EQ(with.rounds[r].metrics.size(), without.rounds[r].metrics.size());
+    for (std::size_t m = 0; m < with.rounds[r].metrics.size(); ++m) {
+      EXPECT_EQ(with.rounds[r].metrics[m].value, without.rounds[r].metrics[m].value);
+    }
+  }
+  EXPECT_NE(with.merged, without.merged);
 }
 
 TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {

@@ -15,6 +15,7 @@ from fleet_analysis.figures import (
     fig10_tasks,
     fig12_ablations,
     fig13_linear,
+    traffic,
 )
 from fleet_analysis.figures.look import our_look
 from fleet_analysis.load import Results
@@ -38,6 +39,7 @@ def _every_figure(results: Results, metric: str, split: str) -> dict[str, Figure
             figures |= fig12_ablations.draw(results, metric, split)
         if fig10_tasks.has_tasks(results, metric):
             figures |= fig10_tasks.draw(results, metric, split)
+        figures |= traffic.draw(results, metric, split)
         if metric == fig13_linear.METRIC:
             figures |= fig13_linear.draw([results])
     for instrument in (fig03ab_interpolation, fig03c_finetuning, fig08_norms, alignment):

@@ -1,0 +1,64 @@
+#include "merge/fleet_memory.hpp"
+
+#include "merge/consensus.hpp"
+
+namespace fleet {
+
+const RobotMemory* FleetMemory::of(const MergeInput& input, std::size_t row) const {
+  const auto found = robots_.find(input.rows[row].robot);
+  const bool stands_in = !input.rows[row].participates && input.previous != nullptr && found != robots_.end();
+  return stands_in ? &found->second : nullptr;
+}
+
+bool FleetMemory::has_any(const MergeInput& input, const Comm& comm) const {
+  std::int64_t remembered = 0;
+  for (std::size_t i = 0; i < input.rows.size(); ++i) remembered += of(input, i) != nullptr ? 1 : 0;
+  return comm.sum(remembered) > 0;
+}
+
+void FleetMemory::note(const MergeInput& input, const ParamVector& consensus, const Comm& comm) {
+  std::int64_t away = 0;
+  for (const MergeRow& row : input.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
+  if (comm.sum(away) == 0) return;
+  comm.together([&] {
+    for (const MergeRow& row : input.rows) {
+      if (!row.participates) continue;
+      RobotMemory& memory = robots_[row.robot];
+      memory.samples = row.samples;
+      memory.inputs.clear();
+      for (std::size_t map = 0; map < input.maps.size(); ++map) {
+        memory.inputs.push_back(row.data->map_moments(consensus, consensus, map).inputs);
+      }
+    }
+  });
+  const ParamLayout& layout = *input.symmetry->layout();
+  for (const AffineMap& map : input.maps) {
+    charge(input, Cargo::kMoments, {.sent = symmetric_bytes(map.inputs(layout))});
+  }
+}
+
+void FleetMemory::save(int robot, StateWriter& state) const {
+  if (robot == kWholeFleet) return;
+  const auto found = robots_.find(robot);
+  const RobotMemory memory = found != robots_.end() ? found->second : RobotMemory{};
+  state.write(memory.samples);
+  state.write(static_cast<std::uint64_t>(memory.inputs.size()));
+  for (const DoubleMatrix& inputs : memory.inputs) {
+    state.write(static_cast<std::int64_t>(inputs.rows()));
+    state.write_all(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+  }
+}
+
+void FleetMemory::load(int robot, StateReader& state) {
+  if (robot == kWholeFleet) return;
+  RobotMemory memory{.samples = state.read<double>()};
+  const auto maps = state.read<std::uint64_t>();
+  for (std::uint64_t map = 0; map < maps; ++map) {
+    const auto size = static_cast<Eigen::Index>(state.read<std::int64_t>());
+    DoubleMatrix& inputs = memory.inputs.emplace_back(size, size);
+    state.read_into(std::span(inputs.data(), static_cast<std::size_t>(inputs.size())));
+  }
+  if (!memory.inputs.empty()) robots_.insert_or_assign(robot, std::move(memory));
+}
+
+}  // namespace fleet

@@ -1,0 +1,211 @@
+#include "merge/rounds_after.hpp"
+
+#include <array>
+#include <optional>
+
+#include "base/error.hpp"
+#include "merge/consensus.hpp"
+#include "merge/fleet_moments.hpp"
+#include "merge/regression.hpp"
+
+namespace fleet {
+namespace {
+
+using Kind = RoundsAfterOptions::Kind;
+constexpr std::array<std::pair<std::string_view, Kind>, 3> kKinds{
+    {{"auto", Kind::kAuto}, {"plain", Kind::kPlain}, {"consolidated", Kind::kConsolidated}}};
+
+/// The others' loss around `center` as a robot knows it: its gradient and curvature, means over their samples, times r.
+class OthersLoss final : public GradientTerm {
+ public:
+  OthersLoss(const ParamVector& center, std::span<const AffineMap> maps, const Curvature& fleet, const Curvature& own)
+      : center_(center), maps_(maps), gradient_(center.shared_layout()) {
+    const double others = fleet.samples - own.samples;  // the mean over them, r times, is their sum by own.samples
+    for (std::size_t w = 0; w < gradient_.flat().size(); ++w) {
+      gradient_.flat()[w] =
+          static_cast<float>((static_cast<double>(fleet.gradient.flat()[w]) - own.gradient.flat()[w]) / own.samples);
+    }
+    for (std::size_t m = 0; m < maps.size(); ++m) {
+      const double rows = fleet.maps[m].rows - own.maps[m].rows;
+      if (rows <= 0.0 || others <= 0.0) continue;
+      factors_.push_back({(fleet.maps[m].inputs - own.maps[m].inputs).cast<float>() / static_cast<float>(rows),
+                          (fleet.maps[m].outputs - own.maps[m].outputs).cast<float>() / static_cast<float>(own.samples),
+                          m});
+    }
+  }
+
+  void add_to(const ParamVector& at, ParamVector& gradient) const override {
+    for (std::size_t w = 0; w < gradient_.flat().size(); ++w) gradient.flat()[w] += gradient_.flat()[w];
+    for (const Factors& f : factors_) {
+      const AffineMap& map = maps_[f.map];
+      const RowMatrix moved = map.plain_matrix(at) - map.plain_matrix(center_);
+      map.add(f.outputs * moved * f.inputs, gradient);
+    }
+  }
+
+ private:
+  struct Factors {
+    RowMatrix inputs;   // mean over rows
+    RowMatrix outputs;  // sum over rows, by the robot's own samples
+    std::size_t map;
+  };
+  const ParamVector& center_;
+  std::span<const AffineMap> maps_;
+  ParamVector gradient_;
+  std::vector<Factors> factors_;
+};
+
+/// The sum over the participants, on every rank; adds up the parts of `own`, one of each of this rank's. Collective.
+Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& own, const Comm& comm) {
+  Curvature total{.gradient = ParamVector(input.symmetry->layout())};
+  std::vector<Comm::Term> gradients;
+  std::vector<double> counts;
+  for (const Curvature& part : own) {
+    gradients.push_back({part.gradient.flat(), 1.0});
+    counts.push_back(part.samples);
+    for (const MapCurvature& map : part.maps) counts.push_back(map.rows);
+  }
+  comm.ordered_sum(gradients, total.gradient.flat());
+  charge(input, Cargo::kGradients, {.sent = model_bytes(input), .received = model_bytes(input)});
+  const ParamLayout& layout = *input.symmetry->layout();
+  const auto sum_symmetric = [&](Eigen::Index size, auto matrix_of) {
+    std::vector<std::vector<double>> halves;
+    std::vector<Comm::DoubleTerm> terms;
+    for (const Curvature& part : own) halves.push_back(half_of(matrix_of(part)));
+    for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});
+    DoubleMatrix sum(size, size);
+    std::vector<double> half = half_of(sum);
+    comm.ordered_sum(terms, half);
+    from_half(half, sum);
+    charge(input, Cargo::kMoments, {.sent = symmetric_bytes(size), .received = symmetric_bytes(size)});
+    return sum;
+  };
+  for (std::size_t m = 0; m < input.maps.size(); ++m) {
+    const AffineMap& map = input.maps[m];
+    MapCurvature& sum = total.maps.emplace_back();
+    sum.inputs = sum_symmetric(
+        map.inputs(layout), [m](const Curvature& c) -> const auto& { return c.maps[m].inputs; });
+    sum.outputs = sum_symmetric(
+        map.outputs(layout), [m](const Curvature& c) -> const auto& { return c.maps[m].outputs; });
+  }
+  const std::vector<double> all = comm.all_gather(counts);
+  charge(input, Cargo::kScalars, {.sent = (1 + input.maps.size()) * sizeof(double)});
+  for (std::size_t i = 0; i < all.size(); i += 1 + input.maps.size()) {
+    total.samples += all[i];
+    for (std::size_t m = 0; m < input.maps.size(); ++m) total.maps[m].rows += all[i + 1 + m];
+  }
+  return total;
+}
+
+class WithRoundsAfter final : public Merger {
+ public:
+  WithRoundsAfter(std::unique_ptr<Merger> method, const RoundsAfterOptions& options)
+      : method_(std::move(method)), options_(options), mean_(make_solved_mean()) {}
+
+  MergerNeeds needs() const override {
+    MergerNeeds needs = method_->needs();
+    if (!needs.layers) needs.key = "merge.rounds_after";
+    needs.layers = true;
+    needs.absent = true;
+    return needs;
+  }
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    if (input.after > 0) return short_round(input, comm);
+    MergeOutcome outcome = method_->merge(input, comm);
+    mean_->remember(input, outcome.merged, comm);
+    return outcome;
+  }
+
+  void save(int robot, StateWriter& state) const override {
+    method_->save(robot, state);
+    mean_->save(robot, state);
+  }
+  void load(int robot, StateReader& state) override {
+    method_->load(robot, state);
+    mean_->load(robot, state);
+  }
+
+ private:
+  MergeOutcome short_round(const MergeInput& input, const Comm& comm) {
+    require(input.previous != nullptr, "a round after a merge has no merged policy to start from");
+    const bool imitates = fleet_imitates(input, comm);
+    const LocalSteps steps{
+        .steps = options_.steps,
+        .before = static_cast<std::int64_t>(input.after - 1) * options_.steps,
+        .total = static_cast<std::int64_t>(options_.rounds) * options_.steps,
+        .learning_rate = options_.learning_rate > 0.0 ? options_.learning_rate : (imitates ? 5e-4 : 1e-3)};
+    const bool consolidated = options_.kind == Kind::kConsolidated || (options_.kind == Kind::kAuto && !imitates);
+    const std::vector<ParamVector> reached =
+        take_steps(input, steps, consolidated && input.participants.size() > 1, comm);
+    MergeInput moved = input;
+    auto next = reached.begin();
+    for (MergeRow& row : moved.rows) row.weights = row.participates ? &*next++ : input.previous;
+    if (input.cost != nullptr) {
+      input.cost->steps += static_cast<std::uint64_t>(options_.steps) * input.participants.size();
+    }
+    MergeOutcome outcome = mean_->merge(moved, comm);
+    outcome.elements.clear();  // of what the robots came to, not of their own weights
+    return outcome;
+  }
+
+  /// What this rank's participants come to.
+  static std::vector<ParamVector> take_steps(const MergeInput& input, const LocalSteps& steps, bool consolidated,
+                                             const Comm& comm) {
+    const ParamVector& start = *input.previous;
+    const auto draw = static_cast<std::uint64_t>(input.round);
+    std::vector<Curvature> own;  // of this rank's participants
+    std::optional<Curvature> fleet;
+    if (consolidated) {
+      comm.together([&] {
+        for (const MergeRow& row : input.rows) {
+          if (row.participates) own.push_back(row.data->curvature(start, draw));
+        }
+      });
+      fleet = sum_curvatures(input, own, comm);
+    }
+    std::vector<ParamVector> reached;
+    comm.together([&] {
+      for (const MergeRow& row : input.rows) {
+        if (!row.participates) continue;
+        std::optional<OthersLoss> others;
+        if (fleet) others.emplace(start, input.maps, *fleet, own[reached.size()]);
+        reached.push_back(row.data->take_steps(start, steps, draw, others ? &*others : nullptr));
+      }
+    });
+    return reached;
+  }
+
+  std::unique_ptr<Merger> method_;
+  RoundsAfterOptions options_;
+  std::unique_ptr<Merger> mean_;
+};
+
+}  // namespace
+
+RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
+  RoundsAfterOptions options{.rounds = rounds};
+  settings.read("merge.rounds_after", options.rounds, between(0, 1e6),
+                "Short rounds after the last merge, each with some local steps and another merge.");
+  settings.read("merge.after.kind", options.kind, Names<Kind>(kKinds),
+                "What robots minimise in a round after the merge: their own loss, or a model of the others' too.");
+  settings.read("merge.after.steps", options.steps, between(1, 1e6),
+                "Gradient steps of a robot in a round after the merge.");
+  settings.read("merge.after.learning_rate", options.learning_rate, at_least(0),
+                "Learning rate of Adam in the rounds after the merge; 0: by the loss.");
+  return options;
+}
+
+std::unique_ptr<Merger> make_merger(const MergerEntry& entry, SettingsReader& settings, int& rounds) {
+  std::unique_ptr<Merger> merger = entry.make(settings);
+  if (merger == nullptr) return merger;
+  const RoundsAfterOptions options = read_rounds_after(settings, entry.rounds_after);
+  rounds = options.rounds;
+  return rounds > 0 ? with_rounds_after(std::move(merger), options) : std::move(merger);
+}
+
+std::unique_ptr<Merger> with_rounds_after(std::unique_ptr<Merger> method, const RoundsAfterOptions& options) {
+  return std::make_unique<WithRoundsAfter>(std::move(method), options);
+}
+
+}  // namespace fleet
