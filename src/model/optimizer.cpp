@@ -46,8 +46,9 @@ double RateSchedule::factor(std::int64_t step, std::int64_t total) const {
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::size_t size) : options_(options) {
-  const bool adam = options.kind == OptimizerOptions::Kind::kAdam;
-  const std::size_t count = adam ? 2 : (options.momentum > 0.0 ? 1 : 0);
+  if (options.kind == OptimizerOptions::Kind::kAdam) options_.squares = {false, true};
+  if (options.kind == OptimizerOptions::Kind::kSgd) options_.squares.assign(options.momentum > 0.0 ? 1 : 0, false);
+  const std::size_t count = options_.squares.size();
   moments_.assign(count, Eigen::VectorXf::Zero(static_cast<Eigen::Index>(size)));
 }
 
@@ -85,7 +86,7 @@ void Optimizer::transform(const SymmetrySpec& symmetry, const GroupElement& elem
   const GroupElement of_squares = parts_of(element).permutations;  // which have no signs
   for (std::size_t m = 0; m < moments_.size(); ++m) {
     const std::span<float> moment(moments_[m].data(), static_cast<std::size_t>(moments_[m].size()));
-    symmetry.apply(m == 0 ? element : of_squares, moment);
+    symmetry.apply(options_.squares[m] ? of_squares : element, moment);
   }
 }
 

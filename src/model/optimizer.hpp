@@ -12,7 +12,11 @@
 namespace fleet {
 
 struct OptimizerOptions {
-  enum class Kind { kAdam, kSgd };
+  enum class Kind {
+    kAdam,
+    kSgd,
+    kElsewhere,  ///< another program takes the steps; its moments are carried along with the weights
+  };
   Kind kind = Kind::kAdam;
   double learning_rate = 1e-3;
   double weight_decay = 0.0;  ///< L2: decay * weight is added to the gradient
@@ -20,6 +24,7 @@ struct OptimizerOptions {
   double beta1 = 0.9;         ///< Adam only, as the three below (Kingma and Ba, 2015, Algorithm 1)
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  std::vector<bool> squares = {};  ///< kElsewhere only: of each moment, whether it is of squares, which have no sign
 };
 
 /// What the learning rate is multiplied by as training goes on.
@@ -56,12 +61,15 @@ class Optimizer {
   void step(std::span<float> weights, std::span<const float> gradient, double factor = 1.0);
   /// Counts a step at `factor` times the learning rate that is taken elsewhere, on copies of weights and moments().
   [[nodiscard]] OptimizerStep count_step(double factor);
+  /// Counts steps that were taken elsewhere, moments and all.
+  void count_steps(std::int64_t steps) { steps_ += steps; }
   /// As new: zero moments, zero steps.
   void reset();
   /// Goes on as if it had always trained the weights that `element` makes of those it has trained.
   void transform(const SymmetrySpec& symmetry, const GroupElement& element);
 
-  /// Adam's first and second moment, SGD's velocity, or nothing; each laid out as the weights are.
+  /// Adam's first and second moment, SGD's velocity, those of another program, or nothing; each laid out as the weights
+  /// are.
   [[nodiscard]] std::span<Eigen::VectorXf> moments() { return moments_; }
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
