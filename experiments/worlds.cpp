@@ -5,12 +5,13 @@
 #include "lqg/lqg.hpp"
 #include "metaworld/world.hpp"
 #include "mnist/mnist.hpp"
+#include "own/world.hpp"
 #include "shakespeare/world.hpp"
 
 namespace fleet {
 
 std::span<const WorldEntry> world_table() {
-  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world()};
+  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world(), own_world()};
   return kWorlds;
 }
 

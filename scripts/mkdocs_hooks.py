@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = {
     "README.md": "index.md",
     "analysis/README.md": "analysis.md",
+    "python/README.md": "python.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "CITATION.cff": "CITATION.cff",

@@ -6,14 +6,15 @@ status=0
 complain() { [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; status=1; }; }
 
 includes() { grep -rnE "#include \"($2)/" "$1" 2>/dev/null; }
-complain "base includes a layer to its right"  "$(includes base  'comm|model|merge|train|torch|io|instruments|sweep|command')"
-complain "comm includes a layer to its right"  "$(includes comm  'model|merge|train|torch|io|instruments|sweep|command')"
-complain "model includes a layer to its right" "$(includes model 'merge|train|torch|io|instruments|sweep|command')"
-complain "merge includes a layer to its right" "$(includes merge 'train|torch|io|instruments|sweep|command')"
-complain "train includes a layer to its right" "$(includes train 'torch|io|instruments|sweep|command')"
-complain "torch includes a layer beside it or to its right" "$(includes torch 'io|instruments|sweep|command')"
-complain "io includes a layer beside it or to its right"    "$(includes io    'torch|instruments|sweep|command')"
-complain "instruments include a layer beside them or to their right" "$(includes instruments 'torch|io|sweep|command')"
+complain "base includes a layer to its right"  "$(includes base  'comm|model|merge|train|torch|io|instruments|external|sweep|command')"
+complain "comm includes a layer to its right"  "$(includes comm  'model|merge|train|torch|io|instruments|external|sweep|command')"
+complain "model includes a layer to its right" "$(includes model 'merge|train|torch|io|instruments|external|sweep|command')"
+complain "merge includes a layer to its right" "$(includes merge 'train|torch|io|instruments|external|sweep|command')"
+complain "train includes a layer to its right" "$(includes train 'torch|io|instruments|external|sweep|command')"
+complain "torch includes a layer beside it or to its right" "$(includes torch 'io|instruments|external|sweep|command')"
+complain "io includes a layer beside it or to its right"    "$(includes io    'torch|instruments|external|sweep|command')"
+complain "instruments include a layer beside them or to their right" "$(includes instruments 'torch|io|external|sweep|command')"
+complain "external includes a layer beside it or to its right" "$(includes external 'torch|instruments|sweep|command')"
 complain "sweep includes torch or the layer to its right" "$(includes sweep 'torch|command')"
 
 # A world includes no other. Those that are simulated stand on experiments/simulation, which includes none of them.
@@ -26,7 +27,8 @@ for folder in ../experiments/*/; do
 done
 
 complain "LibTorch outside src/torch" "$(grep -rnE '#include <(torch|ATen|c10)/' . | grep -v '^./torch/')"
-complain "HDF5, toml++ or nlohmann-json outside src/io" "$(grep -rnE '#include <(hdf5|H5|toml|nlohmann)' . | grep -v '^./io/')"
+complain "HDF5 or toml++ outside src/io" "$(grep -rnE '#include <(hdf5|H5|toml)' . | grep -v '^./io/')"
+complain "JSON outside src/io and src/external" "$(grep -rn '#include <nlohmann/' . | grep -vE '^./(io|external)/')"
 complain "MuJoCo outside experiments/simulation" "$(grep -rn '#include <mujoco/' . ../experiments | grep -v '^../experiments/simulation/')"
 complain "MPI_COMM_WORLD outside src/comm" "$(grep -rn 'MPI_COMM_WORLD' . ../experiments | grep -v '^./comm/')"
 exit $status

@@ -252,6 +252,22 @@ Setting SettingsReader::told(const Asked& asked) {
   return setting;
 }
 
+Settings SettingsReader::table(std::string_view table) const {
+  const std::string prefix = cat(table, '.');
+  Settings found;
+  for (auto item = settings_->lower_bound(prefix); item != settings_->end() && item->first.starts_with(prefix);
+       ++item) {
+    found.emplace(item->first.substr(prefix.size()), item->second);
+  }
+  return found;
+}
+
+void SettingsReader::keep(std::string_view key, Value value) {
+  const auto written = settings_->find(key);
+  const Source source = written != settings_->end() ? written->second.source : Source{"default"};
+  resolved_.insert_or_assign(std::string(key), Setting{std::move(value), source});
+}
+
 void SettingsReader::record(const Asked& asked, Value value) {
   resolved_.insert_or_assign(
       std::string(asked.key),
@@ -328,6 +344,22 @@ void SettingsReader::read(std::string_view key, std::string& field, std::span<co
   (void)ask(key, about, "name", field, {}, choices);  // for the notes, before it is a text
   read(key, field, about);
   require_choice(key, resolved_.find(key)->second, field, choices);
+}
+
+void SettingsReader::read(std::string_view key, std::vector<std::string>& field, Sentence about) {
+  const Asked asked = ask(key, about, "list of texts", field);
+  if (asked.written != nullptr) {
+    const Setting setting = told(asked);
+    const auto* list = std::get_if<Value::List>(&setting.value.data);
+    if (list == nullptr) reject_type(key, setting, "a list of strings");
+    field.clear();
+    for (const Value& item : *list) {
+      const auto* text = std::get_if<std::string>(&item.data);
+      if (text == nullptr) reject(key, setting, cat("expected a list of strings, got ", item.type_name(), " in it"));
+      field.push_back(*text);
+    }
+  }
+  record(asked, value_of(field));
 }
 
 void SettingsReader::read(std::string_view key, std::vector<std::string>& field,

@@ -133,6 +133,7 @@ class SettingsReader {
   void read(std::string_view key, std::vector<double>& field, Range range, Sentence about);
   /// A number stands for one row of one, a list of numbers for one row; [] is empty.
   void read(std::string_view key, Rows& field, Sentence about);
+  void read(std::string_view key, std::vector<std::string>& field, Sentence about);
   /// At least one, each one of `choices`.
   void read(std::string_view key, std::vector<std::string>& field, std::span<const std::string_view> choices,
             Sentence about);
@@ -141,6 +142,11 @@ class SettingsReader {
 
   /// What to tell who has set `key` where nothing reads it: why it is of no use there.
   void rule_out(std::string_view key, std::string_view why) { ruled_out_.emplace(key, why); }
+
+  /// What is written in `table`, by names without it: "b.c" for "a.b.c" in table "a".
+  [[nodiscard]] Settings table(std::string_view table) const;
+  /// Takes a key for read that was found by table(), or that somebody else has read.
+  void keep(std::string_view key, Value value);
 
   /// Every key read so far with its value, defaults included.
   [[nodiscard]] const Settings& resolved() const { return resolved_; }

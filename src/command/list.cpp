@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "command/commands.hpp"
-#include "merge/merger.hpp"
+#include "sweep/methods.hpp"
 #include "torch/models.hpp"
 
 namespace fleet {
@@ -16,7 +16,7 @@ int command::list(const Arguments& arguments, std::span<const WorldEntry> worlds
       std::cout << "  " << std::left << std::setw(14) << entry.name << entry.summary << '\n';
   };
   print("workloads (workload)", worlds);
-  print("methods (merge.method)", merger_table());
+  print("methods (merge.method)", method_table());
   print("models (model.kind)", model_table());
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "command/weight_options.hpp"
 #include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
+#include "sweep/methods.hpp"
 #include "torch/runtime.hpp"
 #include "train/evaluation.hpp"
 
@@ -33,7 +34,7 @@ ChosenMethod choose_method(const po::variables_map& values, const Settings& over
   ChosenMethod method;
   SettingsReader reader(chosen);
   method.name = read_method(chosen, reader, true);
-  method.merger = make_merger(find_merger(method.name), reader, method.rounds_after);
+  method.merger = make_merger(find_method(method.name), reader, method.rounds_after);
   method.settings = reader.resolved();
   return method;
 }

@@ -17,8 +17,9 @@ bool JudgedMetric::higher_is_better() const {
 
 Judge::Judge(Workload& workload, const MergeInput& robots, const Comm& comm)
     : workload_(workload), robots_(robots), comm_(comm) {
-  const bool lacks = std::any_of(robots.rows.begin(), robots.rows.end(),
-                                 [](const MergeRow& row) { return row.participates && row.data == nullptr; });
+  const bool lacks = std::any_of(robots.rows.begin(), robots.rows.end(), [](const MergeRow& row) {
+    return row.participates && (row.data == nullptr || !row.data->judges());
+  });
   own_data_ = comm.max(lacks ? 1.0 : 0.0) == 0.0;
 }
 

@@ -22,7 +22,8 @@ struct JudgedValue {
 
 class Judge {
  public:
-  /// Keeps references. The participants of `robots` judge by their own data, if all have some at hand. Collective.
+  /// Keeps references. The participants of `robots` judge by their own data, if all have some at hand and can judge
+  /// (LocalData::judges). Collective.
   Judge(Workload& workload, const MergeInput& robots, const Comm& comm);
 
   /// The same metrics in the same order for any weights, and the same bits on any number of ranks. Collective.

@@ -20,6 +20,11 @@ inline constexpr std::array<std::pair<std::string_view, Alignment>, 3> kAlignmen
   return alignment == Alignment::kGitRebasin ? Exchange::kInTurn : Exchange::kSums;
 }
 
+/// What it asks of robots.
+[[nodiscard]] constexpr Questions questions_of(Alignment alignment) {
+  return alignment == Alignment::kActivations ? Questions{Question::kMapMoments} : Questions();
+}
+
 /// Per row of the input, what brings it into the common basis, which is that of the previous consensus if there is one;
 /// the identity for rows that do not take part. Collective.
 [[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm);

@@ -32,6 +32,11 @@ class Average final : public Merger {
  public:
   explicit Average(const AverageOptions& options) : options_(options), server_(options.server) {}
 
+  MergerNeeds needs() const override {
+    if (options_.proximal == 0.0) return {};
+    return {.asks = {Question::kGradientTerm}, .key = "merge.average.proximal"};
+  }
+
   int private_sums(std::span<const AffineMap> /*maps*/) const override { return options_.weighted ? 0 : 1; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -16,10 +16,11 @@ class BestOf final : public Merger {
       : candidates_(std::move(candidates)), choice_(choice) {}
 
   MergerNeeds needs() const override {
-    MergerNeeds all{.key = "merge.best-of.candidates", .trials = choice_.by == ChoiceOptions::By::kTrials};
+    MergerNeeds all{.asks = questions_of(choice_), .key = "merge.best-of.candidates"};
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
       all.symmetry = std::max(all.symmetry, candidate->needs().symmetry);
       all.layers = all.layers || candidate->needs().layers;
+      all.asks = all.asks | candidate->needs().asks;
       all.exchange = std::max(all.exchange, candidate->needs().exchange);
       all.absent = all.absent || candidate->needs().absent;
     }

@@ -16,6 +16,12 @@ struct ChoiceOptions {
   int trials = 10;  ///< that a robot gives each candidate
 };
 
+/// What it asks of robots.
+[[nodiscard]] constexpr Questions questions_of(const ChoiceOptions& options) {
+  const Questions loss{Question::kHeldOutLoss};
+  return options.by == ChoiceOptions::By::kTrials ? loss | Questions{Question::kTrials} : loss;
+}
+
 /// Reads "merge.choose" and, for trials, "merge.trials".
 [[nodiscard]] ChoiceOptions read_choice(SettingsReader& settings);
 

@@ -14,7 +14,11 @@ class Fisher final : public Merger {
   Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
 
   MergerNeeds needs() const override {
-    return {.layers = align_ == Alignment::kActivations, .key = "merge.fisher.align", .exchange = exchange_of(align_)};
+    const bool layers = align_ == Alignment::kActivations;
+    return {.layers = layers,
+            .asks = Questions{Question::kLossGradient} | questions_of(align_),
+            .key = layers ? "merge.fisher.align" : "merge.method",
+            .exchange = exchange_of(align_)};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -203,8 +203,10 @@ class FleetMerge final : public Merger {
   explicit FleetMerge(const FleetMergeOptions& options) : options_(options) {}
 
   MergerNeeds needs() const override {
-    return {.layers = options_.start == Alignment::kActivations,
-            .key = "merge.fleet-merge.start",
+    const bool layers = options_.start == Alignment::kActivations;
+    return {.layers = layers,
+            .asks = Questions{Question::kLossGradient, Question::kHeldOutScore} | questions_of(options_.start),
+            .key = layers ? "merge.fleet-merge.start" : "merge.method",
             .exchange = options_.point == Point::kSimplex ? Exchange::kAllModels : exchange_of(options_.start)};
   }
 

@@ -23,6 +23,7 @@ class GitRebasin final : public Merger {
 
   MergerNeeds needs() const override {
     return {.layers = options_.activations,
+            .asks = options_.activations ? Questions{Question::kMapMoments} : Questions(),
             .key = "merge.git-rebasin.match",
             .exchange = options_.activations ? Exchange::kSums : Exchange::kInTurn};
   }

@@ -19,6 +19,7 @@
 #include "comm/comm.hpp"
 #include "merge/local_steps.hpp"
 #include "merge/merge_cost.hpp"
+#include "merge/questions.hpp"
 #include "model/affine_map.hpp"
 #include "model/param_layout.hpp"
 #include "model/symmetry.hpp"
@@ -68,6 +69,8 @@ class LocalData {
   /// training data where none is held out.
   virtual Score held_out_score(const ParamVector& at) = 0;
 
+  /// Whether weights can be judged by what is held out: held_out_score() and held_out_loss() answer.
+  [[nodiscard]] virtual bool judges() const { return true; }
   /// Whether the loss is a squared error, as that of imitated actions, whose curvature is the same everywhere.
   [[nodiscard]] virtual bool is_quadratic() const { return false; }
   /// The loss on the held-out data, or on the training data where none is held out.
@@ -123,9 +126,9 @@ enum class Exchange {
 /// What a method must find in the policies that it merges, and takes.
 struct MergerNeeds {
   GroupKind symmetry = GroupKind::kPermutation;  ///< what it must be allowed to do to their units
-  bool layers = false;  ///< MergeInput::maps, LocalData::map_moments() and head_data(): it works layer by layer
-  std::string_view key = "merge.method";  ///< the setting that makes it so
-  bool trials = false;                    ///< LocalData::trials(): policies that can act, by "merge.choose"
+  bool layers = false;                           ///< MergeInput::maps: it works layer by layer
+  Questions asks = {};                           ///< of LocalData
+  std::string_view key = "merge.method";         ///< the setting that makes it so
   Exchange exchange = Exchange::kSums;
   bool absent = false;  ///< a row also of every robot that does not take part
 };
@@ -184,7 +187,7 @@ enum class Regime {
   kJoint,  ///< one robot with everybody's data
 };
 
-/// A line of the table of methods.
+/// A line of a table of methods.
 struct MergerEntry {
   std::string_view name;
   std::string_view summary;
@@ -192,9 +195,12 @@ struct MergerEntry {
   /// Reads its options from "merge.<name>.*"; nullptr where nothing is ever merged.
   std::unique_ptr<Merger> (*make)(SettingsReader& settings);
   int rounds_after = 0;  ///< short rounds after its merges, unless the settings say otherwise (with_rounds_after)
+  /// Of a method whose outcome is decided by more than its options: reads them, looks at what else decides it so that
+  /// what is wrong with it is found before anything runs, and names it by content. nullptr where there is nothing.
+  std::string (*look)(SettingsReader& settings) = nullptr;
 };
 
-/// Every method, in the order they are listed to users.
+/// Every method of this layer, in the order they are listed to users.
 [[nodiscard]] std::span<const MergerEntry> merger_table();
 /// The entry called `name`; Error if there is none.
 [[nodiscard]] const MergerEntry& find_merger(std::string_view name);

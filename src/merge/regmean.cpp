@@ -17,7 +17,9 @@ class RegMean final : public Merger {
   RegMean(Alignment align, double off_diagonal, double ridge)
       : align_(align), off_diagonal_(off_diagonal), ridge_(ridge) {}
 
-  MergerNeeds needs() const override { return {.layers = true, .exchange = exchange_of(align_)}; }
+  MergerNeeds needs() const override {
+    return {.layers = true, .asks = {Question::kMapMoments}, .exchange = exchange_of(align_)};
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "RegMean: this network does not say what its layers are");

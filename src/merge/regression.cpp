@@ -216,8 +216,10 @@ class Regression final : public Merger {
 
   MergerNeeds needs() const override {
     const bool single = options_.body == Body::kOwn || options_.body == Body::kRobot || options_.body == Body::kAny;
+    const bool solves = options_.head != Head::kOutputs;
     return {.layers = true,
-            .trials = options_.choice.by == ChoiceOptions::By::kTrials,
+            .asks = Questions{Question::kMapMoments} | questions_of(options_.choice) |
+                    (solves ? Questions{Question::kHeadData} : Questions()),
             .exchange = single ? Exchange::kInTurn : exchange_of(options_.align),
             .absent = options_.memory};
   }

@@ -106,6 +106,8 @@ class WithRoundsAfter final : public Merger {
     MergerNeeds needs = method_->needs();
     if (!needs.layers) needs.key = "merge.rounds_after";
     needs.layers = true;
+    needs.asks = needs.asks | mean_->needs().asks | Questions{Question::kSteps};
+    if (options_.kind != Kind::kPlain) needs.asks = needs.asks | Questions{Question::kCurvature};
     needs.absent = true;
     return needs;
   }

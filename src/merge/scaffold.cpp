@@ -35,6 +35,8 @@ class Scaffold final : public Merger {
  public:
   explicit Scaffold(const ScaffoldOptions& options) : options_(options) {}
 
+  MergerNeeds needs() const override { return {.asks = {Question::kLossGradient, Question::kGradientTerm}}; }
+
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     MergeOutcome outcome = propose(input, comm);
     if (input.previous != nullptr) renew_controls(input, row_weights(input, options_.weighted), comm);

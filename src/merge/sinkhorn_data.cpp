@@ -59,7 +59,9 @@ class SinkhornData final : public Merger {
  public:
   explicit SinkhornData(const SinkhornDataOptions& options) : options_(options) {}
 
-  MergerNeeds needs() const override { return {.exchange = Exchange::kAllModels}; }
+  MergerNeeds needs() const override {
+    return {.asks = {Question::kLossGradient, Question::kHeldOutScore}, .exchange = Exchange::kAllModels};
+  }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     const SymmetrySpec& symmetry = *input.symmetry;

@@ -8,6 +8,7 @@
 
 #include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
+#include "sweep/methods.hpp"
 
 namespace fleet {
 namespace {
@@ -99,7 +100,7 @@ Calibration::Rates Calibration::measure(const Cell& cell) const {
   for (int i = 0; i < cell.fleet.robots; ++i) rates.steps.push_back(workload->steps_per_epoch(i));
 
   SettingsReader settings(whole);
-  const MergerEntry& entry = find_merger(cell.method);
+  const MergerEntry& entry = find_method(cell.method);
   std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, entry.regime == Regime::kJoint);
   if (robots.empty()) return rates;
   AwakeRobot& first = robots.front();
@@ -136,7 +137,7 @@ const Calibration::Rates& Calibration::rates_of(const Cell& cell) {
 CellTime Calibration::time(const Cell& cell, int ranks) {
   const Rates& rates = rates_of(cell);
   const FleetOptions& fleet = cell.fleet;
-  const Regime regime = find_merger(cell.method).regime;
+  const Regime regime = find_method(cell.method).regime;
   const bool some = regime == Regime::kMerge && fleet.trainees == FleetOptions::Trainees::kParticipants;
   const Placement placement{.robots = fleet.robots, .ranks = ranks};
   const double all_steps =

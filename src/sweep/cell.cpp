@@ -9,6 +9,7 @@
 #include "io/hdf5.hpp"
 #include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
+#include "sweep/methods.hpp"
 #include "sweep/sweep_name.hpp"
 
 namespace fleet {
@@ -103,7 +104,7 @@ void reject_twin(std::span<const Axis> axes, const Cell& other, const Cell& cell
 Settings method_settings(const Settings& base) {
   SettingsReader reader(base);
   int rounds = 0;
-  for (const MergerEntry& entry : merger_table()) (void)make_merger(entry, reader, rounds);
+  for (const MergerEntry& entry : method_table()) (void)make_merger(entry, reader, rounds);
   (void)read_privacy(reader);
   FleetOptions ignored;
   read_joint_options(reader, ignored);
@@ -196,7 +197,7 @@ std::vector<std::pair<std::string, Value>> Cell::columns() const {
 
 double Cell::cost() const {
   const bool some = fleet.trainees == FleetOptions::Trainees::kParticipants;
-  const bool rests = some && find_merger(method).regime == Regime::kMerge;
+  const bool rests = some && find_method(method).regime == Regime::kMerge;
   const double training = rests ? static_cast<double>(fleet.drawn(fleet.robots)) / fleet.robots : 1.0;
   return training * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
 }

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "merge/rounds_after.hpp"
+#include "sweep/methods.hpp"
 #include "train/shared_keys.hpp"
 
 namespace fleet {
@@ -96,14 +97,10 @@ std::string plain(std::string name) {
   return name;
 }
 
-bool meets(const CellFacts& facts, const MergerNeeds& needs) {
-  return facts.symmetry >= needs.symmetry && (facts.layers || !needs.layers);
-}
-
 /// Rejects trials where no robot can act.
 void check_trials(const Cell& cell, const MergerNeeds& needs) {
   constexpr std::string_view kKey = "merge.choose";
-  if (!needs.trials || cell.facts.trials) return;
+  if (!needs.asks.contains(Question::kTrials) || cell.facts.offers.contains(Question::kTrials)) return;
   reject(
       kKey, *cell.settings.find(kKey),
       cat("the policies of workload \"", cell.workload, "\" do not act in a world; \"loss\" chooses by held-out data"));
@@ -111,21 +108,29 @@ void check_trials(const Cell& cell, const MergerNeeds& needs) {
 
 /// Rejects the setting by which a method needs what the policies of this cell do not have.
 void check_needs(const Cell& cell, const MergerNeeds& needs) {
-  if (meets(cell.facts, needs)) return;
+  const std::string why = obstacle(cell.facts, needs, cell.workload);
+  if (why.empty()) return;
   std::string suited;
   const Settings none;
-  for (const MergerEntry& entry : merger_table()) {
+  for (const MergerEntry& entry : method_table()) {
     SettingsReader defaults(none);
     const std::unique_ptr<Merger> other = entry.make(defaults);
-    if (other != nullptr && meets(cell.facts, other->needs())) suited += cat(suited.empty() ? "" : ", ", entry.name);
+    if (other != nullptr && obstacle(cell.facts, other->needs(), cell.workload).empty())
+      suited += cat(suited.empty() ? "" : ", ", entry.name);
   }
-  const std::string policies = cat("the policies of workload \"", cell.workload, '"');
-  reject(needs.key, *cell.settings.find(needs.key),
-         cat(cell.facts.symmetry < needs.symmetry
-                 ? cat("this needs policies that any change of basis leaves unchanged, but the units of ", policies,
-                       " can only be permuted")
-                 : cat("this works layer by layer, but ", policies, " are no layered networks"),
-             "; methods for them are ", suited));
+  reject(needs.key, *cell.settings.find(needs.key), cat(why, "; methods for them are ", suited));
+}
+
+/// Rejects what of the fleet's options a world does not have.
+void check_offers(const Cell& cell, Regime regime) {
+  if (regime == Regime::kJoint && !cell.facts.joint) {
+    reject("merge.method", *cell.settings.find("merge.method"),
+           cat("workload \"", cell.workload, "\" has no robot with everybody's data"));
+  }
+  if (regime == Regime::kMerge && cell.fleet.moments != FleetOptions::Moments::kReset && !cell.facts.moments) {
+    reject("merge.moments", *cell.settings.find("merge.moments"),
+           cat("what the optimisers of workload \"", cell.workload, "\" remember cannot be carried over a merge"));
+  }
 }
 
 /// Rejects private merges by methods that see more of robots than sums.
@@ -200,7 +205,7 @@ std::string read_method(const Settings& chosen, SettingsReader& reader, bool mer
     }
   }
   std::vector<std::string_view> methods;
-  for (const MergerEntry& entry : merger_table()) {
+  for (const MergerEntry& entry : method_table()) {
     if (!merging || entry.regime == Regime::kMerge) methods.push_back(entry.name);
   }
   std::string method = "fleet-merge";
@@ -228,9 +233,15 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   cell.fleet = read_fleet_options(reader);
   cell.instruments = read_instrument_options(reader);
   cell.method = read_method(chosen, reader);
-  const MergerEntry& method = find_merger(cell.method);
+  const MergerEntry& method = find_method(cell.method);
   const std::unique_ptr<Merger> merger = make_merger(method, reader, cell.fleet.rounds_after);
   if (merger != nullptr) cell.fleet.privacy = read_privacy(reader);
+  std::string looked_at;
+  if (method.look != nullptr) {
+    const Look& found = look(method, chosen);
+    for (const auto& [key, setting] : found.resolved) reader.keep(key, setting.value);
+    looked_at = found.content;
+  }
   if (method.regime == Regime::kJoint) read_joint_options(reader, cell.fleet);
 
   cell.workload = read_workload(reader, table_);
@@ -240,6 +251,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   if (is_new) applied_.insert(reader.resolved().begin(), reader.resolved().end());
   ruled_out_.insert(reader.ruled_out().begin(), reader.ruled_out().end());
   check_size(cell);
+  check_offers(cell, method.regime);
   if (merger != nullptr) {
     check_needs(cell, merger->needs());
     check_trials(cell, merger->needs());
@@ -247,10 +259,23 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;
   }
-  cell.id = identity(reader.resolved(), cell);
+  cell.id = identity(reader.resolved(), cell, looked_at);
 }
 
-std::string CellReader::identity(const Settings& resolved, const Cell& cell) {
+const CellReader::Look& CellReader::look(const MergerEntry& method, const Settings& chosen) {
+  const std::string options = cat("merge.", method.name, '.');
+  std::string key(method.name);
+  for (const auto& [name, setting] : chosen) {
+    if (name.starts_with(options)) key += cat('\n', name, " = ", setting.value.to_string());
+  }
+  const auto known = looks_.find(key);
+  if (known != looks_.end()) return known->second;
+  SettingsReader reader(chosen);
+  const std::string content = method.look(reader);
+  return looks_.emplace(key, Look{content, reader.resolved()}).first->second;
+}
+
+std::string CellReader::identity(const Settings& resolved, const Cell& cell, const std::string& looked_at) {
   text_.clear();
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
     if (key.starts_with("run.") || key == cell.facts.data_key) continue;
@@ -259,6 +284,7 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell) {
   Hash id;
   id.add(text_);
   if (!cell.facts.data.empty()) id.add(cell.facts.data);
+  if (!looked_at.empty()) id.add(looked_at);
   // Axes are in whatever order they were written. Those that the cell reads are among its settings, where they count no
   // more than if they were no axes: a sweep that gets another axis keeps the cells that it has.
   std::vector<const AxisValues::value_type*> unread;

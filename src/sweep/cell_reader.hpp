@@ -26,14 +26,21 @@ class CellReader {
 
  private:
   [[nodiscard]] World& world_of(const std::string& name);
-  [[nodiscard]] std::string identity(const Settings& resolved, const Cell& cell);
+  /// What a method is decided by besides its options, and these, defaults included.
+  struct Look {
+    std::string content;
+    Settings resolved;
+  };
+  [[nodiscard]] const Look& look(const MergerEntry& method, const Settings& chosen);
+  [[nodiscard]] std::string identity(const Settings& resolved, const Cell& cell, const std::string& looked_at);
 
   std::span<const WorldEntry> table_;
   Worlds& worlds_;
   SettingsPool pool_;
   Settings applied_;
   Reasons ruled_out_;
-  std::string text_;  // of one cell, whose room the next ones use again
+  std::map<std::string, Look> looks_;  // by method and options
+  std::string text_;                   // of one cell, whose room the next ones use again
 };
 
 /// Reads what of "fleet.*", "train.*", "merge.*" and "evaluate.*" every cell reads, and "seed".

@@ -12,6 +12,7 @@
 #include "io/atomic_file.hpp"
 #include "merge/rounds_after.hpp"
 #include "sweep/cell_checkpoint.hpp"
+#include "sweep/methods.hpp"
 #include "sweep/model_saver.hpp"
 
 namespace fleet {
@@ -129,7 +130,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
                              const RunningMarker& marker, CheckpointStore& checkpoints) {
   const Settings whole = cell_.settings.whole();
   SettingsReader settings(whole);
-  const MergerEntry& entry = find_merger(cell_.method);
+  const MergerEntry& entry = find_method(cell_.method);
   int rounds_after = 0;  // as the cell knows
   const std::unique_ptr<Merger> merger = make_merger(entry, settings, rounds_after);
   group_.together([&] { workload = world.make(whole); });

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "sweep/methods.hpp"
+
 namespace fleet {
 
 Holdings holdings_of(const Cell& cell, int robots) {
   const FleetOptions& fleet = cell.fleet;
-  const Regime regime = find_merger(cell.method).regime;
+  const Regime regime = find_method(cell.method).regime;
   Holdings holdings{.robots = regime == Regime::kJoint ? 1 : robots};
   int awake = holdings.robots;
   if (regime == Regime::kMerge && fleet.trainees == FleetOptions::Trainees::kParticipants) {

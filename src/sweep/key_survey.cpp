@@ -9,6 +9,7 @@
 #include "merge/choice.hpp"
 #include "merge/rounds_after.hpp"
 #include "sweep/cell_reader.hpp"
+#include "sweep/methods.hpp"
 
 namespace fleet {
 namespace {
@@ -182,7 +183,7 @@ std::vector<SurveyedKey> survey_keys(std::span<const WorldEntry> worlds) {
   Found found;
   for (auto& [item, conditions] : Explorer([&](SettingsReader& reader) { read_general(reader, worlds); }).items())
     add(item, std::move(conditions), "", found);
-  for (const MergerEntry& method : merger_table()) {
+  for (const MergerEntry& method : method_table()) {
     const auto read = [&](SettingsReader& reader) {
       (void)method.make(reader);
       FleetOptions ignored;

@@ -20,11 +20,14 @@ struct CellFacts {
   std::int64_t dataset_bytes = 0;                ///< once per node
   GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
   bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
-  bool held_out = true;                          ///< whether there are data that no robot trains on
-  bool trials = false;                           ///< whether robots can try policies out (LocalData::trials)
-  bool gpu = false;                              ///< whether ranks are to compute on their node's GPUs
-  std::int64_t rank_bytes = 0;                   ///< that a rank needs beside its robots
-  std::int64_t robot_bytes = 0;                  ///< that a robot needs beside its weights, such as data of its own
+  /// What its robots can be asked: all but to try policies out, which takes a world to act in.
+  Questions offers = Questions::all().without({Question::kTrials});
+  bool joint = true;             ///< whether there is a robot with everybody's data
+  bool moments = true;           ///< whether what optimisers remember can be carried over a merge
+  bool held_out = true;          ///< whether there are data that no robot trains on
+  bool gpu = false;              ///< whether ranks are to compute on their node's GPUs
+  std::int64_t rank_bytes = 0;   ///< that a rank needs beside its robots
+  std::int64_t robot_bytes = 0;  ///< that a robot needs beside its weights, such as data of its own
   std::string data;  ///< names all that is learned and tested from, by content, whatever it is called and wherever it
                      ///< lies: part of the identity
   std::string data_key;  ///< the setting that says where it lies, if any but run.data does: no part of the identity

@@ -139,8 +139,8 @@ TEST(Trials, choose_what_succeeds_whatever_its_loss) {
     EXPECT_EQ(robot.draws.size(), 4U);
     EXPECT_EQ(std::ranges::count(robot.draws, robot.draws.front()), 4) << "the same trials for all";
   }
-  EXPECT_TRUE(make("regression", keys)->needs().trials);
-  EXPECT_TRUE(make("best-of", keys)->needs().trials);
+  EXPECT_TRUE(make("regression", keys)->needs().asks.contains(Question::kTrials));
+  EXPECT_TRUE(make("best-of", keys)->needs().asks.contains(Question::kTrials));
 }
 
 TEST(Trials, among_equals_the_loss_decides) {

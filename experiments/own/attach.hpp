@@ -1,0 +1,10 @@
+// `fleet attach`: merges, aligns and compares the policies of the process that has started it (docs/protocol.md).
+#pragma once
+
+#include "command/command.hpp"
+
+namespace fleet {
+
+int attach(const Arguments& arguments, std::span<const WorldEntry> worlds);
+
+}  // namespace fleet
