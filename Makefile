@@ -39,13 +39,19 @@ run: program data
 	$(MPIRUN) -n $(RANKS) $(FLEET) run $(CONFIG)
 	@$(MAKE) --no-print-directory figures
 
-test: build check-format scenes
+# A Python with PyTorch, for fleets of one's own: Debian's, which takes seconds to install.
+.venv-debian/installed: python/pyproject.toml
+	@scripts/install-deps.sh python3-torch
+	@test -x .venv-debian/bin/python || /usr/bin/python3 -m venv --system-site-packages .venv-debian
+	.venv-debian/bin/python -m pip install --quiet --disable-pip-version-check -e 'python[test]'
+	@touch $@
+
+test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
-	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime python3-torch python3-pytest
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs analysis tests/end_to_end tests/docs
 	$(PYTHON) -m pytest -q -rs python
-	@# Again with Debian's PyTorch, of the system's Python, where it is.
-	! /usr/bin/python3 -c 'import pytest, torch' 2>/dev/null || /usr/bin/python3 -m pytest -q -rs python
+	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
 	$(PYTHON) -m ruff check $(PYTHONS)
@@ -108,7 +114,7 @@ scenes: program
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
 
-bench: data
+bench: data .venv-debian/installed
 	@scripts/install-deps.sh libbenchmark-dev python3-torch
 	cmake --preset $(PRESET) -DFLEET_BENCHMARKS=ON
 	cmake --build --preset $(PRESET)
@@ -128,6 +134,7 @@ bench: data
 	$(PYTHON) tests/benchmarks/resting_fleets.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/polite_waiting.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/plan_time.py $(FLEET) "$(MPIRUN)"
+	$(PYTHON) tests/benchmarks/external_overhead.py $(FLEET) .venv-debian/bin/python "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/long_sweeps.py $(FLEET) "$(MPIRUN)"
@@ -156,4 +163,4 @@ check-format: deps
 	@$(PYTHON) -m ruff format --check --quiet $(PYTHONS)
 
 clean:
-	rm -rf build .venv
+	rm -rf build .venv .venv-torch .venv-debian

@@ -1,0 +1,573 @@
+"""A fleet of PyTorch modules: the user says what module, which data, how to judge.
+
+All that `fleet` asks of robots follows from that: training, gradients at given weights, scores on
+held-out data, second moments of what enters layers. Weights lie in memory shared with `fleet`, and
+the modules' parameters are views of it: on a CPU nothing is copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fleet.affine import Capture, affine_maps, map_matrix
+from fleet.errors import FleetError
+from fleet.layout import bind, layout_of, write_weights
+from fleet.spec import Network, Weights
+from fleet.world import Cell, Doubles, Fleet, Head, Robot, Score, Training
+
+#: Tensors of equal length, sample by sample, or a data set of torch.utils.data.
+Data = Sequence[Tensor] | torch.utils.data.Dataset[Any]
+Batch = Any
+
+AT_ONCE = 1000  # samples that are judged together
+
+
+def name_seed(*name: int | str) -> int:
+    """A seed that depends on all parts of a name and on nothing else."""
+    digest = hashlib.sha256(repr(name).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def seed_all(seed: int) -> None:
+    """The streams that user code may draw from without naming one."""
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def count(data: Data) -> int:
+    return len(data[0]) if isinstance(data, (tuple, list)) else len(data)  # type: ignore[arg-type]
+
+
+def pick(data: Data, places: Tensor | slice) -> Batch:
+    """Those samples, as one batch."""
+    if isinstance(data, (tuple, list)):
+        return tuple(part[places] for part in data)
+    if isinstance(places, slice):
+        places = torch.arange(count(data))[places]
+    samples = [data[int(place)] for place in places]  # type: ignore[index]
+    return torch.utils.data.default_collate(samples)
+
+
+def join(parts: Iterable[Data]) -> Data:
+    whole = [part for part in parts if count(part) > 0]
+    if all(isinstance(part, (tuple, list)) for part in whole):
+        return tuple(torch.cat(column) for column in zip(*whole, strict=True))  # type: ignore[arg-type]
+    return torch.utils.data.ConcatDataset(whole)  # type: ignore[arg-type]
+
+
+@dataclass
+class Learner:
+    """What a robot has beside its weights."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer | None = None
+    order: Tensor | None = None  # of its samples in an epoch
+    epoch: int = -1  # of `order`
+    own: dict[str, Any] = field(
+        default_factory=dict
+    )  # the user's, saved along; plain values and tensors
+
+
+class TorchFleet(Fleet):
+    """Override `module`, `data` and `test_data` or `judge`; then `criterion`, `loss`, or `step`."""
+
+    batch_size: int = 128
+    #: Loss of the module's outputs against targets, the second part of a batch. With one of
+    #: PyTorch's own, CrossEntropyLoss or MSELoss, every merging method can be used.
+    criterion: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        self.device = torch.device(cell.device)
+        self._learners: dict[int, Learner] = {}
+        self._kept: dict[str, Any] = {}
+
+    # What a user writes.
+
+    def module(self) -> nn.Module:
+        """A network. Its first weights are drawn from streams that are seeded beforehand."""
+        raise NotImplementedError
+
+    def data(self, robot: int) -> Data:
+        """What a robot trains on: (inputs, targets) or a data set. Of robots that act, nothing."""
+        raise NotImplementedError
+
+    def held_out(self, robot: int) -> Data | None:
+        """What it holds out; None: it is judged by what it trains on."""
+        return None
+
+    def test_data(self) -> Data:
+        """By which weights are judged, if `judge` is not overridden."""
+        raise NotImplementedError
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        """The mean loss of a batch."""
+        if self.criterion is None:
+            raise FleetError("a TorchFleet needs a criterion, or loss() or step() overridden")
+        inputs, targets = batch
+        return self.criterion(module(inputs), targets)
+
+    def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.cell.settings.get("learning_rate", 1e-3))
+
+    def step(self, robot: Robot, learner: Learner) -> float:
+        """One step of training: by default along the gradient of a batch of the robot's data."""
+        learner.optimizer.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+        loss = self.loss(learner.module, self.next_batch(robot, learner))
+        loss.backward()
+        learner.optimizer.step()  # type: ignore[union-attr]
+        return float(loss.detach())
+
+    def judge(self, module: nn.Module, part: int) -> Mapping[str, float | Score]:
+        """What weights come to on one part of the test: means, or (sum, samples).
+
+        By default accuracy and loss under cross-entropy, and else the loss.
+        """
+        data = self._test_data()
+        size = math.ceil(count(data) / self.parts)
+        return self._judged(module, data, slice(part * size, (part + 1) * size))
+
+    def example_input(self) -> Any:
+        """For which the network is traced; by default the inputs of two samples of a robot."""
+        for robot in range(self.cell.robots):
+            data = self._data(robot)
+            if count(data) > 0:
+                return pick(data, slice(0, 2))[0]
+        raise FleetError("no robot has any data; override example_input()")
+
+    def network(self) -> Network:
+        """Layout, symmetry and layers of module(), found by tracing it."""
+        return self._keep("network", self._trace)
+
+    # What follows from it.
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.judge is TorchFleet.judge:
+            if "metrics" not in vars(cls):
+                classifies = isinstance(cls.criterion, nn.CrossEntropyLoss)
+                cls.metrics = ("accuracy", "loss") if classifies else ("loss",)
+            if "parts" not in vars(cls):
+                cls.parts = 10
+
+    def samples(self, robot: int) -> int:
+        if not self._is_supervised():
+            return 1
+        return count(self._data(robot))
+
+    def steps_per_epoch(self, robot: int) -> int:
+        if not self._is_supervised():
+            return 1
+        return math.ceil(self.samples(robot) / self.batch_size)
+
+    def labels(self) -> list[list[int]] | None:
+        if not isinstance(self.criterion, nn.CrossEntropyLoss):
+            return None
+        counts = []
+        for robot in range(self.cell.robots):
+            data = self._data(robot)
+            if not isinstance(data, (tuple, list)) or data[1].dtype != torch.int64:
+                return None
+            counts.append(torch.bincount(data[1].flatten()))
+        length = max(len(each) for each in counts)
+        return [functional.pad(each, (0, length - len(each))).tolist() for each in counts]
+
+    def initialize(self, robot: Robot, weights: Weights) -> None:
+        origin = 0 if self.cell.common_start or robot.role != "own" else robot.index
+        seed_all(name_seed(self.cell.seed, "initialize", origin))
+        write_weights(self.module(), weights)
+
+    def train(self, robot: Robot, training: Training) -> float:
+        learner = self.learner(robot)
+        learner.module.train()
+        with self._weights(learner.module, training.weights, writes=True):
+            self._set_up_optimizer(learner, training)
+            total = 0.0
+            for step in range(robot.steps, robot.steps + training.steps):
+                seed_all(name_seed(self.cell.seed, robot.role, robot.index, step))
+                loss = self.step(self._at(robot, step), learner)
+                if not math.isfinite(loss):
+                    raise FleetError(
+                        f"{robot.name}: the training loss became {loss} at step {step + 1}"
+                    )
+                total += loss
+            write_moments(learner, self._order(learner.module), training.moments)
+        return total
+
+    def test(self, weights: Weights, part: int) -> dict[str, Score]:
+        seed_all(name_seed(self.cell.seed, "test", part))
+        probe = self._probe()
+        with torch.no_grad(), self._weights(probe, weights):
+            judged = self.judge(probe, part)
+        return {
+            name: value if isinstance(value, tuple) else (float(value), 1.0)
+            for name, value in judged.items()
+        }
+
+    def loss_gradient(
+        self, robot: Robot, at: Weights, batch: int, draw: int, into: Weights
+    ) -> float:
+        data = self._data_of(robot)
+        stream = torch.Generator().manual_seed(draw)
+        places = torch.randint(count(data), (batch,), generator=stream)
+        probe = self._probe()
+        with self._weights(probe, at):
+            loss = self.loss(probe, self._moved(pick(data, places)))
+            probe.zero_grad(set_to_none=True)
+            loss.backward()
+            write_gradient(probe, self.network(), into)
+        return float(loss.detach())
+
+    def held_out_loss(self, robot: Robot, at: Weights) -> Score:
+        return self._held_out(robot, at)[-1]
+
+    def held_out_score(self, robot: Robot, at: Weights) -> Score:
+        scores = self._held_out(robot, at)
+        if len(scores) > 1:
+            return scores[0]
+        return -scores[0][0], scores[0][1]
+
+    def map_moments(
+        self,
+        robot: Robot,
+        features: Weights,
+        outputs: Weights,
+        index: int,
+        inputs: Doubles,
+        targets: Doubles,
+    ) -> float:
+        data = self._data_of(robot)
+        network = self.network()
+        inputs[:] = 0.0
+        crossed = inputs if outputs is features or np.shares_memory(outputs, features) else None
+        cross = np.zeros_like(inputs) if crossed is None else inputs
+        samples = 0
+        for begin in range(0, count(data), AT_ONCE):
+            batch = self._moved(pick(data, slice(begin, begin + AT_ONCE)))
+            entering = self._entering(features, index, batch)
+            inputs += entering.T @ entering
+            if crossed is None:
+                cross += self._entering(outputs, index, batch).T @ entering
+            samples += len(entering)
+        targets[:] = map_matrix(network, index, network.views(outputs)).astype(np.float64) @ cross
+        return samples
+
+    def head_data(self, robot: Robot, body: Weights) -> Head:
+        data = self._data_of(robot)
+        last = len(self.network().maps) - 1
+        entering, targets = [], []
+        for begin in range(0, count(data), AT_ONCE):
+            batch = self._moved(pick(data, slice(begin, begin + AT_ONCE)))
+            entering.append(self._entering(body, last, batch))
+            targets.append(batch[1].detach().cpu().numpy())
+        return TorchHead(np.concatenate(entering), np.concatenate(targets), self.criterion)
+
+    def joint(self, robot: Robot) -> int:
+        return count(self._data_of(robot))
+
+    def finetune(self, robot: Robot) -> int:
+        return count(self._data_of(robot))
+
+    def save(self, robot: Robot) -> bytes:
+        learner = self.learner(robot)
+        buffer = io.BytesIO()
+        names = set(layout_of(learner.module))
+        others = {k: v for k, v in learner.module.state_dict().items() if k not in names}
+        optimizer = None if learner.optimizer is None else learner.optimizer.state_dict()
+        torch.save({"optimizer": optimizer, "others": others, "own": learner.own}, buffer)
+        return buffer.getvalue()
+
+    def load(self, robot: Robot, state: bytes) -> None:
+        learner = self.learner(robot)
+        saved = torch.load(io.BytesIO(state), map_location=self.device)
+        learner.module.load_state_dict(saved["others"], strict=False)
+        learner.own = saved["own"]
+        if saved["optimizer"] is not None:
+            learner.optimizer = self.optimizer(learner.module.parameters())
+            learner.optimizer.load_state_dict(saved["optimizer"])
+
+    def moments(self) -> list[str] | None:
+        return moment_kinds(self.optimizer(self._probe().parameters()))
+
+    def is_quadratic(self) -> bool:
+        return isinstance(self.criterion, nn.MSELoss)
+
+    def offers(self) -> list[str]:
+        offered = set(super().offers())
+        if not self._is_supervised():
+            offered -= {"loss_gradient", "held_out_loss", "held_out_score", "map_moments"}
+            offered -= {"head_data", "joint", "finetune"}
+            return sorted(offered)
+        if not self.network().maps:
+            offered -= {"map_moments", "head_data"}
+        if not self._head_is_known():
+            offered -= {"head_data"}
+        if all(self.held_out(robot) is None for robot in range(self.cell.robots)):
+            offered -= {"finetune"}
+        return sorted(offered)
+
+    # For those who override step().
+
+    def learner(self, robot: Robot) -> Learner:
+        """The robot's module, optimiser and what it keeps, made at first use."""
+        key = (robot.role, robot.index)
+        if key not in self._learners:  # type: ignore[comparison-overlap]
+            self._learners[key] = Learner(self.module().to(self.device))  # type: ignore[index]
+        return self._learners[key]  # type: ignore[index]
+
+    def next_batch(self, robot: Robot, learner: Learner) -> Batch:
+        """The batch that the robot's step decides; an epoch has an order of its own."""
+        data = self._data_of(robot)
+        size = count(data)
+        batch = min(self.batch_size, size)
+        epoch, place = divmod(robot.steps, math.ceil(size / batch))
+        if learner.order is None or learner.epoch != epoch:
+            seed = name_seed(self.cell.seed, "order", robot.role, robot.index, epoch)
+            learner.order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+            learner.epoch = epoch
+        return self._moved(pick(data, learner.order[place * batch : (place + 1) * batch]))
+
+    # Details.
+
+    def _keep(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def _is_supervised(self) -> bool:
+        return type(self).data is not TorchFleet.data
+
+    def _data(self, robot: int) -> Data:
+        return self._keep(f"data {robot}", lambda: self.data(robot))
+
+    def _held_out_data(self, robot: int) -> Data:
+        held_out = self._keep(f"held out {robot}", lambda: self.held_out(robot))
+        return self._data(robot) if held_out is None or count(held_out) == 0 else held_out
+
+    def _test_data(self) -> Data:
+        return self._keep("test", self.test_data)
+
+    def _data_of(self, robot: Robot) -> Data:
+        robots = range(self.cell.robots)
+        if robot.role == "joint":
+            return self._keep("joint", lambda: join(self._data(each) for each in robots))
+        if robot.role == "finetune":
+            return self._keep("finetune", self._all_held_out)
+        return self._data(robot.index)
+
+    def _all_held_out(self) -> Data:
+        parts = [self.held_out(robot) for robot in range(self.cell.robots)]
+        return join(part for part in parts if part is not None)
+
+    def _moved(self, batch: Batch) -> Batch:
+        if self.device.type == "cpu":
+            return batch
+        if isinstance(batch, Tensor):
+            return batch.to(self.device)
+        return tuple(self._moved(part) for part in batch)
+
+    def _trace(self) -> Network:
+        from fleet.symmetry import trace
+
+        seed_all(name_seed(self.cell.seed, "trace"))
+        module = self.module()
+        example = self.example_input()
+        traced = trace(module, example)
+        return Network(traced.tensors, traced.groups, traced.actions, affine_maps(module, example))
+
+    def _order(self, module: nn.Module) -> list[str]:
+        return [tensor.name for tensor in self.network().tensors]
+
+    def _probe(self) -> nn.Module:
+        """A module for any weights."""
+
+        def make() -> nn.Module:
+            seed_all(name_seed(self.cell.seed, "probe"))
+            return self.module().to(self.device).eval()
+
+        return self._keep("probe", make)
+
+    def _weights(self, module: nn.Module, weights: Weights, writes: bool = False) -> Any:
+        return bind(module, self.network(), weights, self.device, writes)
+
+    def _set_up_optimizer(self, learner: Learner, training: Training) -> None:
+        if training.fresh or learner.optimizer is None:
+            learner.optimizer = self.optimizer(learner.module.parameters())
+        read_moments(learner, self._order(learner.module), training.moments)
+
+    @staticmethod
+    def _at(robot: Robot, step: int) -> Robot:
+        return Robot(robot.index, robot.role, step, robot.total_steps)
+
+    def _judged(self, module: nn.Module, data: Data, places: slice) -> dict[str, Score]:
+        batch = self._moved(pick(data, places))
+        samples = len(batch[1])
+        if samples == 0:
+            return dict.fromkeys(self._judged_names(), (0.0, 0.0))
+        if self.criterion is None or type(self).loss is not TorchFleet.loss:
+            return {"loss": (float(self.loss(module, batch)) * samples, samples)}
+        outputs = module(batch[0])
+        scores = {"loss": (float(self.criterion(outputs, batch[1])) * samples, float(samples))}
+        if isinstance(self.criterion, nn.CrossEntropyLoss):
+            hits = (outputs.argmax(1) == batch[1]).double()
+            scores["accuracy"] = (float(hits.sum()) / hits.numel() * samples, float(samples))
+        return scores
+
+    def _judged_names(self) -> list[str]:
+        own = type(self).loss is not TorchFleet.loss
+        classifies = isinstance(self.criterion, nn.CrossEntropyLoss) and not own
+        return ["accuracy", "loss"] if classifies else ["loss"]
+
+    def _held_out(self, robot: Robot, at: Weights) -> list[Score]:
+        data = self._held_out_data(robot.index) if robot.role == "own" else self._data_of(robot)
+        names = self._judged_names()
+        totals = {name: [0.0, 0.0] for name in names}
+        probe = self._probe()
+        with torch.no_grad(), self._weights(probe, at):
+            for begin in range(0, count(data), AT_ONCE):
+                judged = self._judged(probe, data, slice(begin, begin + AT_ONCE))
+                for name, (total, samples) in judged.items():
+                    totals[name][0] += total
+                    totals[name][1] += samples
+        return [(totals[name][0], totals[name][1]) for name in names]
+
+    def _entering(self, weights: Weights, index: int, batch: Batch) -> Doubles:
+        """What enters a map of the network with these weights: a row a sample or patch."""
+        probe = self._probe()
+        with (
+            torch.no_grad(),
+            self._weights(probe, weights),
+            Capture(probe, self.network(), index) as seen,
+        ):
+            probe(batch[0])
+        return seen.rows()
+
+    def _head_is_known(self) -> bool:
+        if type(self).loss is not TorchFleet.loss or not TorchHead.suits(self.criterion):
+            return False
+        maps = self.network().maps
+        if not maps or maps[-1].norm is not None:
+            return False
+        with torch.no_grad(), Capture(self._probe(), self.network(), len(maps) - 1) as seen:
+            example = self._moved(self.example_input())
+            return seen.leaves_last(self._probe()(example))
+
+
+class TorchHead(Head):
+    """The last layer's inputs in double precision, and what it is to say."""
+
+    def __init__(self, inputs: Doubles, targets: Any, criterion: Any) -> None:
+        self._inputs = inputs.astype(np.float32)
+        self._targets = targets
+        self._classifies = isinstance(criterion, nn.CrossEntropyLoss)
+        # Cross-entropy of a softmax: 1/2 (Boehning, 1992); the mean of m squared errors: 2/m.
+        self.curvature = 0.5 if self._classifies else 2.0 / max(1, math.prod(targets.shape[1:]))
+
+    @staticmethod
+    def suits(criterion: Any) -> bool:
+        if isinstance(criterion, nn.CrossEntropyLoss):
+            plain = criterion.weight is None and criterion.label_smoothing == 0.0
+            return plain and criterion.reduction == "mean" and criterion.ignore_index < 0
+        return isinstance(criterion, nn.MSELoss) and criterion.reduction == "mean"
+
+    def moments(self, inputs: Doubles, targets: Doubles) -> float:
+        rows = self._inputs.astype(np.float64)
+        inputs[:] = rows.T @ rows
+        targets[:] = self._wanted(targets.shape[0]).T @ rows
+        return len(rows)
+
+    def change_basis(self, lower: Doubles) -> None:
+        rows = self._inputs.astype(np.float64)
+        self._inputs = np.linalg.solve(lower, rows.T).T.astype(np.float32)
+
+    def gradient(self, head: Weights, into: Weights) -> None:
+        outputs = self._inputs @ head.T
+        if self._classifies:
+            shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            outputs = shifted / shifted.sum(axis=1, keepdims=True)
+            slopes = outputs - self._wanted(len(head)).astype(np.float32)
+        else:
+            slopes = (outputs - self._wanted(len(head)).astype(np.float32)) * self.curvature
+        into[:] = slopes.T @ self._inputs
+
+    def _wanted(self, outputs: int) -> Doubles:
+        if self._classifies and self._targets.ndim == 1:
+            return np.eye(outputs)[self._targets]
+        return self._targets.reshape(len(self._targets), -1).astype(np.float64)
+
+
+def write_gradient(module: nn.Module, network: Network, into: Weights) -> None:
+    """Gradients of the parameters, laid out as the weights are; of buffers zero."""
+    slopes = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+    for name, view in network.views(into).items():
+        view[...] = slopes[name].detach().cpu().numpy() if name in slopes else 0.0
+
+
+#: Of optimisers: the names of what they remember of each parameter, and whether it is of squares.
+REMEMBERED: dict[type, tuple[tuple[str, str], ...]] = {
+    torch.optim.Adam: (("exp_avg", "linear"), ("exp_avg_sq", "square")),
+    torch.optim.AdamW: (("exp_avg", "linear"), ("exp_avg_sq", "square")),
+    torch.optim.SGD: (("momentum_buffer", "linear"),),
+}
+
+
+def moment_kinds(optimizer: torch.optim.Optimizer) -> list[str] | None:
+    """As Fleet.moments(); None of an optimiser that is not known here."""
+    names = REMEMBERED.get(type(optimizer))
+    if names is None or any(group.get("amsgrad") for group in optimizer.param_groups):
+        return None
+    if isinstance(optimizer, torch.optim.SGD) and not any(
+        g["momentum"] for g in optimizer.param_groups
+    ):
+        return []
+    return [kind for _, kind in names]
+
+
+def write_moments(learner: Learner, order: list[str], moments: Sequence[Weights]) -> None:
+    """What the optimiser remembers, laid out as the weights are, into `moments`."""
+    if not moments:
+        return
+    places = _places(learner.module, order)
+    for (name, _), flat in zip(REMEMBERED[type(learner.optimizer)], moments, strict=True):
+        flat[:] = 0.0
+        for parameter, (begin, end) in places.items():
+            value = learner.optimizer.state.get(parameter, {}).get(name)  # type: ignore[union-attr]
+            if value is not None:
+                flat[begin:end] = value.detach().cpu().numpy().ravel()
+
+
+def read_moments(learner: Learner, order: list[str], moments: Sequence[Weights]) -> None:
+    """The inverse of write_moments()."""
+    if not any(flat.any() for flat in moments):
+        return
+    places = _places(learner.module, order)
+    for parameter, (begin, end) in places.items():
+        state = learner.optimizer.state[parameter]  # type: ignore[union-attr]
+        if not state and type(learner.optimizer) is not torch.optim.SGD:
+            state["step"] = torch.tensor(0.0)
+        for (name, _), flat in zip(REMEMBERED[type(learner.optimizer)], moments, strict=True):
+            value = torch.from_numpy(flat[begin:end].copy()).reshape(parameter.shape)
+            state[name] = value.to(parameter.device)
+
+
+def _places(module: nn.Module, order: list[str]) -> dict[nn.Parameter, tuple[int, int]]:
+    sizes = {name: tensor.numel() for name, tensor in layout_of(module).items()}
+    parameters = dict(module.named_parameters())
+    places, offset = {}, 0
+    for name in order:
+        if name in parameters:
+            places[parameters[name]] = (offset, offset + sizes[name])
+        offset += sizes[name]
+    return places
