@@ -23,10 +23,11 @@ AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PAGES = [
     *(ROOT / name for name in AT_THE_TOP),
     ROOT / "analysis" / "README.md",
+    ROOT / "python" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 #: Pages of the site that lie outside docs/.
-OUTSIDE = {"index.md", "analysis.md", "contributing.md", "changelog.md"}
+OUTSIDE = {"index.md", "analysis.md", "python.md", "contributing.md", "changelog.md"}
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -72,6 +73,21 @@ COMMANDS = ("src/command/*.cpp", "experiments/**/*.cpp")
 def settings_read() -> set[str]:
     """Every text in the sources that may name a setting."""
     return set(re.findall(r'"([a-z][\w.-]*)"', read(*CPP)))
+
+
+@functools.cache
+def python_names() -> set[str]:
+    """What the Python package `fleet` offers."""
+    return set(re.findall(r'^    "(\w+)",$', read("python/src/fleet/__init__.py"), re.MULTILINE))
+
+
+def programs(text: str) -> dict[str, str]:
+    """Complete programs of a page, by the name that their first line gives."""
+    return {
+        name: code
+        for code in fences(text, "python")
+        for name in re.findall(r"\A# (\w+\.py)$", code, re.MULTILINE)
+    }
 
 
 def anchors(text: str) -> set[str]:
@@ -179,7 +195,7 @@ def unknown_files(text: str) -> Iterator[str]:
     for name in re.findall(r"configs/[\w.]+\.toml", text):
         if not (ROOT / name).exists():
             yield f"{name}: there is no such configuration"
-    folders = r"(?:src|experiments|tests|analysis|scripts|slurm|cmake|docs)"
+    folders = r"(?:src|experiments|tests|analysis|python|scripts|slurm|cmake|docs)"
     for code in command_lines(text):
         for name in re.findall(rf"(?<![\w/.-]){folders}/[\w./*-]+", code):
             if not PLACEHOLDER.search(name) and not any(ROOT.glob(name.rstrip("./"))):
@@ -188,14 +204,18 @@ def unknown_files(text: str) -> Iterator[str]:
 
 def unknown_settings(text: str) -> Iterator[str]:
     """Keys of a configuration in code, of the form section.key."""
-    sections = "data fleet model train merge evaluate instruments run system noise tasks policy"
+    sections = (
+        "data fleet model train merge evaluate instruments run system noise tasks policy external"
+    )
     pattern = re.compile(rf"(?<![\w./-])(?:{sections.replace(' ', '|')})\.[a-z][\w.-]*\w")
     for code in [*command_lines(text), *fences(text, "toml")]:
         for found in pattern.finditer(code):
             key = found[0]
             file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|pt|safetensors)$", key)
             family = code[found.end() :].startswith((".…", ".*", ".<"))
-            if not file and not family and key not in settings_read():
+            own = "external.settings." in key  # of a program of the user's
+            python = key.removeprefix("fleet.") in python_names()
+            if not file and not family and not own and not python and key not in settings_read():
                 yield f"{key}: nothing reads such a setting"
 
 
@@ -282,6 +302,8 @@ def write_images(directory: Path, count: int = 600) -> Path:
     return directory
 
 
+TORCH_PYTHON = Path(os.environ.get("FLEET_TORCH_PYTHON", ROOT / ".venv-debian" / "bin" / "python"))
+PROGRAMS = {name: code for page in PAGES for name, code in programs(page.read_text()).items()}
 EXAMPLES = [
     pytest.param(code, id=f"{page.stem}-{place}")
     for page in PAGES
@@ -294,10 +316,27 @@ EXAMPLES = [
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_a_complete_example_can_be_planned(code: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(code)
+    for _, name in re.findall(r'([\w.]+) = \["python3", "(\w+\.py)"\]', code):
+        program = PROGRAMS[name]
+        if "torch" in program and not TORCH_PYTHON.exists():
+            pytest.skip(f"{TORCH_PYTHON}, a Python with PyTorch, is not there")
+        (tmp_path / name).write_text(program)
+        python = str(TORCH_PYTHON if "torch" in program else sys.executable)
+        text = (tmp_path / "mine.toml").read_text()
+        (tmp_path / "mine.toml").write_text(
+            text.replace('["python3", "' + name, f'["{python}", "{name}')
+        )
     arguments = [BINARY, "plan", "mine.toml", "--ranks", "8"]
     if 'workload = "mnist"' in code:
         arguments += ["--set", f"run.data={write_images(tmp_path / 'images')}"]
-    planned = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    planned = subprocess.run(
+        arguments,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "python" / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert planned.returncode == 0, planned.stderr
     cells = re.search(r"(\d+) cells", code)  # where the example says how many
     if cells:
