@@ -22,7 +22,10 @@ be, and its default. [A sweep of your own](sweeps.md) says how to write them. Tw
 the [settings of merging methods](settings-methods.md) and those of
 [networks and linear systems](settings-networks.md).
 """,
-        ["name", "workload", "seed", "fleet", "data", "train", "evaluate", "instruments", "run"],
+        [
+            *("name", "workload", "seed", "fleet", "data", "train", "evaluate", "privacy"),
+            *("external", "instruments", "run"),
+        ],
     ),
     "settings-methods.md": (
         """\
@@ -87,6 +90,10 @@ def tables(rows: list[Row], prefixes: list[str]) -> str:
 
 def main(fleet: str, directory: str = "docs") -> None:
     rows = listed(fleet)
+    prefixes = {prefix for _, listing in PAGES.values() for prefix in listing}
+    forgotten = sorted({row.key for row in rows if row.key.partition(".")[0] not in prefixes})
+    if forgotten:
+        sys.exit(f"on no page of PAGES: {', '.join(forgotten)}")
     for name, (beginning, prefixes) in PAGES.items():
         text = f"{HEAD}\n{beginning}\n{READ}{tables(rows, prefixes)}"
         Path(directory, name).write_text(text)

@@ -71,8 +71,9 @@ COMMANDS = ("src/command/*.cpp", "experiments/**/*.cpp")
 
 @functools.cache
 def settings_read() -> set[str]:
-    """Every text in the sources that may name a setting."""
-    return set(re.findall(r'"([a-z][\w.-]*)"', read(*CPP)))
+    """Every setting that the pages list which the program has written."""
+    pages = read(*(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/settings*.md")))
+    return set(re.findall(r"^\| `([a-z][\w.-]*)` \|", pages, re.MULTILINE))
 
 
 @functools.cache
@@ -213,7 +214,7 @@ def unknown_settings(text: str) -> Iterator[str]:
             key = found[0]
             file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|pt|safetensors)$", key)
             family = code[found.end() :].startswith((".…", ".*", ".<"))
-            own = "external.settings." in key  # of a program of the user's
+            own = "external.settings" in key  # of a program of the user's
             python = key.removeprefix("fleet.") in python_names()
             if not file and not family and not own and not python and key not in settings_read():
                 yield f"{key}: nothing reads such a setting"

@@ -98,7 +98,7 @@ class Program {
         {"quadratic", true},
         {"moments", {"linear", "square"}},
         {"offers", {"loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data", "joint", "save"}}};
-    if (fault_ == "count") facts["network"]["tensors"][0]["shape"] = {7, 3};
+    if (fault_ == "count") facts["network"]["tensors"][0]["shape"] = {5, 3};
     return facts;
   }
 
