@@ -253,8 +253,8 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   check_size(cell);
   check_offers(cell, method.regime);
   if (merger != nullptr) {
-    check_needs(cell, merger->needs());
     check_trials(cell, merger->needs());
+    check_needs(cell, merger->needs());
     check_privacy(cell, *merger);
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;

@@ -33,9 +33,14 @@ std::string obstacle(const CellFacts& facts, const MergerNeeds& needs, const std
     return cat("this needs policies that any change of basis leaves unchanged, but the units of ", policies,
                " can only be permuted");
   }
-  if (needs.layers && !facts.layers)
+  if (needs.layers && !facts.layers) {
     return cat("this works layer by layer, but ", policies, " are no layered networks");
+  }
   const Questions missing = needs.asks.without(facts.offers);
+  if (missing.contains(Question::kGradientTerm)) {
+    return cat("this adds to the gradient that robots follow, but those of workload \"", workload,
+               "\" follow that of their own loss alone");
+  }
   if (missing.to_string().empty()) return {};
   return cat("this asks robots for ", missing.to_string(), ", which those of workload \"", workload,
              "\" do not answer");

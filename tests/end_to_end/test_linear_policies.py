@@ -88,6 +88,20 @@ REFUSALS = {
     "a static policy that cannot see": (["policy.kind=static"], ["policy.kind", "whole state"]),
     "a GPU": (["run.device=cuda"], ["run.device", '"cpu"']),
     "a method for layers": (["merge.method=regression"], ["merge.method", "layer by layer", "gl"]),
+    "a term in their gradient": (["merge.method=scaffold"], ["merge.method", "gradient", "gl"]),
+    "a proximal term": (
+        ["merge.method=average", "merge.average.proximal=0.1"],
+        ["merge.average.proximal", "gradient"],
+    ),
+    "rounds after the merge": (["merge.rounds_after=3"], ["merge.rounds_after", "layer by layer"]),
+    "trials of what acts in no world": (
+        [
+            "merge.method=best-of",
+            "merge.choose=trials",
+            r'merge.best-of.candidates=["average", "gl"]',
+        ],
+        ["merge.choose", "do not act in a world"],
+    ),
 }
 
 

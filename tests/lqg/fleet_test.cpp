@@ -111,8 +111,11 @@ class EveryMethodOnLqg : public testing::TestWithParam<MergerEntry> {};
 
 TEST_P(EveryMethodOnLqg, trains_and_merges_to_the_same_bits_on_any_number_of_ranks) {
   const std::string method(GetParam().name);
-  if (const std::unique_ptr<Merger> merger = merger_called(method); merger != nullptr && merger->needs().layers) {
-    GTEST_SKIP() << "asks for the layers of a network, which a recurrence does not have";
+  if (const std::unique_ptr<Merger> merger = merger_called(method); merger != nullptr) {
+    if (merger->needs().layers) GTEST_SKIP() << "asks for the layers of a network, which a recurrence does not have";
+    if (merger->needs().asks.contains(Question::kGradientTerm)) {
+      GTEST_SKIP() << "adds to the gradient that robots follow, which these do not";
+    }
   }
   const Comm world = MpiSession::world();
   const Comm alone = world.split(world.rank());
