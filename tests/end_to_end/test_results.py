@@ -48,6 +48,8 @@ ROUNDS = {
     "processor_seconds": "float64",
     "bytes_moved": "int64",
     "merge_iterations": "int32",
+    "merge_steps": "int64",
+    "merge_episodes": "int64",
 }
 PROVENANCE = (
     *("fleet_version", "git_revision", "mpi", "libtorch", "hdf5", "blas", "device"),
