@@ -137,5 +137,43 @@ TEST(Scaffold, control_variates_sum_to_nothing) {
   for (const float value : sum.flat()) EXPECT_NEAR(value, 0.0, 1e-3 * size);
 }
 
+/// Control variates are gradients at the consensus: with what is added to its own, every robot goes where the fleet's
+/// gradient points.
+TEST(Scaffold, at_the_consensus_every_robot_follows_the_fleets_gradient) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(4, world);
+  const auto merger = make("scaffold", {});
+  const ParamVector consensus = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
+  MergeInput input = fleet.input({0, 1, 2, 3});
+  MergeCost cost;
+  input.round = 2;
+  input.previous = &consensus;
+  input.cost = &cost;
+  (void)merger->merge(input, world);
+  const CargoBytes& sent = cost.of(Cargo::kGradients);
+  EXPECT_EQ(sent.sent, 4 * consensus.flat().size_bytes());
+  EXPECT_EQ(sent.received, sent.sent) << "the sum goes back to every robot";
+
+  std::vector<ParamVector> gradients;
+  std::vector<Comm::Term> terms;
+  for (const MergeRow& row : input.rows) {  // of the samples that were drawn for the control variates
+    RandomStream stream(input.seed, Purpose::kAlignment, static_cast<std::uint64_t>(row.robot), 2);
+    (void)row.data->loss_gradient(consensus, 1000, stream, gradients.emplace_back(fleet.symmetry().layout()));
+  }
+  std::int64_t samples = 0;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    terms.push_back({gradients[i].flat(), input.rows[i].samples});
+    samples += static_cast<std::int64_t>(input.rows[i].samples);
+  }
+  ParamVector mean(fleet.symmetry().layout());
+  world.ordered_sum(terms, mean.flat(), 1.0 / static_cast<double>(world.sum(samples)));
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    merger->local_term(input.rows[i].robot, &consensus)->add_to(consensus, gradients[i]);
+    for (std::size_t w = 0; w < mean.flat().size(); ++w) {
+      EXPECT_NEAR(gradients[i].flat()[w], mean.flat()[w], 1e-4) << "robot " << input.rows[i].robot;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace fleet
