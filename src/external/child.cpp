@@ -49,14 +49,6 @@ std::vector<std::string> environment_of_child(int threads) {
   return variables;
 }
 
-/// The texts as C has them, for as long as they last.
-std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));  // NOLINT: not written to
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 /// A copy with a number that no program's descriptor has.
 Descriptor out_of_the_way(int number) {
   Descriptor copy(::fcntl(number, F_DUPFD_CLOEXEC, kFreeDescriptor));

@@ -45,14 +45,6 @@ std::vector<std::string> environment_of_programs() {
   return variables;
 }
 
-/// The texts as C has them, for as long as they last.
-std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));  // NOLINT: not written to
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 /// Starts a program on these three descriptors; its process id, or 0 and the reason among `complaints`.
 pid_t start(const ProgramLine& command, const std::array<int, 3>& streams, const std::vector<std::string>& environment,
             std::string& complaints) {
@@ -101,6 +93,13 @@ bool wait_for(pid_t process) {
 }
 
 }  // namespace
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));  // NOLINT: not written to
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 bool is_passed_on(std::string_view variable) {
   // What programs take for options of every call, and what a shell runs first.

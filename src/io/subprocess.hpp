@@ -31,6 +31,9 @@ struct Outcome {
 /// TAR_OPTIONS, languages) do not reach them; those that say where things are do (PATH, proxies, package indices).
 [[nodiscard]] Outcome run(const std::vector<ProgramLine>& pipeline, const std::filesystem::path& input = "/dev/null");
 
+/// The texts as C has them, for as long as they last: arguments or an environment, with a null pointer at the end.
+[[nodiscard]] std::vector<char*> pointers_to(const std::vector<std::string>& texts);
+
 /// Whether programs get this variable.
 [[nodiscard]] bool is_passed_on(std::string_view variable);
 
