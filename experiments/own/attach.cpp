@@ -1,5 +1,8 @@
 #include "own/attach.hpp"
 
+#include <fcntl.h>
+
+#include <charconv>
 #include <numeric>
 #include <optional>
 
@@ -121,7 +124,15 @@ int attach_on(const Comm& world, const po::variables_map& values) {
   if (world.size() > 1) throw ConfigError("fleet attach runs on one rank");
   const Arguments& numbers = values["DESCRIPTOR"].as<Arguments>();
   if (numbers.size() != 2) throw ConfigError("expected two descriptors, those of a socket and of shared memory");
-  const auto descriptor = [&](std::size_t i) { return Descriptor(std::stoi(numbers[i])); };
+  const auto descriptor = [&](std::size_t i) {
+    const std::string& text = numbers[i];
+    int number = -1;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failure != std::errc() || end != text.data() + text.size() || ::fcntl(number, F_GETFD) < 0) {
+      throw ConfigError(cat(text, " is no descriptor of an open file; fleet.merge in Python starts this command"));
+    }
+    return Descriptor(number);
+  };
   const auto talk = std::make_shared<Conversation>(descriptor(0), descriptor(1), values["time-limit"].as<double>());
   const Answer task = talk->ask("task");
   const AttachedFleet fleet(talk, static_cast<int>(task.whole("robots", 1, 1'000'000)));

@@ -37,6 +37,10 @@ std::string obstacle(const CellFacts& facts, const MergerNeeds& needs, const std
     return cat("this works layer by layer, but ", policies, " are no layered networks");
   }
   const Questions missing = needs.asks.without(facts.offers);
+  if (missing.contains(Question::kSteps)) {
+    return cat("rounds after the merge ask robots for short runs of training, which those of workload \"", workload,
+               "\" do not take; merge.rounds_after = 0 merges once");
+  }
   if (missing.contains(Question::kGradientTerm)) {
     return cat("this adds to the gradient that robots follow, but those of workload \"", workload,
                "\" follow that of their own loss alone");

@@ -299,6 +299,17 @@ def test_a_method_of_ones_own_is_checked_before_anything_runs(outside: Fleet) ->
     assert "no merging method" in plan(outside, config).expect(2).err
 
 
+def test_rounds_after_the_merge_are_refused_by_what_they_ask_for(outside: Fleet) -> None:
+    said = plan(outside, sweep(outside, "merge.rounds_after = 3\n")).expect(2).err
+    assert "merge.rounds_after = 3: this works layer by layer" in said
+
+
+@pytest.mark.parametrize("numbers", [("x", "4"), ("3", "99999"), ("3",)])
+def test_attach_by_hand_says_who_starts_it(fleet: Fleet, numbers: tuple[str, ...]) -> None:
+    said = fleet("attach", *numbers, data=False).expect(2).err
+    assert "descriptor" in said
+
+
 DIGITS = """
 workload = "external"
 fleet.robots = 3
