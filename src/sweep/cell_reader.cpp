@@ -114,9 +114,11 @@ void check_needs(const Cell& cell, const MergerNeeds& needs) {
   const Settings none;
   for (const MergerEntry& entry : method_table()) {
     SettingsReader defaults(none);
-    const std::unique_ptr<Merger> other = entry.make(defaults);
-    if (other != nullptr && obstacle(cell.facts, other->needs(), cell.workload).empty())
+    int rounds = 0;
+    const std::unique_ptr<Merger> other = make_merger(entry, defaults, rounds);
+    if (other != nullptr && obstacle(cell.facts, other->needs(), cell.workload).empty()) {
       suited += cat(suited.empty() ? "" : ", ", entry.name);
+    }
   }
   reject(needs.key, *cell.settings.find(needs.key), cat(why, "; methods for them are ", suited));
 }
