@@ -56,6 +56,15 @@ def test_the_figure_is_drawn_where_bytes_were_counted(sweep: Path, tmp_path: Pat
     assert not any(name.endswith("-bytes") for name in every_figure(earlier, "accuracy", "test"))
 
 
+def test_bytes_have_numbers_on_their_axis_within_a_decade_too(tmp_path: Path) -> None:
+    path = synthetic.write(tmp_path / "sweep.h5", synthetic.grid(merge__method=["average"]))
+    add_traffic(path, 650_000_000, 0)
+    figure = every_figure(load(path), "accuracy", "test")["sweep-bytes"]
+    (axes,) = [axes for axes in figure.axes if axes.get_xscale() == "log"]
+    low, high = axes.get_xlim()
+    assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 2
+
+
 @pytest.mark.parametrize("rising", [True, False])
 def test_no_point_beats_one_of_the_frontier(rising: bool) -> None:
     random = np.random.default_rng(3)

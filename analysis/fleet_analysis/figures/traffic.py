@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from fleet_analysis.figures.page import page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import value_axis
@@ -102,5 +102,6 @@ def _panel(
         axes.vlines(own.megabytes, own.low, own.high, color=look["color"], alpha=0.4, linewidth=2.2)
         axes.plot(own.megabytes, own["mean"], **{**look, "linewidth": 0.8})
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # also within one decade
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
