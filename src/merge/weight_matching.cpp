@@ -86,6 +86,7 @@ class FleetMatching {
       result.objective.push_back(add_up());
       follow(trace);
     }
+    charge_matching();
     result.elements = std::move(elements_);
     result.series = trace.take();
     return result;
@@ -102,8 +103,6 @@ class FleetMatching {
     }
     comm_.ordered_sum(terms, sum_.flat());
     squares = comm_.all_gather(squares);
-    charge(input_, Cargo::kWeights, {.sent = model_bytes(input_), .received = model_bytes(input_)});
-    charge(input_, Cargo::kScalars, {.sent = sizeof(double)});
     const auto count = static_cast<double>(squares.size());
     const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
     return (total - inner_product(sum_.flat(), sum_.flat()) / count) / count;
@@ -149,18 +148,17 @@ class FleetMatching {
       }
     }
     const bool taken = comm_.all_gather(verdict).front() > 0.0;
-    charge_proposal(taken);
     if (taken) comm_.broadcast(sum_.flat(), owner);
     return taken;
   }
 
-  /// One robot sends a verdict and, if it moves, the sum with its new weights, which the others receive.
-  void charge_proposal(bool taken) const {
-    if (input_.cost == nullptr) return;
-    input_.cost->of(Cargo::kScalars).sent += sizeof(double);
-    if (!taken) return;
-    input_.cost->of(Cargo::kWeights).sent += model_bytes(input_);
-    input_.cost->of(Cargo::kWeights).received += (input_.participants.size() - 1) * model_bytes(input_);
+  /// As of a server that holds all models, which needs each of them once and answers with permutations. Ranks match
+  /// them in turn, sending sums around, only to hold no more than their own.
+  void charge_matching() const {
+    std::uint64_t units = 0;
+    for (const SymmetryGroup& group : symmetry_.groups()) units += static_cast<std::uint64_t>(group.size);
+    charge(input_, Cargo::kWeights, {.sent = model_bytes(input_)});
+    charge(input_, Cargo::kScalars, {.received = units * sizeof(std::int32_t)});
   }
 
   const MergeInput& input_;

@@ -43,12 +43,14 @@ TEST(MergeCost, is_the_same_on_any_number_of_ranks) {
   }
 }
 
-/// What crosses ranks on behalf of one more robot is counted as its own, and few numbers besides.
+/// What crosses ranks on behalf of one more robot is counted as its own, and few numbers besides. Not of models that
+/// ranks match in turn, where a server that holds them all would need each once.
 TEST(MergeCost, covers_what_ranks_send_each_other) {
   const Comm world = MpiSession::world();
   if (world.size() == 1) GTEST_SKIP() << "nothing crosses ranks";
   for (const MergerEntry& entry : merger_table()) {
     if (entry.regime != Regime::kMerge || !toy::suits(entry)) continue;
+    if (make(entry)->needs().exchange == Exchange::kInTurn) continue;
     const auto moved = [&](int robots, std::uint64_t& counted) {
       ToyFleet fleet(robots, world);
       std::vector<int> all;
@@ -73,6 +75,16 @@ TEST(MergeCost, of_an_average_is_a_model_each_way) {
   EXPECT_EQ(cost.of(Cargo::kWeights).sent, 3 * model);
   EXPECT_EQ(cost.of(Cargo::kWeights).received, 3 * model);
   EXPECT_EQ(cost.of(Cargo::kMoments).sent, 0U);
+}
+
+TEST(MergeCost, of_matching_is_a_model_more_whatever_the_number_of_sweeps) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(4, world);
+  const std::uint64_t model = sizeof(float) * fleet.symmetry().layout()->size();
+  MergeCost cost = cost_of(*make(find_merger("git-rebasin")), fleet, {0, 1, 3}, world);
+  EXPECT_EQ(cost.of(Cargo::kWeights).sent, 2 * 3 * model) << "to be matched, and to be averaged";
+  EXPECT_EQ(cost.of(Cargo::kWeights).received, 3 * model);
+  EXPECT_EQ(cost.of(Cargo::kScalars).received, 3 * sizeof(std::int32_t) * toy::kHidden) << "a permutation each";
 }
 
 TEST(MergeCost, of_moments_is_half_a_symmetric_matrix_and_a_whole_one) {
