@@ -72,7 +72,8 @@ def load(
 class Results:
     """The tables of one or more results files; read-only.
 
-    `cells`, `metrics`, `shards`, `rounds`, `traffic` and `instruments` are described in README.md.
+    `cells`, `metrics`, `shards`, `rounds`, `traffic` and `instruments` are described in
+    docs/analysis/files.md.
     Strings are categoricals with their values in order of appearance, except `id` and `reason`,
     which are plain.
     """

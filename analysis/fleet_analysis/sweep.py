@@ -1,4 +1,4 @@
-"""How far a sweep is, as its directory says (README.md, "A sweep's directory")."""
+"""How far a sweep is, as its directory says (docs/analysis/files.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 // The results of cells on disk: one HDF5 file per cell, and many cells joined into one file.
 //
-// Both have the same tables (analysis/README.md says what is where): cells, metrics, shards, rounds, and optionally
+// Both have the same tables (docs/analysis/files.md says what is where): cells, metrics, shards, rounds, and optionally
 // instruments, weights/<cell>/, permutations/<cell>/ and bases/<cell>/.
 #pragma once
 

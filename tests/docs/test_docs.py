@@ -137,7 +137,13 @@ def unknown_python_commands(text: str) -> Iterator[str]:
 
 
 def unknown_commands(text: str) -> Iterator[str]:
-    names = re.findall(r'Command\{\s*"([a-z]+(?: [a-z]+)?)"', read(*CPP))
+    source = read(*CPP)
+    names = re.findall(
+        r'^Command [\w:]+\(\) \{\s*return \{\.name = "([a-z ]+)"', source, re.MULTILINE
+    )
+    for world in re.findall(r"commands_of<(\w+)::suite_entry>", source):
+        verbs = re.findall(r'kName \+ " (\w+)"', read("experiments/simulation/command.hpp"))
+        names += [f"{world} {verb}" for verb in verbs]
     known = {name.partition(" ")[0] for name in names}
     below = collections.defaultdict(set)
     for name in names:
@@ -268,6 +274,11 @@ def test_the_pages_of_settings_are_as_the_code_has_them(tmp_path: Path) -> None:
 
 def test_readme_is_short() -> None:
     assert len(read("README.md").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_is_longer_than_three_screens(page: Path) -> None:
+    assert len(page.read_text().splitlines()) <= 160
 
 
 @pytest.mark.parametrize(
