@@ -32,12 +32,40 @@ class Lqg final : public World {
   }
 };
 
+constexpr std::string_view kStart = R"(
+[data]
+trajectories = 5
+horizon = 50
+
+[fleet]
+robots = 5
+partition = "per-task"
+
+[policy]
+kind = "dynamic"
+
+[system]
+observations = 10
+
+[train]
+epochs = 20
+
+[merge]
+every_epochs = 0
+
+# Every combination of these is a cell.
+[sweep.grid]
+merge.method = ["average", "git-rebasin", "gl"]
+seed = [0, 1]
+)";
+
 }  // namespace
 
 WorldEntry lqg_world() {
   return {.name = "lqg",
           .summary = "linear policies that imitate optimal controllers (Appendix G)",
-          .make = []() -> std::unique_ptr<World> { return std::make_unique<Lqg>(); }};
+          .make = []() -> std::unique_ptr<World> { return std::make_unique<Lqg>(); },
+          .start = kStart};
 }
 
 }  // namespace fleet

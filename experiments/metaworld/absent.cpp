@@ -18,10 +18,11 @@ namespace {
 }  // namespace
 
 std::span<const Command> metaworld_commands() {
-  static constexpr std::array kCommands = {
-      Command{"metaworld", "not built: needs " FLEET_MISSING,
-              [](const Arguments& /*arguments*/, std::span<const WorldEntry> /*worlds*/) -> int { complain(); }},
-  };
+  static const std::array kCommands = {Command{.name = "metaworld",
+                                               .summary = "not built: needs " FLEET_MISSING,
+                                               .usage = "...",
+                                               .operand = {.name = "COMMAND", .many = true, .optional = true},
+                                               .run = [](const Call& /*call*/) -> int { complain(); }}};
   return kCommands;
 }
 

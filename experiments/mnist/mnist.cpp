@@ -250,12 +250,42 @@ class Mnist final : public World {
   LoadedData<std::filesystem::path, ImageData> datasets_;
 };
 
+constexpr std::string_view kStart = R"(# The images: fleet data fetch mnist
+
+[data]
+samples = 2000
+held_out = 0.1
+
+[fleet]
+robots = 5
+partition = "mixture"
+
+[model]
+kind = "mlp"
+hidden = [64, 64]
+
+[train]
+epochs = 2
+batch_size = 32
+learning_rate = 1e-3
+
+[merge]
+every_epochs = 0
+
+# Every combination of these is a cell.
+[sweep.grid]
+merge.method = ["average", "git-rebasin", "regression"]
+fleet.alpha = [0.1, 10.0]
+seed = [0, 1]
+)";
+
 }  // namespace
 
 WorldEntry mnist_world() {
   return {.name = "mnist",
           .summary = "handwritten digits (or Fashion-MNIST), sharded by class (Appendix F)",
-          .make = []() -> std::unique_ptr<World> { return std::make_unique<Mnist>(); }};
+          .make = []() -> std::unique_ptr<World> { return std::make_unique<Mnist>(); },
+          .start = kStart};
 }
 
 }  // namespace fleet

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "command/option.hpp"
 #include "external/conversation.hpp"
 #include "external/workload.hpp"
 #include "instruments/interpolation.hpp"
@@ -120,9 +121,10 @@ void compare(Conversation& talk, const Answer& task, const AttachedFleet& fleet,
   talk.ask("result", {{"measured", std::move(rows)}});
 }
 
-int attach_on(const Comm& world, const po::variables_map& values) {
+int attach(const Call& call) {
+  const Comm& world = *call.ranks;
   if (world.size() > 1) throw ConfigError("fleet attach runs on one rank");
-  const Arguments& numbers = values["DESCRIPTOR"].as<Arguments>();
+  const Arguments& numbers = call.get<Arguments>("DESCRIPTOR");
   if (numbers.size() != 2) throw ConfigError("expected two descriptors, those of a socket and of shared memory");
   const auto descriptor = [&](std::size_t i) {
     const std::string& text = numbers[i];
@@ -133,7 +135,7 @@ int attach_on(const Comm& world, const po::variables_map& values) {
     }
     return Descriptor(number);
   };
-  const auto talk = std::make_shared<Conversation>(descriptor(0), descriptor(1), values["time-limit"].as<double>());
+  const auto talk = std::make_shared<Conversation>(descriptor(0), descriptor(1), call.get<double>("time-limit"));
   const Answer task = talk->ask("task");
   const AttachedFleet fleet(talk, static_cast<int>(task.whole("robots", 1, 1'000'000)));
   if (task.text("task") == "merge") {
@@ -146,15 +148,23 @@ int attach_on(const Comm& world, const po::variables_map& values) {
   return 0;
 }
 
+po::options_description options() {
+  po::options_description options("Options");
+  options.add_options()("time-limit", number(between(0.01, 1e7), 600.0), "seconds for one answer");
+  return options;
+}
+
 }  // namespace
 
-int attach(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-  po::options_description options("Options");
-  options.add_options()("time-limit", po::value<double>()->default_value(600.0), "seconds for one answer");
-  return on_ranks(arguments, [&](const Comm& world) {
-    const auto values = parse(arguments, options, "DESCRIPTOR", "fleet attach SOCKET MEMORY", -1);
-    return values ? attach_on(world, *values) : 0;
-  });
+Command attach_command() {
+  return {.name = "attach",
+          .summary = "merge the policies of the process that starts it: fleet attach SOCKET MEMORY",
+          .usage = "SOCKET MEMORY",
+          .operand = {.name = "DESCRIPTOR", .many = true},
+          .options = options,
+          .run = attach,
+          .on_ranks = true,
+          .computes = true};
 }
 
 }  // namespace fleet

@@ -5,6 +5,6 @@
 
 namespace fleet {
 
-int attach(const Arguments& arguments, std::span<const WorldEntry> worlds);
+[[nodiscard]] Command attach_command();
 
 }  // namespace fleet

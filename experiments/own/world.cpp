@@ -117,11 +117,29 @@ class External final : public World {
 };
 
 std::span<const Command> commands() {
-  static constexpr std::array kCommands = {
-      Command{"attach", "merge the policies of the process that starts it: fleet attach SOCKET MEMORY", attach, true},
-  };
+  static const std::array kCommands = {attach_command()};
   return kCommands;
 }
+
+constexpr std::string_view kStart = R"(
+# The program: the package's documentation begins with one of thirty lines.
+[external]
+command = ["python3", "my_fleet.py"]
+
+[fleet]
+robots = 5
+
+[train]
+epochs = 10
+
+[merge]
+every_epochs = 1
+
+# Every combination of these is a cell. Settings of the program are axes too: external.settings.NAME.
+[sweep.grid]
+merge.method = ["average", "git-rebasin", "regression"]
+seed = [0, 1]
+)";
 
 }  // namespace
 
@@ -134,7 +152,8 @@ WorldEntry own_world() {
   return {.name = "external",
           .summary = "a fleet of your own: robots that live in a program of yours",
           .make = []() -> std::unique_ptr<World> { return std::make_unique<External>(); },
-          .commands = commands};
+          .commands = commands,
+          .start = kStart};
 }
 
 }  // namespace fleet

@@ -1,16 +1,14 @@
-// The commands of this world, one a file.
+// The commands of this world: the row of each, one a file.
 #pragma once
-
-#include <span>
 
 #include "command/command.hpp"
 
 namespace fleet {
 
 /// `fleet sample`: text from the merged weights of a finished sweep.
-int sample(const Arguments& arguments, std::span<const WorldEntry> worlds);
+[[nodiscard]] Command sample_command();
 
 /// `fleet data show`: what is in a text of plays.
-int data_show(const Arguments& arguments, std::span<const WorldEntry> worlds);
+[[nodiscard]] Command data_show_command();
 
 }  // namespace fleet

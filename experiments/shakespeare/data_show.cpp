@@ -34,13 +34,19 @@ void print_statistics(std::ostream& out, const PlayCollection& collection) {
       << split_roles(text.roles, leaf).size() << " with a test of their own (660)\n";
 }
 
+int run(const Call& call) {
+  print_statistics(std::cout, read_plays(call.get("FILE")));
+  return 0;
+}
+
 }  // namespace
 
-int data_show(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-  const auto values =
-      parse(arguments, boost::program_options::options_description("Options"), "FILE", "fleet data show FILE");
-  if (values) print_statistics(std::cout, read_plays((*values)["FILE"].as<std::string>()));
-  return 0;
+Command data_show_command() {
+  return {.name = "data show",
+          .summary = "say what is in a text of plays: fleet data show FILE",
+          .usage = "FILE",
+          .operand = {.name = "FILE", .is = Operand::Is::kFile},
+          .run = run};
 }
 
 }  // namespace fleet

@@ -1,9 +1,10 @@
 // `fleet sample RESULTS.h5`.
 
-#include <cmath>
 #include <iostream>
+#include <limits>
 
 #include "base/error.hpp"
+#include "command/option.hpp"
 #include "io/plain_text.hpp"
 #include "io/stored_weights.hpp"
 #include "shakespeare/commands.hpp"
@@ -20,43 +21,22 @@ namespace po = boost::program_options;
 
 constexpr std::int64_t kLongest = 10'000'000;
 
-/// What the command line asks for.
-struct Request {
-  std::string file;
-  std::string cell;
-  std::string prompt = "\n";
-  std::int64_t length = 500;
-  double temperature = 1.0;
-  std::uint64_t seed = 0;
-};
-
-std::optional<Request> read_request(const Arguments& arguments) {
-  Request request;
+po::options_description options() {
+  constexpr double kLargest = std::numeric_limits<double>::max();
   po::options_description options("Options");
-  options.add_options()("cell", po::value(&request.cell), "whose weights, by id; needed where several cells have any")(
-      "prompt", po::value(&request.prompt), "what to go on from; a new line by default")(
-      "length,n", po::value(&request.length), "characters to print after it (500)")(
-      "temperature", po::value(&request.temperature),
-      "0 for the likeliest characters, 1 (default) for what was learned")(
-      "seed", po::value(&request.seed), "of the draws (0): the same gives the same text");
-  const auto values =
-      parse(arguments, options, "RESULTS", "fleet sample RESULTS.h5 [--cell ID] [--prompt TEXT] [--length N]");
-  if (!values) return std::nullopt;
-  request.file = (*values)["RESULTS"].as<std::string>();
-  if (!std::isfinite(request.temperature) || request.temperature < 0.0)
-    throw ConfigError(cat("--temperature ", request.temperature, ": expected a finite number >= 0"));
-  if (request.length < 1 || request.length > kLongest)
-    throw ConfigError(cat("--length ", request.length, ": expected 1 to ", kLongest));
-  if (request.prompt.empty()) throw ConfigError("--prompt is empty: give at least one character, or leave it out");
-  return request;
+  options.add_options()("cell", po::value<std::string>()->default_value(""),
+                        "whose weights, by id; needed where several cells have any");
+  options.add_options()("prompt", po::value<std::string>()->default_value("\n", "a new line"), "what to go on from");
+  options.add_options()("length,n", long_integer(between(1, kLongest), 500), "characters to print after it");
+  options.add_options()("temperature", number(between(0, kLargest), 1.0),
+                        "0 for the likeliest characters, 1 for what was learned");
+  options.add_options()("seed", long_integer(at_least(0), 0), "of the draws: the same gives the same text");
+  return options;
 }
 
-}  // namespace
-
-int sample(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-  const std::optional<Request> request = read_request(arguments);
-  if (!request) return 0;
-  const StoredWeights stored = read_weights(request->file, request->cell);
+int run(const Call& call) {
+  if (call.get("prompt").empty()) throw ConfigError("--prompt is empty: give at least one character, or leave it out");
+  const StoredWeights stored = read_weights(call.get("RESULTS"), call.get("cell"));
   SettingsReader settings(stored.settings);
   std::string workload;
   settings.read("workload", workload, "What is learned, and from which data.");
@@ -65,18 +45,32 @@ int sample(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
   const TextModel model = make_text_model(settings);
   const ParamVector weights = stored.arrange(layout_of(*model.network));
 
-  const bool blank = request->prompt.find_first_not_of(" \n") == std::string::npos;  // as the new line by default
-  const std::string prompt = blank ? request->prompt : to_ascii(request->prompt, "--prompt");
+  const std::string& given = call.get("prompt");
+  const bool blank = given.find_first_not_of(" \n") == std::string::npos;  // as the new line by default
+  const std::string prompt = blank ? given : to_ascii(given, "--prompt");
   std::vector<std::uint8_t> codes;
   for (const char c : prompt) codes.push_back(code_of(c));
-  RandomStream stream(request->seed, Purpose::kRollout);
+  RandomStream stream(static_cast<std::uint64_t>(call.get<std::int64_t>("seed")), Purpose::kRollout);
   std::cout << prompt;
-  for (const std::uint8_t code : continue_text(*model.network, weights, codes, request->length,
-                                               {.temperature = request->temperature, .window = model.window}, stream)) {
+  for (const std::uint8_t code :
+       continue_text(*model.network, weights, codes, call.get<std::int64_t>("length"),
+                     {.temperature = call.get<double>("temperature"), .window = model.window}, stream)) {
     std::cout << kTextVocabulary[code];
   }
   std::cout << '\n';
   return 0;
+}
+
+}  // namespace
+
+Command sample_command() {
+  return {.name = "sample",
+          .summary = "print text from a cell's merged weights: fleet sample RESULTS.h5 --cell ID",
+          .usage = "RESULTS.h5 [--cell ID] [--prompt TEXT] [--length N]",
+          .operand = {.name = "RESULTS", .is = Operand::Is::kFile, .ending = ".h5"},
+          .options = options,
+          .run = run,
+          .computes = true};
 }
 
 }  // namespace fleet

@@ -1,30 +1,54 @@
-// The commands of simulated worlds, `fleet WORLD COMMAND`: roll-outs, with pictures, and demonstrations. A world lists
-// those of CommandsOf<its entry> under names of its own.
+// The commands of simulated worlds, `fleet WORLD COMMAND`: roll-outs, with pictures, and demonstrations.
 #pragma once
 
+#include <array>
 #include <span>
+#include <string>
 
+#include "base/error.hpp"
 #include "command/command.hpp"
 #include "simulation/suite.hpp"
 
 namespace fleet::simulation {
 
-int rollout_command(const SuiteEntry& world, const Arguments& arguments);
-int demos_command(const SuiteEntry& world, const Arguments& arguments);
-int tasks_command(const SuiteEntry& world, const Arguments& arguments);
+/// Options, and what runs, of each.
+[[nodiscard]] boost::program_options::options_description rollout_options(const SuiteEntry& world);
+int run_rollout(const SuiteEntry& world, const Call& call);
+[[nodiscard]] boost::program_options::options_description demos_options(const SuiteEntry& world);
+int run_demos(const SuiteEntry& world, const Call& call);
+int run_tasks(const SuiteEntry& world, const Call& call);
+/// The tasks and sets of tasks that can be named.
+[[nodiscard]] std::vector<std::string> task_names(const SuiteEntry& world);
 
-/// They as Command::run takes them.
+/// Those of one world, as rows for its WorldEntry.
 template <const SuiteEntry& (*world)()>
-struct CommandsOf {
-  static int rollout(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-    return rollout_command(world(), arguments);
-  }
-  static int demos(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-    return demos_command(world(), arguments);
-  }
-  static int tasks(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
-    return tasks_command(world(), arguments);
-  }
-};
+[[nodiscard]] std::span<const Command> commands_of() {
+  static const std::string kName(world().name);
+  static const std::array kNames = {kName + " rollout", kName + " demos", kName + " tasks"};
+  static const std::string kDemosSummary = cat("record demonstrations: fleet ", kName, " demos -o demos.h5");
+  static const std::array kCommands = {
+      Command{.name = kNames[0],
+              .summary = "run episodes under a policy, and draw them",
+              .usage = "TASKS [options]",
+              .operand = {.name = "TASKS",
+                          .choices = [](std::span<const WorldEntry> /*worlds*/) { return task_names(world()); }},
+              .options = [] { return rollout_options(world()); },
+              .run = [](const Call& call) { return run_rollout(world(), call); },
+              .on_ranks = true,
+              .computes = true},
+      Command{.name = kNames[1],
+              .summary = kDemosSummary,
+              .usage = "-o FILE [options]",
+              .options = [] { return demos_options(world()); },
+              .run = [](const Call& call) { return run_demos(world(), call); },
+              .on_ranks = true,
+              .computes = true},
+      Command{.name = kNames[2],
+              .summary = "list its tasks",
+              .usage = "",
+              .run = [](const Call& call) { return run_tasks(world(), call); }},
+  };
+  return kCommands;
+}
 
 }  // namespace fleet::simulation

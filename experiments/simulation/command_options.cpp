@@ -17,14 +17,14 @@ void add_suite_options(OptionTexts& options, const SuiteEntry& world) {
   }
 }
 
-std::filesystem::path files_of(const SuiteEntry& world, const OptionValues& values) {
+std::filesystem::path files_of(const SuiteEntry& world, const OptionsGiven& values) {
   for (const SuiteOption& option : world.options) {
     if (option.key == nullptr && values.contains(option.name)) return values[option.name].as<std::string>();
   }
   return {};
 }
 
-std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionValues& values) {
+std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionsGiven& values) {
   Settings settings;
   for (const SuiteOption& option : world.options) {
     if (option.key == nullptr || !values.contains(option.name)) continue;
@@ -42,18 +42,6 @@ std::string describe_sets(const Suite& suite) {
   std::string text;
   for (const TaskSet& set : suite.task_sets()) text += set.name + ", ";
   return text + "or names separated by commas";
-}
-
-std::int64_t seed_of(const OptionValues& values, std::int64_t largest) {
-  const auto seed = values["seed"].as<std::int64_t>();
-  if (seed < 0 || seed > largest) throw ConfigError(cat("--seed ", seed, ": expected 0 to ", largest));
-  return seed;
-}
-
-int positive(const OptionValues& values, const char* name) {
-  const int value = values[name].as<int>();
-  if (value < 1) throw ConfigError(cat("--", name, " ", value, ": expected 1 or more"));
-  return value;
 }
 
 std::string identity_of(const Suite& suite, const std::filesystem::path& file) {

@@ -1,28 +1,25 @@
 // What the commands of simulated worlds share: their options.
 #pragma once
 
-#include "command/command_line.hpp"
+#include <boost/program_options.hpp>
+
 #include "simulation/suite.hpp"
 
 namespace fleet::simulation {
 
-using OptionValues = boost::program_options::variables_map;
+using OptionsGiven = boost::program_options::variables_map;
 using OptionTexts = boost::program_options::options_description;
 
 /// The options that say which suite is meant.
 void add_suite_options(OptionTexts& options, const SuiteEntry& world);
-[[nodiscard]] std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionValues& values);
+[[nodiscard]] std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionsGiven& values);
 /// As it is without any options, for texts.
 [[nodiscard]] std::shared_ptr<const Suite> usual_suite(const SuiteEntry& world);
 /// Of the world's files; empty for the usual one.
-[[nodiscard]] std::filesystem::path files_of(const SuiteEntry& world, const OptionValues& values);
+[[nodiscard]] std::filesystem::path files_of(const SuiteEntry& world, const OptionsGiven& values);
 
 /// "mt10, mt50, or names separated by commas".
 [[nodiscard]] std::string describe_sets(const Suite& suite);
-/// The option "seed". ConfigError unless it is from 0 to `largest`.
-[[nodiscard]] std::int64_t seed_of(const OptionValues& values, std::int64_t largest);
-/// ConfigError unless it is 1 or more.
-[[nodiscard]] int positive(const OptionValues& values, const char* name);
 /// Differs where ranks have found other scenes, or another policy in `file`.
 [[nodiscard]] std::string identity_of(const Suite& suite, const std::filesystem::path& file = {});
 

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "comm/agreement.hpp"
+#include "command/option.hpp"
 #include "simulation/command.hpp"
 #include "simulation/command_options.hpp"
 #include "simulation/film.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::int64_t kLargestGoalSeed = 0xffffffff;  // as Meta-World's generator takes them
+constexpr double kLargestGoalSeed = 0xffffffff;  // as Meta-World's generator takes them
 constexpr int kPictureSize = 480;
 constexpr int kEpisodes = 50;
 constexpr const char* kExpert = "expert";
@@ -25,13 +26,9 @@ constexpr const char* kExpert = "expert";
 /// Where variations of a task come from.
 enum class Goals { kBenchmark, kRandom };
 
-Goals goals_of(const OptionValues& values, const Facts& facts) {
+Goals goals_of(const OptionsGiven& values, const Facts& facts) {
   if (facts.benchmark == 0) return Goals::kRandom;
-  const std::string goals = values["goals"].as<std::string>();
-  if (goals != "benchmark" && goals != "random") {
-    throw ConfigError(cat("--goals ", goals, ": expected benchmark or random"));
-  }
-  return goals == "random" ? Goals::kRandom : Goals::kBenchmark;
+  return values["goals"].as<std::string>() == "random" ? Goals::kRandom : Goals::kBenchmark;
 }
 
 std::vector<EpisodeSpec> rollout_jobs(const Suite& suite, const std::vector<int>& tasks, int episodes, Goals goals,
@@ -51,7 +48,7 @@ std::vector<EpisodeSpec> rollout_jobs(const Suite& suite, const std::vector<int>
 }
 
 /// What acts, and where.
-SavedPolicy make_policy(const SuiteEntry& world, const OptionValues& values) {
+SavedPolicy make_policy(const SuiteEntry& world, const OptionsGiven& values) {
   const auto name = values["policy"].as<std::string>();
   if (name == kExpert) return {.suite = make_suite(world, values), .policy = expert_policy()};
   if (!std::filesystem::exists(name)) {
@@ -75,20 +72,20 @@ struct RolloutPlan {
   std::vector<EpisodeSpec> jobs;
 };
 
-RolloutPlan plan_rollout(const SuiteEntry& world, const OptionValues& values) {
+RolloutPlan plan_rollout(const SuiteEntry& world, const OptionsGiven& values) {
   const std::shared_ptr<const Suite> usual = usual_suite(world);
   const Facts& facts = usual->facts();
   const Goals goals = goals_of(values, facts);
-  const int episodes = positive(values, "episodes");
+  const int episodes = values["episodes"].as<int>();
   if (goals == Goals::kBenchmark && episodes > facts.benchmark) {
     throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", facts.benchmark,
                           " goals a task; with --goals random there are as many as you like"));
   }
-  const auto seed = static_cast<std::uint32_t>(seed_of(values, kLargestGoalSeed));
+  const auto seed = static_cast<std::uint32_t>(values["seed"].as<std::int64_t>());
   const std::vector<int> tasks = usual->find_tasks(values["TASKS"].as<std::string>());
   SavedPolicy acting = make_policy(world, values);
   std::vector<EpisodeSpec> jobs = rollout_jobs(*acting.suite, tasks, episodes, goals, seed);
-  return {.acting = std::move(acting), .tasks = tasks, .steps = positive(values, "steps"), .jobs = std::move(jobs)};
+  return {.acting = std::move(acting), .tasks = tasks, .steps = values["steps"].as<int>(), .jobs = std::move(jobs)};
 }
 
 /// Runs the episodes here, one after another, with pictures. Interrupted between two steps where a stop is requested.
@@ -168,46 +165,44 @@ void print_results(const Suite& suite, const std::vector<int>& tasks, std::span<
 
 }  // namespace
 
-int rollout_command(const SuiteEntry& world, const Arguments& arguments) {
+OptionTexts rollout_options(const SuiteEntry& world) {
   const std::shared_ptr<const Suite> usual = usual_suite(world);
-  const Facts& facts = usual->facts();
-  OptionTexts options("Options");
+  OptionTexts options;
   options.add_options()("policy", po::value<std::string>()->default_value(kExpert),
                         "who acts: expert, or a model saved by a sweep, MODEL.h5");
-  options.add_options()("episodes", po::value<int>()->default_value(kEpisodes), "episodes of each task");
-  if (facts.benchmark > 0) {
-    options.add_options()("goals", po::value<std::string>()->default_value("benchmark"),
+  options.add_options()("episodes", integer(between(1, 1e6), kEpisodes), "episodes of each task");
+  if (usual->facts().benchmark > 0) {
+    options.add_options()("goals", one_of({"benchmark", "random"}, "benchmark"),
                           "benchmark: the published ones with this seed; random: as many others as there are episodes");
   }
-  options.add_options()("seed", po::value<std::int64_t>()->default_value(42), "of what varies in the episodes");
-  options.add_options()("steps", po::value<int>()->default_value(usual->most_steps()),
+  options.add_options()("seed", long_integer(between(0, kLargestGoalSeed), 42), "of what varies in the episodes");
+  options.add_options()("steps", integer(between(1, 1e6), usual->most_steps()),
                         "of an episode at most; sweeps have evaluate.max_steps");
   options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
   add_suite_options(options, world);
-  return on_ranks(arguments, [&](const Comm& comm) {
-    const auto values = parse(
-        arguments, options, "TASKS",
-        cat("[mpirun -n RANKS] fleet ", facts.name, " rollout TASKS [options]\n\nTASKS: ", describe_sets(*usual)));
-    if (!values) return 0;
-    std::optional<RolloutPlan> plan;
-    std::optional<EnvironmentPool> environments;
-    const bool drawn = values->contains("render");
-    comm.together([&] {  // a rank may lack the policy's file, or a scene
-      plan = plan_rollout(world, *values);
-      environments.emplace(*plan->acting.suite, drawn ? Suite::Detail::kVisual : Suite::Detail::kPhysics);
-      environments->prepare(plan->tasks);
-    });
-    const Suite& suite = *plan->acting.suite;
-    require_same(comm, "scenes and policy", identity_of(suite, (*values)["policy"].as<std::string>()));
-    if (drawn) {
-      print_results(suite, plan->tasks, render(*plan, *environments, comm, (*values)["render"].as<std::string>()));
-      return 0;
-    }
-    Trials trials(plan->jobs, *environments);
-    const std::vector<EpisodeResult> results = evaluate(trials, plan->acting.policy, plan->steps, comm);
-    if (comm.is_root()) print_results(suite, plan->tasks, results);
-    return 0;
+  return options;
+}
+
+int run_rollout(const SuiteEntry& world, const Call& call) {
+  const Comm& comm = *call.ranks;
+  std::optional<RolloutPlan> plan;
+  std::optional<EnvironmentPool> environments;
+  const bool drawn = call.has("render");
+  comm.together([&] {  // a rank may lack the policy's file, or a scene
+    plan = plan_rollout(world, call.values);
+    environments.emplace(*plan->acting.suite, drawn ? Suite::Detail::kVisual : Suite::Detail::kPhysics);
+    environments->prepare(plan->tasks);
   });
+  const Suite& suite = *plan->acting.suite;
+  require_same(comm, "scenes and policy", identity_of(suite, call.get("policy")));
+  if (drawn) {
+    print_results(suite, plan->tasks, render(*plan, *environments, comm, call.get("render")));
+    return 0;
+  }
+  Trials trials(plan->jobs, *environments);
+  const std::vector<EpisodeResult> results = evaluate(trials, plan->acting.policy, plan->steps, comm);
+  if (comm.is_root()) print_results(suite, plan->tasks, results);
+  return 0;
 }
 
 }  // namespace fleet::simulation

@@ -1,16 +1,21 @@
 // fleet WORLD tasks
 #include <iostream>
 
-#include "base/error.hpp"
 #include "simulation/command.hpp"
 #include "simulation/command_options.hpp"
 
 namespace fleet::simulation {
 
-int tasks_command(const SuiteEntry& world, const Arguments& arguments) {
-  if (!parse(arguments, OptionTexts("Options"), nullptr, cat("fleet ", world.name, " tasks"))) return 0;
+std::vector<std::string> task_names(const SuiteEntry& world) {
   const std::shared_ptr<const Suite> suite = usual_suite(world);
-  for (const Task& task : suite->tasks()) std::cout << task.name << '\n';
+  std::vector<std::string> names;
+  for (const TaskSet& set : suite->task_sets()) names.emplace_back(set.name);
+  for (const Task& task : suite->tasks()) names.emplace_back(task.name);
+  return names;
+}
+
+int run_tasks(const SuiteEntry& world, const Call& /*call*/) {
+  for (const Task& task : usual_suite(world)->tasks()) std::cout << task.name << '\n';
   return 0;
 }
 

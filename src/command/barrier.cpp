@@ -10,6 +10,7 @@
 #include "command/barrier_weights.hpp"
 #include "command/commands.hpp"
 #include "command/model_arguments.hpp"
+#include "command/option.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
 #include "instruments/interpolation.hpp"
@@ -90,8 +91,9 @@ void draw(const std::filesystem::path& results) {
   std::cout << "to draw it: fleet-analysis figures " << results.string() << " -o " << directory << '\n';
 }
 
-int barriers_on(const Comm& world, const Arguments& arguments, const po::variables_map& values,
-                std::span<const WorldEntry> worlds) {
+int run(const Call& call) {
+  const Comm& world = *call.ranks;
+  const po::variables_map& values = call.values;
   set_threads(1);
   std::vector<std::filesystem::path> paths;
   Settings overrides;
@@ -103,21 +105,16 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
     paths = models_of(values);
     overrides = overrides_of(values);
     check_keys(overrides, paths.front(), {});
-    const std::string align = values["align"].as<std::string>();
-    if (align == name_of(PairAlignment::kGitRebasin)) {
+    if (values["align"].as<std::string>() == name_of(PairAlignment::kGitRebasin))
       alignments.push_back(PairAlignment::kGitRebasin);
-    } else if (align != name_of(PairAlignment::kNone)) {
-      throw ConfigError(cat("--align ", align, ": expected none or git-rebasin"));
-    }
-    if (points < 2) throw ConfigError(cat("--points ", points, ": expected at least 2, the models themselves"));
   });
-  SavedFleet fleet(paths, overrides, worlds, world);
+  SavedFleet fleet(paths, overrides, call.worlds, world);
   Workload* workload = nullptr;
   world.together([&] { workload = &fleet.workload("fleet barrier"); });
   const MergeInput input = fleet.input();
   const Judge judge(*workload, input, world);
   const std::vector<Measurement> measured = pairwise_barriers(input, alignments, {}, points, judge, world);
-  Provenance provenance = provenance_of("barrier", arguments, world);
+  Provenance provenance = provenance_of("barrier", call.arguments, world);
   print_barriers("barrier", "the worst value between two models, against the mean of those at both", fleet, measured);
   print_barriers("barrier above line", "against the straight line between both", fleet, measured);
   world.together([&] {
@@ -128,24 +125,34 @@ int barriers_on(const Comm& world, const Arguments& arguments, const po::variabl
   return 0;
 }
 
-}  // namespace
-
-int command::barrier(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+po::options_description options() {
   po::options_description options = model_options();
-  options.add_options()("align", po::value<std::string>()->default_value("git-rebasin"),
-                        "how to align the second model to the first, beside not at all: none or git-rebasin");
-  options.add_options()("points", po::value<int>()->default_value(21), "of the curve, its ends included");
+  options.add_options()("align", one_of({"none", "git-rebasin"}, "git-rebasin"),
+                        "how to align the second model to the first, beside not at all");
+  options.add_options()("points", integer(between(2, 1e6), 21), "of the curve, the models themselves included");
   options.add_options()("output,o", po::value<std::string>()->default_value("barrier"), "directory for barrier.h5");
   options.add(judge_options());
-  return on_ranks(arguments, [&](const Comm& world) {
-    const auto values = parse(arguments, options, "MODEL", "fleet barrier A.h5 B.h5 ... -o DIR", -1);
-    if (!values) return 0;
-    const Arguments& names = (*values)["MODEL"].as<Arguments>();
-    if (std::filesystem::path(names.front()).extension() != ".h5") {
-      return barrier_of_weights(world, {names.begin(), names.end()}, *values);
-    }
-    return barriers_on(world, arguments, *values, worlds);
-  });
+  return options;
+}
+
+/// Of this program's models, or of safetensors files.
+int run_either(const Call& call) {
+  const Arguments& names = call.get<Arguments>("MODEL");
+  if (std::filesystem::path(names.front()).extension() == ".h5") return run(call);
+  return barrier_of_weights(*call.ranks, {names.begin(), names.end()}, call.values);
+}
+
+}  // namespace
+
+Command command::barrier() {
+  return {.name = "barrier",
+          .summary = "loss between saved models: fleet barrier A.h5 B.h5 -o DIR",
+          .usage = "A.h5 B.h5 ... [-o DIR]",
+          .operand = kModels,
+          .options = options,
+          .run = run_either,
+          .on_ranks = true,
+          .computes = true};
 }
 
 }  // namespace fleet

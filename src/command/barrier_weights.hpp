@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "command/command_line.hpp"
+#include "comm/comm.hpp"
 
 namespace fleet {
 

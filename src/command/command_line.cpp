@@ -13,7 +13,6 @@
 namespace fleet {
 namespace {
 
-namespace po = boost::program_options;
 using namespace exit_code;
 
 volatile std::sig_atomic_t stop_signal = 0;
@@ -26,46 +25,13 @@ void watch_signals() {
 }
 
 /// What a rank was started as.
-std::string start_of(const Arguments& arguments) {
-  std::string text = cat("fleet ", kVersion, " (", kGitRevision, ")");
+std::string start_of(const std::string& command, const Arguments& arguments) {
+  std::string text = cat("fleet ", kVersion, " (", kGitRevision, ") ", command);
   for (const std::string& argument : arguments) text += " " + shell_quoted(argument);
   return text;
 }
 
 }  // namespace
-
-std::optional<po::variables_map> parse(const Arguments& arguments, po::options_description options,
-                                       const char* positional, const std::string& usage, int count) {
-  options.add_options()("help,h", "show this help");
-  po::options_description all = options;
-  po::positional_options_description positions;
-  std::string name = positional != nullptr ? positional : "";
-  const bool may_lack = name.starts_with('[');
-  if (may_lack) name = name.substr(1, name.size() - 2);
-  if (!name.empty()) {
-    if (count == 1) {
-      all.add_options()(name.c_str(), po::value<std::string>());
-    } else {
-      all.add_options()(name.c_str(), po::value<Arguments>()->composing());
-    }
-    positions.add(name.c_str(), count);
-  }
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), values);
-    if (!values.contains("help")) po::notify(values);
-  } catch (const po::error& error) {
-    throw ConfigError(cat(error.what(), "\nusage: ", usage));
-  }
-  if (values.contains("help")) {
-    std::cout << "usage: " << usage << "\n\n" << options;
-    return std::nullopt;
-  }
-  if (!name.empty() && !may_lack && !values.contains(name)) {
-    throw ConfigError(cat("missing ", name, "\nusage: ", usage));
-  }
-  return values;
-}
 
 std::string shell_quoted(const std::string& text) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
@@ -75,7 +41,8 @@ std::string shell_quoted(const std::string& text) {
   return quoted + "'";
 }
 
-int on_ranks(const Arguments& arguments, const std::function<int(const Comm& world)>& work) {
+int on_ranks(const std::string& command, const Arguments& arguments,
+             const std::function<int(const Comm& world)>& work) {
   int argc = 0;
   char** argv = nullptr;
   MpiSession session(argc, argv);
@@ -86,7 +53,7 @@ int on_ranks(const Arguments& arguments, const std::function<int(const Comm& wor
   try {
     // On one rank the help is text, on several it would be a chorus.
     if (!world.is_root()) std::cout.setstate(std::ios::failbit);
-    require_same(world, "what they run", start_of(arguments));
+    require_same(world, "what they run", start_of(command, arguments));
     return work(world);
   } catch (const ConfigError& error) {
     if (world.is_root()) std::cerr << "fleet: " << error.what() << std::endl;

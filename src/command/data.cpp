@@ -7,23 +7,40 @@
 #include "io/fetch.hpp"
 
 namespace fleet {
+namespace {
 
 namespace po = boost::program_options;
 
-int command::data_fetch(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
+po::options_description options() {
   po::options_description options("Options");
   options.add_options()("to", po::value<std::string>(),
                         "directory for the files; $FLEET_DATA/NAME or data/NAME by default");
-  const auto values = parse(arguments, options, "NAME", "fleet data fetch NAME [--to DIR]");
-  if (!values) return 0;
-  const std::string name = (*values)["NAME"].as<std::string>();
-  if (values->contains("to") && (*values)["to"].as<std::string>().empty())
-    throw ConfigError("--to: expected a directory");
-  fetch_dataset(name,
-                values->contains("to") ? std::filesystem::path((*values)["to"].as<std::string>())
-                                       : default_data_directory() / name,
+  return options;
+}
+
+std::vector<std::string> dataset_names(std::span<const WorldEntry> /*worlds*/) {
+  std::vector<std::string> names;
+  for (const PublishedDataset& dataset : published_datasets()) names.push_back(dataset.name);
+  return names;
+}
+
+int fetch(const Call& call) {
+  const std::string& name = call.get("NAME");
+  if (call.has("to") && call.get("to").empty()) throw ConfigError("--to: expected a directory");
+  fetch_dataset(name, call.has("to") ? std::filesystem::path(call.get("to")) : default_data_directory() / name,
                 std::cout);
   return 0;
+}
+
+}  // namespace
+
+Command command::data_fetch() {
+  return {.name = "data fetch",
+          .summary = "fetch a data set: fleet data fetch mnist",
+          .usage = "NAME [--to DIR]",
+          .operand = {.name = "NAME", .choices = dataset_names},
+          .options = options,
+          .run = fetch};
 }
 
 }  // namespace fleet

@@ -40,10 +40,10 @@ void export_to(const fs::path& output, const SavedModel& model) {
   write_file_atomically(symmetry_beside(output), network_json({.symmetry = model.symmetry, .maps = {}, .aliases = {}}));
 }
 
-int export_on(const po::variables_map& values) {
-  const fs::path path = values["MODEL"].as<std::string>();
-  if (!values.contains("output")) throw ConfigError("say where it is to go: -o A.safetensors");
-  const fs::path output = values["output"].as<std::string>();
+int export_one(const Call& call) {
+  const fs::path path = call.get("MODEL");
+  if (!call.has("output")) throw ConfigError("say where it is to go: -o A.safetensors");
+  const fs::path output = call.get("output");
   if (output.extension() != ".safetensors") {
     throw ConfigError(cat("-o ", output.string(), ": expected a name that ends in .safetensors"));
   }
@@ -54,13 +54,21 @@ int export_on(const po::variables_map& values) {
   return 0;
 }
 
-}  // namespace
-
-int command::export_model(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
+po::options_description options() {
   po::options_description options("Options");
   options.add_options()("output,o", po::value<std::string>(), "A.safetensors; A.symmetry.json is written beside it");
-  const auto values = parse(arguments, options, "MODEL", "fleet export A.h5 -o A.safetensors");
-  return values ? export_on(*values) : 0;
+  return options;
+}
+
+}  // namespace
+
+Command command::export_model() {
+  return {.name = "export",
+          .summary = "a saved model for PyTorch: fleet export A.h5 -o A.safetensors",
+          .usage = "MODEL.h5 -o FILE.safetensors",
+          .operand = {.name = "MODEL", .is = Operand::Is::kFile, .ending = ".h5"},
+          .options = options,
+          .run = export_one};
 }
 
 }  // namespace fleet

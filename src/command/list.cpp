@@ -7,18 +7,26 @@
 #include "torch/models.hpp"
 
 namespace fleet {
+namespace {
 
-int command::list(const Arguments& arguments, std::span<const WorldEntry> worlds) {
-  if (!parse(arguments, boost::program_options::options_description("Options"), nullptr, "fleet list")) return 0;
-  const auto print = [](const char* title, const auto& table) {
-    std::cout << title << '\n';
-    for (const auto& entry : table)
-      std::cout << "  " << std::left << std::setw(14) << entry.name << entry.summary << '\n';
-  };
-  print("workloads (workload)", worlds);
+void print(const char* title, const auto& table) {
+  std::cout << title << '\n';
+  for (const auto& entry : table) {
+    std::cout << "  " << std::left << std::setw(14) << entry.name << entry.summary << '\n';
+  }
+}
+
+int print_tables(const Call& call) {
+  print("workloads (workload)", call.worlds);
   print("methods (merge.method)", method_table());
   print("models (model.kind)", model_table());
   return 0;
+}
+
+}  // namespace
+
+Command command::list() {
+  return {.name = "list", .summary = "list workloads, merging methods and models", .usage = "", .run = print_tables};
 }
 
 }  // namespace fleet

@@ -1,10 +1,12 @@
 // `fleet merge A.h5 B.h5 ...`: saved models as one. Those of PyTorch's world are for merge_weights.cpp.
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 
 #include "command/commands.hpp"
 #include "command/merge_weights.hpp"
 #include "command/model_arguments.hpp"
+#include "command/option.hpp"
 #include "command/provenance.hpp"
 #include "command/saved_fleet.hpp"
 #include "command/weight_options.hpp"
@@ -80,8 +82,9 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   }
 }
 
-int merge_on(const Comm& world, const Arguments& arguments, const po::variables_map& values,
-             std::span<const WorldEntry> worlds) {
+int run(const Call& call) {
+  const Comm& world = *call.ranks;
+  const po::variables_map& values = call.values;
   set_threads(1);  // as in a sweep, to the last bit
   std::vector<std::filesystem::path> paths;
   Settings overrides;
@@ -98,7 +101,7 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
     method = choose_method(values, overrides);
     check_keys(overrides, paths.front(), method.settings);
   });
-  SavedFleet fleet(paths, overrides, worlds, world);
+  SavedFleet fleet(paths, overrides, call.worlds, world);
   const MergeOutcome outcome = merge_all(fleet, method, world);
   const std::string output = values["output"].as<std::string>();
   if (fleet.has_workload()) {
@@ -111,7 +114,7 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
   } else {
     std::cout << "not tested: " << fleet.missing() << '\n';
   }
-  Provenance provenance = provenance_of("merge", arguments, world);
+  Provenance provenance = provenance_of("merge", call.arguments, world);
   world.together([&] {
     if (world.is_root()) write_model(output, merged_model(fleet, method, outcome.merged), provenance);
   });
@@ -119,22 +122,42 @@ int merge_on(const Comm& world, const Arguments& arguments, const po::variables_
   return 0;
 }
 
-}  // namespace
-
-int command::merge(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+po::options_description options() {
+  std::vector<std::string> methods;
+  for (const MergerEntry& entry : method_table()) {
+    if (entry.regime == Regime::kMerge) methods.emplace_back(entry.name);
+  }
+  for (const auto& [name, method] : kArithmetics) {
+    if (std::ranges::find(methods, name) == methods.end()) methods.emplace_back(name);
+  }
   po::options_description options = model_options();
-  options.add_options()("method,m", po::value<std::string>(), "how to merge, as in merge.method");
+  options.add_options()("method,m", text(methods), "how to merge, as in merge.method");
   options.add_options()("output,o", po::value<std::string>(), "file of the merged model, or its folder");
   options.add(weight_options());
-  return on_ranks(arguments, [&](const Comm& world) {
-    const auto values = parse(arguments, options, "MODEL", "fleet merge A.h5 B.h5 ... --method M -o C.h5", -1);
-    if (!values) return 0;
-    const Arguments& names = (*values)["MODEL"].as<Arguments>();
-    const std::filesystem::path first = names.front();
-    if (first.extension() != ".h5") return merge_weights(world, {names.begin(), names.end()}, *values);
-    world.together([&] { refuse_options(*values, "models of this program's own", {}); });
-    return merge_on(world, arguments, *values, worlds);
-  });
+  return options;
+}
+
+/// Of this program's models, or of safetensors files.
+int run_either(const Call& call) {
+  const Arguments& names = call.get<Arguments>("MODEL");
+  if (std::filesystem::path(names.front()).extension() != ".h5") {
+    return merge_weights(*call.ranks, {names.begin(), names.end()}, call.values);
+  }
+  call.ranks->together([&] { refuse_options(call.values, "models of this program's own", {}); });
+  return run(call);
+}
+
+}  // namespace
+
+Command command::merge() {
+  return {.name = "merge",
+          .summary = "merge saved models, or safetensors files: fleet merge A.h5 B.h5 --method M -o C.h5",
+          .usage = "A.h5 B.h5 ... --method M -o C.h5",
+          .operand = kModels,
+          .options = options,
+          .run = run_either,
+          .on_ranks = true,
+          .computes = true};
 }
 
 }  // namespace fleet

@@ -8,8 +8,12 @@
 
 #include "base/error.hpp"
 #include "base/settings.hpp"
+#include "command/command.hpp"
 
 namespace fleet {
+
+/// Of this program or, for some commands, safetensors files.
+inline constexpr Operand kModels = {.name = "MODEL", .is = Operand::Is::kFile, .many = true};
 
 /// "set".
 [[nodiscard]] boost::program_options::options_description model_options();

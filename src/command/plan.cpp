@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "command/commands.hpp"
+#include "command/option.hpp"
 #include "command/sweep_arguments.hpp"
 #include "io/toml.hpp"
 #include "sweep/calibration.hpp"
@@ -186,32 +187,44 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
   out << '\n';
 }
 
-}  // namespace
-
-int command::plan(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+po::options_description options() {
   po::options_description options = sweep_options();
-  options.add_options()("ranks,n", po::value<int>()->default_value(1), "ranks that mpirun will start");
+  options.add_options()("ranks,n", integer(between(1, 1e6), 1), "ranks that mpirun will start");
   options.add_options()("resolved", "print the whole configuration, defaults included, and nothing else");
   options.add_options()("cells", "list every cell");
   options.add_options()("time", "say how long it will take: each kind of cell is tried for a few seconds");
-  const auto values = parse(arguments, options, "CONFIG", "fleet plan CONFIG [options]");
-  if (!values) return 0;
+  return options;
+}
+
+int plan_sweep(const Call& call) {
   Worlds made;
-  const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds, made);
-  if (values->contains("resolved")) {
+  const Sweep sweep = read_sweep(call.values, read_toml_text(config_of(call.values)), call.worlds, made);
+  if (call.has("resolved")) {
     std::cout << sweep.resolved;
     return 0;
   }
-  const int ranks = std::max(1, (*values)["ranks"].as<int>());
-  print_plan(std::cout, sweep, ranks, values->contains("cells"));
-  if (!values->contains("time")) return 0;
-  return on_ranks(arguments, [&](const Comm& world) {
+  const int ranks = call.get<int>("ranks");
+  print_plan(std::cout, sweep, ranks, call.has("cells"));
+  if (!call.has("time")) return 0;
+  return on_ranks("plan", call.arguments, [&](const Comm& world) {
     require(world.size() == 1, "fleet plan --time runs on one rank; -n says for how many the time is wanted");
     set_threads(sweep.run.threads);
     Worlds loading = std::move(made);  // what they share on a node does not outlive the ranks
     print_time(std::cout, sweep, ranks, loading, world);
     return 0;
   });
+}
+
+}  // namespace
+
+Command command::plan() {
+  return {.name = "plan",
+          .summary = "say what a sweep would run, and check everything without training",
+          .usage = "CONFIG [options]",
+          .operand = kConfig,
+          .options = options,
+          .run = plan_sweep,
+          .computes = true};
 }
 
 }  // namespace fleet

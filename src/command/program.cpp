@@ -18,17 +18,6 @@ namespace {
 
 using namespace exit_code;
 
-std::vector<Command> all_commands(std::span<const WorldEntry> worlds) {
-  const auto own = command_table();
-  std::vector<Command> commands(own.begin(), own.end());
-  for (const WorldEntry& world : worlds) {
-    if (world.commands == nullptr) continue;
-    const auto brought = world.commands();
-    commands.insert(commands.end(), brought.begin(), brought.end());
-  }
-  return commands;
-}
-
 /// "data" of "data fetch".
 std::string_view first_word(std::string_view name) {
   return name.substr(0, name.find(' '));
@@ -96,7 +85,7 @@ int dispatch(char** argv, const Arguments& arguments, std::span<const WorldEntry
   if (command == nullptr) return explain_group(commands, arguments);
   if (command->computes) ensure_fast_blas(argv);  // it starts the program anew
   const auto words = std::count(command->name.begin(), command->name.end(), ' ') + 1;
-  return command->run(Arguments(arguments.begin() + words, arguments.end()), worlds);
+  return run_command(*command, Arguments(arguments.begin() + words, arguments.end()), worlds);
 }
 
 }  // namespace

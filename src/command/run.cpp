@@ -5,6 +5,7 @@
 
 #include "comm/agreement.hpp"
 #include "command/commands.hpp"
+#include "command/option.hpp"
 #include "command/provenance.hpp"
 #include "command/sweep_arguments.hpp"
 #include "io/toml.hpp"
@@ -26,12 +27,8 @@ RunRequest read_request(const po::variables_map& values) {
   request.into_existing = values.contains("into-existing");
   request.collect = !values.contains("no-collect");
   const std::string rerun = values["rerun"].as<std::string>();
-  if (rerun == "failed")
-    request.rerun = RunRequest::Rerun::kFailed;
-  else if (rerun == "all")
-    request.rerun = RunRequest::Rerun::kAll;
-  else if (rerun != "none")
-    throw ConfigError(cat("--rerun ", rerun, ": expected none, failed or all"));
+  if (rerun == "failed") request.rerun = RunRequest::Rerun::kFailed;
+  if (rerun == "all") request.rerun = RunRequest::Rerun::kAll;
   const std::string shard = values["shard"].as<std::string>();
   const std::size_t slash = std::min(shard.find('/'), shard.size());
   const char* const end = shard.data() + shard.size();
@@ -98,19 +95,20 @@ std::string identity_of(const Sweep& sweep) {
   return text;
 }
 
-int run_on(const Comm& world, const Arguments& arguments, const po::variables_map& values,
-           std::span<const WorldEntry> worlds) {
+int run_sweep_of(const Call& call) {
+  const Comm& world = *call.ranks;
+  const po::variables_map& values = call.values;
   Worlds made;
   Sweep sweep;
   RunRequest request;
   const std::string config = read_once(config_of(values), world);
   together_telling_where(world, [&] {
-    sweep = read_sweep(values, config, worlds, made);
+    sweep = read_sweep(values, config, call.worlds, made);
     request = read_request(values);
   });
   require_same(world, "what is to be run", identity_of(sweep));
   set_threads(sweep.run.threads);
-  request.provenance = provenance_of("run", arguments, world);
+  request.provenance = provenance_of("run", call.arguments, world);
   request.provenance["device"] = take_device(sweep, world);
   try {
     const RunSummary summary = run_sweep(sweep, made, request, world);
@@ -129,21 +127,28 @@ int run_on(const Comm& world, const Arguments& arguments, const po::variables_ma
   }
 }
 
-}  // namespace
-
-int command::run(const Arguments& arguments, std::span<const WorldEntry> worlds) {
+po::options_description options() {
   po::options_description options = sweep_options();
   options.add_options()("shard", po::value<std::string>()->default_value("0/1"),
                         "I/N: run only every N-th cell, from the I-th (job arrays)");
-  options.add_options()("rerun", po::value<std::string>()->default_value("none"),
-                        "which finished cells to run again: none, failed or all");
+  options.add_options()("rerun", one_of({"none", "failed", "all"}, "none"), "which finished cells to run again");
   options.add_options()("accept-changes", "go on in a directory whose sweep had another configuration");
   options.add_options()("into-existing", "write beside files of others in a directory that holds no sweep yet");
   options.add_options()("no-collect", "do not join the cells into OUTPUT.h5 at the end");
-  return on_ranks(arguments, [&](const Comm& world) {
-    const auto values = parse(arguments, options, "CONFIG", "mpirun -n RANKS fleet run CONFIG [options]");
-    return values ? run_on(world, arguments, *values, worlds) : 0;
-  });
+  return options;
+}
+
+}  // namespace
+
+Command command::run() {
+  return {.name = "run",
+          .summary = "run a sweep, under mpirun or srun: mpirun -n 5 fleet run CONFIG",
+          .usage = "CONFIG [options]",
+          .operand = kConfig,
+          .options = options,
+          .run = run_sweep_of,
+          .on_ranks = true,
+          .computes = true};
 }
 
 }  // namespace fleet

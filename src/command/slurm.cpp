@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "command/commands.hpp"
+#include "command/option.hpp"
 #include "command/sweep_arguments.hpp"
 #include "io/atomic_file.hpp"
 #include "io/replaceable.hpp"
@@ -62,33 +63,41 @@ void write_job_script(const Sweep& sweep, const Cluster& cluster, const std::str
             << "written: " << file.string() << "; submit it with: sbatch " << shell_quoted(file.string()) << '\n';
 }
 
-}  // namespace
-
-int command::slurm(const Arguments& arguments, std::span<const WorldEntry> worlds) {
-  Cluster cluster;
+po::options_description options() {
+  const Cluster usual;
   po::options_description options = sweep_options();
-  options.add_options()("hours", po::value(&cluster.hours)->default_value(cluster.hours), "that the sweep may take");
-  options.add_options()("cores", po::value(&cluster.cores_per_node)->default_value(cluster.cores_per_node),
-                        "of a node");
-  options.add_options()("memory", po::value(&cluster.memory_per_node_gib)->default_value(cluster.memory_per_node_gib),
-                        "of a node, in GiB");
+  options.add_options()("hours", number(above(0), usual.hours), "that the sweep may take");
+  options.add_options()("cores", integer(between(1, 1e6), usual.cores_per_node), "of a node");
+  options.add_options()("memory", number(above(0), usual.memory_per_node_gib), "of a node, in GiB");
   options.add_options()("script", po::value<std::string>(), "file to write; NAME.sbatch by default");
-  const auto values = parse(arguments, options, "CONFIG", "fleet slurm CONFIG [options]");
-  if (!values) return 0;
-  if (!(cluster.hours > 0.0) || cluster.cores_per_node < 1 || !(cluster.memory_per_node_gib > 0.0)) {
-    throw ConfigError("--hours, --cores and --memory are above zero");
-  }
+  return options;
+}
+
+int write_script(const Call& call) {
+  const Cluster cluster{.cores_per_node = call.get<int>("cores"),
+                        .memory_per_node_gib = call.get<double>("memory"),
+                        .hours = call.get<double>("hours")};
   Worlds made;
-  const Sweep sweep = read_sweep(*values, read_toml_text(config_of(*values)), worlds, made);
-  const std::string config = (*values)["CONFIG"].as<std::string>();
+  const Sweep sweep = read_sweep(call.values, read_toml_text(config_of(call.values)), call.worlds, made);
+  const std::string& config = call.get("CONFIG");
   std::string line =
       shell_quoted((config.starts_with('-') ? "./" : "") + config) + " --output=" + shell_quoted(sweep.run.output);
-  if (values->contains("set")) {
-    for (const std::string& text : (*values)["set"].as<Arguments>()) line += " --set " + shell_quoted(text);
+  if (call.has("set")) {
+    for (const std::string& text : call.get<Arguments>("set")) line += " --set " + shell_quoted(text);
   }
-  write_job_script(sweep, cluster, line,
-                   values->contains("script") ? (*values)["script"].as<std::string>() : sweep.name + ".sbatch");
+  write_job_script(sweep, cluster, line, call.has("script") ? call.get("script") : sweep.name + ".sbatch");
   return 0;
+}
+
+}  // namespace
+
+Command command::slurm() {
+  return {.name = "slurm",
+          .summary = "write a Slurm job script for a sweep, by what its finished cells took",
+          .usage = "CONFIG [options]",
+          .operand = kConfig,
+          .options = options,
+          .run = write_script};
 }
 
 }  // namespace fleet

@@ -7,15 +7,18 @@
 #include "sweep/directory.hpp"
 
 namespace fleet {
+namespace {
 
 namespace po = boost::program_options;
 
-int command::status(const Arguments& arguments, std::span<const WorldEntry> /*worlds*/) {
+po::options_description options() {
   po::options_description options("Options");
   options.add_options()("all", "list every cell, not only those failed and running");
-  const auto values = parse(arguments, options, "DIR", "fleet status DIR [--all]");
-  if (!values) return 0;
-  const SweepDirectory directory((*values)["DIR"].as<std::string>());
+  return options;
+}
+
+int show_status(const Call& call) {
+  const SweepDirectory directory(call.get("DIR"));
   const std::vector<CellStatus> cells = directory.status();
   constexpr std::array<const char*, 4> kNames = {"pending", "running", "failed", "done"};
   std::array<std::size_t, 4> counts{};
@@ -29,11 +32,22 @@ int command::status(const Arguments& arguments, std::span<const WorldEntry> /*wo
   }
   for (const CellStatus& cell : cells) {
     const bool telling = cell.state == CellState::kFailed || cell.state == CellState::kRunning;
-    if (!telling && !values->contains("all")) continue;
+    if (!telling && !call.has("all")) continue;
     std::cout << "  " << std::left << std::setw(8) << kNames[static_cast<std::size_t>(cell.state)] << cell.id << "  "
               << cell.label << (cell.detail.empty() ? "" : ": " + cell.detail) << '\n';
   }
   return 0;
+}
+
+}  // namespace
+
+Command command::status() {
+  return {.name = "status",
+          .summary = "say what is done, running and failed in a sweep's directory",
+          .usage = "DIR [--all]",
+          .operand = {.name = "DIR", .is = Operand::Is::kDirectory},
+          .options = options,
+          .run = show_status};
 }
 
 }  // namespace fleet

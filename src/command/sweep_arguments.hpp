@@ -7,9 +7,12 @@
 #include <span>
 #include <string>
 
+#include "command/command.hpp"
 #include "sweep/cell.hpp"
 
 namespace fleet {
+
+inline constexpr Operand kConfig = {.name = "CONFIG", .is = Operand::Is::kFile, .ending = ".toml"};
 
 /// "set" and "output".
 [[nodiscard]] boost::program_options::options_description sweep_options();

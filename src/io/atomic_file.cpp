@@ -39,7 +39,11 @@ bool TemporaryFile::create(int attempt) {
   errno = 0;
   file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (file_.number() < 0 && errno == EEXIST) return false;
-  require(file_.number() >= 0, "cannot create ", path_.string(), system_reason());
+  const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+  std::error_code ignored;
+  require(file_.number() >= 0, "cannot create ", target_.string(),
+          errno == ENOENT && !std::filesystem::exists(folder, ignored) ? cat(": there is no folder ", folder.string())
+                                                                       : system_reason());
   const WholeLock lock = lock_whole(file_);
   struct stat seen {};
   return lock != WholeLock::kInUse && ::fstat(file_.number(), &seen) == 0 && seen.st_nlink > 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <iterator>
 
@@ -19,11 +20,12 @@ constexpr int kDeepestKey = 16;  // dots in one key; toml++ walks tables within 
 
 /// Goes through a text before it is parsed, and knows what is a string or a comment, as far as the text is TOML: what
 /// comes after a mistake the parser does not reach either.
-class KeyDepth {
+class Scan {
  public:
-  KeyDepth(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+  Scan(std::string_view text, std::string_view file) : text_(text), file_(file) {}
 
-  /// ConfigError at the first key with more than kDeepestKey dots.
+  /// ConfigError at the first key with more than kDeepestKey dots, and at a number that double precision does not have:
+  /// the parser makes 0 of 1e-400.
   void check() {
     int dots = 0;
     while (at_ < text_.size()) {
@@ -33,7 +35,9 @@ class KeyDepth {
       } else if (c == '#') {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else {
-        if (c == '.' && ++dots > kDeepestKey) reject_here();
+        check_number();
+        if (c == '.' && ++dots > kDeepestKey)
+          reject_here(cat("a key of more than ", kDeepestKey + 1, " parts; nothing here reads one"));
         // A header and an inline table begin with a bracket, a value with "=", and what follows with a line or a comma.
         if (std::string_view("\n=,[{").find(c) != std::string_view::npos) dots = 0;
         ++at_;
@@ -53,11 +57,28 @@ class KeyDepth {
     at_ = std::min(at_ + (long_one ? 3 : 1), text_.size());
     for (int i = 0; long_one && i < 2 && at_ < text_.size() && text_[at_] == quote; ++i) ++at_;  // """a quote.""""
   }
-  [[noreturn]] void reject_here() const {
+  /// Of the word that begins here, if one does.
+  void check_number() const {
+    if (at_ > 0 && is_of_word(text_[at_ - 1])) return;
+    std::size_t end = at_;
+    while (end < text_.size() && is_of_word(text_[end])) ++end;
+    std::string digits(text_.substr(at_, end - at_));
+    std::erase(digits, '_');
+    if (digits.starts_with('+')) digits.erase(0, 1);
+    double number = 0.0;
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (read.ec != std::errc::result_out_of_range || read.ptr != digits.data() + digits.size()) return;
+    reject_here(
+        cat(text_.substr(at_, end - at_), " is no number of double precision: those go from 5e-324 to 1.8e308"));
+  }
+  static bool is_of_word(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("+-._").find(c) != std::string_view::npos;
+  }
+  [[noreturn]] void reject_here(const std::string& complaint) const {
     const std::string_view before = text_.substr(0, at_);
     throw ConfigError(cat(file_, ':', 1 + std::count(before.begin(), before.end(), '\n'), ':',
-                          at_ - (before.rfind('\n') + 1) + 1, ": a key of more than ", kDeepestKey + 1,
-                          " parts; nothing here reads one"));  // rfind: npos + 1 = 0
+                          at_ - (before.rfind('\n') + 1) + 1, ": ", complaint));  // rfind: npos + 1 = 0
   }
 
   std::string_view text_;
@@ -130,7 +151,7 @@ void flatten(const toml::table& table, const std::string& prefix, std::string_vi
 }  // namespace
 
 Settings parse_toml(std::string_view text, std::string_view file_name) {
-  KeyDepth(text, file_name).check();
+  Scan(text, file_name).check();
   try {
     Settings settings;
     flatten(toml::parse(text, file_name), "", file_name, settings);
@@ -170,7 +191,7 @@ std::pair<std::string, Setting> parse_override(std::string_view text) {
   const std::string raw(text.substr(equals + 1));
   const Source source{std::string(kCommandLine)};
   const Setting as_text{Value(raw), source};
-  KeyDepth(raw, cat(kCommandLine, ' ', key)).check();
+  Scan(raw, cat(kCommandLine, ' ', key)).check();
   try {
     const toml::table table = toml::parse("value = " + raw);
     const toml::node& node = *table.get("value");

@@ -210,6 +210,12 @@ std::vector<Axis> read_axes(const Settings& configuration) {
   std::map<std::string, Axis> by_name;  // a grid key is an axis of its own, a zip table is one together
   for (const auto& [key, setting] : configuration) {
     const bool grid = key.starts_with(kGrid);
+    if (grid && split_numbered(key, kGrid)) {
+      reject(
+          key, setting,
+          "[sweep.grid] is one table, in single brackets: every key in it is an axis of its own. Tables of keys that "
+          "advance together are headed [[sweep.zip]]");
+    }
     if (!grid && !key.starts_with(kZip)) continue;
     const auto zip = grid ? std::nullopt : split_numbered(key, kZip);
     if (!grid && !zip) {

@@ -57,6 +57,7 @@ struct WorldEntry {
   std::string_view summary;
   std::unique_ptr<World> (*make)();
   std::span<const Command> (*commands)() = nullptr;  ///< that the world brings along, if any
+  std::string_view start = {};  ///< of a configuration to begin with: TOML, without what its keys mean
 };
 
 }  // namespace fleet

@@ -9,26 +9,54 @@
 
 #include "base/error.hpp"
 #include "command/commands.hpp"
+#include "command/option.hpp"
 
 namespace fleet {
 namespace {
 
+namespace po = boost::program_options;
+
 /// What the last command of the world was given.
 std::vector<std::string> given;
 
-int note(const Arguments& arguments, std::span<const WorldEntry> worlds) {
-  given = arguments;
-  given.push_back(cat(worlds.size(), " worlds"));
+int note(const Call& call) {
+  given = call.arguments;
+  given.push_back(cat(call.worlds.size(), " worlds"));
   return 7;
 }
 
+po::options_description howling() {
+  po::options_description options("Options");
+  options.add_options()("loud", "so that all hear it");
+  options.add_options()("times,n", integer(between(1, 9), 3), "how often");
+  options.add_options()("pitch", number(above(0), 440.0), "in Hz");
+  options.add_options()("at", one_of({"dusk", "night", "dawn"}, "night"), "when");
+  options.add_options()("with", text({"pack"}), "whom");
+  return options;
+}
+
 std::span<const Command> moon_commands() {
-  static constexpr std::array kCommands = {
-      Command{"howl", "at the moon", note},
-      Command{"moon land", "on it", note},
-      Command{"data glow", "what shines in a file", note},
-      Command{"moon fail", "throws",
-              [](const Arguments&, std::span<const WorldEntry>) -> int { throw Error("no air"); }},
+  static const std::array kCommands = {
+      Command{.name = "howl",
+              .summary = "at the moon",
+              .usage = "WOLVES ...",
+              .operand = {.name = "WOLF", .many = true},
+              .options = howling,
+              .run = note},
+      Command{.name = "moon land",
+              .summary = "on it",
+              .usage = "[CRAFT]",
+              .operand = {.name = "CRAFT", .optional = true},
+              .run = note},
+      Command{.name = "data glow",
+              .summary = "what shines in a file",
+              .usage = "FILE",
+              .operand = {.name = "FILE"},
+              .run = note},
+      Command{.name = "moon fail",
+              .summary = "throws",
+              .usage = "",
+              .run = [](const Call& /*call*/) -> int { throw Error("no air"); }},
   };
   return kCommands;
 }
@@ -108,6 +136,41 @@ TEST(Program, a_slip_of_the_fingers_is_corrected) {
   EXPECT_NE(answer({"howll"}).complaint.find("did you mean howl?"), std::string::npos);
   EXPECT_NE(answer({"moom", "land"}).complaint.find("did you mean moon?"), std::string::npos);
   EXPECT_NE(answer({"xyzzyxyzzy"}).complaint.find("try fleet --help"), std::string::npos);
+}
+
+TEST(Program, arguments_that_do_not_fit_are_answered_with_what_would) {
+  const std::vector<std::pair<Words, std::string>> wrong = {
+      {{"howl"}, "missing WOLF"},
+      {{"howl", "a", "--times", "0"}, "--times 0: expected an integer from 1 to 9"},
+      {{"howl", "a", "-n", "-5"}, "--times -5: expected an integer from 1 to 9"},
+      {{"howl", "a", "--times", "two"}, "--times"},
+      {{"howl", "a", "--times", "2.5"}, "--times"},
+      {{"howl", "a", "--pitch", "0"}, "--pitch 0: expected a number above 0"},
+      {{"howl", "a", "--pitch", "nan"}, "--pitch nan: expected a number above 0"},
+      {{"howl", "a", "--at", "noon"}, "--at noon: expected dusk, night or dawn"},
+      {{"howl", "a", "--quiet"}, "--quiet"},
+      {{"moon", "land", "a", "b"}, "too many"},
+      {{"data", "glow"}, "missing FILE"},
+  };
+  for (const auto& [words, expected] : wrong) {
+    const Answer said = answer(words);
+    EXPECT_EQ(said.code, exit_code::kMisused);
+    EXPECT_NE(said.complaint.find(expected), std::string::npos) << said.complaint;
+    EXPECT_TRUE(given.empty());
+  }
+  for (const Words& words : {Words{"howl", "a", "b", "--with", "anybody"}, Words{"howl", "a", "-n9", "--at=dawn"},
+                             Words{"moon", "land"}, Words{"moon", "land", "eagle"}}) {
+    EXPECT_EQ(answer(words).code, 7);
+  }
+}
+
+TEST(Program, help_of_a_command_names_its_options_and_runs_nothing) {
+  const Answer help = answer({"howl", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_TRUE(given.empty());
+  for (const char* part : {"usage: fleet howl WOLVES ...", "at the moon", "--times", "(=3)", "--at", "(=night)"}) {
+    EXPECT_NE(help.out.find(part), std::string::npos) << help.out;
+  }
 }
 
 TEST(Program, no_two_commands_have_one_name) {

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 /// The message of the ConfigError that `act` throws.
 template <class Act>
-std::string complaint(Act act) {
+std::string config_complaint(Act act) {
   try {
     act();
   } catch (const ConfigError& error) {
@@ -24,7 +24,7 @@ std::string complaint(Act act) {
 }
 
 std::string parse_complaint(std::string_view text) {
-  return complaint([&] { (void)parse_toml(text, "a.toml"); });
+  return config_complaint([&] { (void)parse_toml(text, "a.toml"); });
 }
 
 Value integer(std::int64_t value) {
@@ -70,7 +70,7 @@ TEST(Toml, texts_with_control_characters_read_back_the_same) {
   Settings settings;
   settings["s"].value = text("two\nlines\twith a tab\r\x01\x7f");
   std::string back;
-  EXPECT_EQ(complaint([&] { back = to_text(parse_toml(to_text(settings), "a.toml")); }), "accepted");
+  EXPECT_EQ(config_complaint([&] { back = to_text(parse_toml(to_text(settings), "a.toml")); }), "accepted");
   EXPECT_EQ(back, to_text(settings));
 }
 
@@ -156,7 +156,7 @@ TEST(Toml, keys_and_values_too_deep_are_refused_where_they_stand) {
       EXPECT_NE(message.find(": a key of more than 17 parts"), std::string::npos) << message.substr(0, 200);
       EXPECT_EQ(message.find("a.toml:"), 0U) << message.substr(0, 200);
     }
-    EXPECT_NE(complaint([&] { (void)parse_override("x={" + repeated("a.", depth) + "a = 1}"); }), "accepted");
+    EXPECT_NE(config_complaint([&] { (void)parse_override("x={" + repeated("a.", depth) + "a = 1}"); }), "accepted");
   }
   for (const char* bracket : {"[", "{a="}) {
     EXPECT_EQ(parse_complaint("x = " + repeated(bracket, 100'000)).find("a.toml:1:"), 0U);
@@ -171,6 +171,22 @@ TEST(Toml, dots_that_are_in_no_key_count_for_nothing) {
                                   "s = '''\n" + many + "'''", "# " + many, numbers + "]"}) {
     EXPECT_EQ(parse_complaint(fine), "accepted") << fine;
   }
+}
+
+TEST(Toml, a_number_that_double_precision_does_not_have_is_refused_where_it_stands) {
+  const std::string tiny = "0." + std::string(330, '0') + "1";
+  for (const std::string& number : {std::string("1e-400"), std::string("-2.5E-3_30"), std::string("+1e-400"), tiny}) {
+    const std::string said = parse_complaint("a = 1.0\nb = [0.0, " + number + "]\n");
+    EXPECT_EQ(said.find("a.toml:2:11: " + number), 0U) << said;
+    EXPECT_NE(config_complaint([&] { (void)parse_override("x=" + number); }), "accepted") << number;
+  }
+  const Settings kept = parse_toml(
+      "a = 5e-324\nb = 0e-400\nc = \"1e-400\"\nd = -0.0 # 1e-400\ne = 1.7976931348623157e308\nx1e-400 = 1\n", "a.toml");
+  EXPECT_EQ(kept.at("a").value, Value(5e-324));
+  EXPECT_EQ(kept.at("b").value, Value(0.0));
+  EXPECT_EQ(kept.at("c").value, text("1e-400"));
+  EXPECT_EQ(kept.at("e").value, Value(1.7976931348623157e308));
+  EXPECT_EQ(kept.at("x1e-400").value, integer(1));
 }
 
 TEST(Toml, a_string_holds_no_zero_character) {
@@ -200,19 +216,19 @@ TEST_F(TomlFileTest, a_file_reads_as_its_text) {
 TEST_F(TomlFileTest, an_empty_file_has_no_settings) {
   const fs::path path = write("");
   Settings settings;
-  EXPECT_EQ(complaint([&] { settings = read_toml(path); }), "accepted");
+  EXPECT_EQ(config_complaint([&] { settings = read_toml(path); }), "accepted");
   EXPECT_TRUE(settings.empty());
 }
 
 TEST_F(TomlFileTest, a_syntax_error_in_a_file_names_it) {
   const fs::path path = write("a = \n");
-  const std::string message = complaint([&] { (void)read_toml(path); });
+  const std::string message = config_complaint([&] { (void)read_toml(path); });
   EXPECT_EQ(message.find(path.string() + ":1:"), 0U) << message;
 }
 
 TEST_F(TomlFileTest, a_file_far_too_large_is_no_configuration) {
   for (const fs::path& path : {write("# " + std::string(std::size_t{9} << 20U, 'x')), fs::path("/dev/zero")}) {
-    const std::string message = complaint([&] { (void)read_toml(path); });
+    const std::string message = config_complaint([&] { (void)read_toml(path); });
     EXPECT_EQ(message.find(path.string() + " is no configuration"), 0U) << message;
   }
 }
@@ -220,7 +236,7 @@ TEST_F(TomlFileTest, a_file_far_too_large_is_no_configuration) {
 TEST_F(TomlFileTest, a_file_that_cannot_be_read_is_named) {
   const fs::path plain = write("a = 1\n");
   for (const fs::path& path : {directory_ / "absent.toml", directory_, plain / "below.toml"}) {
-    const std::string message = complaint([&] { (void)read_toml(path); });
+    const std::string message = config_complaint([&] { (void)read_toml(path); });
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
   }
 }
@@ -254,7 +270,7 @@ TEST(Override, key_and_source_are_told) {
 
 TEST(Override, without_key_or_equals_sign_it_is_refused) {
   for (const char* argument : {"seed", "=3", ""}) {
-    const std::string message = complaint([&] { (void)parse_override(argument); });
+    const std::string message = config_complaint([&] { (void)parse_override(argument); });
     EXPECT_NE(message.find(cat("--set ", argument)), std::string::npos) << message;
     EXPECT_NE(message.find("key=value"), std::string::npos) << message;
   }
@@ -265,7 +281,7 @@ TEST(Override, a_date_or_a_time_is_a_text_as_other_words_are) {
   for (const char* word : {"2030-01-02", "07:32:00", "2030-01-02T07:32:00Z", "2030-01-02 07:32:00"}) {
     EXPECT_EQ(value(cat("run.output=", word)), text(word));
   }
-  const std::string message = complaint([] { (void)parse_override("x=[2030-01-02]"); });
+  const std::string message = config_complaint([] { (void)parse_override("x=[2030-01-02]"); });
   EXPECT_NE(message.find("--set: x: expected"), std::string::npos) << message;
   EXPECT_NE(message.find("in quotes"), std::string::npos) << message;
 }

@@ -72,7 +72,7 @@ Sweep expand_with(const std::string& text, const std::vector<std::string>& overr
   return expand_settings(settings);
 }
 
-std::string complaint(const std::string& text) {
+std::string config_complaint(const std::string& text) {
   try {
     (void)expand_text(text);
   } catch (const ConfigError& error) {
@@ -82,7 +82,7 @@ std::string complaint(const std::string& text) {
 }
 
 void expect_complaint(const std::string& text, const std::vector<std::string>& parts) {
-  const std::string message = complaint(text);
+  const std::string message = config_complaint(text);
   for (const std::string& part : parts) {
     EXPECT_NE(message.find(part), std::string::npos) << '"' << part << "\" is missing in: " << message;
   }
@@ -345,6 +345,7 @@ TEST(Exclude, mistakes_are_explained) {
   expect_complaint(kGrid + "[[sweep.exclude]]\nseed = []\n", {"a.toml:6:", "seed", "a list of values"});
   expect_complaint(kZip + "[[sweep.exclude]]\ntoy.noise = 0.1\nfleet.robots = 4\n",
                    {"a.toml:6:", "leaves out no cell", "fleet.robots and toy.noise"});
+  expect_complaint("[[sweep.grid]]\nseed = [0]\n", {"a.toml:3:", "[sweep.grid] is one table, in single brackets"});
   expect_complaint("sweep.exclude = 3\n" + kGrid, {"a.toml:2:", "sweep.exclude", "unknown key"});
   for (const char* table : {"sweep.exclude", "sweep.exclude.\"\"", "sweep.exclude.99999999999999999999"}) {
     expect_complaint(cat(kGrid, "[", table, "]\nseed = 0\n"), {"a.toml:6:", "headed [[sweep.exclude]]"});
@@ -401,7 +402,8 @@ TEST(Expand, cells_are_counted_without_those_left_out) {
 
 TEST(Expand, an_axis_too_long_for_results_is_refused_where_it_stands) {
   expect_complaint("[sweep.grid]\n" + numbered_axis("seed", 100'000), {"a.toml:3:", "sweep.grid.seed", "65000"});
-  EXPECT_LT(complaint("[sweep.grid]\n" + numbered_axis("seed", 100'000)).size(), 1000U) << "no message shows it all";
+  EXPECT_LT(config_complaint("[sweep.grid]\n" + numbered_axis("seed", 100'000)).size(), 1000U)
+      << "no message shows it all";
 }
 
 TEST(Expand, every_cell_of_many_has_the_settings_of_its_point) {
@@ -552,8 +554,8 @@ TEST(Expand, a_key_of_another_world_is_unknown) {
 }
 
 TEST(Expand, a_key_that_only_some_cells_read_is_known) {
-  EXPECT_EQ(complaint("quiet.volume = 1\n[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n"), "accepted");
-  EXPECT_EQ(complaint("merge.method = \"average\"\nmerge.joint.steps = \"fleet\"\n"), "accepted");
+  EXPECT_EQ(config_complaint("quiet.volume = 1\n[sweep.grid]\nworkload = [\"toy\", \"quiet\"]\n"), "accepted");
+  EXPECT_EQ(config_complaint("merge.method = \"average\"\nmerge.joint.steps = \"fleet\"\n"), "accepted");
 }
 
 TEST(Expand, an_option_of_a_method_that_is_not_chosen_is_checked_all_the_same) {
@@ -588,7 +590,7 @@ TEST(Expand, a_fleet_that_no_machine_holds_is_refused_with_its_size) {
 TEST(Expand, a_list_where_a_value_is_meant_is_told_how_to_be_an_axis) {
   expect_complaint("seed = [1, 2]\n", {"a.toml:2:8: seed = [1, 2]", "sweep.grid.seed = [...]"});
   expect_complaint("merge.method = [\"local\", \"joint\"]\n", {"a.toml:2:16:", "sweep.grid.merge.method = [...]"});
-  EXPECT_EQ(complaint("run.threads = [1, 2]\n").find("sweep.grid"), std::string::npos) << "that can be no axis";
+  EXPECT_EQ(config_complaint("run.threads = [1, 2]\n").find("sweep.grid"), std::string::npos) << "that can be no axis";
   Settings settings = parse_toml("workload = \"toy\"\n", "a.toml");
   apply_override("seed=[1, 2]", settings);
   try {
@@ -611,12 +613,13 @@ TEST(Expand, a_method_that_needs_other_policies_is_refused_by_the_setting_that_m
       {"merge.method = \"git-rebasin\"\nmerge.git-rebasin.match = \"activations\"\n", "merge.git-rebasin.match = "},
       {"merge.method = \"fisher\"\nmerge.fisher.align = \"activations\"\n", "merge.fisher.align = "}};
   for (const auto& [settings, named] : in_vain) {
-    const std::string message = complaint(settings + "[sweep.grid]\nworkload = [\"quiet\"]\n");
+    const std::string message = config_complaint(settings + "[sweep.grid]\nworkload = [\"quiet\"]\n");
     EXPECT_NE(message.find("no layered networks; methods for them are average"), std::string::npos) << message;
     EXPECT_NE(message.find(named), std::string::npos) << message;
   }
   for (const char* suited : {"gl", "git-rebasin", "fisher", "local", "joint"}) {
-    EXPECT_EQ(complaint(cat("[sweep.grid]\nworkload = [\"quiet\"]\nmerge.method = [\"", suited, "\"]\n")), "accepted");
+    EXPECT_EQ(config_complaint(cat("[sweep.grid]\nworkload = [\"quiet\"]\nmerge.method = [\"", suited, "\"]\n")),
+              "accepted");
   }
 }
 
@@ -644,7 +647,7 @@ TEST(Expand, how_to_run_cannot_be_an_axis) {
 }
 
 TEST(Expand, the_name_cannot_be_an_axis) {
-  EXPECT_NE(complaint("[sweep.grid]\nname = [\"a\", \"b\"]\n"), "accepted");
+  EXPECT_NE(config_complaint("[sweep.grid]\nname = [\"a\", \"b\"]\n"), "accepted");
 }
 
 TEST(Expand, zipped_lists_of_different_lengths_are_refused) {
