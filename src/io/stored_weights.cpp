@@ -65,7 +65,7 @@ StoredWeights read_weights(const std::filesystem::path& file, const std::string&
   const Hdf5Reader reader(file);
   require(reader.has("cells"), file.string(), " holds no results: it has no table of cells");
   const std::map<std::string, std::string> groups = find_groups(reader);
-  const auto& [cell, group] = choose(groups, id, file.string());
+  const auto [cell, group] = choose(groups, id, file.string());
   StoredWeights stored{.name = cat("cell ", cell, " of ", file.string()), .settings = {}, .tensors = {}};
   require(reader.has_attribute(group, "settings"), stored.name,
           ": an earlier version wrote its weights, without the settings that its network is made from");
