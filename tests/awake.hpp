@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "train/workload.hpp"
 
@@ -47,6 +48,15 @@ class Awake final : public LocalData {
  private:
   AwakeRobot own_;
 };
+
+inline std::vector<float> values(Awake& robot) {
+  return {robot.weights().flat().begin(), robot.weights().flat().end()};
+}
+
+/// Whether to stop: no.
+inline bool never() {
+  return false;
+}
 
 /// Robot `index` of a workload.
 inline std::unique_ptr<Awake> awake(Workload& workload, int index) {

@@ -29,6 +29,7 @@ class Scratch {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   static void write(const std::filesystem::path& file, const std::string& bytes) {
+    std::filesystem::create_directories(file.parent_path());
     std::ofstream(file, std::ios::binary) << bytes;
   }
 

@@ -18,7 +18,7 @@ std::string number_text(double number) {
   return text;
 }
 
-std::string quoted(std::string_view raw) {
+std::string in_quotes(std::string_view raw) {
   std::string text = "\"";
   constexpr std::string_view kHex = "0123456789abcdef";
   for (const char c : raw) {
@@ -143,7 +143,7 @@ void require_choice(std::string_view key, const Setting& setting, const std::str
   const std::vector<std::string> names(choices.begin(), choices.end());
   const std::optional<std::string> meant = nearest(text, names);
   const std::string hint = meant ? cat("; did you mean \"", *meant, "\"?") : "";
-  reject(key, setting, cat("expected one of ", join(names, quoted), hint));
+  reject(key, setting, cat("expected one of ", join(names, in_quotes), hint));
 }
 
 Rows rows_of(std::string_view key, const Setting& setting) {
@@ -180,7 +180,7 @@ std::string Value::to_string() const {
     std::string operator()(bool b) const { return b ? "true" : "false"; }
     std::string operator()(std::int64_t i) const { return std::to_string(i); }
     std::string operator()(double d) const { return number_text(d); }
-    std::string operator()(const std::string& s) const { return quoted(s); }
+    std::string operator()(const std::string& s) const { return in_quotes(s); }
     std::string operator()(const List& list) const {
       return cat('[', join(list, [](const Value& item) { return item.to_string(); }), ']');
     }

@@ -6,7 +6,7 @@
 namespace fleet {
 namespace {
 
-constexpr int kTag = 1;
+constexpr int kStopTag = 1;
 constexpr double kSecondsBetweenLooks = 1e-3;
 
 }  // namespace
@@ -34,9 +34,9 @@ bool StopNotice::requested() {
 bool StopNotice::told_by_neighbour() {
   int there = 0;
   MPI_Status status;
-  check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kTag, comm_.handle(), &there, &status), "MPI_Iprobe");
+  check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kStopTag, comm_.handle(), &there, &status), "MPI_Iprobe");
   if (there == 0) return false;
-  check_mpi(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kTag, comm_.handle(), MPI_STATUS_IGNORE), "MPI_Recv");
+  check_mpi(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kStopTag, comm_.handle(), MPI_STATUS_IGNORE), "MPI_Recv");
   return true;
 }
 
@@ -45,7 +45,7 @@ void StopNotice::tell_neighbours() {
     const int neighbour = comm_.rank() ^ bit;
     if (neighbour >= comm_.size()) continue;
     MPI_Request& request = sent_.emplace_back();
-    check_mpi(MPI_Isend(nullptr, 0, MPI_BYTE, neighbour, kTag, comm_.handle(), &request), "MPI_Isend");
+    check_mpi(MPI_Isend(nullptr, 0, MPI_BYTE, neighbour, kStopTag, comm_.handle(), &request), "MPI_Isend");
   }
 }
 

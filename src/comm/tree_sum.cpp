@@ -9,7 +9,7 @@
 namespace fleet {
 namespace {
 
-constexpr int kTag = 1;
+constexpr int kSumTag = 1;
 
 /// Levels of the smallest full tree over so many terms: 2^levels >= terms.
 int levels_over(std::int64_t terms) {
@@ -51,8 +51,8 @@ void TreeSum::add_up(std::size_t begin, std::span<double> sum) {
     const std::int64_t width = std::int64_t{1} << level;
     add_up_subtree(first, level, begin, sum);
     finish("MPI_Isend", [&](MPI_Request* request) {
-      return MPI_Isend(sum.data(), static_cast<int>(sum.size()), MPI_DOUBLE, owner(first - width), kTag, comm_.handle(),
-                       request);
+      return MPI_Isend(sum.data(), static_cast<int>(sum.size()), MPI_DOUBLE, owner(first - width), kSumTag,
+                       comm_.handle(), request);
     });
     bytes_sent_ += sum.size_bytes();
     first += width;
@@ -74,7 +74,8 @@ void TreeSum::add_up_subtree(std::int64_t first, int level, std::size_t begin, s
     add_up_subtree(second, level - 1, begin, other);
   } else {
     finish("MPI_Irecv", [&](MPI_Request* request) {
-      return MPI_Irecv(other.data(), static_cast<int>(other.size()), MPI_DOUBLE, rank, kTag, comm_.handle(), request);
+      return MPI_Irecv(other.data(), static_cast<int>(other.size()), MPI_DOUBLE, rank, kSumTag, comm_.handle(),
+                       request);
     });
   }
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];

@@ -113,9 +113,9 @@ Table::Column unpack_column(const std::vector<char>& rows, const Member& member,
 }
 
 /// The rows of a table in memory, whose texts of any length go with them.
-class Rows {
+class RowBytes {
  public:
-  Rows(const StoredArray& array, const std::vector<Member>& members, std::size_t row_bytes)
+  RowBytes(const StoredArray& array, const std::vector<Member>& members, std::size_t row_bytes)
       : array_(&array),
         type_(H5Tcreate(H5T_COMPOUND, row_bytes), H5Tclose, "make a table type"),
         bytes_(array.allocate<char>(array.size() * row_bytes)) {
@@ -126,9 +126,9 @@ class Rows {
         std::ranges::any_of(members, [](const Member& member) { return member.kind == Member::Kind::kLongText; });
     array.read(type_, bytes_.data());
   }
-  Rows(const Rows&) = delete;
-  Rows& operator=(const Rows&) = delete;
-  ~Rows() {
+  RowBytes(const RowBytes&) = delete;
+  RowBytes& operator=(const RowBytes&) = delete;
+  ~RowBytes() {
     if (has_long_texts_ && !bytes_.empty()) H5Dvlen_reclaim(type_, array_->space(), H5P_DEFAULT, bytes_.data());
   }
   [[nodiscard]] const std::vector<char>& bytes() const { return bytes_; }
@@ -195,7 +195,7 @@ Table Hdf5Reader::read_table(const std::string& name, std::span<const ColumnSpec
     member.offset = row_bytes;
     row_bytes += (member.width + kAligned - 1) / kAligned * kAligned;
   }
-  const Rows rows(array, members, row_bytes);
+  const RowBytes rows(array, members, row_bytes);
   Table table;
   for (const Member& member : members) {
     table.add(member.name, unpack_column(rows.bytes(), member, row_bytes, array.what()));

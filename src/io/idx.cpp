@@ -32,12 +32,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }
 
 std::string hex(std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view kHexadecimal = "0123456789abcdef";
   std::string text;
   for (const std::byte byte : bytes) {
     const auto value = std::to_integer<unsigned>(byte);
     if (!text.empty()) text += ' ';
-    text += {kDigits[value >> 4U], kDigits[value & 0xfU]};
+    text += {kHexadecimal[value >> 4U], kHexadecimal[value & 0xfU]};
   }
   return text;
 }

@@ -47,7 +47,7 @@ std::string upper(std::string_view text) {
 
 /// The line without an "Exit" or its like at its end, set apart by spaces.
 std::string_view without_exit(std::string_view words) {
-  constexpr std::array<std::string_view, 5> kMovements = {"Exit", "Exeunt", "Enter", "Dies", "Flourish"};
+  constexpr std::array<std::string_view, 5> kEvents = {"Exit", "Exeunt", "Enter", "Dies", "Flourish"};
   words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
   for (const std::string_view alone : {"Exit", "Exit.", "Exeunt", "Exeunt."}) {
     if (words == alone) return {};
@@ -55,7 +55,7 @@ std::string_view without_exit(std::string_view words) {
   const std::size_t gap = words.rfind("  ");
   if (gap == std::string_view::npos) return words;
   const bool wide = gap > 0 && words[gap - 1] == ' ';  // two spaces may also part sentences
-  for (const std::string_view movement : kMovements) {
+  for (const std::string_view movement : kEvents) {
     const std::size_t at = words.find(movement, gap);
     if (wide ? at != std::string_view::npos : at == gap + 2) return words.substr(0, gap);
   }

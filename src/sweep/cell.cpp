@@ -124,14 +124,14 @@ std::string canonical_text(const Sweep& sweep, const Settings& resolved) {
 
 /// A configuration's text with a comment above each key that `read` knows the meaning of.
 std::string with_comments(const std::string& text, const Settings& read) {
-  constexpr std::string_view kGrid = "sweep.grid.";
+  constexpr std::string_view kAxis = "sweep.grid.";
   std::string commented;
   std::istringstream lines(text);
   bool tables = false;
   for (std::string line; std::getline(lines, line); commented += line + '\n') {
     tables = tables || line.starts_with("[[");
     std::string_view key = std::string_view(line).substr(0, line.find(" = "));
-    if (key.starts_with(kGrid)) key.remove_prefix(kGrid.size());
+    if (key.starts_with(kAxis)) key.remove_prefix(kAxis.size());
     const auto known = read.find(key);
     if (!tables && known != read.end() && !known->second.about.empty())
       commented += cat("# ", known->second.about, '\n');

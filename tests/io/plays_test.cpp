@@ -193,7 +193,7 @@ TEST(Plays, a_play_without_title_begins_with_its_first_act) {
   EXPECT_EQ(parse_plays("# A\n\n" + play + "# B\n\n" + play, "a file").plays.size(), 2U);
 }
 
-std::string complaint(const std::string& text) {
+std::string play_complaint(const std::string& text) {
   try {
     (void)parse_plays(text, "a file");
   } catch (const Error& error) {
@@ -203,11 +203,11 @@ std::string complaint(const std::string& text) {
 }
 
 TEST(Plays, what_is_no_play_is_an_error_that_says_why) {
-  EXPECT_EQ(complaint(""), "a file: the text is empty");
-  EXPECT_EQ(complaint(" \n\n"), "a file: the text is empty");
-  EXPECT_EQ(complaint(std::string("ab\0c", 4)), "a file: not a text: byte 0 at offset 2");
+  EXPECT_EQ(play_complaint(""), "a file: the text is empty");
+  EXPECT_EQ(play_complaint(" \n\n"), "a file: the text is empty");
+  EXPECT_EQ(play_complaint(std::string("ab\0c", 4)), "a file: not a text: byte 0 at offset 2");
   for (const char* prose : {"Call me Ishmael. Some years ago\nI went.\n", "HAL:\nOnly he speaks.\n\nHAL:\nAgain.\n"}) {
-    EXPECT_EQ(complaint(prose).find("a file: no play in it: found no two speakers"), 0U) << complaint(prose);
+    EXPECT_EQ(play_complaint(prose).find("a file: no play in it: found no two speakers"), 0U) << play_complaint(prose);
   }
   EXPECT_THROW((void)read_plays("/nonexistent/play.txt"), Error);
   EXPECT_THROW((void)read_plays("/tmp"), Error);

@@ -7,7 +7,9 @@
 #include <map>
 
 #include "merge/consensus.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
@@ -15,19 +17,8 @@ namespace {
 using toy::ToyFleet;
 using Keys = std::map<std::string, Value>;
 
-std::unique_ptr<Merger> make(const std::string& method, const Keys& keys) {
-  Settings settings;
-  for (const auto& [key, value] : keys) settings[key].value = value;
-  SettingsReader reader(settings);
-  return find_merger(method).make(reader);
-}
-
-std::vector<float> values(const ParamVector& weights) {
-  return {weights.flat().begin(), weights.flat().end()};
-}
-
 ParamVector merged_by(const Keys& keys, const MergeInput& input, const Comm& comm) {
-  return make("regression", keys)->merge(input, comm).merged;
+  return make_method("regression", keys)->merge(input, comm).merged;
 }
 Keys body(const char* name) {
   return {{"merge.regression.body", Value(name)}, {"merge.regression.align", Value("none")}};
@@ -89,9 +80,9 @@ TEST(Candidates, any_is_no_worse_than_each_kind) {
 }
 
 TEST(Candidates, single_robots_take_turns) {
-  EXPECT_EQ(make("regression", body("average"))->needs().exchange, Exchange::kSums);
+  EXPECT_EQ(make_method("regression", body("average"))->needs().exchange, Exchange::kSums);
   for (const char* kind : {"own", "robot", "any"}) {
-    EXPECT_EQ(make("regression", body(kind))->needs().exchange, Exchange::kInTurn) << kind;
+    EXPECT_EQ(make_method("regression", body(kind))->needs().exchange, Exchange::kInTurn) << kind;
   }
 }
 
@@ -139,8 +130,8 @@ TEST(Trials, choose_what_succeeds_whatever_its_loss) {
     EXPECT_EQ(robot.draws.size(), 4U);
     EXPECT_EQ(std::ranges::count(robot.draws, robot.draws.front()), 4) << "the same trials for all";
   }
-  EXPECT_TRUE(make("regression", keys)->needs().asks.contains(Question::kTrials));
-  EXPECT_TRUE(make("best-of", keys)->needs().asks.contains(Question::kTrials));
+  EXPECT_TRUE(make_method("regression", keys)->needs().asks.contains(Question::kTrials));
+  EXPECT_TRUE(make_method("best-of", keys)->needs().asks.contains(Question::kTrials));
 }
 
 TEST(Trials, among_equals_the_loss_decides) {

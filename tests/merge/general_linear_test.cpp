@@ -7,7 +7,9 @@
 #include "base/error.hpp"
 #include "comm/placement.hpp"
 #include "merge/basis_fit.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
@@ -112,16 +114,6 @@ double blocks_norm(const ParamVector& weights) {
   return basis_misfit(LinearView(linear_symmetry(), 0).blocks(weights),
                       LinearView(linear_symmetry(), 0).blocks(ParamVector(linear_symmetry().layout())),
                       MatrixXd::Identity(kStates, kStates));
-}
-
-std::vector<int> everyone(int robots) {
-  std::vector<int> all(static_cast<std::size_t>(robots));
-  for (int i = 0; i < robots; ++i) all[static_cast<std::size_t>(i)] = i;
-  return all;
-}
-
-std::vector<float> values(const ParamVector& v) {
-  return {v.flat().begin(), v.flat().end()};
 }
 
 TEST(BasisFit, solves_the_normal_equations) {

@@ -11,25 +11,17 @@
 #include "comm/placement.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
 
 using toy::ToyFleet;
 
-std::vector<float> values(const ParamVector& v) {
-  return {v.flat().begin(), v.flat().end()};
-}
-
-std::vector<int> everyone(int robots) {
-  std::vector<int> all;
-  for (int i = 0; i < robots; ++i) all.push_back(i);
-  return all;
-}
-
 /// Short alignments: laws do not need good ones.
-std::unique_ptr<Merger> make(const MergerEntry& entry) {
+std::unique_ptr<Merger> make_short(const MergerEntry& entry) {
   Settings settings;
   settings["merge.fleet-merge.epochs"].value = std::int64_t{3};
   settings["merge.fleet-merge.steps"].value = std::int64_t{15};
@@ -45,7 +37,7 @@ class EveryMerger : public testing::TestWithParam<MergerEntry> {
   void SetUp() override {
     if (GetParam().regime != Regime::kMerge) GTEST_SKIP() << "a reference line, which does not merge";
     if (!toy::suits(GetParam())) GTEST_SKIP() << "of linear networks; general_linear_test.cpp";
-    merger_ = make(GetParam());
+    merger_ = make_short(GetParam());
   }
   Comm world_ = MpiSession::world();
   std::unique_ptr<Merger> merger_;
@@ -69,7 +61,7 @@ TEST_P(EveryMerger, remembers_the_same_on_any_number_of_ranks) {
   ToyFleet spread(7, world_);
   ToyFleet together(7, alone);
   const auto merge_twice = [&](ToyFleet& fleet, const Comm& comm) {
-    const auto merger = make(GetParam());
+    const auto merger = make_short(GetParam());
     const ParamVector first = merger->merge(fleet.input({0, 2, 3, 6}), comm).merged;
     MergeInput second = fleet.input({1, 2, 5});
     second.round = 2;
@@ -85,7 +77,7 @@ TEST_P(EveryMerger, following_an_alignment_changes_nothing_and_gives_a_value_per
   const MergeOutcome alone = merger_->merge(input, world_);
   EXPECT_TRUE(alone.series.empty());
   input.wants_series = true;
-  const MergeOutcome followed = make(GetParam())->merge(input, world_);
+  const MergeOutcome followed = make_short(GetParam())->merge(input, world_);
   EXPECT_EQ(values(followed.merged), values(alone.merged));
   for (const auto& [name, series] : followed.series) {
     EXPECT_EQ(series.size(), followed.objective.size()) << name;
@@ -139,7 +131,7 @@ TEST_P(EveryMerger, moves_no_more_than_it_says) {
   const auto bytes = [&](int robots) {
     ToyFleet fleet(robots, world_);
     const std::uint64_t before = world_.bytes_moved();
-    (void)make(GetParam())->merge(fleet.input(everyone(robots)), world_);
+    (void)make_short(GetParam())->merge(fleet.input(everyone(robots)), world_);
     return world_.max(static_cast<double>(world_.bytes_moved() - before));
   };
   const double a_robot_more = (bytes(48) - bytes(16)) / 32.0;

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "comm/placement.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
 
 namespace fleet {
@@ -130,21 +131,14 @@ TEST(Bounds, no_robot_adds_more) {
   EXPECT_NEAR(std::sqrt(distance), 2.0, 1e-3);
 }
 
-std::unique_ptr<Merger> make(const std::string& method, const std::map<std::string, Value>& keys) {
-  Settings settings;
-  for (const auto& [key, value] : keys) settings[key].value = value;
-  SettingsReader reader(settings);
-  return find_merger(method).make(reader);
-}
-
 std::vector<std::unique_ptr<Merger>> private_mergers() {
   std::vector<std::unique_ptr<Merger>> mergers;
-  mergers.push_back(make("average", {{"merge.average.weighted", Value(false)}}));
+  mergers.push_back(make_method("average", {{"merge.average.weighted", Value(false)}}));
   for (const char* body : {"average", "regression"}) {
-    mergers.push_back(make("regression", {{"merge.regression.align", Value("none")},
-                                          {"merge.regression.body", Value(body)},
-                                          {"merge.regression.head", Value("labels")},
-                                          {"merge.regression.memory", Value(false)}}));
+    mergers.push_back(make_method("regression", {{"merge.regression.align", Value("none")},
+                                                 {"merge.regression.body", Value(body)},
+                                                 {"merge.regression.head", Value("labels")},
+                                                 {"merge.regression.memory", Value(false)}}));
   }
   return mergers;
 }
@@ -169,7 +163,7 @@ TEST(PrivateMerges, take_as_many_sums_as_they_say_and_send_nothing_else) {
 /// Without bound, noise and masks a private mean is the mean.
 TEST(PrivateMerges, are_the_merge_but_for_bound_and_noise) {
   const Comm world = MpiSession::world();
-  const auto merger = make("average", {{"merge.average.weighted", Value(false)}});
+  const auto merger = make_method("average", {{"merge.average.weighted", Value(false)}});
   ToyFleet fleet(5, world);
   MergeInput input = fleet.input({0, 1, 3, 4});
   const ParamVector plain = merger->merge(input, world).merged;

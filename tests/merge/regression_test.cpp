@@ -10,17 +10,11 @@
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
 #include "merge/head.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
 
 namespace fleet {
 namespace {
-
-std::unique_ptr<Merger> make(const std::string& method, const std::map<std::string, Value>& keys) {
-  Settings settings;
-  for (const auto& [key, value] : keys) settings[key].value = value;
-  SettingsReader reader(settings);
-  return find_merger(method).make(reader);
-}
 
 const MergeInput kNobody{};  // whose costs are not counted
 
@@ -120,8 +114,8 @@ TEST(Regression, permuted_copies_of_a_network_merge_to_its_function) {
   RandomStream stream(8, Purpose::kTest);
   for (float& w : original.flat()) w = static_cast<float>(stream.normal());
   fleet.become_permuted_copies(original);
-  const auto merger =
-      make("regression", {{"merge.regression.body", Value("regression")}, {"merge.regression.head", Value("outputs")}});
+  const auto merger = make_method(
+      "regression", {{"merge.regression.body", Value("regression")}, {"merge.regression.head", Value("outputs")}});
   const ParamVector merged = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
   for (int i = 0; i < 100; ++i) {
     toy::Vector x(toy::kInputs);
@@ -154,7 +148,7 @@ TEST(Regression, the_loss_decides_how_hard_maps_are_drawn_unless_the_user_does) 
   MergeInput input = fleet.input({0, 1, 2, 3, 4});
   const auto merged = [&](std::map<std::string, Value> settings) {
     settings.emplace("merge.regression.body", Value("regression"));
-    const ParamVector weights = make("regression", settings)->merge(input, world).merged;
+    const ParamVector weights = make_method("regression", settings)->merge(input, world).merged;
     return std::vector<float>(weights.flat().begin(), weights.flat().end());
   };
   const auto with = [&](double body, double head) {
@@ -175,11 +169,11 @@ TEST(Regression, the_solved_head_fits_the_fleet_better_than_the_average_does) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(5, world);
   const MergeInput input = fleet.input({0, 1, 2, 3, 4});
-  const ParamVector average = make("average", {})->merge(input, world).merged;
-  const ParamVector solved =
-      make("regression", {{"merge.regression.align", Value("none")}, {"merge.regression.body", Value("average")}})
-          ->merge(input, world)
-          .merged;
+  const ParamVector average = make_method("average", {})->merge(input, world).merged;
+  const ParamVector solved = make_method("regression", {{"merge.regression.align", Value("none")},
+                                                        {"merge.regression.body", Value("average")}})
+                                 ->merge(input, world)
+                                 .merged;
   EXPECT_LT(fleet_loss(input, solved, world), fleet_loss(input, average, world));
 }
 
@@ -188,7 +182,7 @@ TEST(Regression, remembers_robots_that_are_away) {
   toy::ToyFleet fleet(4, world);
   double losses[2];
   for (const bool memory : {false, true}) {
-    const auto merger = make("regression", {{"merge.regression.memory", Value(memory)}});
+    const auto merger = make_method("regression", {{"merge.regression.memory", Value(memory)}});
     const ParamVector first = merger->merge(fleet.input({0, 1}), world).merged;
     MergeInput second = fleet.input({2, 3});
     second.round = 2;
@@ -206,10 +200,10 @@ TEST(Regression, stands_robots_that_are_away_at_the_previous_consensus) {
     std::fill(fleet.weights(row).flat().begin(), fleet.weights(row).flat().end(),
               0.1F * static_cast<float>(fleet.index(row)));
   }
-  const auto merger = make("regression", {{"merge.regression.align", Value("none")},
-                                          {"merge.regression.body", Value("average")},
-                                          {"merge.regression.head", Value("outputs")},
-                                          {"merge.regression.head_ridge", Value(1e9)}});
+  const auto merger = make_method("regression", {{"merge.regression.align", Value("none")},
+                                                 {"merge.regression.body", Value("average")},
+                                                 {"merge.regression.head", Value("outputs")},
+                                                 {"merge.regression.head_ridge", Value(1e9)}});
   (void)merger->merge(fleet.input({0, 1}), world);
   ParamVector previous(fleet.symmetry().layout());
   std::fill(previous.flat().begin(), previous.flat().end(), -1.0F);
@@ -231,10 +225,10 @@ TEST(Regression, one_robot_after_the_others_is_merged_as_with_them) {
     }
   }
   const auto merger = [] {
-    return make("regression", {{"merge.regression.align", Value("none")},
-                               {"merge.regression.body", Value("average")},
-                               {"merge.regression.head", Value("labels")},
-                               {"merge.regression.head_ridge", Value(1e-6)}});
+    return make_method("regression", {{"merge.regression.align", Value("none")},
+                                      {"merge.regression.body", Value("average")},
+                                      {"merge.regression.head", Value("labels")},
+                                      {"merge.regression.head_ridge", Value(1e-6)}});
   };
   const ParamVector at_once = merger()->merge(fleet.input({0, 1, 2}), world).merged;
   const auto remembering = merger();
@@ -254,9 +248,10 @@ TEST(BestOf, is_no_worse_than_any_of_its_candidates) {
   const MergeInput input = fleet.input({0, 1, 2, 3});
   const Value::List names{Value("average"), Value("git-rebasin"), Value("regression")};
   const double best = fleet_loss(
-      input, make("best-of", {{"merge.best-of.candidates", Value(names)}})->merge(input, world).merged, world);
+      input, make_method("best-of", {{"merge.best-of.candidates", Value(names)}})->merge(input, world).merged, world);
   for (const Value& name : names) {
-    EXPECT_LE(best, fleet_loss(input, make(std::get<std::string>(name.data), {})->merge(input, world).merged, world));
+    EXPECT_LE(best,
+              fleet_loss(input, make_method(std::get<std::string>(name.data), {})->merge(input, world).merged, world));
   }
 }
 
@@ -273,15 +268,15 @@ TEST(BestOf, remembers_the_fleet_at_the_consensus_that_it_kept) {
   }
   const MergeInput input = fleet.input({0, 1});
   const auto with_regression = [](const std::string& method) {
-    return make(method, {{"merge.best-of.candidates", Value(Value::List{Value("average"), Value("regression")})},
-                         {"merge.regression.align", Value("none")},
-                         {"merge.regression.body", Value("regression")},
-                         {"merge.regression.head", Value("labels")},
-                         {"merge.regression.head_ridge", Value(1e9)}});
+    return make_method(method, {{"merge.best-of.candidates", Value(Value::List{Value("average"), Value("regression")})},
+                                {"merge.regression.align", Value("none")},
+                                {"merge.regression.body", Value("regression")},
+                                {"merge.regression.head", Value("labels")},
+                                {"merge.regression.head_ridge", Value(1e9)}});
   };
   const auto best = with_regression("best-of");
   const ParamVector merged = best->merge(input, world).merged;
-  ASSERT_TRUE(std::ranges::equal(merged.flat(), make("average", {})->merge(input, world).merged.flat()));
+  ASSERT_TRUE(std::ranges::equal(merged.flat(), make_method("average", {})->merge(input, world).merged.flat()));
   const auto told = with_regression("regression");
   told->remember(input, merged, world);
   for (const MergeRow& row : input.rows) {
@@ -304,7 +299,8 @@ TEST(RegMean, with_one_set_of_features_for_all_is_their_least_squares) {
     }
   }
   const MergeInput input = fleet.input({0, 1, 2});
-  const ParamVector merged = make("regmean", {{"merge.regmean.off_diagonal", Value(1.0)}})->merge(input, world).merged;
+  const ParamVector merged =
+      make_method("regmean", {{"merge.regmean.off_diagonal", Value(1.0)}})->merge(input, world).merged;
   const MapMoments sums = sum_moments(input, world, input.maps[1], [&](std::size_t i) -> std::optional<MapMoments> {
     return input.rows[i].data->map_moments(*input.rows[i].weights, *input.rows[i].weights, 1);
   });
@@ -322,9 +318,9 @@ TEST(Regression, says_so_when_the_robots_cannot_answer) {
   Silent silent;
   MergeInput input = fleet.input({0, 1, 2});
   for (MergeRow& row : input.rows) row.data = &silent;
-  EXPECT_THROW((void)make("regression", {})->merge(input, world), Error);
+  EXPECT_THROW((void)make_method("regression", {})->merge(input, world), Error);
   input.maps = {};
-  EXPECT_THROW((void)make("regression", {})->merge(input, world), Error);
+  EXPECT_THROW((void)make_method("regression", {})->merge(input, world), Error);
 }
 
 }  // namespace

@@ -8,16 +8,13 @@
 
 #include "merge/consensus.hpp"
 #include "toy_fleet.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
 
 using toy::ToyFleet;
 using Kind = RoundsAfterOptions::Kind;
-
-std::vector<float> values(const ParamVector& weights) {
-  return {weights.flat().begin(), weights.flat().end()};
-}
 
 std::unique_ptr<Merger> average_with(const RoundsAfterOptions& options) {
   const Settings none;
@@ -99,7 +96,7 @@ TEST(RoundsAfter, those_who_do_not_take_part_are_asked_nothing) {
 /// The learning rate comes down along one curve over all rounds: each goes on where the last one ended.
 TEST(RoundsAfter, go_on_along_one_schedule) {
   struct Noting final : LocalData {
-    explicit Noting(LocalData& inner) : inner(inner) {}
+    explicit Noting(LocalData& data) : inner(data) {}
     double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
       return inner.loss_gradient(at, batch, stream, gradient);
     }

@@ -7,24 +7,15 @@
 #include <map>
 
 #include "merge/consensus.hpp"
+#include "merge/methods.hpp"
 #include "toy_fleet.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
 
 using toy::ToyFleet;
 using Keys = std::map<std::string, Value>;
-
-std::vector<float> values(const ParamVector& weights) {
-  return {weights.flat().begin(), weights.flat().end()};
-}
-
-std::unique_ptr<Merger> make(const std::string& method, const Keys& keys) {
-  Settings settings;
-  for (const auto& [key, value] : keys) settings[key].value = value;
-  SettingsReader reader(settings);
-  return find_merger(method).make(reader);
-}
 
 ParamVector constant(float value) {
   ParamVector weights(toy::symmetry().layout());
@@ -87,8 +78,8 @@ TEST(Average, only_proposes_without_moving_its_server) {
   const Comm world = MpiSession::world();
   ToyFleet fleet(4, world);
   const Keys momentum{{"merge.average.server", Value("momentum")}};
-  const auto asked = make("average", momentum);
-  const auto merged = make("average", momentum);
+  const auto asked = make_method("average", momentum);
+  const auto merged = make_method("average", momentum);
   const ParamVector previous = constant(0.5F);
   MergeInput input = fleet.input({0, 1, 2, 3});
   input.previous = &previous;
@@ -97,14 +88,14 @@ TEST(Average, only_proposes_without_moving_its_server) {
 }
 
 TEST(Proximal, draws_robots_to_the_consensus) {
-  const auto merger = make("average", {{"merge.average.proximal", Value(0.25)}});
+  const auto merger = make_method("average", {{"merge.average.proximal", Value(0.25)}});
   EXPECT_EQ(merger->local_term(0, nullptr), nullptr) << "there is no consensus yet";
   const ParamVector consensus = constant(1.0F);
   const auto term = merger->local_term(0, &consensus);
   ParamVector gradient = constant(7.0F);
   term->add_to(constant(5.0F), gradient);
   EXPECT_EQ(values(gradient), values(constant(7.0F + 0.25F * 4.0F)));
-  EXPECT_EQ(make("average", {})->local_term(0, &consensus), nullptr);
+  EXPECT_EQ(make_method("average", {})->local_term(0, &consensus), nullptr);
 }
 
 /// What is added to the robots' gradients, weighted as they are, sums to nothing: where all stand at the consensus the
@@ -112,7 +103,7 @@ TEST(Proximal, draws_robots_to_the_consensus) {
 TEST(Scaffold, control_variates_sum_to_nothing) {
   const Comm world = MpiSession::world();
   ToyFleet fleet(4, world);
-  const auto merger = make("scaffold", {});
+  const auto merger = make_method("scaffold", {});
   const ParamVector consensus = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
   MergeInput input = fleet.input({0, 1, 2, 3});
   input.round = 2;
@@ -142,7 +133,7 @@ TEST(Scaffold, control_variates_sum_to_nothing) {
 TEST(Scaffold, at_the_consensus_every_robot_follows_the_fleets_gradient) {
   const Comm world = MpiSession::world();
   ToyFleet fleet(4, world);
-  const auto merger = make("scaffold", {});
+  const auto merger = make_method("scaffold", {});
   const ParamVector consensus = merger->merge(fleet.input({0, 1, 2, 3}), world).merged;
   MergeInput input = fleet.input({0, 1, 2, 3});
   MergeCost cost;

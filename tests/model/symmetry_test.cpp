@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "values.hpp"
 
 namespace fleet {
 namespace {
@@ -56,10 +57,6 @@ ParamVector random_weights(const SymmetrySpec& spec, std::uint64_t name) {
   ParamVector weights(spec.layout());
   for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
   return weights;
-}
-
-std::vector<float> values(const ParamVector& v) {
-  return {v.flat().begin(), v.flat().end()};
 }
 
 class SymmetryTest : public testing::Test {

@@ -13,14 +13,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Sizes kSizes{.observation = 39, .action = 4};
+constexpr Sizes kToySizes{.observation = 39, .action = 4};
 
 Demonstration episode(std::size_t steps, float first) {
   Demonstration made{.task = "reach-v3", .ended = true, .noise = 0.25, .attempts = 2};
-  for (std::size_t i = 0; i < (steps + 1) * kSizes.observation; ++i) {
+  for (std::size_t i = 0; i < (steps + 1) * kToySizes.observation; ++i) {
     made.observations.push_back(first + static_cast<float>(i));
   }
-  for (std::size_t i = 0; i < steps * kSizes.action; ++i) made.actions.push_back(-static_cast<float>(i) / 100);
+  for (std::size_t i = 0; i < steps * kToySizes.action; ++i) made.actions.push_back(-static_cast<float>(i) / 100);
   made.rewards.assign(steps, 0);
   made.rewards.back() = 1;
   return made;
@@ -38,7 +38,7 @@ class DemonstrationsTest : public testing::Test {
 
   std::string complaint() {
     try {
-      static_cast<void>(read_demonstrations({path_}, kSizes));
+      static_cast<void>(read_demonstrations({path_}, kToySizes));
     } catch (const Error& error) {
       return error.what();
     }
@@ -55,8 +55,8 @@ class DemonstrationsTest : public testing::Test {
 };
 
 TEST_F(DemonstrationsTest, read_back_what_was_written) {
-  write_demonstrations(path_, set_, kSizes);
-  const DemonstrationSet read = read_demonstrations({path_}, kSizes);
+  write_demonstrations(path_, set_, kToySizes);
+  const DemonstrationSet read = read_demonstrations({path_}, kToySizes);
   EXPECT_EQ(read.provenance, set_.provenance);
   ASSERT_EQ(read.episodes.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -72,9 +72,9 @@ TEST_F(DemonstrationsTest, read_back_what_was_written) {
 
 TEST_F(DemonstrationsTest, that_do_not_say_their_task_are_of_the_one_that_is_named) {
   set_.episodes[0].task = "push-v3";
-  write_demonstrations(path_, set_, kSizes);
+  write_demonstrations(path_, set_, kToySizes);
   EXPECT_TRUE(tell_their_tasks(path_));
-  const DemonstrationSet named = read_demonstrations({path_, "drawer-open-v3"}, kSizes);
+  const DemonstrationSet named = read_demonstrations({path_, "drawer-open-v3"}, kToySizes);
   EXPECT_EQ(named.episodes[0].task, "push-v3") << "what they say themselves counts";
   EXPECT_EQ(named.episodes[1].task, "reach-v3");
 }
@@ -82,9 +82,9 @@ TEST_F(DemonstrationsTest, that_do_not_say_their_task_are_of_the_one_that_is_nam
 TEST_F(DemonstrationsTest, of_a_folder_are_those_of_the_dataset_in_it) {
   const fs::path folder = fs::temp_directory_path() / "demonstrations_test-v0";
   prepare_minari_dataset(folder / "");
-  write_minari_dataset(folder / "", set_, kSizes);
-  EXPECT_EQ(read_demonstrations({folder}, kSizes).episodes[1].observations, set_.episodes[1].observations);
-  EXPECT_EQ(read_demonstrations({folder / "data"}, kSizes).provenance, set_.provenance);
+  write_minari_dataset(folder / "", set_, kToySizes);
+  EXPECT_EQ(read_demonstrations({folder}, kToySizes).episodes[1].observations, set_.episodes[1].observations);
+  EXPECT_EQ(read_demonstrations({folder / "data"}, kToySizes).provenance, set_.provenance);
   const MinariTotals totals = read_minari_totals(minari_file(folder));
   EXPECT_EQ(totals.episodes, 2);
   EXPECT_EQ(totals.steps, 10);
@@ -92,13 +92,13 @@ TEST_F(DemonstrationsTest, of_a_folder_are_those_of_the_dataset_in_it) {
 }
 
 TEST_F(DemonstrationsTest, refuse_a_file_cut_short) {
-  write_demonstrations(path_, set_, kSizes);
+  write_demonstrations(path_, set_, kToySizes);
   fs::resize_file(path_, fs::file_size(path_) / 2);
   expect_complaint({"damaged"});
 }
 
 TEST_F(DemonstrationsTest, refuse_a_flipped_bit) {
-  write_demonstrations(path_, set_, kSizes);
+  write_demonstrations(path_, set_, kToySizes);
   std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
   file.seekg(static_cast<std::streamoff>(fs::file_size(path_) / 2));
   const char byte = static_cast<char>(file.peek() ^ 1);
@@ -110,7 +110,7 @@ TEST_F(DemonstrationsTest, refuse_a_flipped_bit) {
 
 TEST_F(DemonstrationsTest, refuse_what_is_not_finite) {
   set_.episodes[1].actions[5] = std::numeric_limits<float>::infinity();
-  write_demonstrations(path_, set_, kSizes);
+  write_demonstrations(path_, set_, kToySizes);
   expect_complaint({"episode_1/actions", "not finite"});
 }
 

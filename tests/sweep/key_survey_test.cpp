@@ -34,7 +34,7 @@ class DeepWorld : public World {
   std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
 };
 
-const std::array kWorlds = {
+const std::array kDeepWorlds = {
     WorldEntry{.name = "deep", .make = []() -> std::unique_ptr<World> { return std::make_unique<DeepWorld>(); }},
     WorldEntry{.name = "deeper", .make = []() -> std::unique_ptr<World> { return std::make_unique<DeepWorld>(); }},
     WorldEntry{.name = "absent", .make = []() -> std::unique_ptr<World> { throw ConfigError("not built"); }}};
@@ -46,7 +46,7 @@ const SurveyedKey& find(const std::vector<SurveyedKey>& keys, std::string_view k
 }
 
 TEST(KeySurvey, a_key_is_found_with_all_that_it_depends_on) {
-  const std::vector<SurveyedKey> keys = survey_keys(kWorlds);
+  const std::vector<SurveyedKey> keys = survey_keys(kDeepWorlds);
   const std::vector<std::string> both = {"deep", "deeper"};
   const KeyUse& kind = find(keys, "deep.kind").uses.at(0);
   EXPECT_EQ(kind.worlds, both);
@@ -59,7 +59,7 @@ TEST(KeySurvey, a_key_is_found_with_all_that_it_depends_on) {
 }
 
 TEST(KeySurvey, a_default_that_depends_on_another_key_is_a_use_of_its_own) {
-  const SurveyedKey coarse = find(survey_keys(kWorlds), "deep.coarse");
+  const SurveyedKey coarse = find(survey_keys(kDeepWorlds), "deep.coarse");
   ASSERT_EQ(coarse.uses.size(), 2U);
   EXPECT_EQ(coarse.uses[0].note.standard, Value(std::int64_t{3}));
   EXPECT_EQ(coarse.uses[0].conditions, (std::vector<KeyCondition>{{"deep.fine", {"false"}}, {"deep.kind", {"flat"}}}));

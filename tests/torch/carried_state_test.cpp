@@ -11,14 +11,6 @@ namespace {
 constexpr int kWindows = 110;
 constexpr std::int64_t kEpoch = 10;  // steps: 11 lanes of 10 windows, and a place each
 
-bool never() {
-  return false;
-}
-
-std::vector<float> values(Awake& robot) {
-  return {robot.weights().flat().begin(), robot.weights().flat().end()};
-}
-
 class EveryTextRobot : public testing::TestWithParam<NetworkCase> {
  protected:
   std::unique_ptr<Workload> workload(bool carry_state = true, TestGroups roles = {}) {

@@ -17,10 +17,6 @@ namespace {
 
 constexpr int kSamples = 84;
 
-bool never() {
-  return false;
-}
-
 class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
  protected:
   EveryNetworkElsewhere() {
@@ -83,10 +79,6 @@ class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
   std::vector<std::uint8_t> labels_;
   std::vector<float> actions_;
 };
-
-std::vector<float> values(Awake& robot) {
-  return {robot.weights().flat().begin(), robot.weights().flat().end()};
-}
 
 /// The largest difference.
 double apart(std::span<const float> a, std::span<const float> b) {

@@ -58,10 +58,6 @@ class SupervisedTest : public testing::Test {
   static std::shared_ptr<Samples> samples(const Blobs& blobs) {
     return make_samples(LabelledBytes{.values = blobs.values, .labels = blobs.labels, .features = kFeatures});
   }
-  static std::vector<float> values(Awake& robot) {
-    return {robot.weights().flat().begin(), robot.weights().flat().end()};
-  }
-  static bool never() { return false; }
 
   Blobs train_{100, 1};
   Blobs test_{2500, 2};

@@ -7,19 +7,12 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "train/even_labels.hpp"
 
 namespace fleet {
 namespace {
 
 using Kind = PartitionOptions::Kind;
-constexpr int kClasses = 10;
-
-std::vector<std::uint8_t> even_labels(int per_class) {
-  std::vector<std::uint8_t> labels;
-  for (int i = 0; i < per_class * kClasses; ++i) labels.push_back(static_cast<std::uint8_t>(i % kClasses));
-  return labels;
-}
-
 std::size_t total(const std::vector<Shard>& shards) {
   std::size_t sum = 0;
   for (const Shard& shard : shards) sum += shard.train.size();

@@ -18,15 +18,15 @@ namespace {
 
 using toy::ToyWorkload;
 
-const std::vector<int> kSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
+const std::vector<int> kRobotSamples = {8, 5, 0, 9, 4, 6};  // robot 2 has no data
 
 struct Trace {
   std::vector<RoundRecord> rounds;
   std::vector<float> merged;
 };
 
-Trace run(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
-  ToyWorkload workload(kSamples, learning_rate);
+Trace trace_of(const FleetOptions& options, const std::string& method, const Comm& comm, double learning_rate = 0.01) {
+  ToyWorkload workload(kRobotSamples, learning_rate);
   const std::unique_ptr<Merger> merger = toy::quick_merger(method, options.rounds_after);
   Trace trace;
   const CellResult result = run_cell(options, find_merger(method).regime, merger.get(), workload, comm,
@@ -65,7 +65,7 @@ TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
         options_.hand_back = hand_back;
         options_.local_tests = FleetOptions::LocalTests::kEvery;
         const std::string method(entry.name);
-        expect_same(run(options_, method, world_), run(options_, method, alone), method);
+        expect_same(trace_of(options_, method, world_), trace_of(options_, method, alone), method);
       }
     }
   }
@@ -82,7 +82,7 @@ TEST_F(RoundLoopTest, results_of_fleets_that_fail_are_the_same_bits_on_any_numbe
       for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {
         options_.trainees = trainees;
         options_.hand_back = hand_back;
-        expect_same(run(options_, method, world_), run(options_, method, alone), method);
+        expect_same(trace_of(options_, method, world_), trace_of(options_, method, alone), method);
       }
     }
   }
@@ -90,7 +90,7 @@ TEST_F(RoundLoopTest, results_of_fleets_that_fail_are_the_same_bits_on_any_numbe
 
 TEST_F(RoundLoopTest, who_is_dropped_is_lost_and_who_is_late_comes_to_the_next_merge) {
   options_ = {.robots = 6, .epochs = 40, .merge_every = 1, .participants = 4, .dropped = 0.3, .late = 0.3};
-  const Trace trace = run(options_, "average", world_);
+  const Trace trace = trace_of(options_, "average", world_);
   int dropped = 0;
   int late = 0;
   for (std::size_t r = 0; r < trace.rounds.size(); ++r) {
@@ -107,7 +107,7 @@ TEST_F(RoundLoopTest, who_is_dropped_is_lost_and_who_is_late_comes_to_the_next_m
 
 TEST_F(RoundLoopTest, of_robots_that_would_all_fail_one_takes_part) {
   options_.dropped = 1.0;
-  for (const RoundRecord& round : run(options_, "average", world_).rounds) {
+  for (const RoundRecord& round : trace_of(options_, "average", world_).rounds) {
     EXPECT_EQ(round.participants, 1);
     EXPECT_EQ(round.dropped, 2);
   }
@@ -146,9 +146,9 @@ TEST_F(RoundLoopTest, what_a_late_robot_brings_is_what_it_has_trained_a_round_be
 
 TEST_F(RoundLoopTest, a_number_of_participants_is_taken_before_their_share) {
   options_.participants = 2;
-  for (const RoundRecord& round : run(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 2);
+  for (const RoundRecord& round : trace_of(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 2);
   options_.participants = 100;
-  for (const RoundRecord& round : run(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 5);
+  for (const RoundRecord& round : trace_of(options_, "average", world_).rounds) EXPECT_EQ(round.participants, 5);
 }
 
 TEST_F(RoundLoopTest, a_target_tells_the_round_that_reaches_it_and_may_end_the_cell) {
@@ -159,7 +159,7 @@ TEST_F(RoundLoopTest, a_target_tells_the_round_that_reaches_it_and_may_end_the_c
     }
     return -1.0;
   };
-  const Trace plain = run(options_, "average", world_);
+  const Trace plain = trace_of(options_, "average", world_);
   std::vector<double> losses;
   for (const RoundRecord& round : plain.rounds) losses.push_back(merged(round, "loss"));
   std::vector<double> sorted = losses;
@@ -169,14 +169,14 @@ TEST_F(RoundLoopTest, a_target_tells_the_round_that_reaches_it_and_may_end_the_c
   const auto expected = static_cast<int>(first - losses.begin()) + 1;
 
   options_.target = Target{.metric = "loss", .at_least = false, .value = bound};
-  const Trace told = run(options_, "average", world_);
+  const Trace told = trace_of(options_, "average", world_);
   EXPECT_EQ(told.merged, plain.merged);
   EXPECT_EQ(merged(told.rounds.back(), kRoundsToTarget), expected);
 
   options_.stop_at_target = true;
   for (const int test_every : {1, 2}) {
     options_.test_every = test_every;
-    const Trace stopped = run(options_, "average", world_);
+    const Trace stopped = trace_of(options_, "average", world_);
     const RoundRecord& last = stopped.rounds.back();
     EXPECT_EQ(std::ssize(stopped.rounds), last.round);
     EXPECT_EQ(merged(last, kRoundsToTarget), last.round);
@@ -188,11 +188,11 @@ TEST_F(RoundLoopTest, a_target_tells_the_round_that_reaches_it_and_may_end_the_c
   }
 
   options_.target->value = -1.0;
-  const Trace never = run(options_, "average", world_);
+  const Trace never = trace_of(options_, "average", world_);
   EXPECT_EQ(never.rounds.size(), 8U);
   EXPECT_TRUE(std::isnan(merged(never.rounds.back(), kRoundsToTarget)));
   options_.target->metric = "speed";
-  EXPECT_THROW(run(options_, "average", world_), Error);
+  EXPECT_THROW(trace_of(options_, "average", world_), Error);
 }
 
 TEST(Target, is_a_metric_and_a_bound) {
@@ -209,7 +209,7 @@ TEST(Target, is_a_metric_and_a_bound) {
 }
 
 TEST_F(RoundLoopTest, rounds_follow_the_merge_frequency_and_the_last_may_be_shorter) {
-  const Trace trace = run(options_, "average", world_);
+  const Trace trace = trace_of(options_, "average", world_);
   ASSERT_EQ(trace.rounds.size(), 3U);
   EXPECT_EQ(trace.rounds[0].epoch, 2);
   EXPECT_EQ(trace.rounds[1].epoch, 4);
@@ -218,16 +218,16 @@ TEST_F(RoundLoopTest, rounds_follow_the_merge_frequency_and_the_last_may_be_shor
 
 TEST_F(RoundLoopTest, one_shot_is_one_merge_at_the_end) {
   options_.merge_every = 0;
-  const Trace trace = run(options_, "average", world_);
+  const Trace trace = trace_of(options_, "average", world_);
   ASSERT_EQ(trace.rounds.size(), 1U);
   EXPECT_EQ(trace.rounds[0].epoch, 5);
 }
 
 TEST_F(RoundLoopTest, only_robots_with_data_take_part) {
   options_.participation = 1.0;
-  EXPECT_EQ(run(options_, "average", world_).rounds[0].participants, 5);
+  EXPECT_EQ(trace_of(options_, "average", world_).rounds[0].participants, 5);
   options_.participation = 1e-6;
-  EXPECT_EQ(run(options_, "average", world_).rounds[0].participants, 1);
+  EXPECT_EQ(trace_of(options_, "average", world_).rounds[0].participants, 1);
 }
 
 TEST_F(RoundLoopTest, training_that_is_discarded_can_as_well_be_left_out) {
@@ -237,9 +237,9 @@ TEST_F(RoundLoopTest, training_that_is_discarded_can_as_well_be_left_out) {
     const std::string method(entry.name);
     options_.local_tests = FleetOptions::LocalTests::kNever;
     options_.trainees = FleetOptions::Trainees::kAll;
-    const Trace all = run(options_, method, world_);
+    const Trace all = trace_of(options_, method, world_);
     options_.trainees = FleetOptions::Trainees::kParticipants;
-    expect_same(run(options_, method, world_), all, method);
+    expect_same(trace_of(options_, method, world_), all, method);
   }
 }
 
@@ -309,10 +309,10 @@ TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
     Steps& steps;
   };
   struct CountingWorkload final : ToyWorkload {
-    CountingWorkload() : ToyWorkload(kSamples), steps(kSamples.size()) {}
+    CountingWorkload() : ToyWorkload(kRobotSamples), steps(kRobotSamples.size()) {}
     std::unique_ptr<Robot> make_robot(int robot) override {
       const auto i = static_cast<std::size_t>(robot);
-      return std::make_unique<CountingRobot>(symmetry(), robot, kSamples[i], steps[i]);
+      return std::make_unique<CountingRobot>(symmetry(), robot, kRobotSamples[i], steps[i]);
     }
     std::vector<Steps> steps;
   };
@@ -321,9 +321,9 @@ TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
   const auto count_steps = [&](CountingWorkload& workload, std::vector<int>& participants) {
     run_cell(options_, Regime::kMerge, merger.get(), workload, alone,
              [&](const RoundRecord& round) { participants.push_back(round.participants); });
-    for (std::size_t i = 0; i < kSamples.size(); ++i) {
+    for (std::size_t i = 0; i < kRobotSamples.size(); ++i) {
       EXPECT_EQ(workload.steps[i].expected, workload.steps[i].taken) << "robot " << i;
-      EXPECT_EQ(workload.steps[i].taken % std::max(kSamples[i], 1), 0) << "robot " << i;
+      EXPECT_EQ(workload.steps[i].taken % std::max(kRobotSamples[i], 1), 0) << "robot " << i;
     }
   };
   for (const auto trainees : {FleetOptions::Trainees::kAll, FleetOptions::Trainees::kParticipants}) {
@@ -332,8 +332,8 @@ TEST_F(RoundLoopTest, robots_are_told_the_steps_that_they_come_to_take) {
     std::int64_t taken = 0;
     std::vector<int> participants;
     count_steps(workload, participants);
-    for (std::size_t i = 0; i < kSamples.size(); ++i) {
-      if (kSamples[i] > 0) taken += workload.steps[i].taken / kSamples[i];
+    for (std::size_t i = 0; i < kRobotSamples.size(); ++i) {
+      if (kRobotSamples[i] > 0) taken += workload.steps[i].taken / kRobotSamples[i];
     }
     EXPECT_EQ(participants, (std::vector<int>{3, 3, 3}));  // of five with data, in rounds of two, two and one epoch
     EXPECT_EQ(taken, trainees == FleetOptions::Trainees::kAll ? 5 * 5 : 3 * (2 + 2 + 1));
@@ -353,7 +353,7 @@ TEST_F(RoundLoopTest, merging_every_robot_alone_is_training_it_without_merging) 
                    .local_tests = FleetOptions::LocalTests::kEvery};
   FleetOptions whole = one;
   whole.merge_every = 0;
-  EXPECT_EQ(run(one, "average", world_).merged, run(whole, "average", world_).merged);
+  EXPECT_EQ(trace_of(one, "average", world_).merged, trace_of(whole, "average", world_).merged);
 }
 
 TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
@@ -361,7 +361,7 @@ TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
   for (const auto moments :
        {FleetOptions::Moments::kReset, FleetOptions::Moments::kKeep, FleetOptions::Moments::kAverage}) {
     options_.moments = moments;
-    ends.push_back(run(options_, "average", world_).merged);
+    ends.push_back(trace_of(options_, "average", world_).merged);
   }
   EXPECT_NE(ends[0], ends[1]);
   EXPECT_NE(ends[1], ends[2]);
@@ -370,9 +370,9 @@ TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
 
 TEST_F(RoundLoopTest, rounds_after_the_last_merge_leave_what_came_before_as_it_is) {
   options_.local_tests = FleetOptions::LocalTests::kLast;
-  const Trace without = run(options_, "average", world_);
+  const Trace without = trace_of(options_, "average", world_);
   options_.rounds_after = 2;
-  const Trace with = run(options_, "average", world_);
+  const Trace with = trace_of(options_, "average", world_);
   ASSERT_EQ(with.rounds.size(), without.rounds.size() + 2);
   for (std::size_t r = 0; r < with.rounds.size(); ++r) {
     EXPECT_EQ(with.rounds[r].round, static_cast<int>(r) + 1);
@@ -392,11 +392,11 @@ TEST_F(RoundLoopTest, rounds_after_the_last_merge_leave_what_came_before_as_it_i
 }
 
 TEST_F(RoundLoopTest, reference_lines_report_what_they_have) {
-  for (const RoundRecord& round : run(options_, "local", world_).rounds) {
+  for (const RoundRecord& round : trace_of(options_, "local", world_).rounds) {
     ASSERT_EQ(round.metrics.size(), 6U);
     for (int i = 0; i < 6; ++i) EXPECT_EQ(round.metrics[static_cast<std::size_t>(i)].robot, i);
   }
-  for (const RoundRecord& round : run(options_, "joint", world_).rounds) {
+  for (const RoundRecord& round : trace_of(options_, "joint", world_).rounds) {
     ASSERT_EQ(round.metrics.size(), 1U);
     EXPECT_EQ(round.metrics[0].robot, kMergedPolicy);
   }
@@ -407,7 +407,7 @@ TEST_F(RoundLoopTest, a_cell_is_not_charged_for_what_came_before_it) {
     if (world_.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others wait
   });
   const Stopwatch watch;
-  const Trace trace = run(options_, "average", world_);
+  const Trace trace = trace_of(options_, "average", world_);
   double charged = 0.0;
   for (const RoundRecord& round : trace.rounds) {
     const PhaseSeconds& s = round.seconds;
@@ -419,11 +419,11 @@ TEST_F(RoundLoopTest, a_cell_is_not_charged_for_what_came_before_it) {
 TEST_F(RoundLoopTest, fewer_tests_change_nothing_else) {
   options_.local_tests = FleetOptions::LocalTests::kEvery;
   for (const std::string method : {"average", "local", "joint"}) {
-    const Trace every = run(options_, method, world_);
+    const Trace every = trace_of(options_, method, world_);
     for (const int interval : {0, 2}) {  // rounds 3, or 2 and 3
       FleetOptions seldom = options_;
       seldom.test_every = interval;
-      const Trace trace = run(seldom, method, world_);
+      const Trace trace = trace_of(seldom, method, world_);
       EXPECT_EQ(trace.merged, every.merged);
       for (std::size_t r = 0; r < 3; ++r) {
         const bool tested = r == 2 || (interval == 2 && r == 1);
@@ -438,7 +438,7 @@ TEST_F(RoundLoopTest, fewer_tests_change_nothing_else) {
 
 TEST_F(RoundLoopTest, a_robot_that_diverges_ends_the_cell_on_every_rank_with_its_name_and_round) {
   try {
-    run(options_, "average", world_, 1e30);
+    trace_of(options_, "average", world_, 1e30);
     FAIL() << "nothing diverged";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("round 1: robot "), std::string::npos) << error.what();
@@ -459,7 +459,7 @@ TEST_F(RoundLoopTest, a_fleet_without_any_data_is_an_error) {
 
 TEST_F(RoundLoopTest, a_stop_request_interrupts_at_the_next_agreement) {
   int rounds = 0;
-  ToyWorkload workload(kSamples);
+  ToyWorkload workload(kRobotSamples);
   world_.set_stop_request([&] { return rounds == 1; });
   EXPECT_THROW(run_cell(options_, Regime::kLocal, nullptr, workload, world_, [&](const RoundRecord&) { ++rounds; }),
                Interrupted);

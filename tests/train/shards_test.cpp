@@ -1,4 +1,5 @@
 #include "train/shards.hpp"
+#include "train/even_labels.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,14 +11,6 @@
 
 namespace fleet {
 namespace {
-
-constexpr int kClasses = 10;
-
-std::vector<std::uint8_t> even_labels(int per_class) {
-  std::vector<std::uint8_t> labels;
-  for (int i = 0; i < per_class * kClasses; ++i) labels.push_back(static_cast<std::uint8_t>(i % kClasses));
-  return labels;
-}
 
 PartitionOptions drawn(int robots, std::int64_t samples) {
   return {.kind = PartitionOptions::Kind::kDrawn, .robots = robots, .alpha = 0.5, .drawn = samples};

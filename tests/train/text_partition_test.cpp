@@ -12,7 +12,7 @@
 namespace fleet {
 namespace {
 
-using Kind = TextPartitionOptions::Kind;
+using TextKind = TextPartitionOptions::Kind;
 constexpr int kWindow = 20;
 
 /// Six plays of ten roles that say from 1 to some 3,000 characters.
@@ -28,7 +28,7 @@ std::vector<TextRole> make_roles() {
   return roles;
 }
 
-TextPartitionOptions options_of(Kind kind, int robots) {
+TextPartitionOptions options_of(TextKind kind, int robots) {
   return {.kind = kind, .robots = robots, .alpha = 0.5, .window = kWindow, .held_out = 0.1};
 }
 
@@ -42,7 +42,7 @@ void count(const std::vector<TextRange>& ranges, std::vector<int>& counts) {
   }
 }
 
-class TextPartitionTest : public testing::TestWithParam<Kind> {};
+class TextPartitionTest : public testing::TestWithParam<TextKind> {};
 
 TEST_P(TextPartitionTest, shards_and_tests_are_disjoint_and_cover_the_roles_in_use) {
   const std::vector<TextRole> roles = make_roles();
@@ -99,8 +99,8 @@ TEST_P(TextPartitionTest, play_counts_add_up_to_the_shards) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TextPartitionTest,
-                         testing::Values(Kind::kLargest, Kind::kGrouped, Kind::kDirichletPlays, Kind::kDirichletRoles,
-                                         Kind::kContiguous));
+                         testing::Values(TextKind::kLargest, TextKind::kGrouped, TextKind::kDirichletPlays,
+                                         TextKind::kDirichletRoles, TextKind::kContiguous));
 
 std::vector<std::int64_t> sizes(const TextPartition& partition) {
   std::vector<std::int64_t> result;
@@ -116,8 +116,8 @@ std::vector<std::int64_t> sizes(const TextPartition& partition) {
 
 TEST(TextPartition, largest_gives_each_robot_one_role_and_leaves_none_that_says_more) {
   const std::vector<TextRole> roles = make_roles();
-  std::vector<std::int64_t> all = sizes(partition_text(roles, options_of(Kind::kLargest, 20), 0));
-  const TextPartition few = partition_text(roles, options_of(Kind::kLargest, 5), 0);
+  std::vector<std::int64_t> all = sizes(partition_text(roles, options_of(TextKind::kLargest, 20), 0));
+  const TextPartition few = partition_text(roles, options_of(TextKind::kLargest, 5), 0);
   EXPECT_EQ(few.roles.size(), 5U);
   std::vector<std::int64_t> largest = sizes(few);
   std::sort(all.rbegin(), all.rend());
@@ -133,10 +133,10 @@ TEST(TextPartition, largest_gives_each_robot_one_role_and_leaves_none_that_says_
 
 TEST(TextPartition, grouped_and_contiguous_are_even) {
   const std::vector<TextRole> roles = make_roles();
-  const std::vector<std::int64_t> grouped = sizes(partition_text(roles, options_of(Kind::kGrouped, 4), 0));
+  const std::vector<std::int64_t> grouped = sizes(partition_text(roles, options_of(TextKind::kGrouped, 4), 0));
   const double mean = static_cast<double>(std::accumulate(grouped.begin(), grouped.end(), std::int64_t{0})) / 4.0;
   EXPECT_LE(static_cast<double>(*std::max_element(grouped.begin(), grouped.end())), 4.0 / 3.0 * mean);
-  const std::vector<std::int64_t> even = sizes(partition_text(roles, options_of(Kind::kContiguous, 4), 0));
+  const std::vector<std::int64_t> even = sizes(partition_text(roles, options_of(TextKind::kContiguous, 4), 0));
   for (const std::int64_t size : even) EXPECT_NEAR(static_cast<double>(size), mean, 0.1 * mean);
 }
 
@@ -145,7 +145,7 @@ TEST(TextPartition, smaller_alpha_is_more_heterogeneous_and_the_seed_decides) {
   const auto largest_share = [&](double alpha) {
     double sum = 0.0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
-      TextPartitionOptions options = options_of(Kind::kDirichletPlays, 3);
+      TextPartitionOptions options = options_of(TextKind::kDirichletPlays, 3);
       options.alpha = alpha;
       for (const auto& row : characters_by_play(partition_text(roles, options, seed), roles)) {
         const auto total = std::accumulate(row.begin(), row.end(), std::int64_t{0});
@@ -157,7 +157,7 @@ TEST(TextPartition, smaller_alpha_is_more_heterogeneous_and_the_seed_decides) {
   };
   EXPECT_GT(largest_share(0.1), largest_share(1.0));
   EXPECT_GT(largest_share(1.0), largest_share(100.0));
-  const TextPartitionOptions options = options_of(Kind::kDirichletRoles, 3);
+  const TextPartitionOptions options = options_of(TextKind::kDirichletRoles, 3);
   EXPECT_NE(sizes(partition_text(roles, options, 0)), sizes(partition_text(roles, options, 1)));
 }
 
@@ -191,14 +191,14 @@ TEST(TextPartition, roles_that_say_too_little_are_left_out) {
 
 TEST(TextPartition, more_robots_than_roles_and_windows_longer_than_roles_are_errors) {
   const std::vector<TextRole> roles = make_roles();
-  for (const Kind kind : {Kind::kLargest, Kind::kGrouped}) {
+  for (const TextKind kind : {TextKind::kLargest, TextKind::kGrouped}) {
     EXPECT_THROW((void)partition_text(roles, options_of(kind, 61), 0), Error);
   }
-  EXPECT_THROW((void)partition_text(roles, options_of(Kind::kContiguous, 100000), 0), Error);
-  TextPartitionOptions wide = options_of(Kind::kContiguous, 2);
+  EXPECT_THROW((void)partition_text(roles, options_of(TextKind::kContiguous, 100000), 0), Error);
+  TextPartitionOptions wide = options_of(TextKind::kContiguous, 2);
   wide.window = 100000;
   EXPECT_THROW((void)partition_text(roles, wide, 0), Error);
-  for (const Kind kind : {Kind::kDirichletPlays, Kind::kDirichletRoles}) {
+  for (const TextKind kind : {TextKind::kDirichletPlays, TextKind::kDirichletRoles}) {
     const TextPartition thin = partition_text(roles, options_of(kind, 900), 0);
     EXPECT_EQ(thin.shards.size(), 900U);  // many of them have nothing
     EXPECT_THROW((void)partition_text(roles, options_of(kind, 1000), 0), TooManyRobots) << "all but 925 must";
