@@ -67,7 +67,7 @@ test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime zsh
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 analysis tests/docs
-	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs tests/end_to_end
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python
 	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
