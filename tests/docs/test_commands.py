@@ -21,6 +21,8 @@ from test_docs import BINARY, FENCE, PAGES, ROOT, fences
 
 MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
 SECONDS = 300
+#: Of fleets of one's own, and for what is traced.
+WITH_PYTORCH = ROOT / ".venv-debian/bin/python"
 
 #: What is not run, and why.
 NOT_RUN = {
@@ -29,6 +31,9 @@ NOT_RUN = {
     r"ctest\b": "runs tests; that it has the preset is checked",
     r"\S*python -m (pytest|ruff)\b": "runs tests",
     r"(\w+=\S+ )?\S*python -m pytest\b": "runs tests",
+    r"pip install\b": "installs: the tests have the package in a place of their own",
+    r"python -m fleet leaf\b": "needs LEAF's data; tests of python/ convert some",
+    r"python -m fleet symmetry .*int64": "is for another module than the page's",
     r"(\w+=\S+ )?sbatch\b": "asks Slurm: tests/slurm submits these scripts to a cluster of its own",
 }
 
@@ -45,6 +50,8 @@ SHORT = {
     "lqg_single_task": "train.epochs=20 seed=0",
     "lqg_multi_task": "train.epochs=20 seed=0",
     "lqg_sign_flips": "train.epochs=20 seed=0",
+    "sines": "train.epochs=2 sweep.grid.seed=[0] sweep.grid.external.settings.spread=[1.0] "
+    "sweep.grid.merge.method=['average','regression']",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }
@@ -59,12 +66,18 @@ MADE_BY = {
     "after.h5": "cp results/quickstart.h5 after.h5",
     "robot-0.h5": "cp results/barriers/models/*/robot-*.h5 .",
     "demos.h5": "fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5",
-    "merged.h5": "fleet run configs/metaworld_mt10.toml; "
-    "cp results/metaworld_mt10/models/*/merged*.h5 merged.h5",
+    "policy.h5": "fleet run configs/metaworld_mt10.toml; "
+    "cp results/metaworld_mt10/models/*/merged*.h5 policy.h5",
+    "policy.symmetry.json": "python -m fleet symmetry policy:make --input 1,39 "
+    "-o policy.symmetry.json",
 }
 
-#: What stands for a reader's own.
-STANDS_FOR = {"CONFIG": "configs/smoke.toml"}
+#: What stands for a reader's own, and what makes commands short.
+STANDS_FOR = {
+    r"\bCONFIG\b": "configs/smoke.toml",
+    r"--episodes \d+": "--episodes 1",
+    r"demos --tasks mt50": "demos --tasks mt10 --episodes 1",
+}
 
 
 def units(code: str) -> Iterator[str]:
@@ -92,8 +105,8 @@ class Folder:
     path: Path
 
     def run(self, command: str, makes: str = "") -> None:
-        for name, text in STANDS_FOR.items():
-            command = re.sub(rf"\b{name}\b", text, command)
+        for what, text in STANDS_FOR.items():
+            command = re.sub(what, text, command)
         self.make_ready(command, makes)
         if re.search(r"\bID\b", command):
             command = re.sub(r"\bID\b", self.some_cell(command), command)
@@ -162,11 +175,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     for name in ("analysis", ".venv"):
         (path / name).symlink_to(ROOT / name)
     (path / "mine.toml").write_text(fences((ROOT / "docs/sweeps.md").read_text(), "toml")[1])
+    (path / "sines.toml").write_text(fences((ROOT / "docs/own_fleet.md").read_text(), "toml")[0])
+    (path / "sines.py").write_text(fences((ROOT / "docs/own_fleet.md").read_text(), "python")[0])
+    for file in (ROOT / "tests/docs/reader").glob("*.py"):
+        shutil.copy(file, path)
     # The program with what makes its sweep short.
     cases = ""
     for name, short in SHORT.items():
         options = " ".join(f"--set {shlex.quote(item)}" for item in short.split())
-        cases += f'*configs/{name}.toml*) set -- "$@" {options} ;;\n'
+        cases += f'*{name}.toml*) set -- "$@" {options} ;;\n'
     script = (
         "#!/bin/bash\n"
         'case "$1" in run | plan | slurm) case "$*" in\n' + cases + "esac ;; esac\n"
@@ -178,6 +195,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         program.write_text(script)
         program.chmod(0o755)
     (path / "bin/fleet-analysis").symlink_to(ROOT / ".venv/bin/fleet-analysis")
+    if WITH_PYTORCH.exists():
+        for name in ("python", "python3"):
+            launcher = path / "bin" / name
+            launcher.write_text(f'#!/bin/sh\nexec {WITH_PYTORCH} "$@"\n')
+            launcher.chmod(0o755)
+        Folder(path).run("python make_models.py")
     return Folder(path)
 
 
@@ -190,8 +213,15 @@ def examples(language: str) -> list[object]:
     ]
 
 
-def needs_simulator(command: str) -> bool:
-    return "metaworld" in command
+def missing(command: str, simulator: str) -> str | None:
+    """What a command needs that is not there."""
+    if "metaworld" in command and simulator:
+        return simulator
+    if "film.mp4" in command and shutil.which("ffmpeg") is None:
+        return "there is no ffmpeg"
+    if re.search(r"python -m fleet|safetensors|sines|base/|import fleet\b|fleet.symmetry", command):
+        return None if WITH_PYTORCH.exists() else f"there is no {WITH_PYTORCH}"
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +240,7 @@ def test_the_commands_of_a_block_run_or_it_is_said_why_not(
 ) -> None:
     left_out = []
     for command in units(code):
-        reason = why_not(command)
-        if reason is None and needs_simulator(command):
-            reason = simulator or None
+        reason = why_not(command) or missing(command, simulator)
         if reason is None:
             folder.run(command)
         else:
@@ -223,11 +251,14 @@ def test_the_commands_of_a_block_run_or_it_is_said_why_not(
 
 @pytest.mark.parametrize("code", examples("python"))
 def test_programs_run(folder: Folder, code: str) -> None:
+    if reason := missing(code, ""):
+        pytest.skip(reason)
     script = folder.path / "example.py"
     script.write_text(code)
     for name in re.findall(r"results/[\w.]+", code):
         folder.make_ready(name)
-    folder.run(".venv/bin/python example.py")
+    own = re.search(r"\bfleet\b(?!_)", code)
+    folder.run(f"{'python' if own else '.venv/bin/python'} example.py")
 
 
 def test_other_blocks_are_no_commands() -> None:

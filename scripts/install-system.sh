@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds fleet and installs it below a prefix, with fleet-analysis and the example configurations. Containers are made by it.
+# On Debian and Ubuntu it installs what is missing, as root or by sudo; elsewhere load modules first (docs/administrators.md).
+# usage: install-system.sh PREFIX
+set -eu
+prefix=${1:?usage: install-system.sh PREFIX}
+mkdir -p "$prefix"
+prefix=$(cd "$prefix" && pwd)
+cd "$(dirname "$0")/.."
+
+scripts/install-deps.sh
+python="$prefix/share/fleet/python"
+python3 -m venv "$python"
+"$python/bin/python" -m pip install --quiet --disable-pip-version-check ./analysis
+scripts/fetch-mujoco.sh "$python/bin/python" data/mujoco
+cmake --preset release -DFLEET_TESTS=OFF
+cmake --build --preset release
+cmake --install build/release --prefix "$prefix"
+ln -sf ../share/fleet/python/bin/fleet-analysis "$prefix/bin/fleet-analysis"
+echo "Installed: $prefix/bin/fleet, $prefix/bin/fleet-analysis"
