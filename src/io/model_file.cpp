@@ -11,7 +11,6 @@
 namespace fleet {
 namespace {
 
-using Ints = std::vector<std::int32_t>;
 using Texts = std::vector<std::string>;
 
 constexpr std::int32_t kNoParent = -1;
@@ -29,47 +28,22 @@ constexpr std::array kActionColumns = {
     ColumnSpec{"dual", ColumnType::kInteger}};
 
 Table groups_table(const SymmetrySpec& symmetry) {
-  Texts names;
-  Ints sizes, linear, negatable, parents, blocks;
-  for (const SymmetryGroup& group : symmetry.groups()) {
-    names.push_back(group.name);
-    sizes.push_back(group.size);
-    linear.push_back(group.kind == GroupKind::kGeneralLinear ? 1 : 0);
-    negatable.push_back(group.kind == GroupKind::kSigned ? 1 : 0);
-    parents.push_back(group.parent ? static_cast<std::int32_t>(*group.parent) : kNoParent);
-    blocks.push_back(group.block);
-  }
-  Table table;
-  table.add("name", std::move(names));
-  table.add("size", std::move(sizes));
-  table.add("linear", std::move(linear));
-  table.add("signed", std::move(negatable));
-  table.add("parent", std::move(parents));
-  table.add("block", std::move(blocks));
-  return table;
+  using Row = const SymmetryGroup&;
+  const auto parent = [](Row group) { return group.parent ? static_cast<std::int32_t>(*group.parent) : kNoParent; };
+  return tabulate(symmetry.groups(), ColumnOf{"name", &SymmetryGroup::name}, ColumnOf{"size", &SymmetryGroup::size},
+                  ColumnOf{"linear", [](Row group) { return group.kind == GroupKind::kGeneralLinear; }},
+                  ColumnOf{"signed", [](Row group) { return group.kind == GroupKind::kSigned; }},
+                  ColumnOf{"parent", parent}, ColumnOf{"block", &SymmetryGroup::block});
 }
 
 Table actions_table(const SymmetrySpec& symmetry) {
-  Texts tensors;
-  Ints axes, groups, outers, inners, offsets, duals;
-  for (const SymmetryAction& action : symmetry.actions()) {
-    tensors.push_back(symmetry.layout()->tensors()[action.tensor].name);
-    axes.push_back(static_cast<std::int32_t>(action.axis));
-    groups.push_back(static_cast<std::int32_t>(action.group));
-    outers.push_back(action.outer);
-    inners.push_back(action.inner);
-    offsets.push_back(action.offset);
-    duals.push_back(action.dual ? 1 : 0);
-  }
-  Table table;
-  table.add("tensor", std::move(tensors));
-  table.add("axis", std::move(axes));
-  table.add("group", std::move(groups));
-  table.add("outer", std::move(outers));
-  table.add("inner", std::move(inners));
-  table.add("offset", std::move(offsets));
-  table.add("dual", std::move(duals));
-  return table;
+  using Row = const SymmetryAction&;
+  const std::vector<TensorSpec>& tensors = symmetry.layout()->tensors();
+  return tabulate(symmetry.actions(), ColumnOf{"tensor", [&](Row action) { return tensors[action.tensor].name; }},
+                  ColumnOf{"axis", [](Row action) { return static_cast<int>(action.axis); }},
+                  ColumnOf{"group", [](Row action) { return static_cast<int>(action.group); }},
+                  ColumnOf{"outer", &SymmetryAction::outer}, ColumnOf{"inner", &SymmetryAction::inner},
+                  ColumnOf{"offset", &SymmetryAction::offset}, ColumnOf{"dual", &SymmetryAction::dual});
 }
 
 Companions read_companions(const Hdf5Reader& file) {
@@ -183,14 +157,11 @@ void write_model(const std::filesystem::path& path, const SavedModel& model, con
   file.write_attribute("/", "epoch", model.epoch);
   file.write_attribute("/", "samples", model.samples);
   for (const auto& [key, text] : provenance) file.write_attribute("provenance", key, text);
-  Texts names;
-  for (const TensorSpec& tensor : model.weights.layout().tensors()) names.push_back(tensor.name);
-  Table tensors;
-  tensors.add("name", names);
-  file.write_table("tensors", tensors);
-  for (std::size_t t = 0; t < names.size(); ++t) {
-    const std::vector<std::int64_t>& shape = model.weights.layout().tensors()[t].shape;
-    file.write_array("weights/" + names[t], model.weights.tensor(t),
+  const std::vector<TensorSpec>& tensors = model.weights.layout().tensors();
+  file.write_table("tensors", tabulate(tensors, ColumnOf{"name", &TensorSpec::name}));
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    const std::vector<std::int64_t>& shape = tensors[t].shape;
+    file.write_array("weights/" + tensors[t].name, model.weights.tensor(t),
                      std::vector<std::size_t>(shape.begin(), shape.end()));
   }
   file.write_table("groups", groups_table(model.symmetry));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <set>
 
 #include "base/error.hpp"
@@ -27,29 +28,50 @@ Table::Column column_of(const Value& value) {
   return std::visit(ToColumn{}, value.data);
 }
 
-void add_seconds(const std::vector<PhaseSeconds>& spent, Table& table) {
-  const auto add = [&](const char* name, double PhaseSeconds::*phase) {
-    Reals seconds;
-    for (const PhaseSeconds& s : spent) seconds.push_back(s.*phase);
-    table.add(name, std::move(seconds));
-  };
-  add("seconds_train", &PhaseSeconds::train);
-  add("seconds_wait", &PhaseSeconds::wait);
-  add("seconds_merge", &PhaseSeconds::merge);
-  add("seconds_evaluate", &PhaseSeconds::evaluate);
-  add("seconds_other", &PhaseSeconds::other);
+/// What a column takes of phases, each of which has one.
+constexpr std::array kSeconds = {
+    ColumnOf{"seconds_train", &PhaseSeconds::train}, ColumnOf{"seconds_wait", &PhaseSeconds::wait},
+    ColumnOf{"seconds_merge", &PhaseSeconds::merge}, ColumnOf{"seconds_evaluate", &PhaseSeconds::evaluate},
+    ColumnOf{"seconds_other", &PhaseSeconds::other}};
+
+/// A part of a round, of which it has many, with its round.
+template <class Part>
+struct PartOfRound {
+  const RoundRecord* round;
+  const Part* part;
+};
+
+/// Those of all rounds.
+template <class Part>
+std::vector<PartOfRound<Part>> parts_of(const std::vector<RoundRecord>& rounds, std::vector<Part> RoundRecord::*parts) {
+  std::vector<PartOfRound<Part>> all;
+  for (const RoundRecord& round : rounds) {
+    for (const Part& part : round.*parts) all.push_back({&round, &part});
+  }
+  return all;
 }
+
+/// What a column takes of the round that a part belongs to, and of the part.
+constexpr auto of_round = [](auto member) {
+  return [member](const auto& row) { return std::invoke(member, *row.round); };
+};
+constexpr auto of_part = [](auto member) {
+  return [member](const auto& row) { return std::invoke(member, *row.part); };
+};
+
+/// In a cell's own file, where it is the only one.
+constexpr ColumnOf kCell{"cell", [](const auto& /*row*/) { return 0; }};
 
 Table cells_table(const CellRecord& cell) {
   PhaseSeconds sum;
+  double seconds = 0.0;
   double processor_seconds = 0.0;
   std::int64_t bytes = 0;
   for (const RoundRecord& round : cell.rounds) {
-    sum.train += round.seconds.train;
-    sum.wait += round.seconds.wait;
-    sum.merge += round.seconds.merge;
-    sum.evaluate += round.seconds.evaluate;
-    sum.other += round.seconds.other;
+    for (const auto& phase : kSeconds) {
+      sum.*phase.take += round.seconds.*phase.take;
+      seconds += round.seconds.*phase.take;
+    }
     processor_seconds += round.processor_seconds;
     bytes += static_cast<std::int64_t>(round.bytes_moved);
   }
@@ -61,8 +83,8 @@ Table cells_table(const CellRecord& cell) {
   for (const auto& [key, value] : cell.columns) table.add(key, column_of(value));
   table.add("ranks", Ints{cell.ranks});
   table.add("rounds", Ints{static_cast<std::int32_t>(cell.rounds.size())});
-  table.add("seconds_total", Reals{sum.train + sum.wait + sum.merge + sum.evaluate + sum.other});
-  add_seconds({sum}, table);
+  table.add("seconds_total", Reals{seconds});
+  for (const auto& phase : kSeconds) table.add(phase.name, Reals{sum.*phase.take});
   table.add("processor_seconds", Reals{processor_seconds});
   table.add("bytes_moved", std::vector<std::int64_t>{bytes});
   table.add("peak_memory_mib", Reals{cell.peak_memory_mib});
@@ -70,138 +92,69 @@ Table cells_table(const CellRecord& cell) {
 }
 
 Table metrics_table(const CellRecord& cell) {
-  Ints cells, rounds, epochs, robots;
-  Texts splits, names;
-  Reals values;
-  for (const RoundRecord& round : cell.rounds) {
-    for (const Metric& metric : round.metrics) {
-      cells.push_back(0);
-      rounds.push_back(round.round);
-      epochs.push_back(round.epoch);
-      robots.push_back(metric.robot);
-      splits.push_back(metric.split);
-      names.push_back(metric.name);
-      values.push_back(metric.value);
-    }
-  }
-  Table table;
-  table.add("cell", std::move(cells));
-  table.add("round", std::move(rounds));
-  table.add("epoch", std::move(epochs));
-  table.add("robot", std::move(robots));
-  table.add("split", std::move(splits));
-  table.add("metric", std::move(names));
-  table.add("value", std::move(values));
-  return table;
+  return tabulate(parts_of(cell.rounds, &RoundRecord::metrics), kCell, ColumnOf{"round", of_round(&RoundRecord::round)},
+                  ColumnOf{"epoch", of_round(&RoundRecord::epoch)}, ColumnOf{"robot", of_part(&Metric::robot)},
+                  ColumnOf{"split", of_part(&Metric::split)}, ColumnOf{"metric", of_part(&Metric::name)},
+                  ColumnOf{"value", of_part(&Metric::value)});
 }
 
 Table shards_table(const CellRecord& cell) {
-  Ints cells, robots, labels, samples;
-  for (std::size_t i = 0; i < cell.histograms.size(); ++i) {
-    for (std::size_t label = 0; label < cell.histograms[i].size(); ++label) {
-      cells.push_back(0);
-      robots.push_back(static_cast<std::int32_t>(i));
-      labels.push_back(static_cast<std::int32_t>(label));
-      samples.push_back(static_cast<std::int32_t>(cell.histograms[i][label]));
+  struct Share {
+    int robot, label;
+    std::int32_t samples;
+  };
+  std::vector<Share> shares;
+  for (std::size_t robot = 0; robot < cell.histograms.size(); ++robot) {
+    for (std::size_t label = 0; label < cell.histograms[robot].size(); ++label) {
+      shares.push_back(
+          {static_cast<int>(robot), static_cast<int>(label), static_cast<std::int32_t>(cell.histograms[robot][label])});
     }
   }
-  Table table;
-  table.add("cell", std::move(cells));
-  table.add("robot", std::move(robots));
-  table.add("label", std::move(labels));
-  table.add("samples", std::move(samples));
-  return table;
+  return tabulate(shares, kCell, ColumnOf{"robot", &Share::robot}, ColumnOf{"label", &Share::label},
+                  ColumnOf{"samples", &Share::samples});
 }
 
 Table rounds_table(const CellRecord& cell) {
-  Ints cells, rounds, epochs, participants, dropped, late, iterations;
-  Reals processor_seconds;
-  std::vector<std::int64_t> bytes, steps, episodes;
-  std::vector<PhaseSeconds> seconds;
-  for (const RoundRecord& round : cell.rounds) {
-    cells.push_back(0);
-    rounds.push_back(round.round);
-    epochs.push_back(round.epoch);
-    participants.push_back(round.participants);
-    dropped.push_back(round.dropped);
-    late.push_back(round.late);
-    processor_seconds.push_back(round.processor_seconds);
-    iterations.push_back(round.merge_iterations);
-    bytes.push_back(static_cast<std::int64_t>(round.bytes_moved));
-    steps.push_back(static_cast<std::int64_t>(round.cost.steps));
-    episodes.push_back(static_cast<std::int64_t>(round.cost.episodes));
-    seconds.push_back(round.seconds);
-  }
-  Table table;
-  table.add("cell", std::move(cells));
-  table.add("round", std::move(rounds));
-  table.add("epoch", std::move(epochs));
-  table.add("participants", std::move(participants));
-  table.add("dropped", std::move(dropped));
-  table.add("late", std::move(late));
-  add_seconds(seconds, table);
-  table.add("processor_seconds", std::move(processor_seconds));
-  table.add("bytes_moved", std::move(bytes));
-  table.add("merge_iterations", std::move(iterations));
-  table.add("merge_steps", std::move(steps));
-  table.add("merge_episodes", std::move(episodes));
-  return table;
+  using Row = const RoundRecord&;
+  const auto phase = [](std::size_t i) {
+    return ColumnOf{kSeconds[i].name, [i](Row round) { return round.seconds.*kSeconds[i].take; }};
+  };
+  return tabulate(cell.rounds, kCell, ColumnOf{"round", &RoundRecord::round}, ColumnOf{"epoch", &RoundRecord::epoch},
+                  ColumnOf{"participants", &RoundRecord::participants}, ColumnOf{"dropped", &RoundRecord::dropped},
+                  ColumnOf{"late", &RoundRecord::late}, phase(0), phase(1), phase(2), phase(3), phase(4),
+                  ColumnOf{"processor_seconds", &RoundRecord::processor_seconds},
+                  ColumnOf{"bytes_moved", &RoundRecord::bytes_moved},
+                  ColumnOf{"merge_iterations", &RoundRecord::merge_iterations},
+                  ColumnOf{"merge_steps", [](Row round) { return std::int64_t(round.cost.steps); }},
+                  ColumnOf{"merge_episodes", [](Row round) { return std::int64_t(round.cost.episodes); }});
 }
 
 /// A row a round and kind of numbers.
 Table traffic_table(const CellRecord& cell) {
-  Ints cells, rounds;
-  Texts cargos;
-  std::vector<std::int64_t> sent, received;
+  struct Sent {
+    int round;
+    std::string_view cargo;
+    std::uint64_t sent, received;
+  };
+  std::vector<Sent> rows;
   for (const RoundRecord& round : cell.rounds) {
     for (std::size_t kind = 0; kind < kCargos.size(); ++kind) {
-      cells.push_back(0);
-      rounds.push_back(round.round);
-      cargos.emplace_back(kCargos[kind]);
-      sent.push_back(static_cast<std::int64_t>(round.cost.bytes[kind].sent));
-      received.push_back(static_cast<std::int64_t>(round.cost.bytes[kind].received));
+      const auto& bytes = round.cost.bytes[kind];
+      rows.push_back({round.round, kCargos[kind], bytes.sent, bytes.received});
     }
   }
-  Table table;
-  table.add("cell", std::move(cells));
-  table.add("round", std::move(rounds));
-  table.add("cargo", std::move(cargos));
-  table.add("sent", std::move(sent));
-  table.add("received", std::move(received));
-  return table;
+  return tabulate(rows, kCell, ColumnOf{"round", &Sent::round}, ColumnOf{"cargo", &Sent::cargo},
+                  ColumnOf{"sent", &Sent::sent}, ColumnOf{"received", &Sent::received});
 }
 
 /// Empty where no instrument was on.
 Table instruments_table(const CellRecord& cell) {
-  Ints cells, rounds, robots, others;
-  Texts instruments, subjects, splits, metrics;
-  Reals places, values;
-  for (const RoundRecord& round : cell.rounds) {
-    for (const Measurement& m : round.measurements) {
-      cells.push_back(0);
-      rounds.push_back(round.round);
-      instruments.push_back(m.instrument);
-      subjects.push_back(m.subject);
-      splits.push_back(m.split);
-      metrics.push_back(m.metric);
-      robots.push_back(m.robot);
-      others.push_back(m.other);
-      places.push_back(m.at);
-      values.push_back(m.value);
-    }
-  }
-  Table table;
-  table.add("cell", std::move(cells));
-  table.add("round", std::move(rounds));
-  table.add("instrument", std::move(instruments));
-  table.add("subject", std::move(subjects));
-  table.add("split", std::move(splits));
-  table.add("metric", std::move(metrics));
-  table.add("robot", std::move(robots));
-  table.add("other", std::move(others));
-  table.add("at", std::move(places));
-  table.add("value", std::move(values));
-  return table;
+  return tabulate(
+      parts_of(cell.rounds, &RoundRecord::measurements), kCell, ColumnOf{"round", of_round(&RoundRecord::round)},
+      ColumnOf{"instrument", of_part(&Measurement::instrument)}, ColumnOf{"subject", of_part(&Measurement::subject)},
+      ColumnOf{"split", of_part(&Measurement::split)}, ColumnOf{"metric", of_part(&Measurement::metric)},
+      ColumnOf{"robot", of_part(&Measurement::robot)}, ColumnOf{"other", of_part(&Measurement::other)},
+      ColumnOf{"at", of_part(&Measurement::at)}, ColumnOf{"value", of_part(&Measurement::value)});
 }
 
 void write_weights(Hdf5Writer& file, const CellRecord& cell) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -45,5 +47,35 @@ class Table {
 
   std::vector<std::pair<std::string, Column>> columns_;
 };
+
+/// A column to be made of rows: its name, and what it takes from one, by a member or a function.
+template <class Take>
+struct ColumnOf {
+  const char* name;
+  Take take;
+};
+template <class Take>
+ColumnOf(const char*, Take) -> ColumnOf<Take>;
+
+/// What a table holds for a number or text of type T: integers of 32 bits for truth values and narrow ones.
+template <class T>
+using StoredAs = std::conditional_t<
+    std::is_convertible_v<T, std::string_view>, std::string,
+    std::conditional_t<std::is_floating_point_v<T>, double,
+                       std::conditional_t<(sizeof(T) > sizeof(std::int32_t)), std::int64_t, std::int32_t>>>;
+
+/// The columns of all rows, in their order: tabulate(people, ColumnOf{"name", &Person::name}, ...).
+template <class Rows, class... Takes>
+Table tabulate(const Rows& rows, const ColumnOf<Takes>&... columns) {
+  Table table;
+  const auto add = [&](const auto& column) {
+    using Taken = std::decay_t<decltype(std::invoke(column.take, *std::begin(rows)))>;
+    std::vector<StoredAs<Taken>> values;
+    for (const auto& row : rows) values.push_back(static_cast<StoredAs<Taken>>(std::invoke(column.take, row)));
+    table.add(column.name, std::move(values));
+  };
+  (add(columns), ...);
+  return table;
+}
 
 }  // namespace fleet
