@@ -162,7 +162,7 @@ class Results:
     @cached_property
     def swept(self) -> list[str]:
         """What differs between the finished cells, other than method and seed: swept axes first."""
-        candidates = dict.fromkeys([*self.axes, *schema.SETTINGS])
+        candidates = dict.fromkeys([*self.axes, *schema.SETTINGS, *schema.DEALT])
         return [
             key
             for key in candidates
@@ -173,7 +173,7 @@ class Results:
     def differing(self) -> str:
         """In which settings that no column tells the files differ, in words; or nothing."""
         files = [(path_text(file.path), file.config) for file in self._files]
-        return differences(files, {*self.axes, *schema.SETTINGS})
+        return differences(files, {*self.axes, *schema.SETTINGS, *schema.DEALT})
 
     @property
     def headline(self) -> str:

@@ -12,23 +12,17 @@ PARTICIPATION = "merge.participation"
 KIND = "model.kind"
 ONE_SHOT = 0  # the value of EVERY_EPOCHS that stands for a single merge, at the end
 
+#: How data are dealt: settings of workloads that deal them, and not of a program that has its own.
+DEALT = (ALPHA, "fleet.partition")
+
 #: Settings that /cells always holds, swept or not.
-SETTINGS = (
-    "workload",
-    METHOD,
-    SEED,
-    "fleet.robots",
-    ALPHA,
-    "fleet.partition",
-    EVERY_EPOCHS,
-    PARTICIPATION,
-)
+SETTINGS = ("workload", METHOD, SEED, "fleet.robots", EVERY_EPOCHS, PARTICIPATION)
 
 #: Methods that merge nothing and serve as reference lines, with the settings that do not touch them
 #: (a key, or a prefix that ends in a dot). Where such a setting is swept, one run of them serves
 #: all.
 REFERENCES: dict[str, tuple[str, ...]] = {
-    "joint": ("merge.", ALPHA, "fleet.partition"),
+    "joint": ("merge.", *DEALT),
     "local": ("merge.",),
 }
 

@@ -223,3 +223,18 @@ def test_numbers_of_another_byte_order_are_read(tmp_path: Path) -> None:
             _replace(file, name, rows.astype(rows.dtype.newbyteorder(">")))
             file[name].attrs.update(axes)
     assert fleet_analysis.load(path).final().equals(before)
+
+
+@pytest.mark.parametrize("command", ["figures", "table", "report", "compare", "compare with"])
+def test_a_fleet_with_data_of_its_own_has_nothing_dealt(command: str, tmp_path: Path) -> None:
+    """Cells of a program of the user's do not say how data were dealt; all else is drawn."""
+    axes = grid(merge__method=["average", "local"], seed=[0, 1])
+    own = tmp_path / "own.h5"
+    with changed(write(own, axes)) as file:
+        cells = file["cells"][:]
+        told = [n for n in cells.dtype.names if n not in ("fleet.alpha", "fleet.partition")]
+        _replace(file, "cells", cells[told].copy())
+    places = {"FILE": str(own), "GOOD": str(own), "OUT": str(tmp_path / "out.html")}
+    if command == "figures":
+        places["OUT"] = str(tmp_path / "figures")
+    assert main([places.get(word, word) for word in COMMANDS[command]]) == 0

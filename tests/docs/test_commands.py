@@ -24,12 +24,15 @@ SECONDS = 300
 #: Of fleets of one's own, and for what is traced.
 WITH_PYTORCH = ROOT / ".venv-debian/bin/python"
 
+SCENES = os.environ.get("METAWORLD_ASSETS", str(ROOT / "data/metaworld"))
+
 #: What is not run, and why.
 NOT_RUN = {
     r"make\b": "installs, builds or tests; that it has the target is checked",
     r"cmake\b": "builds for minutes; that it has the preset is checked",
+    r"scripts/install-system.sh\b": "builds and installs: containers' recipes run it",
     r"ctest\b": "runs tests; that it has the preset is checked",
-    r"\S*python -m (pytest|ruff)\b": "runs tests",
+    r"\S*python3? -m (pytest|ruff)\b": "runs tests",
     r"(\w+=\S+ )?\S*python -m pytest\b": "runs tests",
     r"pip install\b": "installs: the tests have the package in a place of their own",
     r"python -m fleet leaf\b": "needs LEAF's data; tests of python/ convert some",
@@ -64,7 +67,7 @@ MADE_BY = {
     "results/heterogeneity.h5": "cp results/quickstart.h5 results/heterogeneity.h5",
     "before.h5": "cp results/quickstart.h5 before.h5",
     "after.h5": "cp results/quickstart.h5 after.h5",
-    "robot-0.h5": "cp results/barriers/models/*/robot-*.h5 .",
+    "robot-0.h5": "cp $(ls -d results/barriers/models/* | head -1)/*.h5 .",
     "demos.h5": "fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5",
     "policy.h5": "fleet run configs/metaworld_mt10.toml; "
     "cp results/metaworld_mt10/models/*/merged*.h5 policy.h5",
@@ -74,6 +77,7 @@ MADE_BY = {
 
 #: What stands for a reader's own, and what makes commands short.
 STANDS_FOR = {
+    r"fleet slurm CONFIG": "fleet run configs/smoke.toml && fleet slurm configs/smoke.toml",
     r"\bCONFIG\b": "configs/smoke.toml",
     r"--episodes \d+": "--episodes 1",
     r"demos --tasks mt50": "demos --tasks mt10 --episodes 1",
@@ -114,6 +118,7 @@ class Folder:
         environment = os.environ | {
             "PATH": f"{self.path / 'bin'}:{os.environ['PATH']}",
             "FLEET_DATA": str(self.path / "data"),
+            "METAWORLD_ASSETS": SCENES,
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -219,7 +224,9 @@ def missing(command: str, simulator: str) -> str | None:
         return simulator
     if "film.mp4" in command and shutil.which("ffmpeg") is None:
         return "there is no ffmpeg"
-    if re.search(r"python -m fleet|safetensors|sines|base/|import fleet\b|fleet.symmetry", command):
+    if re.search(
+        r"python -m fleet|safetensors|sines|base/|import fleet\b(?!_)|fleet.symmetry", command
+    ):
         return None if WITH_PYTORCH.exists() else f"there is no {WITH_PYTORCH}"
     return None
 
@@ -230,8 +237,7 @@ def simulator() -> str:
     listed = subprocess.run([BINARY, "list"], capture_output=True, text=True, check=False).stdout
     if "not built" in listed:
         return "Meta-World is not built"
-    scenes = os.environ.get("METAWORLD_ASSETS", str(ROOT / "data/metaworld"))
-    return "" if Path(scenes).is_dir() else f"there are no scenes in {scenes}"
+    return "" if Path(SCENES).is_dir() else f"there are no scenes in {SCENES}"
 
 
 @pytest.mark.parametrize("code", examples("sh"))
@@ -257,7 +263,7 @@ def test_programs_run(folder: Folder, code: str) -> None:
     script.write_text(code)
     for name in re.findall(r"results/[\w.]+", code):
         folder.make_ready(name)
-    own = re.search(r"\bfleet\b(?!_)", code)
+    own = re.search(r"^(import|from) fleet\b(?!_)", code, re.MULTILINE)
     folder.run(f"{'python' if own else '.venv/bin/python'} example.py")
 
 
