@@ -69,8 +69,9 @@ MADE_BY = {
     "after.h5": "cp results/quickstart.h5 after.h5",
     "robot-0.h5": "cp $(ls -d results/barriers/models/* | head -1)/*.h5 .",
     "demos.h5": "fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5",
-    "policy.h5": "fleet run configs/metaworld_mt10.toml; "
-    "cp results/metaworld_mt10/models/*/merged*.h5 policy.h5",
+    "policy.h5": "test -f demos.h5 || fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5; "
+    "fleet run configs/metaworld_mt10.toml -o results/before; "
+    "cp results/before/models/*/merged*.h5 policy.h5",
     "policy.symmetry.json": "python -m fleet symmetry policy:make --input 1,39 "
     "-o policy.symmetry.json",
 }
@@ -79,8 +80,8 @@ MADE_BY = {
 STANDS_FOR = {
     r"fleet slurm CONFIG": "fleet run configs/smoke.toml && fleet slurm configs/smoke.toml",
     r"\bCONFIG\b": "configs/smoke.toml",
-    r"--episodes \d+": "--episodes 1",
-    r"demos --tasks mt50": "demos --tasks mt10 --episodes 1",
+    r"--episodes \d+": "--episodes 2",
+    r"demos --tasks mt50": "demos --tasks mt10 --episodes 2",
 }
 
 
@@ -133,6 +134,7 @@ class Folder:
             env=environment,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=SECONDS,
             check=False,
         )
