@@ -189,9 +189,11 @@ dist:
 	@echo "build/fleet-$(VERSION).tar.gz"
 
 # The checks of .clang-tidy over what differs from main; EVERYTHING=1 over all.
-tidy: build
-	@scripts/install-deps.sh clang-tidy-19
-	scripts/tidy.sh build/$(PRESET) $(if $(EVERYTHING),,$(shell git merge-base HEAD main))
+tidy: deps
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check clang-tidy==19.1.0.1
+	cmake --preset dev -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
+	cmake --build build/tidy --target fleet_version
+	scripts/tidy.sh .venv/bin/clang-tidy build/tidy $(if $(EVERYTHING),,$(shell git merge-base HEAD main))
 
 clean:
 	rm -rf build .venv .venv-torch .venv-debian

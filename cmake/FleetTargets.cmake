@@ -1,10 +1,12 @@
 # How this project's targets are made: warnings on our code, none from others' headers.
 
 function(fleet_compile_options target)
-  # A designated initialiser's rest has its defaults; the others are false alarms of GCC 12 on what it inlines.
+  # A designated initialiser's rest has its defaults; the others are false alarms of GCC 12 to 14 on what they inline.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+  elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)
+    target_compile_options(${target} PRIVATE -Wno-array-bounds)
   endif()
   if(CMAKE_UNITY_BUILD)
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # takes what lies in one source file for a header
