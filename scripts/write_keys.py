@@ -82,7 +82,8 @@ def tables(rows: list[Row], prefixes: list[str]) -> str:
     """Those of all prefixes, each section once."""
     sections: dict[str, str] = {}
     for prefix in prefixes:
-        for row in rows:
+        # What stands before all sections of a prefix, as `merge` before `merge.after`, comes first.
+        for row in sorted(rows, key=lambda row: row.title):
             if f"{row.key}.".startswith(f"{prefix}."):
                 sections[row.title] = sections.get(row.title, row.head) + f"{row.text}\n"
     return "".join(f"\n## {title}\n\n{table}" for title, table in sections.items())

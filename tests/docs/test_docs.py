@@ -218,7 +218,7 @@ def unknown_settings(text: str) -> Iterator[str]:
     for code in [*command_lines(text), *fences(text, "toml")]:
         for found in pattern.finditer(code):
             key = found[0]
-            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|pt|safetensors)$", key)
+            file = re.search(r"\.(py|cpp|hpp|h5|toml|md|sh|json|pt|safetensors|sif|def)$", key)
             family = code[found.end() :].startswith((".…", ".*", ".<"))
             own = "external.settings" in key  # of a program of the user's
             python = key.removeprefix("fleet.") in python_names()
