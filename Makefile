@@ -181,7 +181,7 @@ check-format: deps
 	@$(PYTHON) -m ruff format --check --quiet $(PYTHONS)
 
 # The sources of this commit, to be carried to another machine.
-VERSION = $(shell sed -n 's/^project(fleet VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+VERSION = $(shell sed -n 's|^project.fleet VERSION \([0-9.]*\).*|\1|p' CMakeLists.txt)
 
 dist:
 	@mkdir -p build

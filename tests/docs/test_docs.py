@@ -357,3 +357,18 @@ def test_a_complete_example_can_be_planned(code: str, tmp_path: Path) -> None:
 
 def test_there_are_complete_examples() -> None:
     assert len(EXAMPLES) >= 2
+
+
+def targets() -> list[str]:
+    listing = re.search(r"^\.PHONY: (.*?[^\\])$", read("Makefile"), re.MULTILINE | re.DOTALL)
+    assert listing
+    return listing[1].replace("\\\n", " ").split()
+
+
+@pytest.mark.parametrize("target", targets())
+def test_make_knows_what_to_do_for_each_target(target: str) -> None:
+    """Without doing it: what is wrong with a recipe's variables shows."""
+    planned = subprocess.run(
+        ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert planned.returncode == 0, planned.stderr
