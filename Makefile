@@ -1,4 +1,4 @@
-# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12 or 13.
+# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12 (13: `make run`).
 # Without root, `make run FROM=pip` has libraries from Python wheels. On a cluster, use CMake directly (docs/cluster.md).
 
 RANKS ?= 5
