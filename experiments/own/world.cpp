@@ -122,7 +122,7 @@ std::span<const Command> commands() {
 }
 
 constexpr std::string_view kStart = R"(
-# The program: the package's documentation begins with one of thirty lines.
+# The program: docs/own_fleet.md shows one of thirty lines.
 [external]
 command = ["python3", "my_fleet.py"]
 

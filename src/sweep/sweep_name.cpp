@@ -74,8 +74,7 @@ std::string complaint_about_directory(std::string_view path) {
   if (path.find_first_not_of('/') == std::string_view::npos) return "a sweep cannot lie in the root directory";
   const std::string last = std::filesystem::path(path).lexically_normal().filename().string();
   if (last.ends_with(".h5")) {
-    return cat("this is the directory, beside which ", last.substr(0, last.size() - 3),
-               ".h5 joins its results: leave out .h5");
+    return cat("expected a directory, beside which its results are joined in ", last, ": leave out .h5");
   }
   if (last.size() > kLongest) return cat("its last part has ", last.size(), " bytes, and may have ", kLongest);
   const bool control = std::any_of(path.begin(), path.end(),

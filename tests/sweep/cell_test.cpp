@@ -440,7 +440,7 @@ TEST(Expand, a_sweep_lies_in_a_directory) {
   expect_complaint("run.output = \"\"\n", {"a.toml:2:14: run.output = \"\"", "directory of its own"});
   expect_complaint("run.output = \"//\"\n", {"run.output = \"//\"", "root"});
   expect_complaint("run.output = \"results/a.h5\"\n",
-                   {"run.output = \"results/a.h5\"", "beside which a.h5", "leave out .h5"});
+                   {"run.output = \"results/a.h5\"", "joined in a.h5", "leave out .h5"});
   expect_complaint("run.output = \"a/" + std::string(151, 'b') + "\"\n", {"run.output = ", "151 bytes", "150"});
   expect_complaint("run.output = \"a\\nb\"\n", {"run.output = \"a\\u000ab\"", "control character"});
   EXPECT_EQ(expand_text("run.output = \"my 'results' (größe)\"\n").run.output, "my 'results' (größe)");
