@@ -11,10 +11,11 @@ cd "$(dirname "$0")/.."
 scripts/install-deps.sh
 python="$prefix/share/fleet/python"
 python3 -m venv "$python"
-"$python/bin/python" -m pip install --quiet --disable-pip-version-check ./analysis
+"$python/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir ./analysis
 scripts/fetch-mujoco.sh "$python/bin/python" data/mujoco
-cmake --preset release -DFLEET_TESTS=OFF
-cmake --build --preset release
-cmake --install build/release --prefix "$prefix"
+# Not in build/release, which is of whoever works in this checkout.
+cmake --preset release -B build/system -DFLEET_TESTS=OFF
+cmake --build build/system
+cmake --install build/system --prefix "$prefix"
 ln -sf ../share/fleet/python/bin/fleet-analysis "$prefix/bin/fleet-analysis"
 echo "Installed: $prefix/bin/fleet, $prefix/bin/fleet-analysis"
