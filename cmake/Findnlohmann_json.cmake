@@ -1,15 +1,2 @@
-# nlohmann-json, as nlohmann_json::nlohmann_json: from its own package, or where only its headers are.
-find_package(nlohmann_json QUIET CONFIG)
-if(TARGET nlohmann_json::nlohmann_json)
-  set(nlohmann_json_INCLUDE_DIR ${nlohmann_json_DIR})
-else()
-  find_path(nlohmann_json_INCLUDE_DIR nlohmann/json.hpp)
-  mark_as_advanced(nlohmann_json_INCLUDE_DIR)
-endif()
-
-include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(nlohmann_json REQUIRED_VARS nlohmann_json_INCLUDE_DIR)
-if(nlohmann_json_FOUND AND NOT TARGET nlohmann_json::nlohmann_json)
-  add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
-  target_include_directories(nlohmann_json::nlohmann_json SYSTEM INTERFACE ${nlohmann_json_INCLUDE_DIR})
-endif()
+include(HeaderLibrary)
+fleet_find_header_library(nlohmann_json nlohmann_json::nlohmann_json nlohmann/json.hpp)

@@ -1,15 +1,2 @@
-# toml++, as tomlplusplus::tomlplusplus: from its own package, or where only its headers are.
-find_package(tomlplusplus QUIET CONFIG)
-if(TARGET tomlplusplus::tomlplusplus)
-  set(tomlplusplus_INCLUDE_DIR ${tomlplusplus_DIR})
-else()
-  find_path(tomlplusplus_INCLUDE_DIR toml++/toml.h)
-  mark_as_advanced(tomlplusplus_INCLUDE_DIR)
-endif()
-
-include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(tomlplusplus REQUIRED_VARS tomlplusplus_INCLUDE_DIR)
-if(tomlplusplus_FOUND AND NOT TARGET tomlplusplus::tomlplusplus)
-  add_library(tomlplusplus::tomlplusplus INTERFACE IMPORTED)
-  target_include_directories(tomlplusplus::tomlplusplus SYSTEM INTERFACE ${tomlplusplus_INCLUDE_DIR})
-endif()
+include(HeaderLibrary)
+fleet_find_header_library(tomlplusplus tomlplusplus::tomlplusplus toml++/toml.h)
