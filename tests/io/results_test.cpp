@@ -45,6 +45,8 @@ RoundRecord round_record(int round) {
   return {.round = round,
           .epoch = 2 * round,
           .participants = 3,
+          .dropped = 2,
+          .late = 1,
           .merge_iterations = 40 + round,
           .metrics = {{kMergedPolicy, "test", "accuracy", 0.5 + 0.125 * round}, {0, "held-out", "größe", -1.0 / round}},
           .seconds = {.train = 1.0, .wait = 0.25, .merge = 0.5, .evaluate = 2.0, .other = 0.125},
@@ -189,6 +191,8 @@ TEST_F(ResultsTest, a_cell_file_holds_what_was_recorded) {
 
   const Table rounds = file.read_table("rounds");
   EXPECT_EQ(rounds.column<std::int32_t>("participants"), (Ints{3, 3}));
+  EXPECT_EQ(rounds.column<std::int32_t>("dropped"), (Ints{2, 2}));
+  EXPECT_EQ(rounds.column<std::int32_t>("late"), (Ints{1, 1}));
   EXPECT_EQ(rounds.column<std::int32_t>("merge_iterations"), (Ints{41, 42}));
   EXPECT_EQ(rounds.column<double>("seconds_evaluate"), (Reals{2.0, 2.0}));
 }
