@@ -190,6 +190,11 @@ std::string Child::ending() {
   return cat("ended with status ", WEXITSTATUS(status_));
 }
 
+void Child::forget() {
+  listen();
+  said_.clear();
+}
+
 std::string Child::last_words() {
   constexpr int kLines = 6;
   constexpr std::size_t kLongest = 600;

@@ -41,6 +41,8 @@ class Child {
   void kill();
   /// For a program that has closed its socket: waits for its end; how it ended, say "ended with status 1".
   [[nodiscard]] std::string ending();
+  /// What it has said so far is no longer among its last words: it belongs to a mistake that was reported.
+  void forget();
   /// The last lines that it said, on one line; empty if it said nothing.
   [[nodiscard]] std::string last_words();
   [[nodiscard]] const std::string& name() const { return name_; }

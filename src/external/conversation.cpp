@@ -150,6 +150,7 @@ Answer Conversation::ask(std::string_view call, Json fields) {
   }
   std::string about = cat(name_, " answered \"", call, "\"");
   if (!answer.contains("error")) return {std::move(answer), std::move(about)};
+  if (child_) child_->forget();
   const std::string error = answer["error"].is_string() ? answer["error"].get<std::string>() : shown(answer["error"]);
   if (answer.contains("key") && answer["key"].is_string()) throw SettingError(error, answer["key"].get<std::string>());
   throw Error(cat(name_, ": ", error));
@@ -160,6 +161,7 @@ Json Conversation::exchange(std::string_view call, const Json& request) {
   const std::string line = receive(call);
   Json answer = Json::parse(line, nullptr, false);
   if (answer.is_discarded()) give_up(call, cat("answered with what is no JSON: ", excerpt(line)));
+  if (!received_.empty()) give_up(call, cat("gave two answers; the second begins: ", excerpt(received_)));
   return answer;
 }
 
@@ -186,7 +188,6 @@ std::string Conversation::receive(std::string_view call) {
     if (end != std::string::npos) {
       std::string line = received_.substr(0, end);
       received_.erase(0, end + 1);
-      if (!received_.empty()) give_up(call, cat("gave two answers; the second begins: ", excerpt(received_)));
       return line;
     }
     looked_at = received_.size();

@@ -160,7 +160,18 @@ TEST(Conversation, nonsense_ends_it) {
   EXPECT_NE(told("no JSON").find("was asked \"train\" and answered with what is no JSON: no JSON"), std::string::npos);
   EXPECT_NE(told(R"({"id":17})").find("what is no answer to request 2"), std::string::npos);
   EXPECT_NE(told("[1, 2]").find("what is no answer to request 2"), std::string::npos);
-  EXPECT_NE(told(R"({"id":2}\n{"id":3})").find(""), std::string::npos);
+  // Lines that arrive together are read as lines that arrive apart.
+  EXPECT_NE(told(R"({"id":2}\n{"id":3})").find("gave two answers; the second begins: {\"id\":3}"), std::string::npos);
+  EXPECT_NE(told(R"(what?\n{"id":2})").find("answered with what is no JSON: what?"), std::string::npos);
+}
+
+TEST(Conversation, what_was_said_of_a_reported_mistake_is_not_said_again_of_the_next) {
+  Conversation talk(shell(R"(read line <&3; echo '{"id":1,"protocol":1}' >&3; read line <&3; echo old >&2; )"
+                          R"(echo '{"id":2,"error":"old"}' >&3; read line <&3; echo new >&2)"),
+                    20.0);
+  complaint([&] { talk.ask("first"); });
+  const std::string why = complaint([&] { talk.ask("second"); });
+  EXPECT_TRUE(why.ends_with("its last words: new")) << why;
 }
 
 TEST(Conversation, fields_that_are_missing_or_of_another_type_are_named) {
