@@ -3,11 +3,12 @@
 #include <array>
 
 #include "metaworld/suite.hpp"
+#include "tools/suite.hpp"
 
 namespace fleet {
 
 std::span<const simulation::SuiteEntry* const> suite_table() {
-  static const std::array kSuites = {&metaworld::suite_entry()};
+  static const std::array kSuites = {&metaworld::suite_entry(), &tools::suite_entry()};
   return kSuites;
 }
 

@@ -7,11 +7,13 @@
 #include "mnist/mnist.hpp"
 #include "own/world.hpp"
 #include "shakespeare/world.hpp"
+#include "tools/world.hpp"
 
 namespace fleet {
 
 std::span<const WorldEntry> world_table() {
-  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world(), own_world()};
+  static const std::array kWorlds = {mnist_world(),     shakespeare_world(), lqg_world(),
+                                     metaworld_world(), tools_world(),       own_world()};
   return kWorlds;
 }
 

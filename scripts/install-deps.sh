@@ -5,12 +5,12 @@ set -eu
 
 packages="ca-certificates curl g++ git cmake ninja-build openmpi-bin libopenmpi-dev libtorch-dev libeigen3-dev libhdf5-dev
 libtomlplusplus-dev nlohmann-json3-dev libboost-program-options-dev libopenblas-dev zlib1g-dev libgtest-dev python3-venv
-libegl-dev libopengl-dev libgl1-mesa-dri libpng-dev $*"
+libegl-dev libopengl-dev libgl1-mesa-dri libpng-dev libnlopt-dev $*"
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is not a Debian system. fleet needs MPI, LibTorch (1.13 or later), Eigen 3.4, HDF5, toml++, nlohmann-json,"
   echo "Boost.Program_options, an optimised BLAS, zlib, GoogleTest, CMake 3.20, Ninja and Python 3.11, and for Meta-World"
-  echo "MuJoCo 3.3, EGL and libpng."
+  echo "MuJoCo 3.3, EGL and libpng; for the world of tools NLopt, too."
   echo "On a cluster, load them as modules (docs/administrators.md). Without them, and without root:"
   echo "  make run FROM=pip"
   exit 0

@@ -117,14 +117,28 @@ void ObservationMoments::add(const ObservationMoments& other) {
   }
 }
 
-ObservationScaling::ObservationScaling(const ObservationMoments& fleet)
+ObservationScaling::ObservationScaling(const ObservationMoments& fleet, const Cloud& cloud)
     : mean_(fleet.sum.size()), factor_(fleet.sum.size()) {
   require(fleet.count > 0, "there are no observations to scale by");
-  for (std::size_t i = 0; i < mean_.size(); ++i) {
-    const double mean = fleet.sum[i] / fleet.count;
-    const double deviation = std::sqrt(std::max(0.0, fleet.squares[i] / fleet.count - mean * mean));
+  const auto scale = [&](std::size_t i, double sum, double squares, double count) {
+    const double mean = sum / count;
+    const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
     mean_[i] = static_cast<float>(mean);
     factor_[i] = deviation < kConstant ? 0 : static_cast<float>(1 / std::max(deviation, kLeastDeviation));
+  };
+  for (std::size_t number = 0; number < cloud.numbers; ++number) {
+    double sum = 0;
+    double squares = 0;
+    for (std::size_t p = 0; p < cloud.points; ++p) {
+      sum += fleet.sum[p * cloud.numbers + number];
+      squares += fleet.squares[p * cloud.numbers + number];
+    }
+    for (std::size_t p = 0; p < cloud.points; ++p) {
+      scale(p * cloud.numbers + number, sum, squares, fleet.count * static_cast<double>(cloud.points));
+    }
+  }
+  for (std::size_t i = cloud.points * cloud.numbers; i < mean_.size(); ++i) {
+    scale(i, fleet.sum[i], fleet.squares[i], fleet.count);
   }
 }
 

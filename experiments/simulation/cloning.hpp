@@ -65,8 +65,8 @@ struct ObservationMoments {
 /// the networks that are to be merged.
 class ObservationScaling {
  public:
-  /// Error without observations.
-  explicit ObservationScaling(const ObservationMoments& fleet);
+  /// All points of a cloud are scaled alike, number by number. Error without observations.
+  explicit ObservationScaling(const ObservationMoments& fleet, const Cloud& cloud = {});
   /// As it was saved, for observations of `size` numbers. Error unless they are what companions() gives.
   ObservationScaling(const Companions& saved, std::size_t size);
   /// "observation_mean" and "observation_factor", of as many numbers as an observation has each.

@@ -16,15 +16,24 @@ namespace fleet::simulation {
 int run_rollout(const SuiteEntry& world, const Call& call);
 [[nodiscard]] boost::program_options::options_description demos_options(const SuiteEntry& world);
 int run_demos(const SuiteEntry& world, const Call& call);
+[[nodiscard]] boost::program_options::options_description view_options(const SuiteEntry& world);
+int run_view(const SuiteEntry& world, const Call& call);
 int run_tasks(const SuiteEntry& world, const Call& call);
-/// The tasks and sets of tasks that can be named.
+/// The tasks that can be named, without and with sets of them.
+[[nodiscard]] std::vector<std::string> single_task_names(const SuiteEntry& world);
 [[nodiscard]] std::vector<std::string> task_names(const SuiteEntry& world);
+
+/// One task of a world, as what a command takes.
+template <const SuiteEntry& (*world)()>
+[[nodiscard]] Operand one_task() {
+  return {.name = "TASK", .choices = [](std::span<const WorldEntry> /*worlds*/) { return single_task_names(world()); }};
+}
 
 /// Those of one world, as rows for its WorldEntry.
 template <const SuiteEntry& (*world)()>
 [[nodiscard]] std::span<const Command> commands_of() {
   static const std::string kName(world().name);
-  static const std::array kNames = {kName + " rollout", kName + " demos", kName + " tasks"};
+  static const std::array kNames = {kName + " rollout", kName + " demos", kName + " view", kName + " tasks"};
   static const std::string kDemosSummary = cat("record demonstrations: fleet ", kName, " demos -o demos.h5");
   static const std::array kCommands = {
       Command{.name = kNames[0],
@@ -44,6 +53,12 @@ template <const SuiteEntry& (*world)()>
               .on_ranks = true,
               .computes = true},
       Command{.name = kNames[2],
+              .summary = "draw how an episode begins",
+              .usage = "TASK -o NAME.png [options]",
+              .operand = one_task<world>(),
+              .options = [] { return view_options(world()); },
+              .run = [](const Call& call) { return run_view(world(), call); }},
+      Command{.name = kNames[3],
               .summary = "list its tasks",
               .usage = "",
               .run = [](const Call& call) { return run_tasks(world(), call); }},

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "command/option.hpp"
 #include "io/toml.hpp"
 
 namespace fleet::simulation {
@@ -36,6 +37,35 @@ std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionsGi
 
 std::shared_ptr<const Suite> usual_suite(const SuiteEntry& world) {
   return make_suite(world, {});
+}
+
+void add_seed_option(OptionTexts& options) {
+  constexpr double kLargestGoalSeed = 0xffffffff;  // as Meta-World's generator takes them
+  options.add_options()("seed", long_integer(between(0, kLargestGoalSeed), 42), "of what varies in the episodes");
+}
+
+std::uint32_t seed_of(const OptionsGiven& values) {
+  return static_cast<std::uint32_t>(values["seed"].as<std::int64_t>());
+}
+
+void add_view_options(OptionTexts& options) {
+  add_seed_option(options);
+  options.add_options()("episode", integer(between(1, 1e6), 1), "which of them, from 1 on");
+}
+
+EpisodeSpec episode_to_view(const Suite& suite, const OptionsGiven& values) {
+  const auto name = values["TASK"].as<std::string>();
+  const std::vector<int> tasks = suite.find_tasks(name);
+  if (tasks.size() != 1) throw ConfigError(cat(name, ": expected one task, these are ", tasks.size()));
+  return {.task = tasks.front(),
+          .variation = random_variations(suite, tasks.front(), seed_of(values), values["episode"].as<int>()).back()};
+}
+
+std::vector<Variation> random_variations(const Suite& suite, int task, std::uint32_t seed, int count) {
+  RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
+  std::vector<Variation> variations;
+  for (int i = 0; i < count; ++i) variations.push_back(suite.draw(task, stream));
+  return variations;
 }
 
 std::string describe_sets(const Suite& suite) {

@@ -4,6 +4,7 @@
 // Knows nothing of an engine.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -67,6 +68,9 @@ class Environment {
   [[nodiscard]] virtual Physics physics() { return {}; }
   /// Moves what pictures show of the goal to where it is.
   virtual void mark_goal() {}
+  /// Calls `watch`, if there is one, Facts::pictures_per_step times in each step, at equal distances, from now on.
+  /// Worlds with one picture a step, or fewer, need not.
+  virtual void watch_motion(std::function<void()> /*watch*/) {}
 
  protected:
   Environment() = default;

@@ -133,13 +133,23 @@ void require_own_pictures(const fs::path& folder) {
                         "; pictures go to a folder of their own"));
 }
 
+std::string maker_of(const Facts& facts) {
+  return cat(kProgram, facts.name, kCommand);
+}
+
 }  // namespace
 
+void require_own_picture(const fs::path& path) {
+  if (path.extension() != ".png") throw ConfigError(cat(path.string(), ": a picture's name ends in .png"));
+  require_replaceable(path, {"picture", is_own_picture});
+}
+
+void write_picture(const fs::path& path, const Picture& picture, const Facts& facts) {
+  write_png(path, picture, maker_of(facts));
+}
+
 Film::Film(fs::path path, const Facts& facts)
-    : path_(std::move(path)),
-      maker_(cat(kProgram, facts.name, kCommand)),
-      pictures_per_second_(facts.pictures_per_second),
-      folder_(path_) {
+    : path_(std::move(path)), maker_(maker_of(facts)), pictures_per_second_(facts.pictures_per_second), folder_(path_) {
   constexpr std::array kOtherFilms = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mpg", ".webm"};
   for (const char* other : kOtherFilms) {
     if (path_.extension() == other) throw ConfigError(cat(path_.string(), ": a film's name ends in .mp4"));

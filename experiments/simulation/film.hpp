@@ -11,6 +11,11 @@
 
 namespace fleet::simulation {
 
+/// ConfigError unless the picture is to be made, or is one of this program's; or if its name does not end in .png.
+void require_own_picture(const std::filesystem::path& path);
+/// A PNG picture that names its maker. Error if it cannot be written.
+void write_picture(const std::filesystem::path& path, const Picture& picture, const Facts& facts);
+
 class Film {
  public:
   /// Of a world. A folder, or a film if the name ends in .mp4. ConfigError if there is a film, or anything in the

@@ -23,6 +23,11 @@ const Picture& Renderer::draw(Environment& /*environment*/) {
   return picture_;
 }
 
+void require_own_picture(const std::filesystem::path& /*path*/) {
+  complain();
+}
+void write_picture(const std::filesystem::path& /*path*/, const Picture& /*picture*/, const Facts& /*facts*/) {}
+
 Film::Film(std::filesystem::path /*path*/, const Facts& /*facts*/) {
   complain();
 }

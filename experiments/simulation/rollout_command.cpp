@@ -18,7 +18,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr double kLargestGoalSeed = 0xffffffff;  // as Meta-World's generator takes them
 constexpr int kPictureSize = 480;
 constexpr int kEpisodes = 50;
 constexpr const char* kExpert = "expert";
@@ -35,14 +34,10 @@ std::vector<EpisodeSpec> rollout_jobs(const Suite& suite, const std::vector<int>
                                       std::uint32_t seed) {
   std::vector<EpisodeSpec> jobs;
   for (const int task : tasks) {
-    const std::vector<Variation> benchmark =
-        goals == Goals::kBenchmark ? suite.benchmark(task, seed) : std::vector<Variation>{};
-    RandomStream stream(seed, Purpose::kRollout, static_cast<std::uint64_t>(task));
-    for (int i = 0; i < episodes; ++i) {
-      jobs.push_back({.task = task,
-                      .variation = goals == Goals::kBenchmark ? benchmark[static_cast<std::size_t>(i)]
-                                                              : suite.draw(task, stream)});
-    }
+    std::vector<Variation> variations =
+        goals == Goals::kBenchmark ? suite.benchmark(task, seed) : random_variations(suite, task, seed, episodes);
+    variations.resize(static_cast<std::size_t>(episodes));
+    for (Variation& variation : variations) jobs.push_back({.task = task, .variation = std::move(variation)});
   }
   return jobs;
 }
@@ -81,7 +76,7 @@ RolloutPlan plan_rollout(const SuiteEntry& world, const OptionsGiven& values) {
     throw ConfigError(cat("--episodes ", episodes, ": the benchmark has ", facts.benchmark,
                           " goals a task; with --goals random there are as many as you like"));
   }
-  const auto seed = static_cast<std::uint32_t>(values["seed"].as<std::int64_t>());
+  const std::uint32_t seed = seed_of(values);
   const std::vector<int> tasks = usual->find_tasks(values["TASKS"].as<std::string>());
   SavedPolicy acting = make_policy(world, values);
   std::vector<EpisodeSpec> jobs = rollout_jobs(*acting.suite, tasks, episodes, goals, seed);
@@ -102,12 +97,15 @@ std::vector<EpisodeResult> render(const RolloutPlan& plan, EnvironmentPool& envi
     Renderer renderer(environment, facts.camera, kPictureSize, kPictureSize);
     film.add(renderer.draw(environment));
     int step = 0;
+    if (facts.pictures_per_step > 1) environment.watch_motion([&] { film.add(renderer.draw(environment)); });
     const auto draw = [&](Environment& now, const StepResult&) {
       if (world.stop_requested()) throw Interrupted();
-      if (++step % facts.steps_per_picture == 0) film.add(renderer.draw(now));
+      const bool due = facts.pictures_per_step == 1 && ++step % facts.steps_per_picture == 0;
+      if (due) film.add(renderer.draw(now));
     };
     results.push_back(roll_out(environment, facts.sizes.action, plan.acting.policy, draw,
                                std::min(plan.steps, suite.task(job.task).steps)));
+    environment.watch_motion({});
   }
   film.finish();
   std::cout << film.pictures() << " pictures in " << path << '\n';
@@ -175,7 +173,7 @@ OptionTexts rollout_options(const SuiteEntry& world) {
     options.add_options()("goals", one_of({"benchmark", "random"}, "benchmark"),
                           "benchmark: the published ones with this seed; random: as many others as there are episodes");
   }
-  options.add_options()("seed", long_integer(between(0, kLargestGoalSeed), 42), "of what varies in the episodes");
+  add_seed_option(options);
   options.add_options()("steps", integer(between(1, 1e6), usual->most_steps()),
                         "of an episode at most; sweeps have evaluate.max_steps");
   options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");

@@ -36,6 +36,12 @@ struct Sizes {
   std::size_t action = 0;
 };
 
+/// Points with which an observation begins, one after another.
+struct Cloud {
+  std::size_t points = 0;
+  std::size_t numbers = 0;  ///< of a point
+};
+
 /// Where pictures are taken from: a point that is looked at, metres from it, and degrees as MuJoCo's viewer has them.
 struct Camera {
   std::array<double, 3> look_at{};
@@ -54,9 +60,12 @@ struct Facts {
   std::string_view task_suffix;    ///< that demonstrations add to names of tasks: "-v3"
   std::string_view default_tasks;  ///< "mt10"
   Sizes sizes;
+  Cloud cloud = {};               ///< none by default
   Score score = Score::kSuccess;  ///< what episodes are judged by
+  bool unseen_tasks = false;      ///< whether there are tasks that no robot is to learn, "evaluate.unseen"
   std::size_t disturbed = 0;      ///< numbers of an action, from the first, that noise is added to in demonstrations
   int steps_per_picture = 1;      ///< of films
+  int pictures_per_step = 1;      ///< where a step is longer than a picture
   int pictures_per_second = 25;   ///< so that they run in real time
   Camera camera;
   int benchmark = 0;            ///< published variations of each task

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <numeric>
 
@@ -28,12 +29,12 @@ ObservationMoments moments_of(std::span<const Shard> shards, std::span<const flo
   return fleet;
 }
 
-/// Deals every task's test rows to its episodes: part = episode x tasks + task, so that ranks, which take consecutive
-/// parts, have their share of every task.
-TestGroups deal_to_parts(const CloningSplit& split, std::size_t episodes) {
-  const std::size_t tasks = split.test.size();
+/// Deals every task's test rows to its episodes: part = episode x tasks + task, those without demonstrations last, so
+/// that ranks, which take consecutive parts, have their share of every task.
+TestGroups deal_to_parts(const CloningSplit& split, std::size_t unseen, std::size_t episodes) {
+  const std::size_t tasks = split.test.size() + unseen;
   TestGroups parts{.name = "part", .samples = std::vector<std::vector<std::int32_t>>(episodes * tasks)};
-  for (std::size_t t = 0; t < tasks; ++t) {
+  for (std::size_t t = 0; t < split.test.size(); ++t) {
     for (std::size_t i = 0; i < split.test[t].size(); ++i) {
       parts.samples[i % episodes * tasks + t].push_back(split.test[t][i]);
     }
@@ -122,30 +123,38 @@ class CloningWorkload final : public Workload {
   Companions companions() const override { return encoder_->scaling().companions(); }
 
   int test_parts() const override { return static_cast<int>(trials_->size()); }
-  std::vector<std::string> metrics() const override { return {score_name(), "diverged", "loss"}; }
+  std::vector<std::string> metrics() const override {
+    std::vector<std::string> names = {score_name(), "diverged", "loss"};
+    if (!options_.unseen.empty()) names.push_back(score_name() + "_unseen");
+    return names;
+  }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
     network_policy_.use(weights);
     const EpisodeResult episode = trials_->run(static_cast<std::size_t>(part), policy_, options_.max_steps);
-    const double success = episode.success ? 1.0 : 0.0;
-    return {{by_reward() ? episode.reward : success, 1.0},
-            {episode.diverged ? 1.0 : 0.0, 1.0},
-            learner_->test_scores(weights, part).front()};
+    const Score score{by_reward() ? episode.reward : episode.success ? 1.0 : 0.0, 1.0};
+    const bool unseen = is_unseen(static_cast<std::size_t>(part));
+    std::vector<Score> scores = {
+        unseen ? Score{} : score, {episode.diverged ? 1.0 : 0.0, 1.0}, learner_->test_scores(weights, part).front()};
+    if (!options_.unseen.empty()) scores.push_back(unseen ? score : Score{});
+    return scores;
   }
 
   std::vector<NamedValue> summarize(std::span<const Score> scores) const override {
     std::vector<NamedValue> summary = Workload::summarize(scores);
-    const std::size_t tasks = options_.tasks.size();
-    std::vector<double> rates(tasks, 0.0);
+    std::vector<int> tasks = options_.tasks;
+    std::ranges::copy(options_.unseen, std::back_inserter(tasks));
+    const std::size_t values = metrics().size();
+    std::vector<double> rates(tasks.size(), 0.0);
     for (std::size_t part = 0; part < trials_->size(); ++part) {
-      rates[part % tasks] += scores[part * metrics().size()].sum;
+      rates[part % tasks.size()] += scores[part * values + (is_unseen(part) ? values - 1 : 0)].sum;
     }
     for (double& rate : rates) rate /= options_.episodes;
-    std::vector<double> sorted = rates;
+    std::vector<double> sorted(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(options_.tasks.size()));
     std::ranges::sort(sorted);
-    summary.push_back({score_name() + "_task_p10", sorted[tasks / 10]});
-    for (std::size_t t = 0; t < tasks; ++t) {
-      summary.push_back({cat(score_name(), '_', options_.suite->task(options_.tasks[t]).name), rates[t]});
+    summary.push_back({score_name() + "_task_p10", sorted[sorted.size() / 10]});
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      summary.push_back({cat(score_name(), '_', options_.suite->task(tasks[t]).name), rates[t]});
     }
     return summary;
   }
@@ -153,6 +162,9 @@ class CloningWorkload final : public Workload {
  private:
   [[nodiscard]] bool by_reward() const { return options_.suite->facts().score == Facts::Score::kReward; }
   [[nodiscard]] std::string score_name() const { return by_reward() ? "return" : "success"; }
+  [[nodiscard]] bool is_unseen(std::size_t part) const {
+    return part % (options_.tasks.size() + options_.unseen.size()) >= options_.tasks.size();
+  }
 
   CloningOptions options_;
   std::shared_ptr<const ObservationEncoder> encoder_;
@@ -172,6 +184,28 @@ std::vector<std::size_t> tasks_of_labels(const CloningRows& rows, const CloningO
     }
   }
   return positions;
+}
+
+/// Tasks of the test that no robot learns. ConfigError for one that is learned, or where policies are told which task
+/// it is.
+std::vector<int> read_unseen(SettingsReader& settings, const CloningOptions& options) {
+  const char* const key = "evaluate.unseen";
+  std::string names;
+  settings.read(key, names, "Tasks that policies are tested on besides, though no robot learns them.");
+  if (names.empty()) return {};
+  const auto complain = [&](const std::string& why) { reject(key, settings.resolved().at(key), why); };
+  if (options.one_hot) complain("with data.one_hot policies are told the number of a task, which these do not have");
+  try {
+    std::vector<int> unseen = options.suite->find_tasks(names);
+    for (const int task : unseen) {
+      if (std::ranges::find(options.tasks, task) == options.tasks.end()) continue;
+      throw ConfigError(cat(options.suite->task(task).name, " is among data.tasks, which are learned"));
+    }
+    return unseen;
+  } catch (const ConfigError& error) {
+    complain(error.what());
+  }
+  return {};
 }
 
 }  // namespace
@@ -200,6 +234,7 @@ CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<co
     settings.rule_out("data.window",
                       "an mlp sees one observation at a time; rnn, lstm, gru and transformer see windows");
   }
+  if (options.suite->facts().unseen_tasks) options.unseen = read_unseen(settings, options);
   settings.read("evaluate.episodes", options.episodes, between(1, 10'000), "Episodes of each task in a test.");
   settings.read("evaluate.max_steps", options.max_steps, between(1, longest), "Longest episode, in steps.");
   options.partition = read_partition_options(settings);
@@ -207,24 +242,33 @@ CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<co
   return options;
 }
 
-std::array<NetworkShape, 2> CloningOptions::shapes(int window) const {
-  const Sizes& sizes = suite->facts().sizes;
-  const NetworkShape single{.inputs = static_cast<int>(sizes.observation + (one_hot ? tasks.size() : 0)),
-                            .outputs = static_cast<int>(sizes.action),
+std::vector<NetworkShape> CloningOptions::shapes(int window) const {
+  const Facts& facts = suite->facts();
+  const NetworkShape single{.inputs = static_cast<int>(facts.sizes.observation + (one_hot ? tasks.size() : 0)),
+                            .outputs = static_cast<int>(facts.sizes.action),
                             .hidden = kHidden};
   NetworkShape sequence = single;
   sequence.input = NetworkShape::Input::kSequence;
   sequence.steps = window;
-  return {single, sequence};
+  if (facts.cloud.points == 0) return {single, sequence};
+  NetworkShape cloud = single;
+  cloud.input = NetworkShape::Input::kPoints;
+  for (NetworkShape* each : {&cloud, &sequence}) {
+    each->points = static_cast<int>(facts.cloud.points);
+    each->channels = static_cast<int>(facts.cloud.numbers);
+  }
+  return {cloud, single, sequence};
 }
 
 std::vector<EpisodeSpec> draw_test_episodes(const CloningOptions& options) {
   std::vector<EpisodeSpec> episodes;
   for (int number = 0; number < options.episodes; ++number) {
-    for (const int task : options.tasks) {
-      RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
-                          static_cast<std::uint64_t>(number));
-      episodes.push_back({.task = task, .variation = options.suite->draw(task, stream)});
+    for (const std::vector<int>* tasks : {&options.tasks, &options.unseen}) {
+      for (const int task : *tasks) {
+        RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
+                            static_cast<std::uint64_t>(number));
+        episodes.push_back({.task = task, .variation = options.suite->draw(task, stream)});
+      }
     }
   }
   return episodes;
@@ -247,8 +291,8 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
     }
   }
   const ObservationMoments moments = moments_of(shards, data.observations, size, std::max(1, shape.steps));
-  auto encoder =
-      std::make_shared<const ObservationEncoder>(options.suite, ObservationScaling(moments), options.marked());
+  auto encoder = std::make_shared<const ObservationEncoder>(
+      options.suite, ObservationScaling(moments, options.suite->facts().cloud), options.marked());
   const auto observe = [encoder, data, size, positions = tasks_of_labels(*data.rows, options)](std::int32_t index,
                                                                                                std::span<float> into) {
     const auto row = static_cast<std::size_t>(index);
@@ -263,7 +307,7 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
   std::unique_ptr<Workload> learner = make_supervised_workload(
       {.train = samples,
        .test = samples,
-       .groups = deal_to_parts(split, static_cast<std::size_t>(options.episodes)),
+       .groups = deal_to_parts(split, options.unseen.size(), static_cast<std::size_t>(options.episodes)),
        .objective = ObjectiveKind::kSquaredError,
        .shards = shards,
        .histogram = [all = std::move(histograms)](int i) { return all[static_cast<std::size_t>(i)]; },

@@ -1,7 +1,6 @@
 // A fleet that clones the experts of a simulated world: what one cell asks for, and its Workload.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,23 +13,25 @@ namespace fleet::simulation {
 
 struct CloningOptions {
   std::shared_ptr<const Suite> suite;
-  std::vector<int> tasks;  ///< ids
-  bool one_hot = false;    ///< which task it is, appended to observations
-  NetworkShape shape;      ///< one that the data can take, see shapes()
-  double test = 0.1;       ///< share of each task's demonstrations that imitation is tested on
-  int episodes = 20;       ///< of each task that success is tested by
+  std::vector<int> tasks;   ///< ids
+  std::vector<int> unseen;  ///< of tasks that success is tested by besides, though there are no demonstrations of them
+  bool one_hot = false;     ///< which task it is, appended to observations
+  NetworkShape shape;       ///< one that the data can take, see shapes()
+  double test = 0.1;        ///< share of each task's demonstrations that imitation is tested on
+  int episodes = 20;        ///< of each task that success is tested by
   int max_steps = 0;
   PartitionOptions partition;
   TrainingOptions training;
 
   /// Tasks that observations are marked by.
   [[nodiscard]] std::vector<int> marked() const { return one_hot ? tasks : std::vector<int>{}; }
-  /// Forms that observations can take: each by itself, or `window` of them at a time.
-  [[nodiscard]] std::array<NetworkShape, 2> shapes(int window) const;
+  /// Forms that observations can take: each by itself, as a cloud of points if it is one, or `window` of them at a
+  /// time.
+  [[nodiscard]] std::vector<NetworkShape> shapes(int window) const;
 };
 
-/// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes" and "evaluate.max_steps", and
-/// what partitions and training read; "model.kind" decides the shape.
+/// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes", "evaluate.max_steps" and
+/// "evaluate.unseen", and what partitions and training read; "model.kind" decides the shape.
 [[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite);
 
 /// Demonstrations in memory that outlives the workload.
@@ -46,9 +47,9 @@ struct CloningView {
 /// Robots draw from the tasks' demonstrations as CloningOptions::partition says. Metrics: "success", the share of
 /// episodes that end with the task done (of worlds judged by reward: "return", its mean); "diverged", the share in
 /// which the simulator met something not finite, which counts as failure; "loss", squared error of actions in
-/// demonstrations that no robot has seen. Of success also its 10th percentile over tasks, "success_task_p10", and every
-/// task's own, "success_<task>". A sample, in shards and histograms, is what CloningOptions::shape says: an
-/// observation, or a window of them.
+/// demonstrations that no robot has seen; and with unseen tasks "success_unseen". Of success also its 10th percentile
+/// over tasks, "success_task_p10", and every task's own, "success_<task>". A sample, in shards and histograms, is what
+/// CloningOptions::shape says: an observation, or a window of them.
 ///
 /// A part of the test is one episode of `trials`, which are of draw_test_episodes() and outlive the workload, with its
 /// share of the demonstrations. All methods face the same. Robots try policies (LocalData::trials) in episodes of their

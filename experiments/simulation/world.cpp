@@ -236,10 +236,11 @@ class CloningWorld final : public World {
   }
 
   /// What the test's episodes depend on; cells that share it share their starts, which take time to settle.
-  using TestKey = std::tuple<std::string, std::uint64_t, std::vector<int>, int>;
+  using TestKey = std::tuple<std::string, std::uint64_t, std::vector<int>, std::vector<int>, int>;
 
   Trials& trials_of(const CloningOptions& options) {
-    const TestKey key{options.suite->configuration(), options.training.seed, options.tasks, options.episodes};
+    const TestKey key{options.suite->configuration(), options.training.seed, options.tasks, options.unseen,
+                      options.episodes};
     return trials_.try_emplace(key, draw_test_episodes(options), environments_of(options)).first->second;
   }
 
@@ -247,6 +248,7 @@ class CloningWorld final : public World {
   const std::string& prepare_scenes(const Options& options) {
     try {
       environments_of(options.cloning).prepare(options.cloning.tasks);
+      environments_of(options.cloning).prepare(options.cloning.unseen);
       std::string& scenes = scenes_[options.cloning.suite->configuration()];
       if (scenes.empty()) scenes = options.cloning.suite->digest();
       return scenes;

@@ -6,6 +6,7 @@
 #include "torch/cnn.hpp"
 #include "torch/mlp.hpp"
 #include "torch/network.hpp"
+#include "torch/pointnet.hpp"
 #include "torch/recurrent.hpp"
 #include "torch/transformer.hpp"
 
@@ -15,6 +16,7 @@ namespace {
 using Input = NetworkShape::Input;
 constexpr std::array kFlat = {Input::kFeatures, Input::kImage};
 constexpr std::array kImages = {Input::kImage};
+constexpr std::array kClouds = {Input::kPoints};
 constexpr std::array kSteps = {Input::kText, Input::kSequence};
 
 constexpr std::size_t kMostWeights = std::numeric_limits<int>::max();  // MPI counts in int
@@ -22,6 +24,8 @@ constexpr std::size_t kMostWeights = std::numeric_limits<int>::max();  // MPI co
 constexpr std::array kModels = {
     ModelEntry{"mlp", "multilayer perceptron of any depth and width", kFlat, make_mlp},
     ModelEntry{"cnn", "convolutions with pooling, then a perceptron", kImages, make_cnn},
+    ModelEntry{"pointnet", "the same layers for every point, the largest values, then a perceptron", kClouds,
+               make_pointnet},
     ModelEntry{"lstm", "long short-term memory", kSteps, make_recurrent},
     ModelEntry{"gru", "gated recurrent units", kSteps, make_recurrent},
     ModelEntry{"rnn", "Elman's recurrent network", kSteps, make_recurrent},
@@ -38,6 +42,8 @@ constexpr std::string_view name_of(Input input) {
       return "text";
     case Input::kSequence:
       return "sequences of vectors";
+    case Input::kPoints:
+      return "clouds of points";
   }
   return "";
 }
@@ -45,7 +51,8 @@ constexpr std::string_view name_of(Input input) {
 /// Rejects a network by the first of the sizes that somebody has chosen.
 [[noreturn]] void reject_size(const SettingsReader& settings, std::size_t weights) {
   std::pair<std::string, Setting> chosen{"model.kind", settings.resolved().at("model.kind")};
-  for (const char* key : {"model.width", "model.feedforward", "model.layers", "model.channels", "model.hidden"}) {
+  for (const char* key :
+       {"model.width", "model.feedforward", "model.layers", "model.channels", "model.points", "model.hidden"}) {
     const auto setting = settings.resolved().find(std::string_view(key));
     if (setting == settings.resolved().end() || setting->second.source.file == "default") continue;
     chosen = *setting;

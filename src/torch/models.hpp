@@ -19,14 +19,16 @@ struct NetworkShape {
     kImage,     ///< channels x height x width
     kText,      ///< a sequence of symbols; one output row a step
     kSequence,  ///< a sequence of vectors; one output row a step
+    kPoints,    ///< a vector that begins with a cloud of points
   };
   int inputs = 0;   ///< features of one sample or of one step, or symbols of the vocabulary
   int outputs = 0;  ///< classes, or dimensions of an action
   Input input = Input::kFeatures;
-  int channels = 1;  ///< of an image
+  int channels = 1;  ///< of an image, or numbers of a point
   int height = 0;
   int width = 0;
-  int steps = 0;  ///< of a sequence, at most
+  int steps = 0;   ///< of a sequence, at most
+  int points = 0;  ///< with whose numbers, one point after another, a vector, or each of a sequence, begins
   /// Widths of a multilayer perceptron, unless "model.hidden" says otherwise; empty: 128, 128.
   std::span<const int> hidden;
 };

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "torch/network.hpp"
+#include "torch/point_encoder.hpp"
 #include "torch/unrolled.hpp"
 
 namespace fleet {
@@ -14,10 +15,12 @@ struct RecurrentShape {
   std::vector<int> hidden;
   int outputs = 0;
   GroupKind units = GroupKind::kPermutation;  // what may be done to those of a layer, and to embedded dimensions
+  std::optional<PointEncoder> points = {};    // of steps that are clouds
 };
 
-/// Stacked recurrent layers, behind an embedding if they are for symbols, before a linear layer. One bias a gate
-/// suffices, but for a GRU, which has one for the inputs and one for the state (CellWeights).
+/// Stacked recurrent layers, behind an embedding if they are for symbols or a PointEncoder if for clouds, before a
+/// linear layer. One bias a gate suffices, but for a GRU, which has one for the inputs and one for the state
+/// (CellWeights).
 class Recurrent final : public Network {
  public:
   explicit Recurrent(const RecurrentShape& shape) : Network(blueprint_of(shape)), shape_(shape) {}
@@ -35,6 +38,12 @@ class Recurrent final : public Network {
       x = parameters[tensor++].t().index_select(0, inputs.flatten()).view({inputs.size(0), inputs.size(1), -1});
       x = pass.probed(x);
       ++map;
+    } else if (shape_.points) {
+      x = shape_.points->encode(parameters, inputs.flatten(0, 1), pass);
+      if (!x.defined()) return {};
+      x = x.view({inputs.size(0), inputs.size(1), -1});
+      map = shape_.points->maps();
+      tensor = 2 * map;
     } else {
       x = vectors(inputs);
     }
@@ -101,6 +110,7 @@ class Recurrent final : public Network {
       blueprint.act(table, 0, from);
       blueprint.maps.push_back({.name = "embedding", .weights = {table}, .sees_data = true});
     }
+    if (shape.points) from = shape.points->add_to(blueprint);
     for (std::size_t l = 0; l < shape.hidden.size(); ++l) {
       const std::string name = "layers." + std::to_string(l);
       const Features to{.size = shape.hidden[l], .group = blueprint.add_group(name, shape.hidden[l], shape.units)};
@@ -148,6 +158,7 @@ std::shared_ptr<const Network> make_recurrent(SettingsReader& settings, const Ne
   if (symbols)
     settings.read("model.embedding", shape.embedding, between(0, kWidest),
                   "Width of the vector that stands for a character; 0: one-hot.");
+  if (data.points > 0) shape.points = PointEncoder::read(settings, data);
   read_widths(settings, "model.hidden", shape.hidden, "Widths of the layers.");
   if (shape.hidden.empty()) {
     reject("model.hidden", settings.resolved().at("model.hidden"), "a recurrent network has at least one layer");

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "torch/network.hpp"
+#include "torch/point_encoder.hpp"
 
 namespace fleet {
 namespace {
@@ -18,6 +19,7 @@ struct TransformerShape {
   int width = 64;
   int heads = 4;
   int feedforward = 0;
+  std::optional<PointEncoder> points = {};  // of steps that are clouds
 };
 
 /// Blocks of causal self-attention and a perceptron, each normalised before it (Xiong et al., 2020), between an
@@ -33,11 +35,18 @@ class Transformer final : public Network {
     Reader next{maps(), parameters, pass};
     const std::int64_t samples = inputs.size(0);
     const std::int64_t steps = inputs.size(1);
-    if (pass.stop_before == std::size_t{0} && pass.ends_at(0, with_positions(inputs))) return {};
+    torch::Tensor seen = inputs;
+    if (shape_.points) {
+      seen = shape_.points->encode(parameters, inputs.flatten(0, 1), pass);
+      if (!seen.defined()) return {};
+      seen = seen.view({samples, steps, -1});
+      next.map = shape_.points->maps();
+    }
+    if (pass.stop_before == next.map && pass.ends_at(next.map, with_positions(seen))) return {};
     const AffineMap& embedding = maps()[next.map++];
     const torch::Tensor& table = parameters[embedding.weights[0]];
     torch::Tensor x =
-        (shape_.symbols ? table.t().index_select(0, inputs.flatten()) : torch::linear(inputs.flatten(0, 1), table)) +
+        (shape_.symbols ? table.t().index_select(0, seen.flatten()) : torch::linear(seen.flatten(0, 1), table)) +
         parameters[embedding.weights[1]].t().narrow(0, 0, steps).repeat({samples, 1});
     x = pass.probed(x);
     const torch::Tensor mask =
@@ -106,12 +115,15 @@ class Transformer final : public Network {
   static Blueprint blueprint_of(const TransformerShape& shape) {
     Blueprint blueprint;
     const Features stream{.size = shape.width, .group = blueprint.add_group("stream", shape.width)};
+    Features from{.size = shape.inputs, .group = std::nullopt};
+    if (shape.points) from = shape.points->add_to(blueprint);
     const std::size_t table =
-        blueprint.add(shape.symbols ? "embedding.symbols" : "embedding.inputs", {shape.width, shape.inputs},
-                      shape.symbols ? Fill::normal(1.0) : Fill::fan_in(shape.inputs));
+        blueprint.add(shape.symbols ? "embedding.symbols" : "embedding.inputs", {shape.width, from.size},
+                      shape.symbols ? Fill::normal(1.0) : Fill::fan_in(from.size));
+    blueprint.act(table, 1, from);
     const std::size_t positions = blueprint.add("embedding.positions", {shape.width, shape.steps}, Fill::normal(0.1));
     for (const std::size_t tensor : {table, positions}) blueprint.act(tensor, 0, stream);
-    blueprint.maps.push_back({.name = "embedding", .weights = {table, positions}, .sees_data = true});
+    blueprint.maps.push_back({.name = "embedding", .weights = {table, positions}, .sees_data = !shape.points});
     for (int layer = 0; layer < shape.layers; ++layer) {
       const std::string name = "blocks." + std::to_string(layer);
       add_attention(blueprint, name + ".attention", shape, stream);
@@ -171,6 +183,7 @@ std::shared_ptr<const Network> make_transformer(SettingsReader& settings, const 
                          .symbols = data.input == NetworkShape::Input::kText,
                          .outputs = data.outputs,
                          .steps = data.steps};
+  if (data.points > 0) shape.points = PointEncoder::read(settings, data);
   settings.read("model.layers", shape.layers, between(1, 256), "Attention blocks.");
   settings.read("model.width", shape.width, between(1, 100'000), "Width of the residual stream.");
   settings.read("model.heads", shape.heads, between(1, 256), "Attention heads of a block; they divide the width.");

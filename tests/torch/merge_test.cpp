@@ -421,6 +421,7 @@ TEST(Regression, solves_a_head_along_directions_that_the_data_hardly_excite) {
 
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryTrainedNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryTrainedNetwork, kConvolutional, name_of);
+INSTANTIATE_TEST_SUITE_P(Clouds, EveryTrainedNetwork, kClouds, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryTrainedNetwork, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EveryTrainedNetwork, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryRecurrentFleet, kRecurrent, name_of);

@@ -69,6 +69,24 @@ inline NetworkCase of_vectors(const NetworkCase& of_text) {
   return tested;
 }
 
+/// The same for a sequence of clouds: 3 points of 4 numbers, and 2 more.
+inline NetworkCase of_clouds(const NetworkCase& of_text) {
+  NetworkCase tested = of_vectors(of_text);
+  tested.name = of_text.name + "_of_clouds";
+  tested.settings["model.points"] = widths({7, 5});
+  tested.shape.inputs = 14;
+  tested.shape.channels = 4;
+  tested.shape.points = 3;
+  return tested;
+}
+
+inline NetworkCase pointnet(const std::string& name, const std::vector<int>& points, const std::vector<int>& hidden,
+                            int others) {
+  return {name,
+          {{"model.kind", text("pointnet")}, {"model.points", widths(points)}, {"model.hidden", widths(hidden)}},
+          {.inputs = 5 * 4 + others, .outputs = 4, .input = NetworkShape::Input::kPoints, .channels = 4, .points = 5}};
+}
+
 inline NetworkCase relu_rnn() {
   NetworkCase rnn = recurrent("rnn", "rnn_relu", {9}, 0);
   rnn.settings["model.activation"] = text("relu");
@@ -99,10 +117,12 @@ inline const auto kRecurrent =
     testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), signed_units(recurrent("rnn", "rnn_tanh", {9}, 3)),
                     relu_rnn(), recurrent("lstm", "lstm", {6, 5}, 3), recurrent("lstm", "lstm_one_hot", {6}, 0),
                     recurrent("gru", "gru", {6, 5}, 3), recurrent("gru", "gru_one_hot", {6}, 0));
+inline const auto kClouds =
+    testing::Values(pointnet("pointnet", {6, 9}, {7}, 0), pointnet("pointnet_and_more", {6}, {}, 2));
 inline const auto kTransformers = testing::Values(transformer());
 inline const auto kRecurrentPolicies =
     testing::Values(of_vectors(recurrent("rnn", "rnn", {9}, 0)), of_vectors(recurrent("lstm", "lstm", {6, 5}, 0)),
-                    of_vectors(recurrent("gru", "gru", {6, 5}, 0)));
-inline const auto kTransformerPolicies = testing::Values(of_vectors(transformer()));
+                    of_vectors(recurrent("gru", "gru", {6, 5}, 0)), of_clouds(recurrent("lstm", "lstm", {6}, 0)));
+inline const auto kTransformerPolicies = testing::Values(of_vectors(transformer()), of_clouds(transformer()));
 
 }  // namespace fleet

@@ -184,6 +184,7 @@ TEST_P(EveryRecurrentNetwork, state_carried_over_makes_two_parts_of_a_sequence_o
 
 INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryNetwork, kPerceptrons, name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryNetwork, kConvolutional, name_of);
+INSTANTIATE_TEST_SUITE_P(Clouds, EveryNetwork, kClouds, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryNetwork, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EveryNetwork, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EverySequenceNetwork, kRecurrent, name_of);

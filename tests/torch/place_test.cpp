@@ -174,6 +174,7 @@ INSTANTIATE_TEST_SUITE_P(Perceptrons, EveryNetworkElsewhere,
                                          mlp("layer_norm", {8, 6}, "tanh", "layer")),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Convolutional, EveryNetworkElsewhere, kConvolutional, name_of);
+INSTANTIATE_TEST_SUITE_P(Clouds, EveryNetworkElsewhere, kClouds, name_of);
 INSTANTIATE_TEST_SUITE_P(Recurrent, EveryNetworkElsewhere, kRecurrent, name_of);
 INSTANTIATE_TEST_SUITE_P(Transformers, EveryNetworkElsewhere, kTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryNetworkElsewhere, kRecurrentPolicies, name_of);
