@@ -10,6 +10,7 @@
 #include "simulation/command_options.hpp"
 #include "simulation/minari.hpp"
 #include "simulation/recorder.hpp"
+#include "torch/runtime.hpp"
 
 namespace fleet::simulation {
 namespace {
@@ -77,6 +78,7 @@ OptionTexts demos_options(const SuiteEntry& world) {
 }
 
 int run_demos(const SuiteEntry& world, const Call& call) {
+  set_threads(1);  // ranks share the episodes
   const Comm& comm = *call.ranks;
   const RecordingOptions recording = recording_options(call.values);
   const std::string& names = call.get("tasks");

@@ -12,6 +12,7 @@
 #include "simulation/command_options.hpp"
 #include "simulation/film.hpp"
 #include "simulation/network_policy.hpp"
+#include "torch/runtime.hpp"
 
 namespace fleet::simulation {
 namespace {
@@ -182,6 +183,7 @@ OptionTexts rollout_options(const SuiteEntry& world) {
 }
 
 int run_rollout(const SuiteEntry& world, const Call& call) {
+  set_threads(1);  // ranks share the episodes
   const Comm& comm = *call.ranks;
   std::optional<RolloutPlan> plan;
   std::optional<EnvironmentPool> environments;

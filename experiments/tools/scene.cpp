@@ -49,7 +49,8 @@ Joints draw_start(RandomStream& stream) {
 
 constexpr const char* kHead = R"(<mujoco model="tools">
 <compiler angle="radian" autolimits="true"/>
-<option timestep="0.004" integrator="implicitfast" cone="elliptic" impratio="10"/>
+<size memory="4M"/>
+<option timestep="0.004" integrator="implicitfast" cone="elliptic" impratio="10"><flag multiccd="enable"/></option>
 <visual>
   <global offwidth="960" offheight="960"/>
   <headlight ambient="0.35 0.35 0.35" diffuse="0.45 0.45 0.45" specular="0.1 0.1 0.1"/>

@@ -82,7 +82,7 @@ TEST(ToolsController, follows_a_motion_closely_within_the_motors_limits) {
     if (i < 2) continue;  // sets out from rest
     const Vec3 missed = environment.hand().position - start * way;
     const Mat3 wanted = start.rotation * rotation_of(turn);
-    EXPECT_LT(missed.norm(), 2.5e-3) << i;
+    EXPECT_LT(missed.norm(), 5e-3) << i;
     EXPECT_LT(rotation_vector(environment.hand().rotation * wanted.transpose()).norm(), 0.02) << i;
     for (int j = 0; j < kJoints; ++j) EXPECT_LE(std::abs(environment.data().ctrl[j]), 0.8 * torques_most()[j]);
   }
@@ -90,12 +90,14 @@ TEST(ToolsController, follows_a_motion_closely_within_the_motors_limits) {
 
 TEST(ToolsController, hardly_drifts_when_nothing_is_asked_for) {
   const Family knife = all_families().back();
-  Environment environment(0, knife, {});
-  environment.reset(drawn(knife, 5));
-  const Vec3 before = environment.hand().position;
   const std::vector<float> rest(kActionSize, 0.0F);
-  for (int i = 0; i < 31; ++i) environment.step(rest);  // 5 s
-  EXPECT_LT((environment.hand().position - before).norm(), 6e-3);
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Environment environment(0, knife, {});
+    environment.reset(drawn(knife, seed));
+    const Vec3 before = environment.hand().position;
+    for (int i = 0; i < 31; ++i) environment.step(rest);  // 5 s
+    EXPECT_LT((environment.hand().position - before).norm(), 15e-3) << seed;
+  }
 }
 
 }  // namespace
