@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fleets import SIZE, Drift, Talk, talk_to
 
 import fleet
-from fleet.protocol import Answers, _maker, answer_all
+from fleet.protocol import Answers, _maker, answer_all, identity_of
 
 OPEN = {"cell": 1, "robots": 3, "seed": 5, "initialization": "different", "device": "cpu"}
 
@@ -52,6 +55,18 @@ def test_what_a_fleet_is(talk: Talk) -> None:
     opened = talk("open", settings={}, **OPEN)
     assert opened["samples"] == [1, 2, 3]
     assert opened["steps_per_epoch"] == [2, 2, 2]
+
+
+def test_a_module_that_names_a_file_there_is_not_is_no_part_of_an_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Path(sys.modules[Drift.__module__].__file__).parent
+    before = identity_of(Drift, "")
+    monkeypatch.chdir(folder)
+    monkeypatch.setitem(
+        sys.modules, "torch._classes", types.SimpleNamespace(__file__="_classes.py")
+    )
+    assert identity_of(Drift, "") == before
 
 
 def test_training_in_two_goes_is_training_in_one(talk: Talk) -> None:

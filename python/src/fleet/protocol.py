@@ -343,7 +343,8 @@ def identity_of(kind: type, data: str) -> str:
         if name and folder and folder in (path := Path(name).resolve()).parents:
             sources.add(path)
     for path in sorted(sources - set(PACKAGE.rglob("*.py"))):
-        if "site-packages" not in path.parts and path.suffix == ".py":
+        # Some of PyTorch's modules name files that there are not.
+        if "site-packages" not in path.parts and path.suffix == ".py" and path.is_file():
             digest.update(path.relative_to(folder or path).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
