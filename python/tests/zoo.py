@@ -200,7 +200,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.embed = nn.Linear(5, 12)
         layer = nn.TransformerEncoderLayer(12, 3, 20, activation="gelu", batch_first=True)
-        self.body = nn.TransformerEncoder(layer, 2)
+        self.body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.head = nn.Linear(12, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -218,7 +218,7 @@ class Act(nn.Module):
         self.state, self.latent = nn.Linear(5, width), nn.Linear(4, width)
         self.positions = nn.Embedding(2, width)
         layer = nn.TransformerEncoderLayer(width, heads, 16)
-        self.encoder = nn.TransformerEncoder(layer, 1)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(width, heads, 16), 1)
         self.queries = nn.Embedding(chunk, width)
         self.action_head = nn.Linear(width, 7)

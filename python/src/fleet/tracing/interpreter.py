@@ -167,7 +167,10 @@ class _AxisInterpreter(Interpreter):
             return self._written(operands[0], axes, result)
         if isinstance(result, torch.Tensor):
             return Traced(result, axes)
-        return [Traced(tensor, each) for tensor, each in zip(result, axes, strict=True)]
+        return [
+            None if tensor is None else Traced(tensor, each)
+            for tensor, each in zip(result, axes, strict=True)
+        ]
 
     def _written(self, target: Traced, axes: Axes, result: torch.Tensor) -> Traced:
         """An operation in place: whoever shares the memory is no constant any more."""
