@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "simulation/engine.hpp"
+#include "simulation/mesa_llvm.hpp"
 
 namespace fleet::simulation {
 namespace {
@@ -33,6 +34,7 @@ class OffscreenContext {
     const bool ready = display_ != EGL_NO_DISPLAY &&
                        eglChooseConfig(display_, kConfig.data(), &config, 1, &found) == EGL_TRUE && found > 0 &&
                        eglBindAPI(EGL_OPENGL_API) == EGL_TRUE;
+    prepare_llvm_of_mesa();
     if (ready) context_ = eglCreateContext(display_, config, EGL_NO_CONTEXT, nullptr);
     const bool current =
         context_ != EGL_NO_CONTEXT && eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_) == EGL_TRUE;
