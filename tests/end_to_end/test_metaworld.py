@@ -9,7 +9,14 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import BINARY, ENVIRONMENT, MPIEXEC, SECONDS, wait_until
+from conftest import (
+    BINARY,
+    ENVIRONMENT,
+    MPIEXEC,
+    SECONDS,
+    require_different_commands,
+    wait_until,
+)
 from metaworld_program import ASSETS, h5py_demonstrations, metaworld, plan, plan_ids, require_scenes
 
 
@@ -322,6 +329,7 @@ def test_a_scene_that_is_missing_or_wrong_is_found_before_anything_is_learned(
 
 
 def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy(tmp_path: Path) -> None:
+    require_different_commands()
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "policy.h5").write_text("no model, which is the lesser complaint")
     (tmp_path / "absent").mkdir()
