@@ -146,6 +146,9 @@ bench: data .venv-debian/installed
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
+	test ! -x build/$(PRESET)/tests/benchmarks/tools_benchmark || build/$(PRESET)/tests/benchmarks/tools_benchmark \
+	  --benchmark_repetitions=5 --benchmark_min_time=0.3 --benchmark_enable_random_interleaving=true \
+	  --benchmark_report_aggregates_only=true
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[bench]'
 	$(PYTHON) tests/benchmarks/assignment.py $(FLEET) build/$(PRESET)/tests/benchmarks/libassignment_library.so "$(MPIRUN)"
 	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
