@@ -146,7 +146,7 @@ void write_texts(Settings whole, Settings applied, Sweep& sweep) {
   // What it is leaves out how it is run, and where its data lie, but not what they are.
   std::set<std::string> digests;
   for (const Cell& cell : sweep.cells) {
-    applied.erase(cell.facts.data_key);
+    for (const std::string& key : cell.facts.data_keys) applied.erase(key);
     digests.insert(cell.facts.data);
   }
   std::erase_if(applied, [](const auto& setting) { return setting.first.starts_with("run."); });

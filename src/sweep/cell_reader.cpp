@@ -280,7 +280,7 @@ const CellReader::Look& CellReader::look(const MergerEntry& method, const Settin
 std::string CellReader::identity(const Settings& resolved, const Cell& cell, const std::string& looked_at) {
   text_.clear();
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
-    if (key.starts_with("run.") || key == cell.facts.data_key) continue;
+    if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
     text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
   }
   Hash id;

@@ -30,7 +30,7 @@ struct CellFacts {
   std::int64_t robot_bytes = 0;  ///< that a robot needs beside its weights, such as data of its own
   std::string data;  ///< names all that is learned and tested from, by content, whatever it is called and wherever it
                      ///< lies: part of the identity
-  std::string data_key;  ///< the setting that says where it lies, if any but run.data does: no part of the identity
+  std::vector<std::string> data_keys;  ///< settings that say where it lies, besides run.data: no part of the identity
 };
 
 class World {

@@ -31,7 +31,7 @@ class ToyWorld : public World {
             .train_samples = size,
             .held_out = held_out > 0.0,
             .data = place == "there" ? "others" : "",
-            .data_key = "toy.place"};
+            .data_keys = {"toy.place"}};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& /*cell*/) override { return nullptr; }
