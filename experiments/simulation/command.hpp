@@ -18,6 +18,7 @@ int run_rollout(const SuiteEntry& world, const Call& call);
 int run_demos(const SuiteEntry& world, const Call& call);
 [[nodiscard]] boost::program_options::options_description view_options(const SuiteEntry& world);
 int run_view(const SuiteEntry& world, const Call& call);
+[[nodiscard]] boost::program_options::options_description tasks_options(const SuiteEntry& world);
 int run_tasks(const SuiteEntry& world, const Call& call);
 /// The tasks that can be named, without and with sets of them.
 [[nodiscard]] std::vector<std::string> single_task_names(const SuiteEntry& world);
@@ -60,7 +61,8 @@ template <const SuiteEntry& (*world)()>
               .run = [](const Call& call) { return run_view(world(), call); }},
       Command{.name = kNames[3],
               .summary = "list its tasks",
-              .usage = "",
+              .usage = "[options]",
+              .options = [] { return tasks_options(world()); },
               .run = [](const Call& call) { return run_tasks(world(), call); }},
   };
   return kCommands;

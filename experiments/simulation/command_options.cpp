@@ -1,5 +1,6 @@
 #include "simulation/command_options.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -11,6 +12,17 @@
 namespace fleet::simulation {
 
 namespace po = boost::program_options;
+
+namespace {
+
+/// What stands for a setting on the command line: "--points".
+std::string option_of(const SuiteEntry& world, const std::string& key) {
+  const auto option = std::ranges::find_if(
+      world.options, [&](const SuiteOption& each) { return each.key != nullptr && each.key == key; });
+  return cat("--", option->name);
+}
+
+}  // namespace
 
 void add_suite_options(OptionTexts& options, const SuiteEntry& world) {
   for (const SuiteOption& option : world.options) {
@@ -32,7 +44,11 @@ std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionsGi
     settings.insert(parse_override(cat(option.key, '=', values[option.name].as<std::string>())));
   }
   SettingsReader reader(settings);
-  return world.make(reader, files_of(world, values));
+  std::shared_ptr<const Suite> suite = world.make(reader, files_of(world, values));
+  for (const auto& [key, why] : reader.ruled_out()) {
+    if (settings.contains(key)) throw ConfigError(cat(option_of(world, key), ": ", why));
+  }
+  return suite;
 }
 
 std::shared_ptr<const Suite> usual_suite(const SuiteEntry& world) {

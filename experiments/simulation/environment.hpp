@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 struct mjModel_;
@@ -62,6 +63,8 @@ class Environment {
   /// Writes what the world's expert would do now, which may lie outside [-1, 1]. False if it does not know. Each step
   /// is to be asked for in turn, as an expert may follow a plan that it makes at the first.
   virtual bool ask_expert(std::span<float> action) = 0;
+  /// Why the expert did not know at the first step, where the world can tell; to be called right after it was asked.
+  [[nodiscard]] virtual std::string why_lost() const { return {}; }
   /// Whether a push now would spoil what the expert is at.
   [[nodiscard]] virtual bool delicate() const { return false; }
 

@@ -86,8 +86,11 @@ Demonstration record(const Suite& suite, Environment& environment, int number, c
     }
     deviation *= kCalmer;
   }
+  const std::string why = environment.why_lost();
   throw Error(cat("the expert failed at ", suite.task(task).name, " ", options.attempts, " times in a row",
-                  options.noise > 0 ? cat("; lower the noise (--noise ", options.noise, ")") : ""));
+                  !why.empty()        ? cat("; it had no plan: ", why)
+                  : options.noise > 0 ? cat("; lower the noise (--noise ", options.noise, ")")
+                                      : ""));
 }
 
 /// Episodes as numbers, to travel.

@@ -69,8 +69,7 @@ struct RolloutPlan {
 };
 
 RolloutPlan plan_rollout(const SuiteEntry& world, const OptionsGiven& values) {
-  const std::shared_ptr<const Suite> usual = usual_suite(world);
-  const Facts& facts = usual->facts();
+  const Facts facts = usual_suite(world)->facts();
   const Goals goals = goals_of(values, facts);
   const int episodes = values["episodes"].as<int>();
   if (goals == Goals::kBenchmark && episodes > facts.benchmark) {
@@ -78,10 +77,11 @@ RolloutPlan plan_rollout(const SuiteEntry& world, const OptionsGiven& values) {
                           " goals a task; with --goals random there are as many as you like"));
   }
   const std::uint32_t seed = seed_of(values);
-  const std::vector<int> tasks = usual->find_tasks(values["TASKS"].as<std::string>());
   SavedPolicy acting = make_policy(world, values);
+  const std::vector<int> tasks = acting.suite->find_tasks(values["TASKS"].as<std::string>());
   std::vector<EpisodeSpec> jobs = rollout_jobs(*acting.suite, tasks, episodes, goals, seed);
-  return {.acting = std::move(acting), .tasks = tasks, .steps = values["steps"].as<int>(), .jobs = std::move(jobs)};
+  const int steps = values["steps"].defaulted() ? acting.suite->most_steps() : values["steps"].as<int>();
+  return {.acting = std::move(acting), .tasks = tasks, .steps = steps, .jobs = std::move(jobs)};
 }
 
 /// Runs the episodes here, one after another, with pictures. Interrupted between two steps where a stop is requested.
@@ -162,6 +162,23 @@ void print_results(const Suite& suite, const std::vector<int>& tasks, std::span<
   }
 }
 
+/// Of each task with episodes that the expert had no plan for, why, in the first of them.
+void explain_losses(const RolloutPlan& plan, std::span<const EpisodeResult> results, EnvironmentPool& environments) {
+  const Facts& facts = plan.acting.suite->facts();
+  std::vector<float> action(facts.sizes.action);
+  int explained = -1;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const EpisodeSpec& job = plan.jobs[i];
+    if (!results[i].lost || job.task == explained) continue;
+    explained = job.task;
+    Environment& environment = environments.environment(job.task);
+    environment.reset(job.variation);
+    if (environment.ask_expert(action)) continue;
+    const std::string why = environment.why_lost();
+    if (!why.empty()) std::cout << plan.acting.suite->task(job.task).name << ": no plan, as " << why << std::endl;
+  }
+}
+
 }  // namespace
 
 OptionTexts rollout_options(const SuiteEntry& world) {
@@ -176,7 +193,7 @@ OptionTexts rollout_options(const SuiteEntry& world) {
   }
   add_seed_option(options);
   options.add_options()("steps", integer(between(1, 1e6), usual->most_steps()),
-                        "of an episode at most; sweeps have evaluate.max_steps");
+                        "of an episode at most, as a task has them by default; sweeps have evaluate.max_steps");
   options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
   add_suite_options(options, world);
   return options;
@@ -196,12 +213,17 @@ int run_rollout(const SuiteEntry& world, const Call& call) {
   const Suite& suite = *plan->acting.suite;
   require_same(comm, "scenes and policy", identity_of(suite, call.get("policy")));
   if (drawn) {
-    print_results(suite, plan->tasks, render(*plan, *environments, comm, call.get("render")));
+    const std::vector<EpisodeResult> results = render(*plan, *environments, comm, call.get("render"));
+    print_results(suite, plan->tasks, results);
+    explain_losses(*plan, results, *environments);
     return 0;
   }
   Trials trials(plan->jobs, *environments);
   const std::vector<EpisodeResult> results = evaluate(trials, plan->acting.policy, plan->steps, comm);
-  if (comm.is_root()) print_results(suite, plan->tasks, results);
+  if (comm.is_root()) {
+    print_results(suite, plan->tasks, results);
+    explain_losses(*plan, results, *environments);
+  }
   return 0;
 }
 

@@ -55,10 +55,11 @@ struct Facts {
     kSuccess,  ///< whether the task is done; an episode ends with it
     kReward,   ///< the sum of rewards
   };
-  std::string_view name;           ///< of the workload and of its commands: "metaworld"
-  std::string_view title;          ///< as texts call it: "Meta-World"
-  std::string_view task_suffix;    ///< that demonstrations add to names of tasks: "-v3"
-  std::string_view default_tasks;  ///< "mt10"
+  std::string_view name;            ///< of the workload and of its commands: "metaworld"
+  std::string_view title;           ///< as texts call it: "Meta-World"
+  std::string_view task_suffix;     ///< that demonstrations add to names of tasks: "-v3"
+  std::string_view default_tasks;   ///< "mt10"
+  std::string_view files_key = {};  ///< the setting that names a folder of its files; "" where there is none
   Sizes sizes;
   Cloud cloud = {};               ///< none by default
   Score score = Score::kSuccess;  ///< what episodes are judged by

@@ -23,8 +23,15 @@ std::vector<std::string> task_names(const SuiteEntry& world) {
   return names;
 }
 
-int run_tasks(const SuiteEntry& world, const Call& /*call*/) {
-  for (const std::string& name : single_task_names(world)) std::cout << name << '\n';
+OptionTexts tasks_options(const SuiteEntry& world) {
+  OptionTexts options;
+  add_suite_options(options, world);
+  return options;
+}
+
+int run_tasks(const SuiteEntry& world, const Call& call) {
+  const std::shared_ptr<const Suite> suite = make_suite(world, call.values);
+  for (const Task& task : suite->tasks()) std::cout << task.name << '\n';
   return 0;
 }
 

@@ -101,7 +101,7 @@ class CloningWorld final : public World {
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
             .rank_bytes = suite.facts().task_bytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
             .data = Hash().add(index.digest).add(scenes).add(suite.engine()).hex(),
-            .data_key = kDemos};
+            .data_keys = {kDemos, std::string(suite.facts().files_key)}};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {

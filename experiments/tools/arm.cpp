@@ -101,7 +101,7 @@ const std::array<Link, kJoints>& links() {
 }
 
 constexpr int kReachSteps = 100;
-constexpr double kReached = 1e-7;  // metres and radians
+constexpr double kReached = 1e-7;       // metres and radians
 constexpr double kReachDamping = 1e-2;  // vanishes with the error, which it would keep from doing so otherwise
 constexpr double kLeastDamping = 1e-12;
 constexpr double kLongestChange = 0.3;  // radians, of a joint in a step

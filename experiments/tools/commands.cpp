@@ -5,7 +5,7 @@
 
 #include "simulation/command.hpp"
 #include "simulation/command_options.hpp"
-#include "tools/environment.hpp"
+#include "tools/scene.hpp"
 #include "tools/suite.hpp"
 
 namespace fleet {
@@ -22,8 +22,7 @@ simulation::OptionTexts scene_options() {
 int print_scene(const Call& call) {
   const auto suite = simulation::make_suite(tools::suite_entry(), call.values);
   const simulation::EpisodeSpec episode = simulation::episode_to_view(*suite, call.values);
-  const auto environment = suite->make_environment(episode.task, simulation::Suite::Detail::kVisual);
-  const tools::Family& family = dynamic_cast<const tools::Environment&>(*environment).family();
+  const tools::Family& family = tools::family_of(*suite, episode.task);
   std::cout << tools::scene_text(family, tools::Episode::of(family, episode.variation));
   return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <sstream>
 
 #include "base/error.hpp"
 
@@ -40,23 +42,36 @@ bool is_clear(const mjModel& model, const mjData& now, int last, const Path& pat
   return true;
 }
 
+/// What MuJoCo complains of, with the line of the scene that it names: "line 58", or "Line number=58".
+std::string with_line(std::string reason, const std::string& scene) {
+  while (!reason.empty() && reason.back() == '\n') reason.pop_back();
+  for (const std::string_view before : {"line ", "Line number="}) {
+    const std::size_t at = reason.rfind(before);
+    if (at == std::string::npos) continue;
+    const int wanted = std::atoi(reason.c_str() + at + before.size());
+    std::istringstream lines(scene);
+    std::string line;
+    for (int number = 0; number < wanted; ++number) std::getline(lines, line);
+    return cat(reason, "\n  ", line.substr(std::min(line.size(), line.find_first_not_of(' '))));
+  }
+  return reason;
+}
+
 }  // namespace
 
-int Environment::id(mjtObj type, const std::string& name) const {
-  const int found = mj_name2id(model_.get(), type, name.c_str());
-  require(found >= 0, family_.name, ": the scene has no ", mju_type2Str(type), " called ", name);
-  return found;
+int Environment::id(mjtObj type, const std::string& name, std::string_view key) const {
+  return id_in_scene(*model_, type, name, cat(family_.file, key.empty() ? "" : ": ", key));
 }
 
 void Environment::compile() {
   std::array<char, 1024> reason{};
   const std::string text = scene_text(family_, episode_);
   const simulation::SpecPointer spec(mj_parseXMLString(text.c_str(), nullptr, reason.data(), reason.size()));
-  const auto which = [&] { return cat(family_.name, ", tool ", episode_.tool, " with object ", episode_.object); };
-  require(spec != nullptr, which(), ": its MJCF cannot be read: ", reason.data());
+  const auto which = [&] { return cat(family_.file, ": tool ", episode_.tool, " with object ", episode_.object); };
+  require(spec != nullptr, which(), ": its MJCF cannot be read: ", with_line(reason.data(), text));
   data_.reset();  // before the model that it belongs to
   model_.reset(mj_compile(spec.get(), nullptr));
-  require(model_ != nullptr, which(), ": its MJCF does not compile: ", mjs_getError(spec.get()));
+  require(model_ != nullptr, which(), ": its MJCF does not compile: ", with_line(mjs_getError(spec.get()), text));
   data_.reset(mj_makeData(model_.get()));
   require(data_ != nullptr, "MuJoCo: no memory for the state of ", which());
 }
@@ -81,10 +96,15 @@ void Environment::reset(const simulation::Variation& variation) {
 void Environment::resolve_measure() {
   const Success& success = family_.success;
   if (success.measure == Success::Measure::kJoint) {
-    judged_[0] = model_->jnt_qposadr[id(mjOBJ_JOINT, success.names[0])];
+    const int joint = id(mjOBJ_JOINT, success.names[0], "success.joint");
+    if (const int type = model_->jnt_type[joint]; type != mjJNT_SLIDE && type != mjJNT_HINGE) {
+      throw Error(cat(family_.file, ": success.joint = ", success.names[0], ": expected a slide or a hinge"));
+    }
+    judged_[0] = model_->jnt_qposadr[joint];
     return;
   }
-  for (std::size_t i = 0; i < success.names.size(); ++i) judged_[i] = id(mjOBJ_BODY, success.names[i]);
+  const char* const key = success.measure == Success::Measure::kRise ? "success.rise" : "success.apart";
+  for (std::size_t i = 0; i < success.names.size(); ++i) judged_[i] = id(mjOBJ_BODY, success.names[i], key);
 }
 
 double Environment::absolute_measure() const {
@@ -149,6 +169,10 @@ void Environment::find_path() {
     return is_clear(*model_, *data_, last, path, family_.motion.clear_until);
   };
   path_ = plan(situation(), clear, stream);
+}
+
+std::string Environment::why_lost() const {
+  return asked_ && !path_ ? why_no_plan(situation()) : "";
 }
 
 bool Environment::ask_expert(std::span<float> action) {

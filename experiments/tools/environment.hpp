@@ -36,6 +36,7 @@ class Environment final : public simulation::Environment {
   simulation::StepResult step(std::span<const float> action) override;
   [[nodiscard]] std::span<const double> observation() const override { return observation_; }
   bool ask_expert(std::span<float> action) override;
+  [[nodiscard]] std::string why_lost() const override;
   [[nodiscard]] bool delicate() const override;
   [[nodiscard]] simulation::Physics physics() override { return {model_.get(), data_.get()}; }
 
@@ -56,7 +57,8 @@ class Environment final : public simulation::Environment {
 
  private:
   void compile();
-  [[nodiscard]] int id(mjtObj type, const std::string& name) const;
+  /// Error naming the family's file, and the key, unless there is such a thing.
+  [[nodiscard]] int id(mjtObj type, const std::string& name, std::string_view key = {}) const;
   void resolve_measure();
   [[nodiscard]] double absolute_measure() const;
   [[nodiscard]] bool succeeded() const;

@@ -3,6 +3,7 @@
 #include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 
@@ -249,6 +250,39 @@ std::optional<Path> plan(const Situation& situation, const IsClear& is_clear, Ra
     }
   }
   return std::nullopt;
+}
+
+namespace {
+
+/// Of a posture that acts: the first frame that cannot be reached from it, by a way of its own or by the others'.
+std::string why_not_from(const Situation& situation, const Joints& posture) {
+  const std::vector<KeyFrame>& frames = situation.family->motion.frames;
+  const std::vector<Pose> poses = key_poses(situation, posture);
+  for (std::size_t k = 0; k < poses.size(); ++k) {
+    if (!follow(poses[k], posture)) return cat("the arm does not reach the frame at ", frames[k].time, " s");
+  }
+  if (!first_knots(situation, posture, poses)) return "the arm does not reach its frames one from another";
+  return cat("the arm or the tool would touch something on the way, before ", situation.family->motion.clear_until,
+             " s");
+}
+
+}  // namespace
+
+std::string why_no_plan(const Situation& situation) {
+  PostureProblem::Missed least{.by = std::numeric_limits<double>::infinity()};
+  for (int candidate = 0; candidate < situation.family->symmetry(); ++candidate) {
+    const PostureProblem problem(situation, candidate);
+    for (const Joints& start : {situation.joints, situation.rest}) {
+      if (const auto found = solve_posture(problem, start)) return why_not_from(situation, found->joints);
+      const PostureProblem::Missed missed = problem.most_missed(nearest_posture(problem, start).joints);
+      if (missed.by < least.by) least = missed;
+    }
+  }
+  if (least.constraint < 0) return "no posture that meets the constraints keeps the hand clear of the table";
+  const Constraint& constraint = situation.family->constraints[static_cast<std::size_t>(least.constraint)];
+  const bool place = constraint.kind == Constraint::Kind::kPlace;
+  return cat("no posture was found that meets the constraints; the nearest misses constraints.", least.constraint,
+             place ? " (place) by " : " (along) by ", least.by, place ? " m" : ", a cosine");
 }
 
 }  // namespace fleet::tools

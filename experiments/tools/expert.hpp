@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/random.hpp"
@@ -51,5 +52,9 @@ using IsClear = std::function<bool(const Path& path)>;
 /// others near it and near the rest, drawn from `stream`; the cheapest whose path can be gone is taken. Nothing if none
 /// is found.
 [[nodiscard]] std::optional<Path> plan(const Situation& situation, const IsClear& is_clear, RandomStream& stream);
+
+/// What stood in the way where plan() has found nothing, for those who write a family: the constraint that is missed,
+/// the frame that is not reached, or that the way is not clear.
+[[nodiscard]] std::string why_no_plan(const Situation& situation);
 
 }  // namespace fleet::tools

@@ -1,8 +1,7 @@
 // A family of tools as data: what tools and objects are made of, where they may be, how a tool meets an object, how it
-// moves on from there, and what success is. Read from a TOML file (docs/workloads/tools.md says how one is written).
+// moves on from there, and what success is. Read from a TOML file: docs/workloads/tools/family.md
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -111,6 +110,7 @@ struct Things {
 
 struct Family {
   std::string name;
+  std::string file;  ///< that it was read from, for messages
   int steps = 0;
   std::vector<std::pair<int, int>> held_out;  ///< pairs of tool and object
 
@@ -129,6 +129,8 @@ struct Family {
   Motion motion;
   Success success;
 
+  /// Of the formulas in `fits`.
+  [[nodiscard]] std::vector<double> fit_values(int tool, int object) const;
   /// Whether this tool fits this object.
   [[nodiscard]] bool fit(int tool, int object) const;
   [[nodiscard]] bool is_held_out(int tool, int object) const;
@@ -136,9 +138,8 @@ struct Family {
   [[nodiscard]] int symmetry() const;
 };
 
-/// Named after the file, without its ending. ConfigError naming file, line and column of what is missing, unknown, or
-/// no formula.
-[[nodiscard]] Family read_family(const std::filesystem::path& file);
+/// Of a file's text. ConfigError naming the file, and line, column and key where there are any,
+/// for what is missing, unknown, of another type, or no formula, and for a tool that fits no object.
 [[nodiscard]] Family parse_family(std::string_view name, std::string_view toml, std::string_view file_name);
 
 /// The families that come with the program, and their texts.

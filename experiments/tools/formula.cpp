@@ -26,13 +26,17 @@ class Parser {
 
   double parse() {
     const double value = expression();
-    if (at_ < text_.size()) fail(cat("'", text_[at_], "' is not understood"));
+    if (next() != '\0') fail_at(text_[at_]);
     if (!std::isfinite(value)) fail("its value is not finite");
     return value;
   }
 
  private:
   [[noreturn]] void fail(const std::string& why) const { throw Error(cat("the formula \"", text_, "\": ", why)); }
+
+  [[noreturn]] void fail_at(char c) const {
+    fail(cat("'", c, "' is not understood here; there are numbers, names, + - * / ( ) and sqrt, sin, cos, abs"));
+  }
 
   /// The next character that is no space; 0 at the end.
   char next() {
@@ -78,7 +82,8 @@ class Parser {
     if (std::isalpha(static_cast<unsigned char>(c)) != 0) return name();
     double number = 0;
     const auto [end, failure] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), number);
-    if (failure != std::errc()) fail(c == '\0' ? "it ends too soon" : cat("'", c, "' is not understood"));
+    if (failure != std::errc() && c == '\0') fail("it ends too soon");
+    if (failure != std::errc()) fail_at(c);
     at_ = static_cast<std::size_t>(end - text_.data());
     return number;
   }
@@ -131,8 +136,9 @@ std::string fill_in(std::string_view text, const Fields& fields, int depth) {
   std::size_t from = 0;
   for (std::size_t open = text.find('{'); open != std::string_view::npos; open = text.find('{', from)) {
     filled += text.substr(from, open - from);
-    const std::size_t close = text.find('}', open);
-    if (close == std::string_view::npos) throw Error(cat("a brace is not closed: ", text.substr(open, 40)));
+    const std::size_t close = text.find_first_of("{}", open + 1);
+    if (close == std::string_view::npos || text[close] == '{')
+      throw Error(cat("a brace is not closed: ", text.substr(open, 40)));
     const std::string_view formula = text.substr(open + 1, close - open - 1);
     const auto named = fields.find(formula);
     const bool is_text = named != fields.end() && std::holds_alternative<std::string>(named->second);

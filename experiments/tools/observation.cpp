@@ -26,13 +26,19 @@ class Writer {
   double* next_;
 };
 
-int body_named(const mjModel& model, const std::string& name) {
-  const int id = mj_name2id(&model, mjOBJ_BODY, name.c_str());
-  require(id >= 0, "the scene has no body ", name);
-  return id;
-}
-
 }  // namespace
+
+int id_in_scene(const mjModel& model, mjtObj type, const std::string& name, const std::string& where) {
+  if (const int id = mj_name2id(&model, type, name.c_str()); id >= 0) return id;
+  const bool bodies = type == mjOBJ_BODY;
+  std::string known;  // behind the world and the arm with its hand, or the arm's joints
+  for (int id = bodies ? kJoints + 2 : kJoints; id < (bodies ? model.nbody : model.njnt); ++id) {
+    const char* const other = mj_id2name(&model, type, id);
+    if (other != nullptr) known += cat(known.empty() ? "" : ", ", other);
+  }
+  throw Error(cat(where, ": the scene has no ", mju_type2Str(type), ' ', name,
+                  known.empty() ? "" : "; the tool's and the object's are ", known));
+}
 
 std::size_t ObservationOptions::size() const {
   switch (kind) {
@@ -52,8 +58,8 @@ Pose Observer::pose_of(const mjData& data, int body) {
 }
 
 void Observer::begin(const mjModel& model, const mjData& /*data*/, const Episode& episode) {
-  hand_ = body_named(model, "hand");
-  tool_ = body_named(model, "tool");
+  hand_ = id_in_scene(model, mjOBJ_BODY, "hand", family_.file);
+  tool_ = id_in_scene(model, mjOBJ_BODY, "tool", family_.file);
   const Fields tool = tool_fields(family_, episode);
   for (std::size_t i = 0; i < tool_keypoints_.size(); ++i) {
     tool_keypoints_[i] = episode.grip * evaluate(family_.tool_keypoints[i], tool);
@@ -62,11 +68,16 @@ void Observer::begin(const mjModel& model, const mjData& /*data*/, const Episode
   std::vector<int> bodies;
   for (std::size_t i = 0; i < object_keypoints_.size(); ++i) {
     const ObjectKeypoint& keypoint = family_.object_keypoints[i];
-    object_keypoints_[i] = {body_named(model, keypoint.body), evaluate(keypoint.at, object)};
+    const std::string where = cat(family_.file, ": object.keypoints.", keypoint.name, ".body");
+    object_keypoints_[i] = {id_in_scene(model, mjOBJ_BODY, keypoint.body, where), evaluate(keypoint.at, object)};
     bodies.push_back(object_keypoints_[i].body);
   }
   if (options_.kind != ObservationOptions::Kind::kCloud) return;
-  cloud_.begin(model, {.tool = tool_, .objects = bodies, .hand = hand_, .points = options_.points}, episode);
+  try {
+    cloud_.begin(model, {.tool = tool_, .objects = bodies, .hand = hand_, .points = options_.points}, episode);
+  } catch (const Error& error) {
+    throw Error(cat(family_.file, ": ", error.what()));
+  }
 }
 
 std::array<Vec3, kObjectKeypoints> Observer::object_keypoints(const mjData& data) const {

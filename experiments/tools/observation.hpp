@@ -30,6 +30,9 @@ struct ObservationOptions {
   [[nodiscard]] std::size_t size() const;
 };
 
+/// Of what has this name in a scene. Error that begins with `where` and names what there is.
+[[nodiscard]] int id_in_scene(const mjModel& model, mjtObj type, const std::string& name, const std::string& where);
+
 /// Of one scene after another. Looks at data whose kinematics are of now.
 class Observer {
  public:

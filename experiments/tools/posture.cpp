@@ -175,6 +175,20 @@ void PostureProblem::inequality_values(const Joints& joints, double* values, dou
   }
 }
 
+PostureProblem::Missed PostureProblem::most_missed(const Joints& joints) const {
+  std::vector<double> values(static_cast<std::size_t>(std::max(equalities_, kInequalities)));
+  inequality_values(joints, values.data(), nullptr);
+  Missed most{.by = std::max(0.0, *std::max_element(values.begin(), values.begin() + kInequalities))};
+  equality_values(joints, values.data(), nullptr);
+  auto row = values.begin();
+  for (std::size_t i = 0; i < situation_->family->constraints.size(); ++i) {
+    for (int k = rows_of(situation_->family->constraints[i]); k > 0; --k, ++row) {
+      if (std::abs(*row) > most.by) most = {.constraint = static_cast<int>(i), .by = std::abs(*row)};
+    }
+  }
+  return most;
+}
+
 bool PostureProblem::holds(const Joints& joints, double tolerance) const {
   std::vector<double> values(static_cast<std::size_t>(std::max(equalities_, kInequalities)));
   equality_values(joints, values.data(), nullptr);
@@ -216,7 +230,7 @@ void inequalities_of(unsigned /*rows*/, double* values, unsigned /*count*/, cons
 
 }  // namespace
 
-std::optional<Posture> solve_posture(const PostureProblem& problem, const Joints& start) {
+Posture nearest_posture(const PostureProblem& problem, const Joints& start) {
   const Optimizer optimizer(nlopt_create(NLOPT_LD_SLSQP, kJoints));
   void* const data = const_cast<PostureProblem*>(&problem);  // NOLINT: a C interface
   const std::vector<double> equal(static_cast<std::size_t>(problem.equalities()), kEqualityTolerance);
@@ -233,6 +247,11 @@ std::optional<Posture> solve_posture(const PostureProblem& problem, const Joints
   nlopt_set_maxeval(optimizer.get(), kMostEvaluations);
   Posture posture{.joints = start.cwiseMax(PostureProblem::low()).cwiseMin(PostureProblem::high())};
   nlopt_optimize(optimizer.get(), posture.joints.data(), &posture.cost);
+  return posture;
+}
+
+std::optional<Posture> solve_posture(const PostureProblem& problem, const Joints& start) {
+  const Posture posture = nearest_posture(problem, start);
   if (!posture.joints.allFinite() || !problem.holds(posture.joints, kHolds)) return std::nullopt;
   return posture;
 }

@@ -43,6 +43,14 @@ class PostureProblem {
   /// Whether all of them hold to `tolerance`, and directions that are to be alike are not opposite.
   [[nodiscard]] bool holds(const Joints& joints, double tolerance) const;
 
+  /// The constraint, by its place in the family, that is missed by most, and by how much; -1: the arm, or the hand, is
+  /// too low over the table.
+  struct Missed {
+    int constraint = -1;
+    double by = 0;
+  };
+  [[nodiscard]] Missed most_missed(const Joints& joints) const;
+
   /// Bounds: the limits of the joints less margins, the widest at joint 7, as the hand is tracked in space and the
   /// elbow may end elsewhere than planned.
   [[nodiscard]] static const Joints& low();
@@ -60,6 +68,8 @@ class PostureProblem {
   std::array<Vec3, kToolKeypoints> now_;  // the tool's keypoints, in the world
 };
 
+/// Where SLSQP comes to from `start`, whether it satisfies the constraints or not.
+[[nodiscard]] Posture nearest_posture(const PostureProblem& problem, const Joints& start);
 /// The posture that SLSQP comes to from `start`; nothing if it does not satisfy the constraints to 1e-4, which the
 /// solver's own verdict says nothing about.
 [[nodiscard]] std::optional<Posture> solve_posture(const PostureProblem& problem, const Joints& start);

@@ -114,7 +114,10 @@ std::vector<int> objects_of(const Family& family, int tool, Pairs pairs) {
 
 simulation::Variation draw_episode(const Family& family, int tool, Pairs pairs, RandomStream& stream) {
   const std::vector<int> objects = objects_of(family, tool, pairs);
-  const int object = objects[stream.below(objects.size())];
+  return draw_episode(family, tool, objects[stream.below(objects.size())], stream);
+}
+
+simulation::Variation draw_episode(const Family& family, int tool, int object, RandomStream& stream) {
   simulation::Variation numbers = {static_cast<double>(tool), static_cast<double>(object)};
   const Grip& grip = family.grip;
   for (const Interval& from :
@@ -162,13 +165,13 @@ std::string scene_text(const Family& family, const Episode& episode) {
                   {"qy", turned.y()},
                   {"qz", turned.z()}};
   const std::string tool = fill_in(R"(<body name="tool" pos="{gx} {gy} {gz}" quat="{qw} {qx} {qy} {qz}">)", place) +
-                           fill_in(family.tools.mjcf, tool_fields(family, episode)) + "</body>\n";
+                           '\n' + fill_in(family.tools.mjcf, tool_fields(family, episode)) + "</body>\n";
   const Fields object = object_fields(family, episode);
   return cat(kHead, fill_in(R"(<geom friction="{friction} 0.005 0.0001" condim="4" density="500"/>)", place),
              "\n</default>\n<worldbody>", kRoom, arm_bodies(tool),
-             fill_in(R"(<frame pos="{x} {y} {top}" euler="0 0 {yaw}">)", place), fill_in(family.objects.mjcf, object),
-             "</frame>\n</worldbody>\n<contact>", fill_in(family.contact, object), "</contact>\n<actuator>\n",
-             arm_motors(), "</actuator>\n</mujoco>\n");
+             fill_in(R"(<frame pos="{x} {y} {top}" euler="0 0 {yaw}">)", place), '\n',
+             fill_in(family.objects.mjcf, object), "</frame>\n</worldbody>\n<contact>", fill_in(family.contact, object),
+             "</contact>\n<actuator>\n", arm_motors(), "</actuator>\n</mujoco>\n");
 }
 
 }  // namespace fleet::tools

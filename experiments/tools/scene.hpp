@@ -38,7 +38,9 @@ enum class Pairs { kShown, kHeldOut };
 /// Objects that fit a tool.
 [[nodiscard]] std::vector<int> objects_of(const Family& family, int tool, Pairs pairs);
 
-/// An episode with this tool and one of its objects, as numbers.
+/// An episode with this tool and this object, as numbers.
+[[nodiscard]] simulation::Variation draw_episode(const Family& family, int tool, int object, RandomStream& stream);
+/// The same with one of the tool's objects.
 [[nodiscard]] simulation::Variation draw_episode(const Family& family, int tool, Pairs pairs, RandomStream& stream);
 
 /// Fields of a tool, or of an object, together with what is drawn.

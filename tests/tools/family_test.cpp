@@ -73,13 +73,26 @@ TEST(ToolsFamily, of_a_user_s_is_refused_with_the_place_and_the_reason) {
   expect(wrong("place = \"head\"", "place = \"nose\""),
          "there is no keypoint of a tool nose; there are head, tail, side");
   expect(wrong("at = [\"top\"]", "at = [\"tip\"]"), "there is no keypoint of an object tip; there are block, top");
-  expect(wrong("steps = 70", "step = 70"), "there is no steps");
+  expect(wrong("steps = 70", "step = 70"),
+         "there is no steps; expected an integer from 1 to 10000; is it that of line 3");
+  expect(wrong("steps = 70", "steps = 70.5"), "hammer.toml:3:9: steps = 70.5: expected an integer");
   expect(wrong("about_y = [1.45, 1.57]", "about_y = [1.57, 1.45]"), "the lower end first");
   expect(wrong("time = 6.4", "time = 4.4"), "later time");
-  expect(wrong("above = 0.010", "abve = 0.010"), "there is no success.above");
+  expect(wrong("above = 0.010", "abve = 0.010"), "success has none of above, below");
   expect(wrong("cosine = 0", "cosine = 2"), "expected -1 to 1");
   expect(wrong("[success]", "[success]\nsince = 1"), "success.since");
-  expect(wrong("with = [0, 0, 1]", "with = [0, 1]"), "expected a list of 3");
+  expect(wrong("with = [0, 0, 1]", "with = [0, 1]"), "expected three numbers");
+  expect(wrong("acts_at = 6.4", "acts_at = 60"), "up to that of the last frame, 9.4");
+  expect(wrong("[3, 2]]", "[3, 4]]"), "objects from 0 to 3");
+  expect(wrong("grip = [5, 15]", "radius = [5, 15]"), "expected another name");
+  expect(wrong("cosine = 0", ""), "the constraints are 7 equations");
+  expect(wrong("x = [-0.01, 0.03]", "x = [nan, 0.03]"), "finite");
+  expect(wrong("joint = \"pin\"", "joint = \"pin\"\nrise = \"pin\""), "expected only one of joint, rise, apart");
+  // Formulas, for every tool and object.
+  expect(wrong("\"centre\"]\ntail", "\"middle\"]\ntail"), "tool.keypoints.head: the formula \"middle\"");
+  expect(wrong("width = 0.016\n", ""), "there is no width; there are");
+  expect(wrong("{width/2} {height/2}", "{width/2 {height/2}"), "a brace is not closed: {width/2 ");
+  expect(wrong("at = [0, 0, \"height\"]", "at = [0, 0, \"height/0\"]"), "not finite (object 0)");
 }
 
 TEST(ToolsFamily, of_tools_that_do_not_fit_is_refused_when_it_is_read) {
@@ -89,9 +102,54 @@ TEST(ToolsFamily, of_tools_that_do_not_fit_is_refused_when_it_is_read) {
   std::ofstream(folder / "tight.toml") << changed(own_families()[1].second, "across = 0.012\n", "across = 0.015\n");
   settings["data.families"] = {.value = folder.string(), .source = {}};
   SettingsReader reader(settings);
-  EXPECT_NE(complaint([&] { (void)suite_entry().make(reader, {}); }).find("tight: tool 0 fits none"),
+  EXPECT_NE(complaint([&] { (void)suite_entry().make(reader, {}); }).find("tool 0 fits none of the objects"),
             std::string::npos);
   std::filesystem::remove_all(folder);
+}
+
+TEST(ToolsFamily, of_a_user_s_has_a_name_of_its_own) {
+  Settings settings;
+  const auto folder = std::filesystem::temp_directory_path() / "tools_family_names_test";
+  settings["data.families"] = {.value = folder.string(), .source = {}};
+  const auto said = [&](const std::string& name) {
+    std::filesystem::create_directories(folder);
+    if (!name.empty()) std::ofstream(folder / (name + ".toml")) << own_families().front().second;
+    SettingsReader reader(settings);
+    const std::string text = complaint([&] { (void)suite_entry().make(reader, {}); });
+    std::filesystem::remove_all(folder);
+    return text;
+  };
+  EXPECT_EQ(said("my_hammer"), "accepted");
+  EXPECT_NE(said("hammer").find("there is a family hammer already"), std::string::npos);
+  EXPECT_NE(said("held-out").find("held-out names a family, and something else"), std::string::npos);
+  EXPECT_NE(said("hammer-0").find("hammer-0 names a family, and something else"), std::string::npos);
+  EXPECT_NE(said("a,b").find("letters, digits"), std::string::npos);
+  EXPECT_NE(said("").find("there is no family in the folder"), std::string::npos);
+}
+
+TEST(ToolsFamily, whose_scene_is_refused_is_told_with_the_line_of_the_scene) {
+  const Family broken =
+      parse_family("hammer", changed(own_families().front().second, "<geom type=\"capsule\"", "<gem"), "hammer.toml");
+  Environment environment(0, broken, {});
+  const std::string said = complaint([&] { environment.reset(drawn(broken, 1)); });
+  EXPECT_NE(said.find("hammer.toml: tool "), std::string::npos) << said;
+  EXPECT_NE(said.find("\n  <gem fromto"), std::string::npos) << said;
+}
+
+TEST(ToolsFamily, whose_expert_has_no_plan_is_told_why) {
+  const std::string hammer = own_families().front().second;
+  const auto why = [&](const std::string& from, const std::string& to) {
+    const Family family = parse_family("hammer", changed(hammer, from, to), "hammer.toml");
+    Environment environment(0, family, {});
+    environment.reset(drawn(family, 1));
+    std::vector<float> action(kActionSize);
+    EXPECT_FALSE(environment.ask_expert(action));
+    return environment.why_lost();
+  };
+  EXPECT_NE(why("offset = [0, 0, 0.002]", "offset = [0, 0, 3]").find("misses constraints.0 (place) by "),
+            std::string::npos);
+  EXPECT_NE(why("up = 0.06", "up = 1").find("does not reach the frame at 4.48 s"), std::string::npos);
+  EXPECT_NE(why("offset = [0, 0, 0.002]", "offset = [0, 0, -0.02]").find("would touch something"), std::string::npos);
 }
 
 TEST(ToolsFamily, with_a_body_that_its_scene_lacks_is_refused_before_anything_runs) {
