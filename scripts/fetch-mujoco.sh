@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts MuJoCo where CMake finds it, once. Without a network, or where its wheel does not run, fleet is built without
-# Meta-World: that is said, and no error.  usage: fetch-mujoco.sh PYTHON DIRECTORY
+# Meta-World and tools: that is said, and no error.  usage: fetch-mujoco.sh PYTHON DIRECTORY
 set -eu
 python=$1
 directory=$2
@@ -20,6 +20,6 @@ if "$python" -m pip install --quiet --disable-pip-version-check --retries 1 --no
   mv "$directory.part" "$directory"
 else
   rm -rf "$directory.part"
-  echo "MuJoCo 3.3.0 could not be had: fleet is built without Meta-World. To add it later, set MUJOCO_ROOT to a directory with"
-  echo "include/mujoco and lib, as MuJoCo's release archives have them, and configure again."
+  echo "MuJoCo 3.3.0 could not be had: fleet is built without Meta-World and tools. To add them later, set MUJOCO_ROOT to a"
+  echo "directory with include/mujoco and lib, as MuJoCo's release archives have them, and configure again."
 fi

@@ -55,6 +55,8 @@ SHORT = {
     "lqg_sign_flips": "train.epochs=20 seed=0",
     "sines": "train.epochs=2 sweep.grid.seed=[0] sweep.grid.external.settings.spread=[1.0] "
     "sweep.grid.merge.method=['average','regression']",
+    "tools_one_shot": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
+    "evaluate.max_steps=5 model.hidden=[8] merge.method=average",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }
@@ -69,6 +71,7 @@ MADE_BY = {
     "after.h5": "cp results/quickstart.h5 after.h5",
     "robot-0.h5": "cp $(ls -d results/barriers/models/* | head -1)/*.h5 .",
     "demos.h5": "fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5",
+    "tools.h5": "fleet tools demos --tasks all --episodes 2 -o tools.h5",
     "policy.h5": "test -f demos.h5 || fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5; "
     "fleet run configs/metaworld_mt10.toml -o results/before; "
     "cp results/before/models/*/merged*.h5 policy.h5",
@@ -220,10 +223,11 @@ def examples(language: str) -> list[object]:
     ]
 
 
-def missing(command: str, simulator: str) -> str | None:
+def missing(command: str, worlds: dict[str, str]) -> str | None:
     """What a command needs that is not there."""
-    if "metaworld" in command and simulator:
-        return simulator
+    for world, reason in worlds.items():
+        if reason and re.search(rf"fleet {world}\b|configs/{world}_", command):
+            return reason
     if "film.mp4" in command and shutil.which("ffmpeg") is None:
         return "there is no ffmpeg"
     if re.search(
@@ -234,21 +238,25 @@ def missing(command: str, simulator: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def simulator() -> str:
-    """Why there is none, or nothing."""
+def worlds() -> dict[str, str]:
+    """Of each simulated world, why there is none, or nothing."""
     listed = subprocess.run([BINARY, "list"], capture_output=True, text=True, check=False).stdout
-    if "not built" in listed:
-        return "Meta-World is not built"
-    return "" if Path(SCENES).is_dir() else f"there are no scenes in {SCENES}"
+    reasons = {
+        world: f"{world} is not built" if re.search(rf"^ *{world} +not built", listed, re.M) else ""
+        for world in ("metaworld", "tools")
+    }
+    if not Path(SCENES).is_dir():
+        reasons["metaworld"] = reasons["metaworld"] or f"there are no scenes in {SCENES}"
+    return reasons
 
 
 @pytest.mark.parametrize("code", examples("sh"))
 def test_the_commands_of_a_block_run_or_it_is_said_why_not(
-    folder: Folder, simulator: str, code: str
+    folder: Folder, worlds: dict[str, str], code: str
 ) -> None:
     left_out = []
     for command in units(code):
-        reason = why_not(command) or missing(command, simulator)
+        reason = why_not(command) or missing(command, worlds)
         if reason is None:
             folder.run(command)
         else:
@@ -259,7 +267,7 @@ def test_the_commands_of_a_block_run_or_it_is_said_why_not(
 
 @pytest.mark.parametrize("code", examples("python"))
 def test_programs_run(folder: Folder, code: str) -> None:
-    if reason := missing(code, ""):
+    if reason := missing(code, {}):
         pytest.skip(reason)
     script = folder.path / "example.py"
     script.write_text(code)
