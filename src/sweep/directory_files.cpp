@@ -77,10 +77,12 @@ bool is_prepared(const fs::path& directory) {
 std::string why_no_directory(const fs::path& directory) {
   if (std::string reason = why_unclear(directory); !reason.empty()) return reason;
   for (fs::path path = directory; !path.empty(); path = path.parent_path()) {
+    const fs::file_type type = type_of(path);  // once: another job may be making it just now
     std::error_code failure;
-    if (fs::is_directory(path, failure)) return "";
-    const fs::file_type type = type_of(path);
-    if (type == fs::file_type::symlink) return cat(path.string(), " is a symbolic link that leads nowhere");
+    if (type == fs::file_type::directory) return "";
+    if (type == fs::file_type::symlink) {
+      return fs::is_directory(path, failure) ? "" : cat(path.string(), " is a symbolic link that leads nowhere");
+    }
     if (type != fs::file_type::not_found && type != fs::file_type::none) {
       return cat(path.string(), " is a file; a sweep needs a directory of its own");
     }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iostream>
 #include <map>
 
 #include "base/process.hpp"
@@ -243,7 +244,11 @@ TEST_F(OccupiedTest, is_not_what_other_jobs_are_preparing_at_the_same_time) {
     std::vector<pid_t> jobs;
     for (int job = 0; job < 6; ++job) {
       jobs.push_back(fork());
-      if (jobs.back() == 0) _exit(refusal() == "accepted" ? 0 : 1);
+      if (jobs.back() == 0) {
+        const std::string said = refusal();
+        if (said != "accepted") std::cerr << said << std::endl;
+        _exit(said == "accepted" ? 0 : 1);
+      }
     }
     for (const pid_t job : jobs) {
       int status = 1;
