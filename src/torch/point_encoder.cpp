@@ -37,7 +37,7 @@ torch::Tensor PointEncoder::encode(const std::vector<torch::Tensor>& parameters,
   hidden = hidden.flatten(0, 1);
   for (std::size_t l = 0; l < widths_.size(); ++l) {
     if (pass.ends_at(l, hidden)) return {};
-    hidden = torch::linear(hidden, parameters[2 * l], parameters[2 * l + 1]).relu_();
+    hidden = pass.probed(torch::linear(hidden, parameters[2 * l], parameters[2 * l + 1])).relu_();
   }
   return std::get<0>(hidden.view({rows, shape_.points, widths_.back()}).max(1));
 }

@@ -20,7 +20,7 @@ class PointNet final : public Network {
     if (!hidden.defined()) return {};
     for (std::size_t l = encoder_.maps(); l < maps().size(); ++l) {
       if (pass.ends_at(l, hidden)) return {};
-      hidden = torch::linear(hidden, parameters[2 * l], parameters[2 * l + 1]);
+      hidden = pass.probed(torch::linear(hidden, parameters[2 * l], parameters[2 * l + 1]));
       if (l + 1 < maps().size()) hidden = hidden.relu_();
     }
     return hidden;

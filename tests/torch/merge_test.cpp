@@ -223,14 +223,17 @@ TEST_P(EveryTrainedNetwork, a_term_is_followed_as_the_loss_is) {
 }
 
 TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
-  const int steps = GetParam().shape.steps;
+  const NetworkShape& shape = GetParam().shape;
   const ParamVector& weights = robots_[0]->weights();
   for (std::size_t m = 0; m < input_.maps.size(); ++m) {
     const MapMoments first = robots_[0]->map_moments(weights, weights, m);
     const MapMoments again = robots_[0]->map_moments(weights, robots_[1]->weights(), m);
     EXPECT_EQ(first.samples, again.samples);
     EXPECT_EQ(first.inputs, again.inputs);
-    EXPECT_TRUE(steps == 0 || first.samples == static_cast<double>(kSamples) * steps) << first.samples;
+    const bool of_points = input_.maps[m].name.starts_with("points.");
+    const int rows = (shape.steps > 0 ? shape.steps : 1) * (of_points ? shape.points : 1);
+    EXPECT_TRUE((shape.steps == 0 && !of_points) || first.samples == static_cast<double>(kSamples) * rows)
+        << input_.maps[m].name << ": " << first.samples;
     if (!input_.maps[m].has_constant()) continue;
     EXPECT_EQ(first.inputs.diagonal().tail<1>()(0), first.samples);
   }
