@@ -7,7 +7,7 @@ import pandas as pd
 from fleet_analysis.load import Results
 
 #: What stands where a task's name would, but sums up over tasks.
-SUMMARIES = ("success_task_p10",)
+SUMMARIES = ("success_task_p10", "success_unseen")
 
 
 def task_values(results: Results, metric: str, split: str = "test") -> pd.DataFrame:

@@ -171,6 +171,7 @@ def write_tasks(path: Path) -> Results:
         robots = range(3) if cell >= 4 else [-1]
         for robot in robots:
             rows.append((cell, 1, 9, robot, b"test", b"success", 0.5))
+            rows.append((cell, 1, 9, robot, b"test", b"success_unseen", 0.2))
             rows.append((cell, 1, 9, robot, b"test", b"success_task_p10", 0.0))
             for task, name in enumerate(TASKS):
                 value = [0.3 * task, 0.1 * task][cell // 2] if robot < 0 else 0.05

@@ -103,7 +103,8 @@ PAPER: dict[str, PaperFigure] = {
     ),
     "10": PaperFigure(
         "joint, task-specific and merged policies, task by task",
-        'workload = "metaworld", for task-specific ones method "local" and evaluate.local = "last"',
+        'workload = "metaworld" or "tools", for task-specific ones method "local" and '
+        'evaluate.local = "last"',
         fig10_tasks.draw,
     ),
     "12": PaperFigure(
