@@ -35,6 +35,8 @@ inline bool suits(const MergerEntry& entry) {
   return merger == nullptr || merger->needs().symmetry == GroupKind::kPermutation;
 }
 
+inline constexpr std::uint64_t kSeed = 5;
+
 inline std::vector<AffineMap> maps() {
   return {{.name = "layers.0", .weights = {0}, .bias = 1}, {.name = "layers.1", .weights = {2}, .bias = {}}};
 }
@@ -68,7 +70,7 @@ class ToyRobot : public Robot {
   /// Its points lie around `place`.
   ToyRobot(std::shared_ptr<const ParamLayout> layout, int index, int samples, int place, RateSchedule schedule = {})
       : index_(index), schedule_(schedule), first_(layout->size()), gradient_(std::move(layout)) {
-    RandomStream stream(5, Purpose::kInitialization, static_cast<std::uint64_t>(index));
+    RandomStream stream(kSeed, Purpose::kInitialization, static_cast<std::uint64_t>(index));
     for (float& w : first_) w = static_cast<float>(stream.normal());
     for (int i = 0; i < samples; ++i) {
       Vector x(kInputs);
@@ -142,7 +144,7 @@ class ToyRobot : public Robot {
 
   /// A trial is one of the robot's points, come near enough.
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
-    RandomStream stream(5, Purpose::kTrial, static_cast<std::uint64_t>(index_), draw);
+    RandomStream stream(kSeed, Purpose::kTrial, static_cast<std::uint64_t>(index_), draw);
     Score score;
     for (int i = 0; i < episodes; ++i) {
       const auto& [x, target] = points_[stream.below(points_.size())];
@@ -154,7 +156,7 @@ class ToyRobot : public Robot {
 
   ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
                          const GradientTerm* term) override {
-    RandomStream stream(5, Purpose::kLocalSteps, static_cast<std::uint64_t>(index_), draw);
+    RandomStream stream(kSeed, Purpose::kLocalSteps, static_cast<std::uint64_t>(index_), draw);
     ParamVector weights = start;
     ParamVector gradient(start.shared_layout());
     Optimizer optimizer({.learning_rate = steps.learning_rate}, weights.flat().size());

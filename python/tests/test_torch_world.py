@@ -291,6 +291,67 @@ def test_a_convolution_is_a_map_of_patches() -> None:
     np.testing.assert_allclose(targets[:, 9], left.sum((0, 2, 3)).numpy(), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [Blobs, Regressing])
+def test_the_curvature_of_layers_is_that_of_the_loss(kind: type[TorchFleet]) -> None:
+    world = make(kind)
+    robot = Robot(0, "own")
+    weights = random_weights(world)
+    inputs, targets = world.data(0)
+    probe = world.module()
+    names = [each.name for each in world.network().maps]
+    assert "curvature" in world.offers()
+    with bind(probe, world.network(), weights, torch.device("cpu")):
+        outputs = probe(inputs)
+        (world.criterion(outputs, targets) * len(inputs)).backward()
+        whole = probe.get_submodule(names[0]).weight.grad.clone()
+
+        behind = nn.Sequential(*list(probe.children())[1:])
+        left = probe.get_submodule(names[0])(inputs).detach()
+        expected = torch.zeros(left.shape[1], left.shape[1])
+        for hidden in left:
+            jacobian = torch.autograd.functional.jacobian(behind, hidden)
+            if isinstance(world.criterion, nn.CrossEntropyLoss):
+                shares = torch.softmax(behind(hidden), 0)
+                second = torch.diag(shares) - torch.outer(shares, shares)
+            else:
+                second = 2.0 / jacobian.shape[0] * torch.eye(jacobian.shape[0])
+            expected += (jacobian.T @ second @ jacobian).detach()
+
+    sizes = [len(world.network().views(weights)[f"{name}.weight"]) for name in names]
+    sums = [np.zeros((size, size)) for size in sizes]
+    draws = 400
+    gradient = np.zeros_like(weights)
+    for draw in range(draws):
+        squares = [np.zeros((size, size)) for size in sizes]
+        assert world.curvature(robot, weights, draw, gradient, squares) == 40
+        for total, each in zip(sums, squares, strict=True):
+            total += each / draws
+    again = [np.zeros((size, size)) for size in sizes]
+    world.curvature(robot, weights, draws - 1, gradient, again)
+    assert all((a == b).all() for a, b in zip(again, squares, strict=True)), "the draw decides"
+    written = world.network().views(gradient)[f"{names[0]}.weight"]
+    np.testing.assert_allclose(written, whole.numpy(), rtol=1e-4, atol=1e-4)
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(sums[0], expected.numpy(), atol=0.06 * scale)
+
+
+def test_trials_are_a_user_s_and_named_by_their_draw() -> None:
+    class Acting(Blobs):
+        def try_out(self, module: nn.Module, robot: int, episodes: int, seed: int) -> float:
+            stream = torch.Generator().manual_seed(seed)
+            return float((torch.rand(episodes, generator=stream) < 0.5).sum())
+
+    assert "trials" not in make().offers()
+    world = make(Acting)
+    assert "trials" in world.offers()
+    at, robot = random_weights(world), Robot(1, "own")
+    total, episodes = world.trials(robot, at, 60, 4)
+    assert episodes == 60
+    assert 0 < total < 60
+    assert world.trials(robot, at, 60, 4) == (total, 60)
+    assert world.trials(robot, at, 60, 5) != (total, 60)
+
+
 def test_a_loss_that_is_not_finite_names_robot_and_step() -> None:
     with pytest.raises(fleet.FleetError, match=r"robot 1: the training loss became nan at step 1"):
 

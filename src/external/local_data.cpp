@@ -2,17 +2,40 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <optional>
 
 #include "base/error.hpp"
+#include "model/optimizer.hpp"
 
 namespace fleet {
 namespace {
+
+constexpr std::uint64_t kDraws = std::uint64_t{1} << 53U;  // integers that JSON has exactly
 
 template <class T>
 void require_finite(std::span<const T> values, std::string_view whose, std::string_view what) {
   const Eigen::Map<const Eigen::Vector<T, Eigen::Dynamic>> all(values.data(), static_cast<Eigen::Index>(values.size()));
   require(all.allFinite(), whose, ": ", what, " is not finite");
+}
+
+std::size_t size_of(Eigen::Index rows, Eigen::Index columns) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+}
+
+/// Copied from where the other process has written it.
+DoubleMatrix read_matrix(const Place& place, Eigen::Index rows, Eigen::Index columns, std::string_view whose,
+                         std::string_view what) {
+  const std::span<const double> values = place.values<double>(size_of(rows, columns));
+  require_finite(values, whose, what);
+  return Eigen::Map<const DoubleMatrix>(values.data(), rows, columns);
+}
+
+/// How many samples a sum is over, as an answer says.
+double samples_of(const Answer& answer) {
+  const double samples = answer.number("samples");
+  if (!(samples >= 0.0)) answer.reject("\"samples\" is no number of samples");
+  return samples;
 }
 
 /// A square matrix of second moments and one of `outputs` rows, where the other process is to write them.
@@ -29,20 +52,13 @@ class MomentsPlace {
     fields["targets"] = products_.offset();
   }
   [[nodiscard]] MapMoments read(const Answer& answer, const std::string& whose) const {
-    const double samples = answer.number("samples");
-    if (!(samples >= 0.0)) answer.reject("\"samples\" is no number of samples");
-    return {matrix(squares_, inputs_, whose), matrix(products_, outputs_, whose), samples};
+    constexpr std::string_view kWhat = "a second moment of what enters a layer";
+    const double samples = samples_of(answer);
+    return {read_matrix(squares_, inputs_, inputs_, whose, kWhat),
+            read_matrix(products_, outputs_, inputs_, whose, kWhat), samples};
   }
 
  private:
-  static std::size_t size_of(Eigen::Index rows, Eigen::Index columns) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-  }
-  [[nodiscard]] DoubleMatrix matrix(const Place& place, Eigen::Index rows, const std::string& whose) const {
-    const std::span<const double> values = place.values<double>(size_of(rows, inputs_));
-    require_finite(values, whose, "a second moment of what enters a layer");
-    return Eigen::Map<const DoubleMatrix>(values.data(), rows, inputs_);
-  }
 
   Eigen::Index outputs_;
   Eigen::Index inputs_;
@@ -121,13 +137,12 @@ SentWeights::SentWeights(const ExternalCell& cell, const ParamVector& weights)
 }
 
 double ExternalData::loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) {
-  constexpr std::uint64_t kMostExact = std::uint64_t{1} << 53U;  // of integers in JSON
   const SentWeights sent(cell_, at);
   const Place into(cell_.talk->memory(), cell_.bytes());
   const Answer answer = cell_.ask("loss_gradient", {{"robot", handle_},
                                                     {"at", sent.offset()},
                                                     {"batch", batch},
-                                                    {"draw", stream.below(kMostExact)},
+                                                    {"draw", stream.below(kDraws)},
                                                     {"into", into.offset()}});
   const double loss = answer.number("loss");
   require(std::isfinite(loss), name_, ": the loss is not finite");
@@ -137,9 +152,11 @@ double ExternalData::loss_gradient(const ParamVector& at, int batch, RandomStrea
   return loss;
 }
 
-Score ExternalData::score(std::string_view call, const ParamVector& at) const {
+Score ExternalData::score(std::string_view call, const ParamVector& at, Json fields) const {
   const SentWeights sent(cell_, at);
-  const Answer answer = cell_.ask(call, {{"robot", handle_}, {"at", sent.offset()}});
+  fields["robot"] = handle_;
+  fields["at"] = sent.offset();
+  const Answer answer = cell_.ask(call, std::move(fields));
   const Score score{.sum = answer.number("sum"), .samples = answer.number("samples")};
   require(std::isfinite(score.sum) && score.samples >= 0.0, name_, ": what \"", call, "\" comes to is not finite");
   return score;
@@ -162,6 +179,53 @@ MapMoments ExternalData::map_moments(const ParamVector& features, const ParamVec
 
 std::unique_ptr<HeadData> ExternalData::head_data(const ParamVector& body) {
   return std::make_unique<ExternalHead>(cell_, handle_, name_, body);
+}
+
+Score ExternalData::trials(const ParamVector& at, int episodes, std::uint64_t draw) {
+  return score("trials", at, {{"episodes", episodes}, {"draw", draw % kDraws}});
+}
+
+ParamVector ExternalData::take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                                     const GradientTerm* term) {
+  RandomStream stream(cell_.seed, Purpose::kLocalSteps, static_cast<std::uint64_t>(index_), draw);
+  ParamVector weights = start;
+  ParamVector gradient(start.shared_layout());
+  Optimizer optimizer({.learning_rate = steps.learning_rate}, weights.flat().size());
+  for (std::int64_t step = 0; step < steps.steps; ++step) {
+    loss_gradient(weights, cell_.batch, stream, gradient);
+    if (term != nullptr) term->add_to(weights, gradient);
+    optimizer.step(weights.flat(), gradient.flat(), steps.factor(step));
+  }
+  return weights;
+}
+
+Curvature ExternalData::curvature(const ParamVector& at, std::uint64_t draw) {
+  const ParamLayout& layout = *cell_.symmetry->layout();
+  const SentWeights sent(cell_, at);
+  const Place slopes(cell_.talk->memory(), cell_.bytes());
+  std::deque<Place> outputs;
+  Json offsets = Json::array();
+  for (const AffineMap& map : cell_.maps) {
+    const Eigen::Index size = map.outputs(layout);
+    offsets.push_back(outputs.emplace_back(cell_.talk->memory(), size_of(size, size) * sizeof(double)).offset());
+  }
+  const Answer answer = cell_.ask("curvature", {{"robot", handle_},
+                                                {"at", sent.offset()},
+                                                {"draw", draw % kDraws},
+                                                {"gradient", slopes.offset()},
+                                                {"outputs", std::move(offsets)}});
+  Curvature curvature{.gradient = ParamVector(at.shared_layout()), .maps = {}, .samples = samples_of(answer)};
+  const std::span<const float> gradient = slopes.values<float>(curvature.gradient.flat().size());
+  require_finite(gradient, name_, "the gradient of the loss");
+  std::ranges::copy(gradient, curvature.gradient.flat().begin());
+  for (std::size_t m = 0; m < cell_.maps.size(); ++m) {
+    const Eigen::Index size = cell_.maps[m].outputs(layout);
+    MapMoments entering = map_moments(at, at, m);
+    curvature.maps.push_back({.inputs = std::move(entering.inputs),
+                              .outputs = read_matrix(outputs[m], size, size, name_, "the curvature of a layer"),
+                              .rows = entering.samples});
+  }
+  return curvature;
 }
 
 }  // namespace fleet

@@ -15,6 +15,8 @@ namespace fleet {
 struct ExternalCell {
   std::shared_ptr<Conversation> talk;
   std::int64_t number = 0;  ///< of the cell, in messages
+  std::uint64_t seed = 0;
+  int batch = 0;  ///< of short runs
   const SymmetrySpec* symmetry = nullptr;
   std::span<const AffineMap> maps;
   bool quadratic = false;   ///< the loss is a squared error
@@ -40,9 +42,9 @@ class SentWeights {
 /// Answers that are not finite are Errors that name the robot.
 class ExternalData : public LocalData {
  public:
-  /// Of the robot with this number in messages; messages to the user call it `name`, say "robot 3".
-  ExternalData(const ExternalCell& cell, std::int64_t handle, std::string name)
-      : cell_(cell), handle_(handle), name_(std::move(name)) {}
+  /// Of robot `index`, which has the number `handle` in messages; messages to the user call it `name`, say "robot 3".
+  ExternalData(const ExternalCell& cell, int index, std::int64_t handle, std::string name)
+      : cell_(cell), index_(index), handle_(handle), name_(std::move(name)) {}
 
   double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override;
   Score held_out_score(const ParamVector& at) override { return score("held_out_score", at); }
@@ -51,11 +53,17 @@ class ExternalData : public LocalData {
   [[nodiscard]] bool judges() const override { return cell_.judges; }
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
+  Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override;
+  /// Adam's steps are taken here, along gradients of ExternalCell::batch samples that the other process is asked for.
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override;
+  Curvature curvature(const ParamVector& at, std::uint64_t draw) override;
 
  private:
-  [[nodiscard]] Score score(std::string_view call, const ParamVector& at) const;
+  [[nodiscard]] Score score(std::string_view call, const ParamVector& at, Json fields = Json::object()) const;
 
   const ExternalCell& cell_;
+  int index_;
   std::int64_t handle_;
   std::string name_;
 };

@@ -28,7 +28,7 @@ class ExternalRobot final : public Robot {
                                      : "the finetuned robot"),
         handle_(cell.talk->new_handle()),
         samples_(samples),
-        data_(cell, handle_, name_) {
+        data_(cell, index, handle_, name_) {
     constexpr std::array<const char*, 3> kRoles = {"own", "joint", "finetune"};
     const Answer answer = ask("robot", {{"role", kRoles.at(static_cast<std::size_t>(role))}, {"index", index}});
     if (role != Role::kOwn) samples_ = answer.whole("samples", 0, kMost);
@@ -95,6 +95,14 @@ class ExternalRobot final : public Robot {
     return data_.map_moments(features, targets, map);
   }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return data_.head_data(body); }
+  Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
+    return data_.trials(at, episodes, draw);
+  }
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override {
+    return data_.take_steps(start, steps, draw, term);
+  }
+  Curvature curvature(const ParamVector& at, std::uint64_t draw) override { return data_.curvature(at, draw); }
 
  private:
   /// Weights, and what merges carry of the optimiser, where the program trains on them.
@@ -185,6 +193,8 @@ class ExternalWorkload final : public Workload {
     cell_.quadratic = facts.quadratic;
     cell_.judges = facts.offers.contains(Question::kHeldOutScore) && facts.offers.contains(Question::kHeldOutLoss);
     cell_.has_states = facts.states;
+    cell_.seed = request.seed;
+    cell_.batch = facts.batch;
     open(cell_.ask("open", {{"settings", request.settings},
                             {"robots", request.robots},
                             {"seed", request.seed},
@@ -287,7 +297,8 @@ class ExternalWorkload final : public Workload {
 
 /// Questions that the protocol has messages for.
 constexpr Questions kSpoken{Question::kLossGradient, Question::kHeldOutScore, Question::kHeldOutLoss,
-                            Question::kMapMoments, Question::kHeadData};
+                            Question::kMapMoments,   Question::kHeadData,     Question::kTrials,
+                            Question::kCurvature};
 
 }  // namespace
 
@@ -313,6 +324,9 @@ ExternalFacts describe_external(Conversation& talk, const ExternalRequest& reque
       answer.reject(cat("\"offers\" names ", name, ", which this version of the protocol does not know"));
     }
   }
+  // Steps are taken here, where the gradient is.
+  if (facts.offers.contains(Question::kLossGradient)) facts.offers = facts.offers | Questions{Question::kSteps};
+  if (answer.has("batch")) facts.batch = static_cast<int>(answer.whole("batch", 1, 1'000'000'000));
   facts.carries = answer.has("moments");
   if (facts.carries) {
     for (const std::string& kind : answer.texts("moments")) {

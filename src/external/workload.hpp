@@ -23,6 +23,7 @@ struct ExternalFacts {
   bool states = false;           ///< robots can be saved and loaded
   bool carries = false;          ///< it tells what its optimisers remember
   std::vector<bool> moments;     ///< that, one for each vector: whether it is of squares, which have no sign
+  int batch = 128;               ///< samples of a gradient in short runs
   std::int64_t samples = 0;      ///< over all robots
   std::int64_t robot_bytes = 0;  ///< that a robot needs beside its weights
 };

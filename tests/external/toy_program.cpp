@@ -77,6 +77,8 @@ class Program {
     if (call == "test") return test(request);
     if (call == "loss_gradient") return loss_gradient(request);
     if (call == "held_out_score" || call == "held_out_loss") return held_out(request);
+    if (call == "trials") return trials(request);
+    if (call == "curvature") return curvature(request);
     if (call == "map_moments") return map_moments(request);
     if (call.find("head") != std::string::npos) return head(call, request);
     if (call.find("state") != std::string::npos || call == "save" || call == "load") return state(call, request);
@@ -97,7 +99,10 @@ class Program {
         {"identity", "toys"},
         {"quadratic", true},
         {"moments", {"linear", "square"}},
-        {"offers", {"loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data", "joint", "save"}}};
+        {"batch", 4},
+        {"offers",
+         {"loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data", "trials", "curvature",
+          "joint", "save"}}};
     if (fault_ == "count") facts["network"]["tensors"][0]["shape"] = {5, 3};
     return facts;
   }
@@ -171,6 +176,20 @@ class Program {
     const Score score = request["call"] == "held_out_loss" ? robot(request).held_out_loss(weights)
                                                            : robot(request).held_out_score(weights);
     return {{"sum", score.sum}, {"samples", score.samples}};
+  }
+
+  Json trials(const Json& request) {
+    const Score score = robot(request).trials(weights_at(request["at"]), request["episodes"], request["draw"]);
+    return {{"sum", score.sum}, {"samples", score.samples}};
+  }
+  Json curvature(const Json& request) {
+    const Curvature curvature = robot(request).curvature(weights_at(request["at"]), request["draw"]);
+    put(request["gradient"], curvature.gradient.flat());
+    for (std::size_t m = 0; m < curvature.maps.size(); ++m) {
+      const DoubleMatrix& outputs = curvature.maps[m].outputs;
+      std::copy_n(outputs.data(), outputs.size(), at<double>(request["outputs"][m]));
+    }
+    return {{"samples", curvature.samples}};
   }
 
   Json put_moments(const Json& request, const MapMoments& moments) {

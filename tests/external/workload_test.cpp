@@ -20,7 +20,7 @@ std::shared_ptr<Conversation> program(const std::string& fault = "", double time
 
 std::unique_ptr<Workload> outside(const std::string& fault = "", double time_limit = 60.0, bool moments = false) {
   const std::shared_ptr<Conversation> talk = program(fault, time_limit);
-  const ExternalRequest request{.settings = Json::object(), .robots = 6, .moments = moments};
+  const ExternalRequest request{.settings = Json::object(), .robots = 6, .seed = toy::kSeed, .moments = moments};
   return make_external_workload(talk, describe_external(*talk, request), request);
 }
 
@@ -33,7 +33,7 @@ struct Trace {
 
 Trace run(Workload& workload, const FleetOptions& options, const std::string& method, const Comm& comm,
           const Checkpointing& checkpointing = {}) {
-  const std::unique_ptr<Merger> merger = toy::quick_merger(method);
+  const std::unique_ptr<Merger> merger = toy::quick_merger(method, options.rounds_after);
   Trace trace;
   const auto emit = [&](const RoundRecord& round) {
     for (const Metric& metric : round.metrics) trace.values.push_back(metric.value);
@@ -69,6 +69,33 @@ TEST_F(ExternalWorkloadTest, robots_in_another_process_come_to_the_same_bits_as_
       const Trace here = run(inside, options_, method, alone);
       const auto there = outside("", 60.0, moments != FleetOptions::Moments::kReset);
       EXPECT_EQ(run(*there, options_, method, world_), here) << method;
+    }
+  }
+}
+
+TEST_F(ExternalWorkloadTest, short_rounds_after_a_merge_come_to_the_same_bits_as_here) {
+  const Comm alone = world_.split(world_.rank());
+  options_.rounds_after = 2;  // consolidated: steps along gradients, and the curvature of the others' loss
+  for (const std::string method : {"average", "regression"}) {
+    toy::DrawingWorkload inside;
+    const Trace here = run(inside, options_, method, alone);
+    EXPECT_EQ(run(*outside(), options_, method, world_), here) << method;
+  }
+}
+
+TEST_F(ExternalWorkloadTest, trials_are_those_of_the_draw) {
+  toy::DrawingWorkload inside;
+  const std::unique_ptr<Workload> there = outside();
+  for (const int robot : {0, 3}) {
+    const std::unique_ptr<Robot> own = inside.make_robot(robot);
+    const std::unique_ptr<Robot> other = there->make_robot(robot);
+    ParamVector weights(inside.symmetry().layout());
+    own->initialize(weights);
+    for (const std::uint64_t draw : {1, 2}) {
+      const Score expected = own->trials(weights, 50, draw);
+      const Score answered = other->trials(weights, 50, draw);
+      EXPECT_EQ(answered.sum, expected.sum);
+      EXPECT_EQ(answered.samples, expected.samples);
     }
   }
 }

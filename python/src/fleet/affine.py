@@ -106,6 +106,45 @@ class Capture:
         return rows
 
 
+class Probes:
+    """While it lasts, zeros are added to what leaves each map of a module.
+
+    The gradient with respect to them is that at the maps' outputs, whatever is done to these in
+    place.
+    """
+
+    def __init__(self, module: nn.Module, network: Network) -> None:
+        leaves = dict(module.named_modules())
+        self._leaves = [leaves[each.name] for each in network.maps]
+        self._zeros: dict[nn.Module, Tensor] = {}
+
+    def __enter__(self) -> Probes:
+        self._handles = [leaf.register_forward_hook(self._add) for leaf in self._leaves]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _add(self, leaf: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        self._zeros[leaf] = torch.zeros_like(output, requires_grad=True)
+        return output + self._zeros[leaf]
+
+    def gradients(self, value: Tensor) -> list[NDArray[np.float64]]:
+        """Those of `value`, a matrix for each map: a row for each that leaves it."""
+        zeros = [self._zeros[leaf] for leaf in self._leaves]
+        slopes = torch.autograd.grad(value, zeros)
+        return [
+            _rows(leaf, slope).double().cpu().numpy()
+            for leaf, slope in zip(self._leaves, slopes, strict=True)
+        ]
+
+
+def _rows(leaf: nn.Module, left: Tensor) -> Tensor:
+    channels_last = left.movedim(1, -1) if isinstance(leaf, CONVOLUTIONS) else left
+    return channels_last.reshape(-1, channels_last.shape[-1])
+
+
 def _is_map(leaf: nn.Module) -> bool:
     if isinstance(leaf, CONVOLUTIONS):
         return (

@@ -122,6 +122,7 @@ class Answers:
             "identity": identity_of(type(fleet), fleet.identity()),
             "offers": fleet.offers(),
             "quadratic": fleet.is_quadratic(),
+            "batch": fleet.batch_size,
             "samples": sum(fleet.samples(robot) for robot in range(message["robots"])),
         }
         if type(fleet).settings is not None:
@@ -233,6 +234,27 @@ class Answers:
             message["map"],
             self._memory.doubles(message["inputs"], inputs, inputs),
             self._memory.doubles(message["targets"], outputs, inputs),
+        )
+        return {"samples": samples}
+
+    def _trials(self, message: Message) -> Reply:
+        cell, robot = self._cell_and_robot(message)
+        at = self._weights(cell, message["at"])
+        total, samples = cell.fleet.trials(robot, at, message["episodes"], message["draw"])
+        return {"sum": total, "samples": samples}
+
+    def _curvature(self, message: Message) -> Reply:
+        cell, robot = self._cell_and_robot(message)
+        outputs = []
+        for index, place in enumerate(message["outputs"]):
+            size = cell.map_shape(index)[0]
+            outputs.append(self._memory.doubles(place, size, size))
+        samples = cell.fleet.curvature(
+            robot,
+            self._weights(cell, message["at"]),
+            message["draw"],
+            self._weights(cell, message["gradient"]),
+            outputs,
         )
         return {"samples": samples}
 

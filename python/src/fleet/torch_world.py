@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fleet.affine import Capture, affine_maps, map_matrix
+from fleet.affine import Capture, Probes, affine_maps, map_matrix
 from fleet.errors import FleetError
 from fleet.layout import bind, layout_of, write_weights
 from fleet.spec import Network, Weights
-from fleet.world import Cell, Doubles, Fleet, Head, Robot, Score, Training
+from fleet.world import Cell, Doubles, Fleet, Head, Robot, Score, Training, optional
 
 #: Tensors of equal length, sample by sample, or a data set of torch.utils.data.
 Data = Sequence[Tensor] | torch.utils.data.Dataset[Any]
@@ -107,6 +107,11 @@ class TorchFleet(Fleet):
     def held_out(self, robot: int) -> Data | None:
         """What it holds out; None: it is judged by what it trains on."""
         return None
+
+    @optional
+    def try_out(self, module: nn.Module, robot: int, episodes: int, seed: int) -> float:
+        """Of robots that act: how many trials of its own tasks succeed, or the sum of rewards."""
+        raise NotImplementedError
 
     def test_data(self) -> Data:
         """By which weights are judged, if `judge` is not overridden."""
@@ -274,6 +279,37 @@ class TorchFleet(Fleet):
             targets.append(batch[1].detach().cpu().numpy())
         return TorchHead(np.concatenate(entering), np.concatenate(targets), self.criterion)
 
+    def trials(self, robot: Robot, at: Weights, episodes: int, draw: int) -> Score:
+        seed = name_seed(self.cell.seed, "trials", robot.index, draw)
+        seed_all(seed)
+        probe = self._probe()
+        with torch.no_grad(), self._weights(probe, at):
+            return float(self.try_out(probe, robot.index, episodes, seed)), float(episodes)
+
+    def curvature(
+        self, robot: Robot, at: Weights, draw: int, gradient: Weights, outputs: Sequence[Doubles]
+    ) -> float:
+        data = self._data_of(robot)
+        network = self.network()
+        stream = torch.Generator().manual_seed(
+            name_seed(self.cell.seed, "curvature", robot.index, draw)
+        )
+        for sum_of_squares in outputs:
+            sum_of_squares[:] = 0.0
+        probe = self._probe()
+        probe.zero_grad(set_to_none=True)
+        with self._weights(probe, at):
+            for begin in range(0, count(data), AT_ONCE):
+                batch = self._moved(pick(data, slice(begin, begin + AT_ONCE)))
+                with Probes(probe, network) as left:
+                    predicted = probe(batch[0])
+                (self.criterion(predicted, batch[1]) * len(predicted)).backward(retain_graph=True)  # type: ignore[misc]
+                slopes = left.gradients((self._drawn_slopes(predicted, stream) * predicted).sum())
+                for sum_of_squares, rows in zip(outputs, slopes, strict=True):
+                    sum_of_squares += rows.T @ rows
+            write_gradient(probe, network, gradient)
+        return count(data)
+
     def joint(self, robot: Robot) -> int:
         return count(self._data_of(robot))
 
@@ -306,14 +342,16 @@ class TorchFleet(Fleet):
 
     def offers(self) -> list[str]:
         offered = set(super().offers())
+        if hasattr(type(self).try_out, "is_absent"):
+            offered -= {"trials"}
         if not self._is_supervised():
             offered -= {"loss_gradient", "held_out_loss", "held_out_score", "map_moments"}
-            offered -= {"head_data", "joint", "finetune"}
+            offered -= {"head_data", "curvature", "joint", "finetune"}
             return sorted(offered)
         if not self.network().maps:
             offered -= {"map_moments", "head_data"}
         if not self._head_is_known():
-            offered -= {"head_data"}
+            offered -= {"head_data", "curvature"}
         if all(self.held_out(robot) is None for robot in range(self.cell.robots)):
             offered -= {"finetune"}
         return sorted(offered)
@@ -453,6 +491,17 @@ class TorchFleet(Fleet):
         ):
             probe(batch[0])
         return seen.rows()
+
+    def _drawn_slopes(self, outputs: Tensor, stream: torch.Generator) -> Tensor:
+        """The gradient at the outputs of the loss of targets that are drawn from them."""
+        drawn = outputs.detach()
+        if isinstance(self.criterion, nn.CrossEntropyLoss):
+            shares = functional.softmax(drawn, 1)
+            labels = torch.multinomial(shares.cpu(), 1, generator=stream)[:, 0].to(drawn.device)
+            return shares - functional.one_hot(labels, drawn.shape[1])
+        # Of the mean of m squares; signs have the normal distribution's second moments.
+        signs = torch.randint(2, drawn.shape, generator=stream).to(drawn) * 2.0 - 1.0
+        return signs * math.sqrt(2.0 / drawn.shape[1])
 
     def _head_is_known(self) -> bool:
         if type(self).loss is not TorchFleet.loss or not TorchHead.suits(self.criterion):

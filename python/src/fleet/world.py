@@ -95,6 +95,8 @@ class Fleet:
     metrics: Sequence[str] = ("loss",)
     #: The test comes in so many parts, which ranks share.
     parts: int = 1
+    #: Samples of a gradient in short rounds after a merge (merge.rounds_after).
+    batch_size: int = 128
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -145,7 +147,7 @@ class Fleet:
     ) -> float:
         """Mean loss of a batch that `draw` draws, and its gradient.
 
-        Asked by fleet-merge, fisher and sinkhorn-data.
+        Asked by fleet-merge, fisher, sinkhorn-data, and rounds after a merge.
         """
         raise NotImplementedError
 
@@ -185,6 +187,26 @@ class Fleet:
         raise NotImplementedError
 
     @optional
+    def trials(self, robot: Robot, at: Weights, episodes: int, draw: int) -> Score:
+        """How many of `episodes` trials succeed when weights act in the robot's own tasks.
+
+        The same `draw` is the same trials. Asked where candidates are chosen by trials (auto).
+        """
+        raise NotImplementedError
+
+    @optional
+    def curvature(
+        self, robot: Robot, at: Weights, draw: int, gradient: Weights, outputs: Sequence[Doubles]
+    ) -> float:
+        """How the loss curves at `at`: consolidated rounds after a merge (merge.after.kind).
+
+        Writes the gradient of the summed loss over the robot's samples, and for each map the sum of
+        g g^T, with g the gradient at what leaves the map (before a normalisation) of a loss whose
+        targets are drawn, by `draw`, from the network's own outputs. Returns how many samples.
+        """
+        raise NotImplementedError
+
+    @optional
     def joint(self, robot: Robot) -> int:
         """Called for the robot with everybody's data; its samples: merge.method joint."""
         raise NotImplementedError
@@ -218,7 +240,7 @@ class Fleet:
     def offers(self) -> list[str]:
         """Which of the optional functions are there."""
         names = ["loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data"]
-        names += ["joint", "finetune", "save"]
+        names += ["trials", "curvature", "joint", "finetune", "save"]
         return [name for name in names if not hasattr(getattr(type(self), name), "is_absent")]
 
 
