@@ -26,7 +26,8 @@ from fleet.errors import FleetError
 from fleet.layout import layout_of, write_weights
 from fleet.protocol import Answers, Memory, Message, Reply, answer_all
 from fleet.spec import Network, Weights
-from fleet.torch_world import Data, TorchFleet
+from fleet.torch_data import Data
+from fleet.torch_world import TorchFleet
 from fleet.world import Cell, Robot
 
 #: A criterion of outputs and targets, or the mean loss of a module on a batch.

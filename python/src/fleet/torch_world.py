@@ -7,10 +7,8 @@ the modules' parameters are views of it: on a CPU nothing is copied.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,47 +22,13 @@ from fleet.affine import Capture, Probes, affine_maps, map_matrix
 from fleet.errors import FleetError
 from fleet.layout import bind, layout_of, write_weights
 from fleet.spec import Network, Weights
+from fleet.streams import name_seed, seed_all
+from fleet.torch_data import Batch, Data, count, join, pick
+from fleet.torch_head import TorchHead, drawn_slopes
+from fleet.torch_moments import moment_kinds, read_moments, write_moments
 from fleet.world import Cell, Doubles, Fleet, Head, Robot, Score, Training, optional
 
-#: Tensors of equal length, sample by sample, or a data set of torch.utils.data.
-Data = Sequence[Tensor] | torch.utils.data.Dataset[Any]
-Batch = Any
-
 AT_ONCE = 1000  # samples that are judged together
-
-
-def name_seed(*name: int | str) -> int:
-    """A seed that depends on all parts of a name and on nothing else."""
-    digest = hashlib.sha256(repr(name).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
-
-def seed_all(seed: int) -> None:
-    """The streams that user code may draw from without naming one."""
-    random.seed(seed)
-    np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002
-    torch.manual_seed(seed)
-
-
-def count(data: Data) -> int:
-    return len(data[0]) if isinstance(data, (tuple, list)) else len(data)  # type: ignore[arg-type]
-
-
-def pick(data: Data, places: Tensor | slice) -> Batch:
-    """Those samples, as one batch."""
-    if isinstance(data, (tuple, list)):
-        return tuple(part[places] for part in data)
-    if isinstance(places, slice):
-        places = torch.arange(count(data))[places]
-    samples = [data[int(place)] for place in places]  # type: ignore[index]
-    return torch.utils.data.default_collate(samples)
-
-
-def join(parts: Iterable[Data]) -> Data:
-    whole = [part for part in parts if count(part) > 0]
-    if all(isinstance(part, (tuple, list)) for part in whole):
-        return tuple(torch.cat(column) for column in zip(*whole, strict=True))  # type: ignore[arg-type]
-    return torch.utils.data.ConcatDataset(whole)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -208,7 +172,9 @@ class TorchFleet(Fleet):
                         f"{robot.name}: the training loss became {loss} at step {step + 1}"
                     )
                 total += loss
-            write_moments(learner, self._order(learner.module), training.moments)
+            write_moments(
+                learner.module, learner.optimizer, self._order(learner.module), training.moments
+            )
         return total
 
     def test(self, weights: Weights, part: int) -> dict[str, Score]:
@@ -304,7 +270,9 @@ class TorchFleet(Fleet):
                 with Probes(probe, network) as left:
                     predicted = probe(batch[0])
                 (self.criterion(predicted, batch[1]) * len(predicted)).backward(retain_graph=True)  # type: ignore[misc]
-                slopes = left.gradients((self._drawn_slopes(predicted, stream) * predicted).sum())
+                slopes = left.gradients(
+                    (drawn_slopes(predicted, self.criterion, stream) * predicted).sum()
+                )
                 for sum_of_squares, rows in zip(outputs, slopes, strict=True):
                     sum_of_squares += rows.T @ rows
             write_gradient(probe, network, gradient)
@@ -443,7 +411,9 @@ class TorchFleet(Fleet):
     def _set_up_optimizer(self, learner: Learner, training: Training) -> None:
         if training.fresh or learner.optimizer is None:
             learner.optimizer = self.optimizer(learner.module.parameters())
-        read_moments(learner, self._order(learner.module), training.moments)
+        read_moments(
+            learner.module, learner.optimizer, self._order(learner.module), training.moments
+        )
 
     @staticmethod
     def _at(robot: Robot, step: int) -> Robot:
@@ -492,17 +462,6 @@ class TorchFleet(Fleet):
             probe(batch[0])
         return seen.rows()
 
-    def _drawn_slopes(self, outputs: Tensor, stream: torch.Generator) -> Tensor:
-        """The gradient at the outputs of the loss of targets that are drawn from them."""
-        drawn = outputs.detach()
-        if isinstance(self.criterion, nn.CrossEntropyLoss):
-            shares = functional.softmax(drawn, 1)
-            labels = torch.multinomial(shares.cpu(), 1, generator=stream)[:, 0].to(drawn.device)
-            return shares - functional.one_hot(labels, drawn.shape[1])
-        # Of the mean of m squares; signs have the normal distribution's second moments.
-        signs = torch.randint(2, drawn.shape, generator=stream).to(drawn) * 2.0 - 1.0
-        return signs * math.sqrt(2.0 / drawn.shape[1])
-
     def _head_is_known(self) -> bool:
         if type(self).loss is not TorchFleet.loss or not TorchHead.suits(self.criterion):
             return False
@@ -514,109 +473,8 @@ class TorchFleet(Fleet):
             return seen.leaves_last(self._probe()(example))
 
 
-class TorchHead(Head):
-    """The last layer's inputs in double precision, and what it is to say."""
-
-    def __init__(self, inputs: Doubles, targets: Any, criterion: Any) -> None:
-        self._inputs = inputs.astype(np.float32)
-        self._targets = targets
-        self._classifies = isinstance(criterion, nn.CrossEntropyLoss)
-        # Cross-entropy of a softmax: 1/2 (Boehning, 1992); the mean of m squared errors: 2/m.
-        self.curvature = 0.5 if self._classifies else 2.0 / max(1, math.prod(targets.shape[1:]))
-
-    @staticmethod
-    def suits(criterion: Any) -> bool:
-        if isinstance(criterion, nn.CrossEntropyLoss):
-            plain = criterion.weight is None and criterion.label_smoothing == 0.0
-            return plain and criterion.reduction == "mean" and criterion.ignore_index < 0
-        return isinstance(criterion, nn.MSELoss) and criterion.reduction == "mean"
-
-    def moments(self, inputs: Doubles, targets: Doubles) -> float:
-        rows = self._inputs.astype(np.float64)
-        inputs[:] = rows.T @ rows
-        targets[:] = self._wanted(targets.shape[0]).T @ rows
-        return len(rows)
-
-    def change_basis(self, lower: Doubles) -> None:
-        rows = self._inputs.astype(np.float64)
-        self._inputs = np.linalg.solve(lower, rows.T).T.astype(np.float32)
-
-    def gradient(self, head: Weights, into: Weights) -> None:
-        outputs = self._inputs @ head.T
-        if self._classifies:
-            shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            outputs = shifted / shifted.sum(axis=1, keepdims=True)
-            slopes = outputs - self._wanted(len(head)).astype(np.float32)
-        else:
-            slopes = (outputs - self._wanted(len(head)).astype(np.float32)) * self.curvature
-        into[:] = slopes.T @ self._inputs
-
-    def _wanted(self, outputs: int) -> Doubles:
-        if self._classifies and self._targets.ndim == 1:
-            return np.eye(outputs)[self._targets]
-        return self._targets.reshape(len(self._targets), -1).astype(np.float64)
-
-
 def write_gradient(module: nn.Module, network: Network, into: Weights) -> None:
     """Gradients of the parameters, laid out as the weights are; of buffers zero."""
     slopes = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
     for name, view in network.views(into).items():
         view[...] = slopes[name].detach().cpu().numpy() if name in slopes else 0.0
-
-
-#: Of optimisers: the names of what they remember of each parameter, and whether it is of squares.
-REMEMBERED: dict[type, tuple[tuple[str, str], ...]] = {
-    torch.optim.Adam: (("exp_avg", "linear"), ("exp_avg_sq", "square")),
-    torch.optim.AdamW: (("exp_avg", "linear"), ("exp_avg_sq", "square")),
-    torch.optim.SGD: (("momentum_buffer", "linear"),),
-}
-
-
-def moment_kinds(optimizer: torch.optim.Optimizer) -> list[str] | None:
-    """As Fleet.moments(); None of an optimiser that is not known here."""
-    names = REMEMBERED.get(type(optimizer))
-    if names is None or any(group.get("amsgrad") for group in optimizer.param_groups):
-        return None
-    if isinstance(optimizer, torch.optim.SGD) and not any(
-        g["momentum"] for g in optimizer.param_groups
-    ):
-        return []
-    return [kind for _, kind in names]
-
-
-def write_moments(learner: Learner, order: list[str], moments: Sequence[Weights]) -> None:
-    """What the optimiser remembers, laid out as the weights are, into `moments`."""
-    if not moments:
-        return
-    places = _places(learner.module, order)
-    for (name, _), flat in zip(REMEMBERED[type(learner.optimizer)], moments, strict=True):
-        flat[:] = 0.0
-        for parameter, (begin, end) in places.items():
-            value = learner.optimizer.state.get(parameter, {}).get(name)  # type: ignore[union-attr]
-            if value is not None:
-                flat[begin:end] = value.detach().cpu().numpy().ravel()
-
-
-def read_moments(learner: Learner, order: list[str], moments: Sequence[Weights]) -> None:
-    """The inverse of write_moments()."""
-    if not any(flat.any() for flat in moments):
-        return
-    places = _places(learner.module, order)
-    for parameter, (begin, end) in places.items():
-        state = learner.optimizer.state[parameter]  # type: ignore[union-attr]
-        if not state and type(learner.optimizer) is not torch.optim.SGD:
-            state["step"] = torch.tensor(0.0)
-        for (name, _), flat in zip(REMEMBERED[type(learner.optimizer)], moments, strict=True):
-            value = torch.from_numpy(flat[begin:end].copy()).reshape(parameter.shape)
-            state[name] = value.to(parameter.device)
-
-
-def _places(module: nn.Module, order: list[str]) -> dict[nn.Parameter, tuple[int, int]]:
-    sizes = {name: tensor.numel() for name, tensor in layout_of(module).items()}
-    parameters = dict(module.named_parameters())
-    places, offset = {}, 0
-    for name in order:
-        if name in parameters:
-            places[parameters[name]] = (offset, offset + sizes[name])
-        offset += sizes[name]
-    return places
