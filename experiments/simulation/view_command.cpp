@@ -1,6 +1,7 @@
 // fleet WORLD view
 #include <iostream>
 
+#include "command/option.hpp"
 #include "simulation/command.hpp"
 #include "simulation/command_options.hpp"
 #include "simulation/film.hpp"
@@ -16,6 +17,8 @@ OptionTexts view_options(const SuiteEntry& world) {
   OptionTexts options;
   options.add_options()("output,o", boost::program_options::value<std::string>()->required(),
                         "picture to write, NAME.png");
+  options.add_options()("distance", number(between(0.05, 100), usual_suite(world)->facts().camera.distance),
+                        "of the camera from what it looks at, in metres");
   add_view_options(options);
   add_suite_options(options, world);
   return options;
@@ -28,7 +31,9 @@ int run_view(const SuiteEntry& world, const Call& call) {
   require_own_picture(path);
   const std::shared_ptr<Environment> environment = suite->make_environment(episode.task, Suite::Detail::kVisual);
   environment->reset(episode.variation);
-  Renderer renderer(*environment, suite->facts().camera, kViewSize, kViewSize);
+  Camera camera = suite->facts().camera;
+  camera.distance = call.values["distance"].as<double>();
+  Renderer renderer(*environment, camera, kViewSize, kViewSize);
   write_picture(path, renderer.draw(*environment), suite->facts());
   std::cout << path.string() << std::endl;
   return 0;

@@ -115,7 +115,11 @@ def test_pictures_of_every_family_show_something(fleet: Fleet) -> None:
         if "no off-screen OpenGL" in drawn.err:
             pytest.skip(drawn.err)
         drawn.expect(0)
-        assert image.imread(fleet.directory / f"{family}.png")[..., :3].std() > 0.1
+        far = image.imread(fleet.directory / f"{family}.png")
+        assert far[..., :3].std() > 0.1
+    near = ("tools", "view", "knife-0", "--distance", "0.6", "-o", "near.png")
+    fleet(*near).expect(0)
+    assert np.abs(far - image.imread(fleet.directory / "near.png")).max() > 0.3
 
 
 def test_a_family_of_a_user_s_is_done_by_its_expert_and_cloned(fleet: Fleet) -> None:
