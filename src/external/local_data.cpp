@@ -59,7 +59,6 @@ class MomentsPlace {
   }
 
  private:
-
   Eigen::Index outputs_;
   Eigen::Index inputs_;
   Place squares_;

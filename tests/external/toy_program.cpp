@@ -94,15 +94,14 @@ class Program {
   }
 
   Json describe() {
-    Json facts = {
-        {"network", Json::parse(network_json({workload_.symmetry(), toy::maps(), {}}))},
-        {"identity", "toys"},
-        {"quadratic", true},
-        {"moments", {"linear", "square"}},
-        {"batch", 4},
-        {"offers",
-         {"loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data", "trials", "curvature",
-          "joint", "save"}}};
+    Json facts = {{"network", Json::parse(network_json({workload_.symmetry(), toy::maps(), {}}))},
+                  {"identity", "toys"},
+                  {"quadratic", true},
+                  {"moments", {"linear", "square"}},
+                  {"batch", 4},
+                  {"offers",
+                   {"loss_gradient", "held_out_score", "held_out_loss", "map_moments", "head_data", "trials",
+                    "curvature", "joint", "save"}}};
     if (fault_ == "count") facts["network"]["tensors"][0]["shape"] = {5, 3};
     return facts;
   }
