@@ -298,10 +298,10 @@ void try_fits(const FamilyReader& reader, const Family& family) {
         values += cat("\n  object ", object, ": ", texts_of(family.fit_values(tool, object)));
       });
     }
-    if (!fits)
-      reader.complain(
-          "object.fits",
-          cat("tool ", tool, " fits none of the objects, with which each is to be less than the next:", values));
+    if (!fits) {
+      reader.complain("object.fits", cat("tool ", tool, " fits none of the objects, ",
+                                         "with which each is to be less than the next:", values));
+    }
     if (!shown) reader.complain("held_out", cat("tool ", tool, " fits none of the objects that are not held out"));
   }
 }
