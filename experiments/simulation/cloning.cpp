@@ -75,7 +75,7 @@ CloningSplit split_windows(const CloningRows& rows, const Suite& suite, std::spa
     }
     require(demonstrations.size() >= 2, "there are ", demonstrations.size(), " demonstrations of ", name,
             ", and at least two are needed: one to learn from, one to be tested on; there are some of ",
-            listed(rows.tasks));
+            listed(rows.tasks), "; data.tasks says which are to be learned");
     const auto size = static_cast<double>(demonstrations.size());
     RandomStream stream(0, Purpose::kTestSplit, static_cast<std::uint64_t>(tasks[t]));
     stream.shuffle(std::span(demonstrations));

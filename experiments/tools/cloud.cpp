@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.hpp"
 
@@ -13,6 +12,8 @@ constexpr std::size_t kOversampling = 3;
 constexpr double kSeen = 1e-3;  // metres that a ray may end before its point
 
 using SurfacePoint = PointCloud::SurfacePoint;
+using Surface = PointCloud::Surface;
+using RotationMap = Eigen::Map<const Eigen::Matrix<double, 3, 3, Eigen::RowMajor>>;
 
 /// A place on the unit sphere.
 Vec3 on_sphere(RandomStream& stream) {
@@ -89,23 +90,50 @@ SurfacePoint on_geom(const mjModel& model, int geom, RandomStream& stream) {
   return point;
 }
 
-std::vector<SurfacePoint> sample(const mjModel& model, std::span<const int> bodies, std::size_t count,
-                                 RandomStream& stream) {
-  std::vector<int> geoms;
+Surface sample(const mjModel& model, std::span<const int> bodies, std::size_t count, RandomStream& stream) {
+  Surface surface;
   std::vector<double> reach;  // sums of areas
   for (int geom = 0; geom < model.ngeom; ++geom) {
     if (std::ranges::find(bodies, model.geom_bodyid[geom]) == bodies.end()) continue;
-    geoms.push_back(geom);
+    surface.geoms.push_back(geom);
     reach.push_back((reach.empty() ? 0 : reach.back()) + area_of(model, geom));
   }
-  require(!geoms.empty(), "the scene has a tool or an object without geoms");
-  std::vector<SurfacePoint> points;
+  require(!surface.geoms.empty(), "the scene has a tool or an object without geoms");
   for (std::size_t i = 0; i < count; ++i) {
     const double at = reach.back() * stream.uniform();
     const auto which = static_cast<std::size_t>(std::ranges::upper_bound(reach, at) - reach.begin());
-    points.push_back(on_geom(model, geoms[std::min(which, geoms.size() - 1)], stream));
+    surface.points.push_back(on_geom(model, surface.geoms[std::min(which, surface.geoms.size() - 1)], stream));
   }
-  return points;
+  return surface;
+}
+
+Vec3 center_of(const mjData& data, int geom) {
+  return Vec3::Map(data.geom_xpos + 3 * geom);
+}
+
+/// Where a ray first meets a geom, in lengths of `way`; -1 where it does not.
+double meets(const mjModel& model, const mjData& data, int geom, const Vec3& from, const Vec3& way) {
+  switch (model.geom_type[geom]) {
+    case mjGEOM_MESH:
+    case mjGEOM_SDF:
+      return mj_rayMesh(&model, &data, geom, from.data(), way.data());
+    case mjGEOM_HFIELD:
+      return mj_rayHfield(&model, &data, geom, from.data(), way.data());
+    default:
+      return mju_rayGeom(data.geom_xpos + 3 * geom, data.geom_xmat + 9 * geom, model.geom_size + 3 * geom, from.data(),
+                         way.data(), model.geom_type[geom]);
+  }
+}
+
+/// Whether one sees a geom at all.
+bool is_opaque(const mjModel& model, int geom) {
+  const int material = model.geom_matid[geom];
+  return (material < 0 ? model.geom_rgba[4 * geom + 3] : model.mat_rgba[4 * material + 3]) > 0;
+}
+
+/// The place on the segment from `start` along `way` that is nearest to a point.
+Vec3 nearest_on_ray(const Vec3& start, const Vec3& way, const Vec3& point) {
+  return start + std::clamp((point - start).dot(way) / way.squaredNorm(), 0.0, 1.0) * way;
 }
 
 }  // namespace
@@ -116,76 +144,76 @@ void PointCloud::begin(const mjModel& model, const Bodies& bodies, const Episode
   wrist_ = episode.wrist;
   RandomStream stream(episode.points, Purpose::kRollout, 1);
   const std::size_t count = kOversampling * static_cast<std::size_t>(bodies.points);
-  tool_points_ = sample(model, std::span(&bodies.tool, 1), count, stream);
-  object_points_ = sample(model, bodies.objects, count, stream);
-  places_.resize(count);
-  outwards_.resize(count);
-  seen_.resize(count);
-  asked_.reserve(count);
-  chosen_.reserve(count);
-  rays_.resize(3 * count);
-  distances_.resize(count);
-  hit_.resize(count);
+  tool_ = sample(model, std::span(&bodies.tool, 1), count, stream);
+  object_ = sample(model, bodies.objects, count, stream);
+  opaque_.clear();
+  for (int geom = 0; geom < model.ngeom; ++geom) {
+    if (is_opaque(model, geom)) opaque_.push_back(geom);
+  }
+  for (View& view : views_) view.blockers.reserve(opaque_.size());
+  seen_.reserve(count);
 }
 
-/// Marks the places asked for that nothing hides from a camera.
-void PointCloud::see(const mjModel& model, mjData& data, const Vec3& camera) {
-  std::erase_if(asked_, [&](int i) {  // what looks away
-    const auto at = static_cast<std::size_t>(i);
-    return outwards_[at].dot(camera - places_[at]) <= 0;
+void PointCloud::aim(View& view, const mjModel& model, const mjData& data, const Surface& surface) const {
+  Vec3 middle = Vec3::Zero();
+  for (const int geom : surface.geoms) middle += center_of(data, geom) / static_cast<double>(surface.geoms.size());
+  double wide = 0;
+  for (const int geom : surface.geoms) {
+    wide = std::max(wide, (center_of(data, geom) - middle).norm() + model.geom_rbound[geom]);
+  }
+  view.blockers.clear();
+  for (const int geom : opaque_) {
+    const Vec3 center = center_of(data, geom);
+    const bool endless = model.geom_type[geom] == mjGEOM_PLANE;
+    const double radius = endless ? mjMAXVAL : model.geom_rbound[geom];
+    const Vec3 passed = nearest_on_ray(view.camera, middle - view.camera, center);
+    if ((passed - center).norm() <= wide + radius) view.blockers.push_back({geom, radius, center});
+  }
+}
+
+bool PointCloud::View::sees(const mjModel& model, const mjData& data, const Place& place) const {
+  const Vec3 way = place.at - camera;
+  if (place.out.dot(way) >= 0) return false;  // it looks away
+  const double near = 1 - kSeen / way.norm();
+  return std::ranges::none_of(blockers, [&](const Blocker& blocker) {
+    if (blocker.geom == place.geom) return false;  // it is convex
+    const Vec3 passed = nearest_on_ray(camera, way, blocker.center);
+    if ((passed - blocker.center).squaredNorm() > blocker.radius * blocker.radius) return false;
+    const double hit = meets(model, data, blocker.geom, camera, way);
+    return hit >= 0 && hit < near;
   });
-  for (std::size_t i = 0; i < asked_.size(); ++i) {
-    Vec3::Map(&rays_[3 * i]) = (places_[static_cast<std::size_t>(asked_[i])] - camera).normalized();
-  }
-  mj_multiRay(&model, &data, camera.data(), rays_.data(), nullptr, 1, -1, hit_.data(), distances_.data(),
-              static_cast<int>(asked_.size()), mjMAXVAL);
-  for (std::size_t i = 0; i < asked_.size(); ++i) {
-    const auto at = static_cast<std::size_t>(asked_[i]);
-    const double far = (places_[at] - camera).norm();
-    if (distances_[i] < 0 || distances_[i] > far - kSeen) seen_[at] = 1;
-  }
 }
 
-std::span<const int> PointCloud::choose(const mjModel& model, mjData& data, const Cameras& cameras,
-                                        const std::vector<SurfacePoint>& points) {
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const Eigen::Map<const Eigen::Matrix<double, 3, 3, Eigen::RowMajor>> rotation(data.geom_xmat + 9 * points[i].geom);
-    places_[i] = rotation * points[i].at + Vec3::Map(data.geom_xpos + 3 * points[i].geom);
-    outwards_[i] = rotation * points[i].out;
-  }
-  std::ranges::fill(seen_, 0);
-  chosen_.clear();
+/// Puts the places that a camera sees, as many as are wanted, into seen_.
+void PointCloud::choose(const mjModel& model, const mjData& data, const Surface& surface) {
   const auto wanted = static_cast<std::size_t>(bodies_.points);
-  // A share at a time, until enough are seen.
-  for (std::size_t from = 0; from < points.size() && chosen_.size() < wanted; from += wanted) {
-    for (const Vec3& camera : cameras) {
-      asked_.clear();
-      for (std::size_t i = from; i < from + wanted; ++i) {
-        if (seen_[i] == 0) asked_.push_back(static_cast<int>(i));
-      }
-      see(model, data, camera);
-    }
-    for (std::size_t i = from; i < from + wanted && chosen_.size() < wanted; ++i) {
-      if (seen_[i] != 0) chosen_.push_back(static_cast<int>(i));
-    }
+  for (View& view : views_) aim(view, model, data, surface);
+  const auto placed = [&](const SurfacePoint& point) {
+    const RotationMap rotation(data.geom_xmat + 9 * point.geom);
+    return Place{point.geom, center_of(data, point.geom) + rotation * point.at, rotation * point.out};
+  };
+  seen_.clear();
+  for (const SurfacePoint& point : surface.points) {
+    if (seen_.size() == wanted) return;
+    const Place place = placed(point);
+    const auto sees = [&](const View& view) { return view.sees(model, data, place); };
+    if (std::ranges::any_of(views_, sees)) seen_.push_back(place.at);
   }
-  if (chosen_.empty()) {
-    for (std::size_t i = 0; i < wanted; ++i) chosen_.push_back(static_cast<int>(i));
-  }
-  return chosen_;
+  if (!seen_.empty()) return;
+  for (std::size_t i = 0; i < wanted; ++i) seen_.push_back(placed(surface.points[i]).at);
 }
 
-void PointCloud::look(const mjModel& model, mjData& data, std::span<double> into) {
-  const Mat3 rotation = Eigen::Map<const Eigen::Matrix<double, 3, 3, Eigen::RowMajor>>(data.xmat + 9 * bodies_.hand);
+void PointCloud::look(const mjModel& model, const mjData& data, std::span<double> into) {
+  const Mat3 rotation = RotationMap(data.xmat + 9 * bodies_.hand);
   const Vec3 position = Vec3::Map(data.xpos + 3 * bodies_.hand);
-  const Cameras cameras = {overhead_, Vec3(rotation * wrist_ + position)};
+  views_[0].camera = overhead_;
+  views_[1].camera = rotation * wrist_ + position;
   double* next = into.data();
-  for (const bool of_object : {false, true}) {
-    const std::span<const int> seen = choose(model, data, cameras, of_object ? object_points_ : tool_points_);
-    for (int i = 0; i < bodies_.points; ++i) {
-      const int point = seen[static_cast<std::size_t>(i) % seen.size()];
-      Vec3::Map(next) = rotation.transpose() * (places_[static_cast<std::size_t>(point)] - position);
-      next[3] = of_object ? 1 : 0;
+  for (const Surface* surface : {&tool_, &object_}) {
+    choose(model, data, *surface);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(bodies_.points); ++i) {
+      Vec3::Map(next) = rotation.transpose() * (seen_[i % seen_.size()] - position);
+      next[3] = surface == &object_ ? 1 : 0;
       next += kNumbers;
     }
   }

@@ -2,6 +2,7 @@
 // one of two cameras sees.
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -28,7 +29,7 @@ class PointCloud {
 
   /// Writes the first points that a camera sees, those of the tool first; where they are fewer than asked for, they are
   /// repeated, and where none is seen, all are taken. Allocates nothing.
-  void look(const mjModel& model, mjData& data, std::span<double> into);
+  void look(const mjModel& model, const mjData& data, std::span<double> into);
 
   /// A point of a geom's surface, in the geom's frame, and the direction out of it.
   struct SurfacePoint {
@@ -36,24 +37,37 @@ class PointCloud {
     Vec3 at;
     Vec3 out;
   };
-  [[nodiscard]] const std::vector<SurfacePoint>& tool_points() const { return tool_points_; }
-  [[nodiscard]] const std::vector<SurfacePoint>& object_points() const { return object_points_; }
+  /// Some geoms, which are convex, and points on them.
+  struct Surface {
+    std::vector<int> geoms;
+    std::vector<SurfacePoint> points;
+  };
+  [[nodiscard]] const Surface& tool() const { return tool_; }
+  [[nodiscard]] const Surface& object() const { return object_; }
 
  private:
-  using Cameras = std::array<Vec3, 2>;
-  [[nodiscard]] std::span<const int> choose(const mjModel& model, mjData& data, const Cameras& cameras,
-                                            const std::vector<SurfacePoint>& points);
-  void see(const mjModel& model, mjData& data, const Vec3& camera);
+  using Place = SurfacePoint;  // in the world's frame
+  /// A geom that may hide a surface, and the ball around it.
+  struct Blocker {
+    int geom;
+    double radius;
+    Vec3 center;
+  };
+  /// A camera, and what may come between it and the surface that it looks at.
+  struct View {
+    Vec3 camera;
+    std::vector<Blocker> blockers;
+    [[nodiscard]] bool sees(const mjModel& model, const mjData& data, const Place& place) const;
+  };
+  void aim(View& view, const mjModel& model, const mjData& data, const Surface& surface) const;
+  void choose(const mjModel& model, const mjData& data, const Surface& surface);
 
   Bodies bodies_;
   Vec3 overhead_, wrist_;
-  std::vector<SurfacePoint> tool_points_, object_points_;
-  // What look() works on: places in the world, whether each is seen, and rays to some of them.
-  std::vector<Vec3> places_, outwards_;
-  std::vector<char> seen_;
-  std::vector<int> asked_, chosen_;
-  std::vector<double> rays_, distances_;
-  std::vector<int> hit_;
+  Surface tool_, object_;
+  std::vector<int> opaque_;  // geoms
+  std::array<View, 2> views_;
+  std::vector<Vec3> seen_;  // of the surface that is looked at, in the world's frame
 };
 
 }  // namespace fleet::tools

@@ -79,7 +79,7 @@ def test_demonstrations_that_python_wrote_are_read(tmp_path: Path) -> None:
     bare = plan(tmp_path / "bare.h5")
     assert bare.returncode == 2
     assert "0 demonstrations of reach-v3" in bare.stderr
-    assert "there are some of reach\n" in bare.stderr
+    assert "there are some of reach; data.tasks says which are to be learned\n" in bare.stderr
     with h5py.File(h5py_demonstrations(tmp_path / "uncounted.h5"), "a") as file:
         del file.attrs["total_episodes"]
         del file.attrs["total_steps"]
