@@ -90,19 +90,34 @@ SurfacePoint on_geom(const mjModel& model, int geom, RandomStream& stream) {
   return point;
 }
 
+/// The geoms of a body, and sums of their areas.
+struct Skin {
+  Skin(const mjModel& model, int body) {
+    for (int geom = 0; geom < model.ngeom; ++geom) {
+      if (model.geom_bodyid[geom] != body) continue;
+      geoms.push_back(geom);
+      sums.push_back((sums.empty() ? 0 : sums.back()) + area_of(model, geom));
+    }
+    require(!geoms.empty(), "the scene has a tool or an object without geoms");
+  }
+
+  std::vector<int> geoms;
+  std::vector<double> sums;
+};
+
+/// From one body after another, in turn.
 Surface sample(const mjModel& model, std::span<const int> bodies, std::size_t count, RandomStream& stream) {
   Surface surface;
-  std::vector<double> reach;  // sums of areas
-  for (int geom = 0; geom < model.ngeom; ++geom) {
-    if (std::ranges::find(bodies, model.geom_bodyid[geom]) == bodies.end()) continue;
-    surface.geoms.push_back(geom);
-    reach.push_back((reach.empty() ? 0 : reach.back()) + area_of(model, geom));
+  std::vector<Skin> skins;
+  for (const int body : bodies) {
+    const Skin& skin = skins.emplace_back(model, body);
+    surface.geoms.insert(surface.geoms.end(), skin.geoms.begin(), skin.geoms.end());
   }
-  require(!surface.geoms.empty(), "the scene has a tool or an object without geoms");
   for (std::size_t i = 0; i < count; ++i) {
-    const double at = reach.back() * stream.uniform();
-    const auto which = static_cast<std::size_t>(std::ranges::upper_bound(reach, at) - reach.begin());
-    surface.points.push_back(on_geom(model, surface.geoms[std::min(which, surface.geoms.size() - 1)], stream));
+    const Skin& skin = skins[i % skins.size()];
+    const auto which = std::ranges::upper_bound(skin.sums, skin.sums.back() * stream.uniform()) - skin.sums.begin();
+    const std::size_t geom = std::min(static_cast<std::size_t>(which), skin.geoms.size() - 1);
+    surface.points.push_back(on_geom(model, skin.geoms[geom], stream));
   }
   return surface;
 }

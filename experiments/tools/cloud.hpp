@@ -23,8 +23,8 @@ class PointCloud {
     int points = 0;  ///< of the tool, and of the objects
   };
 
-  /// Samples points of a new scene, three times as many as are to be seen, uniformly by area, from the episode's
-  /// stream.
+  /// Samples points of a new scene, three times as many as are to be seen, from the episode's stream: uniformly by area
+  /// on a body, and as many on each of the objects' bodies, so that a pin is not lost on its block.
   void begin(const mjModel& model, const Bodies& bodies, const Episode& episode);
 
   /// Writes the first points that a camera sees, those of the tool first; where they are fewer than asked for, they are
