@@ -67,10 +67,13 @@ class ObservationScaling {
  public:
   /// All points of a cloud are scaled alike, number by number. Error without observations.
   explicit ObservationScaling(const ObservationMoments& fleet, const Cloud& cloud = {});
+  /// None: what is seen is within +-10 in itself.
+  explicit ObservationScaling(std::size_t size) : mean_(size, 0.0F), factor_(size, 1.0F) {}
   /// As it was saved, for observations of `size` numbers. Error unless they are what companions() gives.
   ObservationScaling(const Companions& saved, std::size_t size);
   /// "observation_mean" and "observation_factor", of as many numbers as an observation has each.
   [[nodiscard]] Companions companions() const;
+  [[nodiscard]] std::size_t size() const { return mean_.size(); }
   /// Scales one observation: within +-10; 0 where the fleet has seen no variation.
   void apply(std::span<const float> observation, std::span<float> into) const;
 

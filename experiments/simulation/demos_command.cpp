@@ -85,10 +85,12 @@ int run_demos(const SuiteEntry& world, const Call& call) {
   const std::string& path = call.get("output");
   std::shared_ptr<const Suite> suite;
   std::vector<int> tasks;
+  Sizes sizes;
   std::optional<EnvironmentPool> environments;
   comm.together([&] {  // what is missing is found before the work
     suite = make_suite(world, call.values);
     tasks = suite->find_tasks(names);
+    sizes = suite->common_sizes(tasks);
     if (comm.is_root()) prepare_output(path);
     environments.emplace(*suite);
     environments->prepare(tasks);
@@ -99,9 +101,9 @@ int run_demos(const SuiteEntry& world, const Call& call) {
   comm.together([&] {
     if (!comm.is_root()) return;
     if (names_minari_dataset(path)) {
-      write_minari_dataset(path, set, suite->facts().sizes);
+      write_minari_dataset(path, set, sizes);
     } else {
-      write_demonstrations(path, set, suite->facts().sizes);
+      write_demonstrations(path, set, sizes);
     }
     report(tasks, set.episodes, path);
   });

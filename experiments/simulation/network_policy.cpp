@@ -4,10 +4,30 @@
 
 #include "base/error.hpp"
 #include "io/model_file.hpp"
+#include "simulation/online.hpp"
 #include "simulation/workload.hpp"
 
 namespace fleet::simulation {
 namespace {
+
+/// What a saved model's settings say of how it acts.
+struct Acting {
+  NetworkShape shape;
+  ObservationScaling scaling;
+  std::vector<int> marked;
+};
+
+Acting cloned_acting(SettingsReader& settings, const std::shared_ptr<const Suite>& suite, const SavedModel& model) {
+  const CloningOptions options = read_cloning_options(settings, suite);
+  return {options.shape, ObservationScaling(model.companions, suite->common_sizes(options.tasks).observation),
+          options.marked()};
+}
+
+/// Policies that learn online see observations as they are.
+Acting online_acting(SettingsReader& settings, const std::shared_ptr<const Suite>& suite) {
+  const PlayOptions options = read_play_options(settings, suite);
+  return {options.shape, ObservationScaling(suite->common_sizes(options.tasks).observation), {}};
+}
 
 /// A network policy together with the weights that it uses.
 struct TrainedPolicy {
@@ -42,6 +62,7 @@ Policy NetworkPolicy::policy() {
           },
           [this](const Environment& environment) {
             mark_ = encoder_->mark_of(environment.task());
+            chooses_ = encoder_->suite().task(environment.task()).chooses;
             runner_->begin();
           }};
 }
@@ -50,6 +71,7 @@ void NetworkPolicy::act(std::span<const double> observation, std::span<float> ac
   std::ranges::transform(observation, observation_.begin(), [](double value) { return static_cast<float>(value); });
   encoder_->encode(observation_, mark_, input_);
   runner_->act(input_, action);
+  if (chooses_) return;  // only which is the largest counts
   for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
 }
 
@@ -63,13 +85,12 @@ SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& wor
   }
   SettingsReader settings(model.settings);
   const std::shared_ptr<const Suite> suite = world.make(settings, files);
-  const CloningOptions options = read_cloning_options(settings, suite);
-  const std::shared_ptr<const Network> network = make_network(settings, options.shape);
   try {
-    const ObservationScaling scaling(model.companions, suite->facts().sizes.observation);
-    auto encoder = std::make_shared<const ObservationEncoder>(suite, scaling, options.marked());
+    const Acting acting = world.online ? online_acting(settings, suite) : cloned_acting(settings, suite, model);
+    const std::shared_ptr<const Network> network = make_network(settings, acting.shape);
+    auto encoder = std::make_shared<const ObservationEncoder>(suite, acting.scaling, acting.marked);
     auto trained =
-        std::make_shared<TrainedPolicy>(model.weights, NetworkPolicy(std::move(encoder), network, options.shape));
+        std::make_shared<TrainedPolicy>(model.weights, NetworkPolicy(std::move(encoder), network, acting.shape));
     trained->network.use(trained->weights);
     const auto policy = std::make_shared<const Policy>(trained->network.policy());
     return {.suite = suite,

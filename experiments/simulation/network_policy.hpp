@@ -40,7 +40,7 @@ class NetworkPolicy {
                 const NetworkShape& shape)
       : encoder_(std::move(encoder)),
         runner_(make_policy_runner(std::move(network), shape)),
-        observation_(encoder_->suite().facts().sizes.observation),
+        observation_(encoder_->scaling().size()),
         input_(static_cast<std::size_t>(shape.inputs)) {}
 
   /// Acts by these weights from now on; they are not copied and must outlive that.
@@ -54,6 +54,7 @@ class NetworkPolicy {
   std::shared_ptr<const ObservationEncoder> encoder_;
   std::unique_ptr<PolicyRunner> runner_;
   std::size_t mark_ = 0;            // of the task of the episode
+  bool chooses_ = false;            // Task::chooses
   std::vector<float> observation_;  // in single precision
   std::vector<float> input_;
 };

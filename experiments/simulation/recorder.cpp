@@ -66,7 +66,7 @@ std::optional<Demonstration> attempt(const Suite& suite, Environment& environmen
     append(episode.observations, environment.observation());
     episode.rewards.push_back(static_cast<float>(step.reward));
   };
-  const EpisodeResult result = roll_out(environment, facts.sizes.action, act, watch, task.steps);
+  const EpisodeResult result = roll_out(environment, suite.sizes(environment.task()).action, act, watch, task.steps);
   const bool lasted = facts.score == Facts::Score::kReward && !result.diverged && !result.lost;
   if (!result.success && !lasted) return std::nullopt;
   episode.ended = result.success || result.terminated;
@@ -104,7 +104,6 @@ void pack(std::size_t number, const Demonstration& episode, std::vector<double>&
 
 std::vector<Demonstration> unpack(const Suite& suite, std::span<const int> tasks, int per_task,
                                   const std::vector<double>& headers, const std::vector<float>& steps) {
-  const Sizes& sizes = suite.facts().sizes;
   std::vector<Demonstration> episodes(headers.size() / kHeader);
   auto at = steps.begin();
   const auto take = [&](std::size_t count) {
@@ -116,6 +115,7 @@ std::vector<Demonstration> unpack(const Suite& suite, std::span<const int> tasks
     const auto number = static_cast<std::size_t>(headers[row]);
     const auto length = static_cast<std::size_t>(headers[row + 1]);
     const int task = tasks[number / static_cast<std::size_t>(per_task)];
+    const Sizes& sizes = suite.sizes(task);
     Demonstration& episode = episodes[number];
     episode = {.task = suite.label(task),
                .observations = take((length + 1) * sizes.observation),

@@ -68,8 +68,8 @@ EpisodeResult Trials::run(std::size_t job, const Policy& policy, int steps) {
     environment.reset(jobs_[job].variation);
     starts_[job] = environment.start();
   }
-  return roll_out(environment, suite.facts().sizes.action, policy, {},
-                  std::min(steps, suite.task(jobs_[job].task).steps));
+  const int task = jobs_[job].task;
+  return roll_out(environment, suite.sizes(task).action, policy, {}, std::min(steps, suite.task(task).steps));
 }
 
 std::vector<EpisodeResult> evaluate(Trials& trials, const Policy& policy, int steps, const Comm& comm) {

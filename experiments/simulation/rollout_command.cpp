@@ -104,7 +104,7 @@ std::vector<EpisodeResult> render(const RolloutPlan& plan, EnvironmentPool& envi
       const bool due = facts.pictures_per_step == 1 && ++step % facts.steps_per_picture == 0;
       if (due) film.add(renderer.draw(now));
     };
-    results.push_back(roll_out(environment, facts.sizes.action, plan.acting.policy, draw,
+    results.push_back(roll_out(environment, suite.sizes(job.task).action, plan.acting.policy, draw,
                                std::min(plan.steps, suite.task(job.task).steps)));
     environment.watch_motion({});
   }
@@ -164,8 +164,6 @@ void print_results(const Suite& suite, const std::vector<int>& tasks, std::span<
 
 /// Of each task with episodes that the expert had no plan for, why, in the first of them.
 void explain_losses(const RolloutPlan& plan, std::span<const EpisodeResult> results, EnvironmentPool& environments) {
-  const Facts& facts = plan.acting.suite->facts();
-  std::vector<float> action(facts.sizes.action);
   int explained = -1;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const EpisodeSpec& job = plan.jobs[i];
@@ -173,6 +171,7 @@ void explain_losses(const RolloutPlan& plan, std::span<const EpisodeResult> resu
     explained = job.task;
     Environment& environment = environments.environment(job.task);
     environment.reset(job.variation);
+    std::vector<float> action(plan.acting.suite->sizes(job.task).action);
     if (environment.ask_expert(action)) continue;
     const std::string why = environment.why_lost();
     if (!why.empty()) std::cout << plan.acting.suite->task(job.task).name << ": no plan, as " << why << std::endl;
@@ -194,7 +193,10 @@ OptionTexts rollout_options(const SuiteEntry& world) {
   add_seed_option(options);
   options.add_options()("steps", integer(between(1, 1e6), usual->most_steps()),
                         "of an episode at most, as a task has them by default; sweeps have evaluate.max_steps");
-  options.add_options()("render", po::value<std::string>(), "draw them: a folder for PNG pictures, or a film NAME.mp4");
+  if (usual->facts().pictures) {
+    options.add_options()("render", po::value<std::string>(),
+                          "draw them: a folder for PNG pictures, or a film NAME.mp4");
+  }
   add_suite_options(options, world);
   return options;
 }

@@ -27,6 +27,17 @@ int Suite::most_steps() const {
   return std::ranges::max(tasks(), {}, &Task::steps).steps;
 }
 
+const Sizes& Suite::common_sizes(std::span<const int> ids) const {
+  const Sizes& common = sizes(ids.front());
+  for (const int id : ids) {
+    if (sizes(id) == common && task(id).chooses == task(ids.front()).chooses) continue;
+    throw ConfigError(cat(task(ids.front()).name, " has observations of ", common.observation,
+                          " numbers and actions of ", common.action, ", ", task(id).name, " of ", sizes(id).observation,
+                          " and ", sizes(id).action, "; expected tasks that are alike in this"));
+  }
+  return common;
+}
+
 int Suite::find_task(std::string_view name) const {
   const std::string_view suffix = facts().task_suffix;
   const bool labelled = !suffix.empty() && name.ends_with(suffix);

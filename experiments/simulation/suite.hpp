@@ -19,11 +19,6 @@
 
 namespace fleet::simulation {
 
-struct Task {
-  std::string name;
-  int steps = 0;  ///< of an episode at most
-};
-
 /// A name for several tasks, say "mt10".
 struct TaskSet {
   std::string name;
@@ -34,6 +29,14 @@ struct TaskSet {
 struct Sizes {
   std::size_t observation = 0;
   std::size_t action = 0;
+  auto operator<=>(const Sizes&) const = default;
+};
+
+struct Task {
+  std::string name;
+  int steps = 0;         ///< of an episode at most
+  Sizes sizes = {};      ///< where its world's tasks differ in them; else Facts::sizes
+  bool chooses = false;  ///< an action is one of several things to do, that of the largest number
 };
 
 /// Points with which an observation begins, one after another.
@@ -60,14 +63,16 @@ struct Facts {
   std::string_view task_suffix;     ///< that demonstrations add to names of tasks: "-v3"
   std::string_view default_tasks;   ///< "mt10"
   std::string_view files_key = {};  ///< the setting that names a folder of its files; "" where there is none
-  Sizes sizes;
-  Cloud cloud = {};               ///< none by default
-  Score score = Score::kSuccess;  ///< what episodes are judged by
-  bool unseen_tasks = false;      ///< whether there are tasks that no robot is to learn, "evaluate.unseen"
-  std::size_t disturbed = 0;      ///< numbers of an action, from the first, that noise is added to in demonstrations
-  int steps_per_picture = 1;      ///< of films
-  int pictures_per_step = 1;      ///< where a step is longer than a picture
-  int pictures_per_second = 25;   ///< so that they run in real time
+  Sizes sizes = {};                 ///< of all tasks, or {} where each has its own
+  Cloud cloud = {};                 ///< none by default
+  Score score = Score::kSuccess;    ///< what episodes are judged by
+  bool pictures = true;             ///< whether its episodes can be drawn (Environment::physics)
+  bool unseen_tasks = false;        ///< whether there are tasks that no robot is to learn, "evaluate.unseen"
+  std::size_t body = 0;             ///< numbers with which a variation ends: factors of masses, lengths and the like
+  std::size_t disturbed = 0;        ///< numbers of an action, from the first, that noise is added to in demonstrations
+  int steps_per_picture = 1;        ///< of films
+  int pictures_per_step = 1;        ///< where a step is longer than a picture
+  int pictures_per_second = 25;     ///< so that they run in real time
   Camera camera;
   int benchmark = 0;            ///< published variations of each task
   std::int64_t task_bytes = 0;  ///< that a rank needs for an environment
@@ -105,6 +110,9 @@ class Suite {
   [[nodiscard]] virtual std::string configuration() const { return {}; }
 
   [[nodiscard]] const Task& task(int id) const { return tasks()[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const Sizes& sizes(int id) const { return task(id).sizes == Sizes{} ? facts().sizes : task(id).sizes; }
+  /// Of all these tasks, at least one. ConfigError naming two that differ.
+  [[nodiscard]] const Sizes& common_sizes(std::span<const int> ids) const;
   /// What demonstrations call a task.
   [[nodiscard]] std::string label(int id) const;
   /// Of the longest episode.
@@ -130,6 +138,7 @@ struct SuiteOption {
 /// A world's row in suite_table().
 struct SuiteEntry {
   std::string_view name;
+  bool online = false;  ///< its policies learn from episodes of their own, not from demonstrations
   std::span<const SuiteOption> options;
   /// Reads the keys of the world's own. `files`: the folder that its files lie in; empty for the usual one. Error where
   /// the world was not built, saying what it needs.

@@ -217,6 +217,7 @@ CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<co
                 "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
   try {
     options.tasks = options.suite->find_tasks(tasks);
+    (void)options.suite->common_sizes(options.tasks);
   } catch (const ConfigError& error) {
     reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
   }
@@ -244,8 +245,9 @@ CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<co
 
 std::vector<NetworkShape> CloningOptions::shapes(int window) const {
   const Facts& facts = suite->facts();
-  const NetworkShape single{.inputs = static_cast<int>(facts.sizes.observation + (one_hot ? tasks.size() : 0)),
-                            .outputs = static_cast<int>(facts.sizes.action),
+  const Sizes& sizes = suite->common_sizes(tasks);
+  const NetworkShape single{.inputs = static_cast<int>(sizes.observation + (one_hot ? tasks.size() : 0)),
+                            .outputs = static_cast<int>(sizes.action),
                             .hidden = kHidden};
   NetworkShape sequence = single;
   sequence.input = NetworkShape::Input::kSequence;
@@ -278,7 +280,7 @@ std::unique_ptr<Workload> make_cloning_workload(const CloningOptions& options, c
                                                 std::shared_ptr<const Network> network, Trials& trials,
                                                 EnvironmentPool& environments) {
   const NetworkShape& shape = options.shape;
-  const std::size_t size = options.suite->facts().sizes.observation;
+  const std::size_t size = options.suite->common_sizes(options.tasks).observation;
   CloningSplit split = split_windows(*data.rows, *options.suite, options.tasks, options.test, std::max(1, shape.steps));
   const auto classes = static_cast<int>(options.tasks.size());
   std::vector<Shard> shards =

@@ -91,7 +91,7 @@ class CloningWorld final : public World {
     const Suite& suite = *options.cloning.suite;
     const std::string scenes = prepare_scenes(options);
     const SampleCounts counts = check_enough(options, split_of(options, index.rows, settings), settings);
-    const Sizes& sizes = suite.facts().sizes;
+    const Sizes& sizes = suite.common_sizes(options.cloning.tasks);
     const std::size_t numbers = index.rows.size() * (sizes.observation + sizes.action);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = counts.train,
@@ -109,7 +109,7 @@ class CloningWorld final : public World {
     for (const Settings* cell : cells) {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
-      const Sizes& sizes = options.cloning.suite->facts().sizes;
+      const Sizes& sizes = options.cloning.suite->common_sizes(options.cloning.tasks);
       loaded_.load(key_of(options), node, options.file, index_of(options, settings).digest, sizes);
     }
   }
@@ -177,7 +177,7 @@ class CloningWorld final : public World {
     const auto known = indices_.find(key);
     if (known != indices_.end()) return known->second;
     try {
-      const Sizes& sizes = options.cloning.suite->facts().sizes;
+      const Sizes& sizes = options.cloning.suite->common_sizes(options.cloning.tasks);
       Index index{.rows = rows_of(read_demonstrations(options.file, sizes), sizes)};
       index.digest = index.rows.digest();
       index.rows.observations = std::vector<float>();  // {} would keep the memory

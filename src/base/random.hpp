@@ -32,6 +32,9 @@ enum class Purpose : std::uint32_t {
   kRollout = 22,        ///< what varies in an episode under a policy
   kTestSplit = 23,      ///< which demonstrations are tested on
   kTrial = 24,          ///< what varies in an episode by which a robot tries a policy
+  kEpisode = 25,        ///< what varies in an episode that a robot plays to learn from
+  kExploration = 26,    ///< what a robot tries in such an episode
+  kBody = 27,           ///< what differs between the bodies of robots
 };
 
 class RandomStream {

@@ -92,6 +92,12 @@ std::shared_ptr<const Objective> make_squared_error() {
 torch::Tensor backpropagate(const Network& network, const Objective& objective,
                             const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
                             const torch::Tensor& targets, Pass& pass, const std::vector<torch::Tensor>& slopes) {
+  const auto loss = [&](const torch::Tensor& outputs) { return objective.loss(outputs, targets); };
+  return backpropagate(network, loss, parameters, inputs, pass, slopes);
+}
+
+torch::Tensor backpropagate(const Network& network, const Loss& loss_of, const std::vector<torch::Tensor>& parameters,
+                            const torch::Tensor& inputs, Pass& pass, const std::vector<torch::Tensor>& slopes) {
   std::vector<torch::Tensor> trained;
   std::vector<torch::Tensor> trained_slopes;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -103,7 +109,7 @@ torch::Tensor backpropagate(const Network& network, const Objective& objective,
     trained.push_back(parameters[i]);
     trained_slopes.push_back(slopes[i]);
   }
-  const torch::Tensor loss = objective.loss(network.forward(parameters, inputs, pass), targets);
+  const torch::Tensor loss = loss_of(network.forward(parameters, inputs, pass));
   const std::vector<torch::Tensor> gradients = torch::autograd::grad({loss}, trained);
   for (std::size_t i = 0; i < gradients.size(); ++i) trained_slopes[i].copy_(gradients[i]);
   return loss.detach();

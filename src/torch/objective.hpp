@@ -1,6 +1,7 @@
 // What a network is trained for: the loss of its outputs and how well they do. Seen only inside src/torch.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,8 +40,14 @@ class Objective {
 /// Squared error, the mean over the dimensions of an action; metric "loss".
 [[nodiscard]] std::shared_ptr<const Objective> make_squared_error();
 
-/// Mean loss of `network` at `parameters` on one batch and its gradient in `slopes`, like them in the layout's order
+/// What a network's outputs cost.
+using Loss = std::function<torch::Tensor(const torch::Tensor& outputs)>;
+/// The loss of `network` at `parameters` on one batch and its gradient in `slopes`, like them in the layout's order
 /// (overwritten; zero for running statistics in a training pass). All at one place, where the loss remains.
+[[nodiscard]] torch::Tensor backpropagate(const Network& network, const Loss& loss,
+                                          const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
+                                          Pass& pass, const std::vector<torch::Tensor>& slopes);
+/// The same of the mean loss that `objective` has.
 [[nodiscard]] torch::Tensor backpropagate(const Network& network, const Objective& objective,
                                           const std::vector<torch::Tensor>& parameters, const torch::Tensor& inputs,
                                           const torch::Tensor& targets, Pass& pass,

@@ -96,9 +96,16 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> kInitializations{{{"d
 }  // namespace
 
 TrainingOptions read_training_options(SettingsReader& settings) {
+  int batch_size = TrainingOptions{}.batch_size;
+  settings.read("train.batch_size", batch_size, between(1, 1e9), "Samples of each gradient step.");
+  TrainingOptions options = read_descent_options(settings);
+  options.batch_size = batch_size;
+  return options;
+}
+
+TrainingOptions read_descent_options(SettingsReader& settings) {
   TrainingOptions options;
   OptimizerOptions& optimizer = options.optimizer;
-  settings.read("train.batch_size", options.batch_size, between(1, 1e9), "Samples of each gradient step.");
   settings.read("train.optimizer", optimizer.kind, Names<OptimizerOptions::Kind>(kOptimizers),
                 "The optimiser of the robots.");
   settings.read("train.learning_rate", optimizer.learning_rate, above(0), "Learning rate of the robots' optimiser.");

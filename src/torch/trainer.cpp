@@ -41,6 +41,10 @@ torch::Tensor Trainer::find_gradient(Pass& pass) {
                        classroom_.samples->inputs(), classroom_.samples->targets(), pass, gradient_.tensors);
 }
 
+torch::Tensor Trainer::find_gradient(const Loss& loss, const torch::Tensor& inputs, Pass& pass) {
+  return backpropagate(*classroom_.network, loss, placed_weights_.tensors, inputs, pass, gradient_.tensors);
+}
+
 void Trainer::add(const GradientTerm& term) {
   place_.fetch(placed_weights_.flat, weights_.flat());
   place_.fetch(gradient_.flat, classroom_.gradient.flat());

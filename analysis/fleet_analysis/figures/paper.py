@@ -15,6 +15,7 @@ from fleet_analysis.figures import (
     fig04_iterative,
     fig08_norms,
     fig10_tasks,
+    fig11_online,
     fig12_ablations,
     fig13_linear,
 )
@@ -106,6 +107,11 @@ PAPER: dict[str, PaperFigure] = {
         'workload = "metaworld" or "tools", for task-specific ones method "local" and '
         'evaluate.local = "last"',
         fig10_tasks.draw,
+    ),
+    "11": PaperFigure(
+        "robots that learn online, merged and by themselves",
+        'evaluate.local = "every", as in configs/control_online.toml',
+        fig11_online.draw,
     ),
     "12": PaperFigure(
         "merging once, method by method and option by option",

@@ -1,0 +1,11 @@
+// Classic control as one of the simulated worlds.
+#pragma once
+
+#include "simulation/suite.hpp"
+
+namespace fleet::control {
+
+/// Its row in the table of simulated worlds.
+[[nodiscard]] const simulation::SuiteEntry& suite_entry();
+
+}  // namespace fleet::control

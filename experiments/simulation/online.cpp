@@ -1,0 +1,228 @@
+#include "simulation/online.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/hash.hpp"
+#include "simulation/network_policy.hpp"
+#include "torch/device.hpp"
+#include "train/shared_keys.hpp"
+
+namespace fleet::simulation {
+namespace {
+
+constexpr std::array kHidden = {64, 64};
+
+/// What a robot's body has in place of the ones with which a variation ends.
+void embody(const PlayOptions& options, int robot, Variation& variation) {
+  RandomStream stream(options.training.seed, Purpose::kBody, static_cast<std::uint64_t>(robot));
+  const std::size_t body = options.suite->facts().body;
+  for (std::size_t i = variation.size() - body; i < variation.size(); ++i) {
+    variation[i] *= std::exp(options.spread * (2 * stream.uniform() - 1));
+  }
+}
+
+int task_of(const PlayOptions& options, int robot) {
+  return options.tasks[static_cast<std::size_t>(robot) % options.tasks.size()];
+}
+
+/// Robots that play in the world's environments.
+class Playground {
+ public:
+  Playground(const PlayOptions& options, std::shared_ptr<const Network> network, EnvironmentPool& environments)
+      : options_(options),
+        encoder_(std::make_shared<const ObservationEncoder>(
+            options.suite, ObservationScaling(options.suite->common_sizes(options.tasks).observation),
+            std::vector<int>{})),
+        network_policy_(encoder_, std::move(network), options.shape),
+        policy_(network_policy_.policy()),
+        environments_(&environments),
+        tests_(draw_play_tests(options), environments) {}
+
+  /// Play.
+  std::vector<float> play(int robot, std::uint64_t number, const Act& act) {
+    const int task = task_of(options_, robot);
+    RandomStream stream(options_.training.seed, Purpose::kEpisode, static_cast<std::uint64_t>(robot), number);
+    Variation variation = options_.suite->draw(task, stream);
+    embody(options_, robot, variation);
+    Environment& environment = environments_->environment(task);
+    environment.reset(variation);
+    std::vector<float> rewards;
+    std::vector<float> seen(encoder_->scaling().size());
+    std::vector<float> input(seen.size());
+    const Policy trying = [&](Environment& now, std::span<float> action) {
+      std::ranges::transform(now.observation(), seen.begin(), [](double value) { return static_cast<float>(value); });
+      encoder_->encode(seen, 0, input);
+      act(input, action);
+      return true;
+    };
+    const auto note = [&](Environment&, const StepResult& step) { rewards.push_back(static_cast<float>(step.reward)); };
+    (void)roll_out(environment, options_.suite->sizes(task).action, trying, note, options_.max_steps);
+    return rewards;
+  }
+
+  std::vector<Score> test(const ParamVector& weights, int part) {
+    network_policy_.use(weights);
+    const EpisodeResult episode = tests_.run(static_cast<std::size_t>(part), policy_, options_.max_steps);
+    return {{episode.reward, 1.0}, {episode.diverged ? 1.0 : 0.0, 1.0}};
+  }
+
+  /// TrialRunner.
+  Score try_out(int robot, const ParamVector& weights, int episodes, std::uint64_t draw) {
+    network_policy_.use(weights);
+    const int task = task_of(options_, robot);
+    RandomStream stream(options_.training.seed, Purpose::kTrial, static_cast<std::uint64_t>(robot), draw);
+    Score score;
+    for (int i = 0; i < episodes; ++i) {
+      Variation variation = options_.suite->draw(task, stream);
+      embody(options_, robot, variation);
+      Environment& environment = environments_->environment(task);
+      environment.reset(variation);
+      score.sum += roll_out(environment, options_.suite->sizes(task).action, policy_, {}, options_.max_steps).reward;
+      score.samples += 1.0;
+    }
+    return score;
+  }
+
+  [[nodiscard]] int tests() const { return static_cast<int>(tests_.size()); }
+
+ private:
+  PlayOptions options_;
+  std::shared_ptr<const ObservationEncoder> encoder_;
+  NetworkPolicy network_policy_;
+  Policy policy_;  // of the network
+  EnvironmentPool* environments_;
+  Trials tests_;
+};
+
+class PlayWorld final : public World {
+ public:
+  explicit PlayWorld(const SuiteEntry& entry) : entry_(entry) {}
+
+  void survey(SettingsReader& settings) override {
+    const PlayOptions options = read_play_options(settings, entry_.make(settings, {}));
+    (void)make_network(settings, options.shape);
+  }
+
+  CellFacts describe(SettingsReader& settings) override {
+    const PlayOptions options = read_play_options(settings, entry_.make(settings, {}));
+    const std::shared_ptr<const Network> network = make_network(settings, options.shape);
+    prepare(options);
+    const Suite& suite = *options.suite;
+    const std::int64_t numbers = options.shape.inputs + (options.chooses ? 1 : options.shape.outputs);
+    return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+            .train_samples = static_cast<std::int64_t>(options.robots) * options.online.epoch_episodes,
+            .offers = Questions::all(),
+            .held_out = false,
+            .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks),
+            .robot_bytes =
+                numbers * options.max_steps * options.online.remembered * static_cast<std::int64_t>(sizeof(float)),
+            .data = Hash().add(suite.digest()).add(suite.engine()).hex(),
+            .data_keys = {std::string(suite.facts().files_key)}};
+  }
+
+  /// Robots gather their data themselves.
+  void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
+
+  std::unique_ptr<Workload> make(const Settings& cell) override {
+    SettingsReader settings(cell);
+    const PlayOptions options = read_play_options(settings, entry_.make(settings, {}));
+    return make_play_workload(options, make_network(settings, options.shape), prepare(options));
+  }
+
+ private:
+  /// Environments of the cell's tasks. ConfigError where files of theirs are missing or damaged.
+  EnvironmentPool& prepare(const PlayOptions& options) {
+    const std::string configuration = options.suite->configuration();
+    const auto& suite = suites_.try_emplace(configuration, options.suite).first->second;
+    EnvironmentPool& environments = environments_.try_emplace(configuration, *suite).first->second;
+    try {
+      environments.prepare(options.tasks);
+    } catch (const Error& error) {
+      throw ConfigError(error.what());
+    }
+    return environments;
+  }
+
+  const SuiteEntry& entry_;
+  // By configuration of the suite.
+  std::map<std::string, std::shared_ptr<const Suite>> suites_;
+  std::map<std::string, EnvironmentPool> environments_;
+};
+
+}  // namespace
+
+PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
+  PlayOptions options{.suite = std::move(suite)};
+  const Suite& world = *options.suite;
+  std::string tasks(world.facts().default_tasks);
+  settings.read("data.tasks", tasks,
+                "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
+  try {
+    options.tasks = world.find_tasks(tasks);
+    (void)world.common_sizes(options.tasks);
+  } catch (const ConfigError& error) {
+    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
+  }
+  const Sizes& sizes = world.common_sizes(options.tasks);
+  options.chooses = world.task(options.tasks.front()).chooses;
+  options.shape = choose_shape(settings, std::array{NetworkShape{.inputs = static_cast<int>(sizes.observation),
+                                                                 .outputs = static_cast<int>(sizes.action),
+                                                                 .hidden = kHidden}});
+  settings.read("fleet.robots", options.robots, between(1, 1e6), about::kRobots);
+  settings.read("fleet.spread", options.spread, between(0, 2),
+                "How far robots' bodies differ: factors e^u of masses, lengths and forces, u uniform up to this.");
+  for (const char* key : {"fleet.partition", "fleet.alpha", "data.held_out", "data.demos", "train.batch_size"}) {
+    settings.rule_out(key, "robots of this workload gather their own data");
+  }
+  options.max_steps = 0;
+  for (const int task : options.tasks) options.max_steps = std::max(options.max_steps, world.task(task).steps);
+  settings.read("evaluate.episodes", options.episodes, between(1, 10'000), "Episodes of each task in a test.");
+  settings.read("evaluate.max_steps", options.max_steps, between(1, options.max_steps), "Longest episode, in steps.");
+  options.training = read_descent_options(settings);
+  if (options.training.device != DeviceKind::kCpu) {
+    reject("run.device", settings.resolved().at("run.device"),
+           "robots that act for every step they learn from compute on processors; expected \"cpu\"");
+  }
+  options.online = read_online_options(settings, options.chooses);
+  return options;
+}
+
+std::vector<EpisodeSpec> draw_play_tests(const PlayOptions& options) {
+  std::vector<EpisodeSpec> episodes;
+  for (int number = 0; number < options.episodes; ++number) {
+    for (const int task : options.tasks) {
+      RandomStream stream(options.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
+                          static_cast<std::uint64_t>(number));
+      EpisodeSpec& episode = episodes.emplace_back(task, options.suite->draw(task, stream));
+      embody(options, number % options.robots, episode.variation);
+    }
+  }
+  return episodes;
+}
+
+std::unique_ptr<Workload> make_play_workload(const PlayOptions& options, std::shared_ptr<const Network> network,
+                                             EnvironmentPool& environments) {
+  const auto ground = std::make_shared<Playground>(options, network, environments);
+  return make_online_workload(
+      {.robots = options.robots,
+       .network = std::move(network),
+       .shape = options.shape,
+       .chooses = options.chooses,
+       .training = options.training,
+       .online = options.online,
+       .play = [ground](int robot, std::uint64_t number, const Act& act) { return ground->play(robot, number, act); },
+       .trials = [ground](int robot, const ParamVector& weights, int episodes,
+                          std::uint64_t draw) { return ground->try_out(robot, weights, episodes, draw); },
+       .test_parts = ground->tests(),
+       .metrics = {"return", "diverged"},
+       .test = [ground](const ParamVector& weights, int part) { return ground->test(weights, part); }});
+}
+
+std::unique_ptr<World> make_play_world(const SuiteEntry& entry) {
+  return std::make_unique<PlayWorld>(entry);
+}
+
+}  // namespace fleet::simulation

@@ -1,0 +1,142 @@
+#include "torch/experience.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fleet {
+namespace {
+
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+template <class T>
+void drop_front(std::vector<T>& from, std::size_t count) {
+  from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+/// A copy, since gradients may outlive the numbers.
+torch::Tensor rows_of(const std::vector<float>& values, std::int64_t rows) {
+  return torch::tensor(at::ArrayRef<float>(values.data(), values.size())).view({rows, -1});
+}
+
+/// Which choice a number in [0, 1) falls on, by the softmax of the outputs.
+std::size_t drawn(std::span<const float> outputs, double uniform) {
+  const double most = *std::ranges::max_element(outputs);
+  const auto share = [&](float output) { return std::exp(static_cast<double>(output) - most); };
+  double left = 0.0;
+  for (const float output : outputs) left += share(output);
+  left *= uniform;
+  for (std::size_t i = 0; i + 1 < outputs.size(); ++i) {
+    left -= share(outputs[i]);
+    if (left < 0.0) return i;
+  }
+  return outputs.size() - 1;
+}
+
+}  // namespace
+
+void Experience::clear() {
+  inputs.clear();
+  actions.clear();
+  rewards.clear();
+  lengths.clear();
+}
+
+Actor::Actor(const Network& network, const ParamVector& weights, int features, bool chooses, double deviation,
+             RandomStream& stream, Experience& notes)
+    : network_(network),
+      parameters_(Network::views(weights)),
+      input_(torch::empty({1, features})),
+      chooses_(chooses),
+      deviation_(deviation),
+      stream_(stream),
+      notes_(notes) {}
+
+void Actor::act(std::span<const float> input, std::span<float> action) {
+  const torch::NoGradGuard no_grad;
+  std::ranges::copy(input, input_.data_ptr<float>());
+  const torch::Tensor outputs = network_.forward(parameters_, input_).contiguous();
+  const std::span<const float> proposed(outputs.data_ptr<float>(), action.size());
+  notes_.inputs.insert(notes_.inputs.end(), input.begin(), input.end());
+  if (chooses_) {
+    const std::size_t choice = drawn(proposed, stream_.uniform());
+    std::ranges::fill(action, 0.0F);
+    action[choice] = 1;
+    notes_.actions.push_back(static_cast<float>(choice));
+    return;
+  }
+  for (std::size_t i = 0; i < action.size(); ++i) {
+    action[i] = static_cast<float>(static_cast<double>(proposed[i]) + deviation_ * stream_.normal());
+  }
+  notes_.actions.insert(notes_.actions.end(), action.begin(), action.end());
+}
+
+torch::Tensor Experience::input_rows() const {
+  return rows_of(inputs, std::ssize(rewards));
+}
+
+Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses) {
+  const auto steps = std::ssize(experience.rewards);
+  const torch::Tensor worth = rows_of(advantages(experience.rewards, experience.lengths, options), steps).squeeze(1);
+  const torch::Tensor actions = rows_of(experience.actions, steps);
+  if (!chooses) {
+    return [=](const torch::Tensor& outputs) {  // minus the log density, but for a constant
+      return ((actions - outputs).div(options.deviation).square().sum(1) * 0.5 * worth).mean();
+    };
+  }
+  return [=](const torch::Tensor& outputs) {
+    const torch::Tensor log_shares = torch::log_softmax(outputs, 1);
+    const torch::Tensor taken = log_shares.gather(1, actions.to(torch::kInt64)).squeeze(1);
+    const torch::Tensor loss = -(taken * worth).mean();
+    if (options.entropy == 0.0) return loss;
+    return loss + options.entropy * (log_shares.exp() * log_shares).sum(1).mean();
+  };
+}
+
+void Memory::load(std::span<const std::int32_t> samples) {
+  const auto count = static_cast<std::int64_t>(samples.size());
+  if (!inputs_.defined() || inputs_.size(0) != count) {
+    inputs_ = torch::empty({count, static_cast<std::int64_t>(features_)});
+    targets_ =
+        chooses_ ? torch::empty({count}, torch::kInt64) : torch::empty({count, static_cast<std::int64_t>(dimensions_)});
+  }
+  auto* input = inputs_.data_ptr<float>();
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const auto step = static_cast<std::size_t>(samples[i]);
+    input = std::copy_n(kept_.inputs.data() + step * features_, features_, input);
+    const float* action = kept_.actions.data() + step * dimensions_;
+    if (chooses_) {
+      targets_.data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(*action);
+    } else {
+      std::copy_n(action, dimensions_, targets_.data_ptr<float>() + i * dimensions_);
+    }
+  }
+}
+
+void Memory::remember(const Experience& episodes, std::size_t most) {
+  append(kept_.inputs, episodes.inputs);
+  append(kept_.actions, episodes.actions);
+  append(kept_.lengths, episodes.lengths);
+  while (kept_.lengths.size() > most) {
+    const auto steps = static_cast<std::size_t>(kept_.lengths.front());
+    drop_front(kept_.lengths, 1);
+    drop_front(kept_.inputs, steps * features_);
+    drop_front(kept_.actions, steps * dimensions_);
+  }
+}
+
+void Memory::save(StateWriter& state) const {
+  state.write_all(std::span(kept_.inputs));
+  state.write_all(std::span(kept_.actions));
+  state.write_all(std::span(kept_.lengths));
+}
+
+void Memory::load(StateReader& state) {
+  kept_.inputs = state.read_all<float>();
+  kept_.actions = state.read_all<float>();
+  kept_.lengths = state.read_all<std::int32_t>();
+}
+
+}  // namespace fleet

@@ -1,0 +1,234 @@
+#include "torch/online.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "torch/experience.hpp"
+#include "torch/robot.hpp"
+#include "torch/trainer.hpp"
+
+namespace fleet {
+namespace {
+
+/// A robot's own memory as a supervised problem: what it saw, and what it did.
+SupervisedProblem recollection(const OnlineProblem& problem, const std::shared_ptr<Samples>& memory) {
+  return {.train = memory,
+          .test = memory,
+          .groups = {},
+          .objective = problem.chooses ? ObjectiveKind::kCrossEntropy : ObjectiveKind::kSquaredError,
+          .shards = {},
+          .histogram = {},
+          .network = problem.network,
+          .options = problem.training,
+          .trials = problem.trials};
+}
+
+class OnlineRobot final : public Robot {
+ public:
+  /// Plays as the robots `played`, and draws its streams as `index`.
+  OnlineRobot(const OnlineProblem& problem, int index, std::vector<int> played)
+      : problem_(problem),
+        index_(index),
+        played_(std::move(played)),
+        memory_(std::make_shared<Memory>(problem.shape.inputs, problem.chooses ? 1 : problem.shape.outputs,
+                                         problem.chooses)),
+        classroom_(recollection(problem, memory_)),
+        student_(classroom_, index, samples(), [this] { return remembered_shard(); }) {}
+
+  void initialize(ParamVector& weights) const override { student_.initialize(weights); }
+  std::int64_t samples() const override {
+    return static_cast<std::int64_t>(problem_.online.epoch_episodes) * std::ssize(played_);
+  }
+  void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
+  void follow(const GradientTerm* term) override { term_ = term; }
+
+  double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
+               const std::function<bool()>& stop) override {
+    Trainer trainer(classroom_, weights, optimizer);
+    double total = 0.0;
+    std::int64_t done = 0;
+    for (; done < steps && !stop(); ++done, ++step_) {
+      const double factor = problem_.training.schedule.factor(step_, total_steps_);
+      total -= gather(weights);
+      Pass pass{.training = true};
+      const torch::Tensor loss =
+          trainer.find_gradient(policy_loss(batch_, problem_.online, problem_.chooses), batch_.input_rows(), pass);
+      require(std::isfinite(loss.item<double>()), "robot ", index_, ": the policy gradient is not finite at step ",
+              step_, "; a smaller train.learning_rate may help");
+      if (term_ != nullptr) trainer.add(*term_);
+      trainer.follow_gradient(factor);
+      memory_->remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
+    }
+    trainer.finish();
+    student_.rest();  // what it knows of the memory is no longer so
+    return done > 0 ? total / static_cast<double>(done) : 0.0;
+  }
+  void rest() override {
+    student_.rest();
+    batch_.clear();
+  }
+
+  void save(StateWriter& state) override {
+    state.write(step_);
+    memory_->save(state);
+  }
+  void load(StateReader& state) override {
+    step_ = state.read<std::int64_t>();
+    memory_->load(state);
+    student_.rest();
+  }
+
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
+    return student_.loss_gradient(at, batch, stream, gradient);
+  }
+  bool is_quadratic() const override { return student_.is_quadratic(); }
+  Score held_out_score(const ParamVector& at) override { return student_.held_out_score(at); }
+  Score held_out_loss(const ParamVector& at) override { return student_.held_out_loss(at); }
+  MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
+    return student_.map_moments(features, targets, map);
+  }
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return student_.head_data(body); }
+  Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
+    return student_.trials(at, episodes, draw);
+  }
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override {
+    return student_.take_steps(start, steps, draw, term);
+  }
+  Curvature curvature(const ParamVector& at, std::uint64_t draw) override { return student_.curvature(at, draw); }
+
+ private:
+  Shard remembered_shard() const {
+    Shard shard;
+    shard.train.resize(static_cast<std::size_t>(memory_->size()));
+    std::iota(shard.train.begin(), shard.train.end(), 0);
+    require(!shard.train.empty(), "robot ", index_, " has not played yet, and knows nothing that it could be asked");
+    return shard;
+  }
+
+  /// Plays the episodes of a step into batch_; their mean return.
+  double gather(const ParamVector& weights) {
+    batch_.clear();
+    double sum = 0.0;
+    const auto episodes = static_cast<std::uint64_t>(problem_.online.batch_episodes);
+    for (const int robot : played_) {
+      for (std::uint64_t i = 0; i < episodes; ++i) {
+        const std::uint64_t number = static_cast<std::uint64_t>(step_) * episodes + i;
+        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), number);
+        Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, problem_.online.deviation,
+                    stream, batch_);
+        const std::vector<float> rewards = problem_.play(
+            robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
+        batch_.rewards.insert(batch_.rewards.end(), rewards.begin(), rewards.end());
+        batch_.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
+        sum = std::accumulate(rewards.begin(), rewards.end(), sum);
+      }
+    }
+    return sum / static_cast<double>(batch_.lengths.size());
+  }
+
+  const OnlineProblem& problem_;
+  int index_;
+  std::vector<int> played_;
+  std::shared_ptr<Memory> memory_;
+  Classroom classroom_;  // of what it remembers
+  SupervisedRobot student_;
+  Experience batch_;
+  std::int64_t step_ = 0;
+  std::int64_t total_steps_ = 0;
+  const GradientTerm* term_ = nullptr;
+};
+
+class OnlineWorkload final : public Workload {
+ public:
+  explicit OnlineWorkload(OnlineProblem problem) : problem_(std::move(problem)) {}
+
+  const SymmetrySpec& symmetry() const override { return problem_.network->symmetry(); }
+  std::span<const AffineMap> maps() const override { return problem_.network->maps(); }
+  OptimizerOptions optimizer() const override { return problem_.training.optimizer; }
+  /// All that a robot plays is of one kind.
+  std::vector<std::int64_t> histogram(int /*robot*/) const override { return {problem_.online.epoch_episodes}; }
+  std::int64_t steps_per_epoch(int /*robot*/) const override {
+    return problem_.online.epoch_episodes / problem_.online.batch_episodes;
+  }
+
+  std::unique_ptr<Robot> make_robot(int robot) override {
+    return std::make_unique<OnlineRobot>(problem_, robot, std::vector<int>{robot});
+  }
+  std::unique_ptr<Robot> make_joint_robot() override {
+    std::vector<int> all(static_cast<std::size_t>(problem_.robots));
+    std::iota(all.begin(), all.end(), 0);
+    return std::make_unique<OnlineRobot>(problem_, 0, std::move(all));
+  }
+
+  int test_parts() const override { return problem_.test_parts; }
+  std::vector<std::string> metrics() const override { return problem_.metrics; }
+  std::vector<Score> test_scores(const ParamVector& weights, int part) override { return problem_.test(weights, part); }
+
+ private:
+  OnlineProblem problem_;
+};
+
+constexpr std::array<std::pair<std::string_view, bool>, 2> kBaselines{{{"none", false}, {"scaled", true}}};
+
+}  // namespace
+
+std::vector<float> advantages(std::span<const float> rewards, std::span<const std::int32_t> lengths,
+                              const OnlineOptions& options) {
+  std::vector<float> returns(rewards.size());
+  std::size_t end = 0;
+  for (const std::int32_t length : lengths) {
+    end += static_cast<std::size_t>(length);
+    double sum = 0.0;
+    for (std::size_t i = end; i > end - static_cast<std::size_t>(length); --i) {
+      sum = static_cast<double>(rewards[i - 1]) + options.discount * sum;
+      returns[i - 1] = static_cast<float>(sum);
+    }
+  }
+  if (!options.baseline) return returns;
+  double mean = 0.0;
+  double squares = 0.0;
+  for (const float value : returns) mean += static_cast<double>(value) / static_cast<double>(returns.size());
+  for (const float value : returns) {
+    squares += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
+  }
+  const double deviation = std::sqrt(squares / static_cast<double>(returns.size()));
+  for (float& value : returns) value = static_cast<float>((static_cast<double>(value) - mean) / (deviation + 1e-8));
+  return returns;
+}
+
+OnlineOptions read_online_options(SettingsReader& settings, bool chooses) {
+  OnlineOptions options;
+  settings.read("train.epoch_episodes", options.epoch_episodes, between(1, 1e6),
+                "Episodes that a robot plays in an epoch.");
+  settings.read("train.batch_episodes", options.batch_episodes, between(1, 1e6),
+                "Episodes played for each gradient step; epochs are whole numbers of steps.");
+  if (options.epoch_episodes % options.batch_episodes != 0) {
+    reject("train.batch_episodes", settings.resolved().at("train.batch_episodes"),
+           cat("expected a divisor of train.epoch_episodes, which is ", options.epoch_episodes));
+  }
+  settings.read("train.discount", options.discount, between(0, 1),
+                "Weight of each next step's reward in what an action is worth.");
+  settings.read("train.baseline", options.baseline, Names<bool>(kBaselines),
+                "Whether what the actions of a batch bring is scaled to mean 0 and deviation 1.");
+  if (chooses) {
+    settings.read("train.entropy", options.entropy, at_least(0),
+                  "Weight of the entropy of choices, which keeps a robot trying.");
+    settings.rule_out("train.deviation", "an action of this task is a choice, drawn by its probability");
+  } else {
+    settings.read("train.deviation", options.deviation, above(0),
+                  "Deviation of the noise on actions, which are numbers.");
+    settings.rule_out("train.entropy", "the noise on actions of this task has an entropy that nothing changes");
+  }
+  settings.read("train.remembered", options.remembered, between(1, 1e6),
+                "Last episodes of a robot that merging methods may ask about.");
+  return options;
+}
+
+std::unique_ptr<Workload> make_online_workload(OnlineProblem problem) {
+  return std::make_unique<OnlineWorkload>(std::move(problem));
+}
+
+}  // namespace fleet

@@ -1,0 +1,63 @@
+// Robots that gather their own data: they act at random around what their network proposes, and follow the gradient of
+// what that brings, REINFORCE (Williams, 1992). A fleet of them is Appendix E of the paper.
+//
+// What a robot knows of its own data, and merging methods ask for, are its last episodes: there its loss is that of
+// imitating what it did.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "torch/supervised.hpp"
+
+namespace fleet {
+
+struct OnlineOptions {
+  int epoch_episodes = 10;  ///< that a robot plays in an epoch; a multiple of batch_episodes
+  int batch_episodes = 1;   ///< played for each gradient step
+  double discount = 0.99;   ///< of what an action brings in each step that follows
+  bool baseline = true;     ///< what the actions of a batch bring is scaled to mean 0 and deviation 1
+  double entropy = 0.0;     ///< weight of the entropy of choices, which keeps a robot trying
+  double deviation = 0.5;   ///< of the normal noise on actions that are numbers
+  int remembered = 10;      ///< last episodes that merging methods may ask about
+};
+
+/// Writes an action, as an environment takes it, in answer to what the network is to see.
+using Act = std::function<void(std::span<const float> input, std::span<float> action)>;
+/// Plays the `number`-th episode of a robot's life and returns its rewards: of at least one step. A function of its
+/// arguments alone.
+using Play = std::function<std::vector<float>(int robot, std::uint64_t number, const Act& act)>;
+
+struct OnlineProblem {
+  int robots = 1;
+  std::shared_ptr<const Network> network;  ///< one that takes vectors
+  NetworkShape shape;
+  bool chooses = false;  ///< actions are choices, one for each output
+  TrainingOptions training;
+  OnlineOptions online;
+  Play play;
+  TrialRunner trials;
+  /// Workload::test_parts(), metrics() and test_scores().
+  int test_parts = 1;
+  std::vector<std::string> metrics;
+  std::function<std::vector<Score>(const ParamVector& weights, int part)> test;
+};
+
+/// The training loss is minus the mean return of the episodes played. The joint robot plays everybody's episodes for
+/// each of its steps.
+[[nodiscard]] std::unique_ptr<Workload> make_online_workload(OnlineProblem problem);
+
+/// Advantages of the steps of a batch of episodes, of `lengths` steps each, one after another: discounted sums of the
+/// rewards that follow, scaled as OnlineOptions::baseline says.
+[[nodiscard]] std::vector<float> advantages(std::span<const float> rewards, std::span<const std::int32_t> lengths,
+                                            const OnlineOptions& options);
+
+/// Reads "train.epoch_episodes", "train.batch_episodes", "train.discount", "train.baseline", "train.entropy" of
+/// choices, "train.deviation" of numbers, and "train.remembered".
+[[nodiscard]] OnlineOptions read_online_options(SettingsReader& settings, bool chooses);
+
+}  // namespace fleet

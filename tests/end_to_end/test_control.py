@@ -1,0 +1,121 @@
+"""`fleet control` and sweeps of robots that learn online, from episodes of their own."""
+
+import re
+
+import numpy as np
+import pytest
+
+from conftest import Fleet, table
+
+SWEEP = """
+workload = "control"
+[data]
+tasks = "cartpole"
+[fleet]
+robots = 3
+initialization = "common"
+[model]
+hidden = [16]
+[train]
+epochs = 3
+epoch_episodes = 4
+batch_episodes = 2
+learning_rate = 1e-2
+[merge]
+every_epochs = 1
+[evaluate]
+episodes = 4
+max_steps = 60
+"""
+
+
+def test_experts_are_the_same_on_any_number_of_ranks(fleet: Fleet) -> None:
+    listing = fleet("control", "tasks").expect(0).out.split()
+    assert listing == ["cartpole", "pendulum", "acrobot"]
+    roll = ("control", "rollout", "cartpole,acrobot,pendulum", "--episodes", "7")
+    alone = fleet(*roll).expect(0)
+    assert re.search(r"cartpole +500", alone.out), alone.out
+    for ranks in (2, 3):
+        assert fleet(*roll, ranks=ranks).expect(0).out == alone.out
+
+
+METHODS = """
+[sweep.grid]
+merge.method = ["average", "git-rebasin", "fleet-merge", "regression", "auto", "local", "joint"]
+"""
+
+
+@pytest.mark.parametrize("task", ["cartpole", "pendulum"])
+def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(
+    fleet: Fleet, task: str
+) -> None:
+    text = SWEEP.replace("cartpole", task) + METHODS
+    config = fleet.config(text.replace("robots = 3", "robots = 3\nspread = 0.3"), base="")
+    fleet("run", config, "-o", "one", data=False).expect(0)
+    expected = fleet.cells("one").outcomes()
+    assert len(expected) == 7
+    fleet("run", config, "-o", "three", ranks=3, data=False).expect(0)
+    assert fleet.cells("three").outcomes() == expected
+    for file in fleet.cells("three").done()[1:]:
+        file.unlink()
+    fleet("run", config, "-o", "three", ranks=2, data=False).expect(0)
+    assert fleet.cells("three").outcomes() == expected
+
+
+def test_robots_learn_to_balance(fleet: Fleet) -> None:
+    """Five robots of 150 episodes each, merged every ten, stay up far longer than at first."""
+    text = SWEEP.replace("max_steps = 60\n", "every_rounds = 1\n")
+    text = text.replace("robots = 3", "robots = 5").replace("epochs = 3", "epochs = 15")
+    text = text.replace("epoch_episodes = 4\nbatch_episodes = 2", "epoch_episodes = 10")
+    text = text.replace("hidden = [16]", "hidden = [64]").replace("episodes = 4", "episodes = 10")
+    text = text.replace("learning_rate = 1e-2", "learning_rate = 3e-2")
+    fleet("run", fleet.config(text, base=""), "-o", "out", ranks=2, data=False).expect(0)
+    metrics = table(fleet.directory / "out.h5", "metrics")
+    merged = metrics[(metrics.robot == -1) & (metrics.metric == "return")]
+    by_round = merged.groupby("round")["value"].mean()
+    assert by_round.iloc[-1] > 150, by_round
+    assert by_round.iloc[0] < 60, by_round
+
+
+def test_bodies_that_differ_make_other_episodes(fleet: Fleet) -> None:
+    config = fleet.config(SWEEP + "[sweep.grid]\nfleet.spread = [0, 0.5]\n", base="")
+    fleet("run", config, "-o", "out", data=False).expect(0)
+    metrics = table(fleet.directory / "out.h5", "metrics")
+    last = metrics[(metrics["round"] == 3) & (metrics.metric == "return") & (metrics.robot >= 0)]
+    values = [np.sort(cell.value.to_numpy()) for _, cell in last.groupby("cell")]
+    assert len(values) == 2
+    assert not np.array_equal(*values)
+
+
+def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet) -> None:
+    config = fleet.config(SWEEP + '[run]\nsave_models = "merged"\n', base="")
+    fleet("run", config, "-o", "out", data=False).expect(0)
+    model = next((fleet.directory / "out").rglob("*merged*.h5"))
+    roll = ("control", "rollout", "cartpole", "--policy", str(model), "--episodes", "5")
+    alone = fleet(*roll).expect(0)
+    assert re.search(r"cartpole +\d+", alone.out), alone.out
+    assert fleet(*roll, ranks=2).expect(0).out == alone.out
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.tasks='cartpol'", "did you mean cartpole?"),
+        ("data.tasks='cartpole,acrobot'", "expected tasks that are alike in this"),
+        ("data.demos='demos.h5'", "robots of this workload gather their own data"),
+        ("fleet.alpha=0.1", "robots of this workload gather their own data"),
+        ("train.batch_size=32", "robots of this workload gather their own data"),
+        ("train.batch_episodes=3", "expected a divisor of train.epoch_episodes, which is 4"),
+        ("train.deviation=0.1", "an action of this task is a choice"),
+        ("model.kind='lstm'", "model.kind"),
+        ("instruments.finetune_steps=5", "finetune"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(fleet: Fleet, setting: str, message: str) -> None:
+    said = fleet("plan", fleet.config(SWEEP, base=""), "--set", setting, data=False).expect(2)
+    assert message in said.err
+
+
+def test_there_is_nothing_to_draw(fleet: Fleet) -> None:
+    said = fleet("control", "rollout", "cartpole", "--render", "film").expect(2)
+    assert "render" in said.err

@@ -1,0 +1,178 @@
+// Robots that learn from episodes of their own: the policy gradient, and what a robot remembers.
+#include "torch/online.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "awake.hpp"
+#include "base/error.hpp"
+#include "torch/experience.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr std::array<double, 3> kWorth = {0.0, 1.0, 0.3};  // of the arms of a bandit
+
+NetworkShape bandit_shape(int outputs) {
+  return {.inputs = 1, .outputs = outputs};
+}
+
+std::shared_ptr<const Network> linear(int outputs) {
+  const Settings settings{{"model.hidden", Setting{Value(Value::List{}), {}}}};
+  SettingsReader reader(settings);
+  return make_network(reader, bandit_shape(outputs));
+}
+
+/// A bandit with three arms: an episode is one pull, which brings what the arm is worth.
+OnlineProblem bandit(OnlineOptions online, double rate = 0.1) {
+  TrainingOptions training;
+  training.optimizer.learning_rate = rate;
+  return {.robots = 2,
+          .network = linear(3),
+          .shape = bandit_shape(3),
+          .chooses = true,
+          .training = training,
+          .online = online,
+          .play =
+              [](int, std::uint64_t, const Act& act) {
+                std::array<float, 3> action{};
+                act(std::array<float, 1>{1.0F}, action);
+                const auto arm = std::ranges::max_element(action) - action.begin();
+                return std::vector<float>{static_cast<float>(kWorth[static_cast<std::size_t>(arm)])};
+              },
+          .trials = {},
+          .metrics = {"return"},
+          .test =
+              [](const ParamVector&, int) {
+                return std::vector<Score>{{0.0, 1.0}};
+              }};
+}
+
+/// Shares of the arms that a network of `weights` pulls.
+std::vector<double> shares(const Network& network, const ParamVector& weights) {
+  const torch::Tensor outputs = network.forward(Network::views(weights), torch::ones({1, 1}));
+  const torch::Tensor shares = torch::softmax(outputs[0].to(torch::kFloat64), 0).contiguous();
+  return {shares.data_ptr<double>(), shares.data_ptr<double>() + 3};
+}
+
+TEST(Advantages, are_discounted_sums_of_what_follows_in_the_same_episode) {
+  const std::vector<float> rewards = {1, 2, 3, 10, 20};
+  const std::array<std::int32_t, 2> lengths = {3, 2};
+  const OnlineOptions plain{.discount = 0.5, .baseline = false};
+  EXPECT_EQ(advantages(rewards, lengths, plain), (std::vector<float>{2.75F, 3.5F, 3, 20, 20}));
+  const std::vector<float> scaled = advantages(rewards, lengths, {.discount = 0.5, .baseline = true});
+  const double mean = std::accumulate(scaled.begin(), scaled.end(), 0.0) / 5;
+  const double square = std::inner_product(scaled.begin(), scaled.end(), scaled.begin(), 0.0) / 5;
+  EXPECT_NEAR(mean, 0, 1e-6);
+  EXPECT_NEAR(square, 1, 1e-5);
+}
+
+TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
+  const std::shared_ptr<const Network> network = linear(3);
+  ParamVector weights(network->layout());
+  for (std::size_t i = 0; i < weights.flat().size(); ++i) weights.flat()[i] = 0.3F * static_cast<float>(i % 3);
+  const OnlineOptions options{.discount = 1.0, .baseline = false};
+  Experience episodes;
+  RandomStream stream(1, Purpose::kTest);
+  Actor actor(*network, weights, 1, true, 0.0, stream, episodes);
+  constexpr int kPulls = 40'000;
+  for (int i = 0; i < kPulls; ++i) {
+    std::array<float, 3> action{};
+    actor.act(std::array<float, 1>{1.0F}, action);
+    const auto arm = static_cast<std::size_t>(episodes.actions.back());
+    EXPECT_EQ(action[arm], 1);
+    episodes.rewards.push_back(static_cast<float>(kWorth[arm]));
+    episodes.lengths.push_back(1);
+  }
+  ParamVector gradient(network->layout());
+  Pass pass;
+  const torch::Tensor loss = backpropagate(*network, policy_loss(episodes, options, true), Network::views(weights),
+                                           episodes.input_rows(), pass, Network::views(gradient));
+  EXPECT_TRUE(std::isfinite(loss.item<double>()));
+  const std::vector<double> pulled = shares(*network, weights);
+  const double expected = std::inner_product(pulled.begin(), pulled.end(), kWorth.begin(), 0.0);
+  const std::vector<torch::Tensor> slopes = Network::views(gradient);
+  for (std::size_t arm = 0; arm < 3; ++arm) {  // d E / d logit = share (worth - E); both weight and bias move it
+    const double slope = -pulled[arm] * (kWorth[arm] - expected);
+    for (const torch::Tensor& tensor : slopes) {
+      EXPECT_NEAR(tensor.flatten()[static_cast<std::int64_t>(arm)].item<double>(), slope, 0.01);
+    }
+  }
+}
+
+TEST(PolicyGradient, of_numbers_leads_towards_actions_that_were_worth_more) {
+  const std::shared_ptr<const Network> network = linear(2);
+  ParamVector weights(network->layout());
+  const OnlineOptions options{.baseline = false, .deviation = 0.5};
+  const Experience one{.inputs = {1.0F}, .actions = {0.4F, -0.2F}, .rewards = {3.0F}, .lengths = {1}};
+  ParamVector gradient(network->layout());
+  Pass pass;
+  (void)backpropagate(*network, policy_loss(one, options, false), Network::views(weights), one.input_rows(), pass,
+                      Network::views(gradient));
+  // d (3 |a - m|^2 / (2 s^2)) / dm = -3 (a - m) / s^2, at m = 0.
+  for (const torch::Tensor& tensor : Network::views(gradient)) {
+    EXPECT_NEAR(tensor.flatten()[0].item<double>(), -3 * 0.4 / 0.25, 1e-5);
+    EXPECT_NEAR(tensor.flatten()[1].item<double>(), 3 * 0.2 / 0.25, 1e-5);
+  }
+}
+
+TEST(OnlineRobots, learn_which_arm_is_worth_most) {
+  const std::unique_ptr<Workload> workload = make_online_workload(bandit({.batch_episodes = 10}));
+  for (const bool joint : {false, true}) {
+    Awake robot({joint ? workload->make_joint_robot() : workload->make_robot(1), workload->symmetry().layout(),
+                 workload->optimizer()});
+    const double first = robot.train(5, never);
+    robot.train(200, never);
+    EXPECT_LT(robot.train(5, never), first);
+    EXPECT_GT(shares(*linear(3), robot.weights())[1], 0.9);
+  }
+}
+
+TEST(OnlineRobots, go_on_from_a_saved_state_with_the_same_bits) {
+  const std::unique_ptr<Workload> workload = make_online_workload(bandit({.batch_episodes = 3}));
+  const std::unique_ptr<Awake> whole = awake(*workload, 0);
+  whole->train(9, never);
+  const std::unique_ptr<Awake> begun = awake(*workload, 0);
+  begun->train(4, never);
+  StateWriter saved;
+  begun->save(saved);
+  const std::unique_ptr<Awake> resumed = awake(*workload, 0);
+  StateReader state(saved.bytes());
+  resumed->load(state);
+  resumed->train(5, never);
+  EXPECT_EQ(values(*whole), values(*resumed));
+  ParamVector slopes(workload->symmetry().layout());
+  ParamVector others = slopes;
+  RandomStream one(3, Purpose::kTest);
+  RandomStream two(3, Purpose::kTest);
+  EXPECT_EQ(whole->loss_gradient(whole->weights(), 16, one, slopes),
+            resumed->loss_gradient(whole->weights(), 16, two, others));
+  EXPECT_TRUE(std::ranges::equal(slopes.flat(), others.flat()));
+}
+
+TEST(OnlineRobots, answer_from_the_last_episodes_that_they_played) {
+  const std::unique_ptr<Workload> workload = make_online_workload(bandit({.batch_episodes = 4, .remembered = 6}));
+  const std::unique_ptr<Awake> robot = awake(*workload, 0);
+  EXPECT_THROW((void)robot->held_out_score(robot->weights()), Error) << "it has not played yet";
+  robot->train(3, never);
+  EXPECT_EQ(robot->held_out_score(robot->weights()).samples, 6);
+  const std::size_t last = workload->maps().size() - 1;
+  EXPECT_EQ(robot->map_moments(robot->weights(), robot->weights(), last).samples, 6);
+}
+
+TEST(Memory, forgets_whole_episodes) {
+  Memory memory(1, 1, true);
+  memory.remember({.inputs = {1, 2, 3}, .actions = {0, 1, 0}, .rewards = {}, .lengths = {2, 1}}, 2);
+  memory.remember({.inputs = {4, 5}, .actions = {1, 1}, .rewards = {}, .lengths = {2}}, 2);
+  ASSERT_EQ(memory.size(), 3);
+  memory.load(std::array<std::int32_t, 3>{0, 1, 2});
+  EXPECT_TRUE(memory.inputs().flatten().equal(torch::tensor({3.0F, 4.0F, 5.0F})));
+  EXPECT_TRUE(memory.targets().equal(torch::tensor({0, 1, 1}, torch::kInt64)));
+}
+
+}  // namespace
+}  // namespace fleet
