@@ -254,3 +254,36 @@ def test_nothing_left_to_show_is_an_error(iterative: Path) -> None:
     view = View(load(iterative), "accuracy", "test")
     with pytest.raises(ResultsError, match="no finished cell with nobody"):
         view.where(lambda rows: rows.value > 2, "nobody")
+
+
+def test_robots_that_learn_online_stand_beside_what_they_are_merged_into(tmp_path: Path) -> None:
+    axes = grid(
+        merge__method=["average", "joint"],
+        merge__every_epochs=[1, 2],
+        seed=[0, 1],
+    )
+    path = write(tmp_path / "online.h5", axes, epochs=4)
+    figure = one("11", path)
+    drawn = panels(figure)
+    assert len(drawn) == 2
+    metrics = load([path]).metrics
+    cells = load([path]).done
+    for axes_, every in zip(drawn, [1, 2], strict=True):
+        chosen = cells[(cells["merge.every_epochs"] == every) & (cells[METHOD] == "average")].cell
+        rows = metrics[metrics.cell.isin(chosen) & (metrics.split == "test")]
+        rows = rows[rows.metric == "accuracy"]
+        wanted = {
+            style: rows[side].groupby("epoch").value.mean().to_numpy()
+            for style, side in (("-", rows.robot < 0), ("--", rows.robot >= 0))
+        }
+        colour = KNOWN["average"].colour
+        own = [line for line in axes_.get_lines() if line.get_color() == colour]
+        assert sorted(line.get_linestyle() for line in own) == ["-", "--"]
+        for line in own:
+            assert np.allclose(line.get_ydata(), wanted[line.get_linestyle()])
+
+
+def test_robots_that_were_not_judged_cannot_be_drawn(tmp_path: Path) -> None:
+    path = write(tmp_path / "joint.h5", grid(merge__method=["joint"], seed=[0]), epochs=4)
+    with pytest.raises(ResultsError, match=r'evaluate.local = "every"'):
+        one("11", path)

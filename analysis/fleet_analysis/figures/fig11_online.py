@@ -53,8 +53,8 @@ def _robots(view: View, results: Results) -> pd.DataFrame:
     means = means[~means[METHOD].isin(list(REFERENCES))]
     if means.empty:
         raise ResultsError(
-            f"{results.name}: robots' own {view.metric} was not measured; run with evaluate.local = "
-            '"every"'
+            f"{results.name}: robots' own {view.metric} was not measured; "
+            'run with evaluate.local = "every"'
         )
     return means.assign(**{METHOD: means[METHOD].map(_of_robots)})
 
