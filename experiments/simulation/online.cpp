@@ -104,6 +104,7 @@ class PlayWorld final : public World {
   void survey(SettingsReader& settings) override {
     const PlayOptions options = read_play_options(settings, entry_.make(settings, {}));
     (void)make_network(settings, options.shape);
+    (void)read_online_options(settings, !options.chooses);  // what other tasks of the world read
   }
 
   CellFacts describe(SettingsReader& settings) override {

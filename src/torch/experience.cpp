@@ -21,6 +21,16 @@ torch::Tensor rows_of(const std::vector<float>& values, std::int64_t rows) {
   return torch::tensor(at::ArrayRef<float>(values.data(), values.size())).view({rows, -1});
 }
 
+/// Some rows of `width` numbers.
+torch::Tensor picked(const std::vector<float>& values, std::size_t width, std::span<const std::int32_t> rows) {
+  torch::Tensor picked = torch::empty({std::ssize(rows), static_cast<std::int64_t>(width)});
+  auto* into = picked.data_ptr<float>();
+  for (const std::int32_t row : rows) {
+    into = std::copy_n(values.data() + static_cast<std::size_t>(row) * width, width, into);
+  }
+  return picked;
+}
+
 /// Which choice a number in [0, 1) falls on, by the softmax of the outputs.
 std::size_t drawn(std::span<const float> outputs, double uniform) {
   const double most = *std::ranges::max_element(outputs);
@@ -39,6 +49,7 @@ std::size_t drawn(std::span<const float> outputs, double uniform) {
 
 void Experience::clear() {
   inputs.clear();
+  outputs.clear();
   actions.clear();
   rewards.clear();
   lengths.clear();
@@ -60,6 +71,7 @@ void Actor::act(std::span<const float> input, std::span<float> action) {
   const torch::Tensor outputs = network_.forward(parameters_, input_).contiguous();
   const std::span<const float> proposed(outputs.data_ptr<float>(), action.size());
   notes_.inputs.insert(notes_.inputs.end(), input.begin(), input.end());
+  notes_.outputs.insert(notes_.outputs.end(), proposed.begin(), proposed.end());
   if (chooses_) {
     const std::size_t choice = drawn(proposed, stream_.uniform());
     std::ranges::fill(action, 0.0F);
@@ -95,46 +107,43 @@ Loss policy_loss(const Experience& experience, const OnlineOptions& options, boo
   };
 }
 
-void Memory::load(std::span<const std::int32_t> samples) {
-  const auto count = static_cast<std::int64_t>(samples.size());
-  if (!inputs_.defined() || inputs_.size(0) != count) {
-    inputs_ = torch::empty({count, static_cast<std::int64_t>(features_)});
-    targets_ =
-        chooses_ ? torch::empty({count}, torch::kInt64) : torch::empty({count, static_cast<std::int64_t>(dimensions_)});
-  }
-  auto* input = inputs_.data_ptr<float>();
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const auto step = static_cast<std::size_t>(samples[i]);
-    input = std::copy_n(kept_.inputs.data() + step * features_, features_, input);
-    const float* action = kept_.actions.data() + step * dimensions_;
-    if (chooses_) {
-      targets_.data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(*action);
-    } else {
-      std::copy_n(action, dimensions_, targets_.data_ptr<float>() + i * dimensions_);
-    }
-  }
+torch::Tensor Memory::inputs(std::span<const std::int32_t> steps) const {
+  return picked(kept_.inputs, features_, steps);
+}
+
+torch::Tensor Memory::actions(std::span<const std::int32_t> steps) const {
+  const torch::Tensor taken = picked(kept_.actions, action_size(), steps);
+  return chooses_ ? taken.squeeze(1).to(torch::kInt64) : taken;
+}
+
+torch::Tensor Memory::outputs(std::span<const std::int32_t> steps) const {
+  return picked(kept_.outputs, outputs_, steps);
 }
 
 void Memory::remember(const Experience& episodes, std::size_t most) {
   append(kept_.inputs, episodes.inputs);
+  append(kept_.outputs, episodes.outputs);
   append(kept_.actions, episodes.actions);
   append(kept_.lengths, episodes.lengths);
   while (kept_.lengths.size() > most) {
     const auto steps = static_cast<std::size_t>(kept_.lengths.front());
     drop_front(kept_.lengths, 1);
     drop_front(kept_.inputs, steps * features_);
-    drop_front(kept_.actions, steps * dimensions_);
+    drop_front(kept_.outputs, steps * outputs_);
+    drop_front(kept_.actions, steps * action_size());
   }
 }
 
 void Memory::save(StateWriter& state) const {
   state.write_all(std::span(kept_.inputs));
+  state.write_all(std::span(kept_.outputs));
   state.write_all(std::span(kept_.actions));
   state.write_all(std::span(kept_.lengths));
 }
 
 void Memory::load(StateReader& state) {
   kept_.inputs = state.read_all<float>();
+  kept_.outputs = state.read_all<float>();
   kept_.actions = state.read_all<float>();
   kept_.lengths = state.read_all<std::int32_t>();
 }

@@ -18,6 +18,7 @@ namespace fleet {
 /// Episodes, one after another.
 struct Experience {
   std::vector<float> inputs;   ///< steps x features, as the network sees them
+  std::vector<float> outputs;  ///< steps x outputs: what the network said
   std::vector<float> actions;  ///< steps x numbers of an action; of choices: which, one number a step
   std::vector<float> rewards;  ///< steps
   std::vector<std::int32_t> lengths;
@@ -48,29 +49,46 @@ class Actor {
 /// by a network with these outputs, and minus the weighted entropy of choices. `experience` must outlive it.
 [[nodiscard]] Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses);
 
-/// The last episodes that a robot has played, as samples to imitate.
-class Memory final : public Samples {
+/// The last episodes that a robot has played.
+class Memory {
  public:
-  /// `dimensions`: numbers of an action as Experience has them.
-  Memory(int features, int dimensions, bool chooses)
-      : features_(static_cast<std::size_t>(features)),
-        dimensions_(static_cast<std::size_t>(dimensions)),
-        chooses_(chooses) {}
-  [[nodiscard]] std::int64_t size() const override {
-    return static_cast<std::int64_t>(kept_.actions.size() / dimensions_);
-  }
-  void load(std::span<const std::int32_t> samples) override;
+  Memory(int features, int outputs, bool chooses)
+      : features_(static_cast<std::size_t>(features)), outputs_(static_cast<std::size_t>(outputs)), chooses_(chooses) {}
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(kept_.inputs.size() / features_); }
 
   /// Adds episodes and forgets all but the last `most`.
   void remember(const Experience& episodes, std::size_t most);
   void save(StateWriter& state) const;
   void load(StateReader& state);
 
+  /// What it saw at these steps, steps x features; what it did: classes, or steps x numbers; and what its network said.
+  [[nodiscard]] torch::Tensor inputs(std::span<const std::int32_t> steps) const;
+  [[nodiscard]] torch::Tensor actions(std::span<const std::int32_t> steps) const;
+  [[nodiscard]] torch::Tensor outputs(std::span<const std::int32_t> steps) const;
+
  private:
+  [[nodiscard]] std::size_t action_size() const { return chooses_ ? 1 : outputs_; }
+
   std::size_t features_;
-  std::size_t dimensions_;
+  std::size_t outputs_;
   bool chooses_;
   Experience kept_;
+};
+
+/// A memory as samples, towards what the robot did or what its network said. It must outlive them.
+class Recollection final : public Samples {
+ public:
+  enum class Of { kActions, kOutputs };
+  Recollection(const Memory& memory, Of of) : memory_(memory), of_(of) {}
+  [[nodiscard]] std::int64_t size() const override { return memory_.size(); }
+  void load(std::span<const std::int32_t> samples) override {
+    inputs_ = memory_.inputs(samples);
+    targets_ = of_ == Of::kActions ? memory_.actions(samples) : memory_.outputs(samples);
+  }
+
+ private:
+  const Memory& memory_;
+  Of of_;
 };
 
 }  // namespace fleet

@@ -12,10 +12,11 @@
 namespace fleet {
 namespace {
 
-/// A robot's own memory as a supervised problem: what it saw, and what it did.
-SupervisedProblem recollection(const OnlineProblem& problem, const std::shared_ptr<Samples>& memory) {
-  return {.train = memory,
-          .test = memory,
+/// A robot's own memory as a supervised problem: to do again what it did where it saw what it saw.
+SupervisedProblem recollection(const OnlineProblem& problem, const Memory& memory) {
+  const auto actions = std::make_shared<Recollection>(memory, Recollection::Of::kActions);
+  return {.train = actions,
+          .test = actions,
           .groups = {},
           .objective = problem.chooses ? ObjectiveKind::kCrossEntropy : ObjectiveKind::kSquaredError,
           .shards = {},
@@ -32,8 +33,7 @@ class OnlineRobot final : public Robot {
       : problem_(problem),
         index_(index),
         played_(std::move(played)),
-        memory_(std::make_shared<Memory>(problem.shape.inputs, problem.chooses ? 1 : problem.shape.outputs,
-                                         problem.chooses)),
+        memory_(problem.shape.inputs, problem.shape.outputs, problem.chooses),
         classroom_(recollection(problem, memory_)),
         student_(classroom_, index, samples(), [this] { return remembered_shard(); }) {}
 
@@ -59,7 +59,7 @@ class OnlineRobot final : public Robot {
               step_, "; a smaller train.learning_rate may help");
       if (term_ != nullptr) trainer.add(*term_);
       trainer.follow_gradient(factor);
-      memory_->remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
+      memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
     }
     trainer.finish();
     student_.rest();  // what it knows of the memory is no longer so
@@ -72,11 +72,11 @@ class OnlineRobot final : public Robot {
 
   void save(StateWriter& state) override {
     state.write(step_);
-    memory_->save(state);
+    memory_.save(state);
   }
   void load(StateReader& state) override {
     step_ = state.read<std::int64_t>();
-    memory_->load(state);
+    memory_.load(state);
     student_.rest();
   }
 
@@ -89,7 +89,13 @@ class OnlineRobot final : public Robot {
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
     return student_.map_moments(features, targets, map);
   }
-  std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return student_.head_data(body); }
+  /// Towards what the network said, without the noise of what the robot tried: a head that is fitted to choices would
+  /// forget how sure the robot was.
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
+    Recollection said(memory_, Recollection::Of::kOutputs);
+    const VisitPlan plan = classroom_.plan_for(classroom_.network->maps().size() - 1);
+    return gather_head(*classroom_.network, make_squared_error(), body, remembered_shard().train, said, plan);
+  }
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
     return student_.trials(at, episodes, draw);
   }
@@ -102,7 +108,7 @@ class OnlineRobot final : public Robot {
  private:
   Shard remembered_shard() const {
     Shard shard;
-    shard.train.resize(static_cast<std::size_t>(memory_->size()));
+    shard.train.resize(static_cast<std::size_t>(memory_.size()));
     std::iota(shard.train.begin(), shard.train.end(), 0);
     require(!shard.train.empty(), "robot ", index_, " has not played yet, and knows nothing that it could be asked");
     return shard;
@@ -132,7 +138,7 @@ class OnlineRobot final : public Robot {
   const OnlineProblem& problem_;
   int index_;
   std::vector<int> played_;
-  std::shared_ptr<Memory> memory_;
+  Memory memory_;
   Classroom classroom_;  // of what it remembers
   SupervisedRobot student_;
   Experience batch_;

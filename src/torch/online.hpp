@@ -2,7 +2,7 @@
 // what that brings, REINFORCE (Williams, 1992). A fleet of them is Appendix E of the paper.
 //
 // What a robot knows of its own data, and merging methods ask for, are its last episodes: there its loss is that of
-// imitating what it did.
+// doing again what it did, and heads are fitted to what its network said.
 #pragma once
 
 #include <cstdint>

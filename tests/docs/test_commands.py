@@ -57,6 +57,8 @@ SHORT = {
     "sweep.grid.merge.method=['average','regression']",
     "tools_one_shot": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average",
+    "control_online": "train.epochs=1 train.epoch_episodes=1 seed=0 merge.method=average "
+    "merge.every_epochs=1 evaluate.episodes=1",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }

@@ -108,7 +108,8 @@ TEST(PolicyGradient, of_numbers_leads_towards_actions_that_were_worth_more) {
   const std::shared_ptr<const Network> network = linear(2);
   ParamVector weights(network->layout());
   const OnlineOptions options{.baseline = false, .deviation = 0.5};
-  const Experience one{.inputs = {1.0F}, .actions = {0.4F, -0.2F}, .rewards = {3.0F}, .lengths = {1}};
+  const Experience one{
+      .inputs = {1.0F}, .outputs = {0.0F, 0.0F}, .actions = {0.4F, -0.2F}, .rewards = {3.0F}, .lengths = {1}};
   ParamVector gradient(network->layout());
   Pass pass;
   (void)backpropagate(*network, policy_loss(one, options, false), Network::views(weights), one.input_rows(), pass,
@@ -164,14 +165,32 @@ TEST(OnlineRobots, answer_from_the_last_episodes_that_they_played) {
   EXPECT_EQ(robot->map_moments(robot->weights(), robot->weights(), last).samples, 6);
 }
 
+/// What a robot's head is fitted to is what its network said: fitted to its own features it is found again.
+TEST(OnlineRobots, have_heads_that_are_found_again) {
+  const std::unique_ptr<Workload> workload =
+      make_online_workload(bandit({.batch_episodes = 10, .remembered = 10}, 0.0));
+  const std::unique_ptr<Awake> robot = awake(*workload, 0);
+  robot->train(1, never);
+  const MapMoments moments = robot->head_data(robot->weights())->moments();
+  ASSERT_EQ(moments.samples, 10);
+  const auto outputs = Network::views(robot->weights());
+  const torch::Tensor said = linear(3)->forward(outputs, torch::ones({1, 1}))[0];
+  for (int arm = 0; arm < 3; ++arm) {  // the sum over samples of said x (1, 1)
+    EXPECT_NEAR(moments.targets(arm, 0), 10 * said[arm].item<double>(), 1e-4);
+  }
+}
+
 TEST(Memory, forgets_whole_episodes) {
-  Memory memory(1, 1, true);
-  memory.remember({.inputs = {1, 2, 3}, .actions = {0, 1, 0}, .rewards = {}, .lengths = {2, 1}}, 2);
-  memory.remember({.inputs = {4, 5}, .actions = {1, 1}, .rewards = {}, .lengths = {2}}, 2);
+  Memory memory(1, 2, true);
+  memory.remember(
+      {.inputs = {1, 2, 3}, .outputs = {1, -1, 2, -2, 3, -3}, .actions = {0, 1, 0}, .rewards = {}, .lengths = {2, 1}},
+      2);
+  memory.remember({.inputs = {4, 5}, .outputs = {4, -4, 5, -5}, .actions = {1, 1}, .rewards = {}, .lengths = {2}}, 2);
   ASSERT_EQ(memory.size(), 3);
-  memory.load(std::array<std::int32_t, 3>{0, 1, 2});
-  EXPECT_TRUE(memory.inputs().flatten().equal(torch::tensor({3.0F, 4.0F, 5.0F})));
-  EXPECT_TRUE(memory.targets().equal(torch::tensor({0, 1, 1}, torch::kInt64)));
+  const std::array<std::int32_t, 2> some = {0, 2};
+  EXPECT_TRUE(memory.inputs(some).equal(torch::tensor({{3.0F}, {5.0F}})));
+  EXPECT_TRUE(memory.actions(some).equal(torch::tensor({0, 1}, torch::kInt64)));
+  EXPECT_TRUE(memory.outputs(some).equal(torch::tensor({{3.0F, -3.0F}, {5.0F, -5.0F}})));
 }
 
 }  // namespace
