@@ -17,15 +17,24 @@ PAGES = {
         """\
 # Settings
 
-This page lists every setting but those of merging methods and networks: what it means, what it may
-be, and its default. [A sweep of your own](sweeps.md) says how to write them. Two more pages list
-the [settings of merging methods](settings-methods.md) and those of
+This page lists the settings of the sweep, the fleet, its data and the run: what each means, what it
+may be, and its default. [A sweep of your own](sweeps.md) says how to write them. Further pages list
+the settings of [training and tests](settings-training.md), of
+[merging methods](settings-methods.md), and of
 [networks and linear systems](settings-networks.md).
 """,
         [
-            *("name", "workload", "seed", "fleet", "data", "train", "evaluate", "privacy"),
-            *("external", "instruments", "run"),
+            *("name", "workload", "seed", "fleet", "data", "privacy", "external", "run"),
         ],
+    ),
+    "settings-training.md": (
+        """\
+# Settings of training and tests
+
+This page lists how robots train, how policies are tested, and what [instruments](instruments.md)
+measure besides.
+""",
+        ["train", "evaluate", "instruments"],
     ),
     "settings-methods.md": (
         """\
