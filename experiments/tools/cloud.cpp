@@ -8,8 +8,9 @@
 namespace fleet::tools {
 namespace {
 
-constexpr std::size_t kOversampling = 3;
-constexpr double kSeen = 1e-3;  // metres that a ray may end before its point
+constexpr std::size_t kSampled = 8;  // points of a surface for each that is to be seen
+constexpr std::size_t kTried = 3;    // of these, in a look
+constexpr double kSeen = 1e-3;       // metres that a ray may end before its point
 
 using SurfacePoint = PointCloud::SurfacePoint;
 using Surface = PointCloud::Surface;
@@ -158,7 +159,7 @@ void PointCloud::begin(const mjModel& model, const Bodies& bodies, const Episode
   overhead_ = episode.overhead;
   wrist_ = episode.wrist;
   RandomStream stream(episode.points, Purpose::kRollout, 1);
-  const std::size_t count = kOversampling * static_cast<std::size_t>(bodies.points);
+  const std::size_t count = kSampled * static_cast<std::size_t>(bodies.points);
   tool_ = sample(model, std::span(&bodies.tool, 1), count, stream);
   object_ = sample(model, bodies.objects, count, stream);
   opaque_.clear();
@@ -166,7 +167,8 @@ void PointCloud::begin(const mjModel& model, const Bodies& bodies, const Episode
     if (is_opaque(model, geom)) opaque_.push_back(geom);
   }
   for (View& view : views_) view.blockers.reserve(opaque_.size());
-  seen_.reserve(count);
+  seen_.reserve(static_cast<std::size_t>(bodies.points));
+  looks_ = 0;
 }
 
 void PointCloud::aim(View& view, const mjModel& model, const mjData& data, const Surface& surface) const {
@@ -208,14 +210,16 @@ void PointCloud::choose(const mjModel& model, const mjData& data, const Surface&
     return Place{point.geom, center_of(data, point.geom) + rotation * point.at, rotation * point.out};
   };
   seen_.clear();
-  for (const SurfacePoint& point : surface.points) {
-    if (seen_.size() == wanted) return;
-    const Place place = placed(point);
+  const auto point = [&](std::size_t i) -> const SurfacePoint& {
+    return surface.points[(looks_ * wanted + i) % surface.points.size()];
+  };
+  for (std::size_t i = 0; i < kTried * wanted && seen_.size() < wanted; ++i) {
+    const Place place = placed(point(i));
     const auto sees = [&](const View& view) { return view.sees(model, data, place); };
     if (std::ranges::any_of(views_, sees)) seen_.push_back(place.at);
   }
   if (!seen_.empty()) return;
-  for (std::size_t i = 0; i < wanted; ++i) seen_.push_back(placed(surface.points[i]).at);
+  for (std::size_t i = 0; i < wanted; ++i) seen_.push_back(placed(point(i)).at);
 }
 
 void PointCloud::look(const mjModel& model, const mjData& data, std::span<double> into) {
@@ -232,6 +236,7 @@ void PointCloud::look(const mjModel& model, const mjData& data, std::span<double
       next += kNumbers;
     }
   }
+  ++looks_;
 }
 
 }  // namespace fleet::tools

@@ -23,12 +23,13 @@ class PointCloud {
     int points = 0;  ///< of the tool, and of the objects
   };
 
-  /// Samples points of a new scene, three times as many as are to be seen, from the episode's stream: uniformly by area
+  /// Samples points of a new scene, many times as many as are to be seen, from the episode's stream: uniformly by area
   /// on a body, and as many on each of the objects' bodies, so that a pin is not lost on its block.
   void begin(const mjModel& model, const Bodies& bodies, const Episode& episode);
 
-  /// Writes the first points that a camera sees, those of the tool first; where they are fewer than asked for, they are
-  /// repeated, and where none is seen, all are taken. Allocates nothing.
+  /// Writes points that a camera sees, those of the tool first, other ones at each look, as a camera has them: where
+  /// they are fewer than asked for, they are repeated, and where none is seen, hidden ones are taken. Allocates
+  /// nothing.
   void look(const mjModel& model, const mjData& data, std::span<double> into);
 
   /// A point of a geom's surface, in the geom's frame, and the direction out of it.
@@ -67,6 +68,7 @@ class PointCloud {
   Surface tool_, object_;
   std::vector<int> opaque_;  // geoms
   std::array<View, 2> views_;
+  std::size_t looks_ = 0;   // since begin()
   std::vector<Vec3> seen_;  // of the surface that is looked at, in the world's frame
 };
 

@@ -77,7 +77,7 @@ TEST(ToolsObservation, of_points_is_what_the_engine_s_rays_meet) {
     PointCloud cloud;
     cloud.begin(model, {.tool = body("tool"), .objects = {object}, .hand = body("hand"), .points = kPoints},
                 environment.episode());
-    for (int step = 0; step < 60; step += 20) {
+    for (std::size_t look = 0; look < 3; ++look) {
       std::vector<double> seen(2 * kPoints * PointCloud::kNumbers);
       cloud.look(model, data, seen);
       const Pose hand = environment.hand();
@@ -85,7 +85,8 @@ TEST(ToolsObservation, of_points_is_what_the_engine_s_rays_meet) {
       const double* next = seen.data();
       for (const PointCloud::Surface* surface : {&cloud.tool(), &cloud.object()}) {
         std::vector<Vec3> expected;
-        for (const PointCloud::SurfacePoint& point : surface->points) {
+        for (std::size_t i = 0; i < 3 * kPoints; ++i) {
+          const PointCloud::SurfacePoint& point = surface->points[(look * kPoints + i) % surface->points.size()];
           const Pose frame{
               Eigen::Map<const Eigen::Matrix<double, 3, 3, Eigen::RowMajor>>(data.geom_xmat + 9 * point.geom),
               Vec3::Map(data.geom_xpos + 3 * point.geom)};
