@@ -3,6 +3,7 @@
 #include <array>
 
 #include "control/world.hpp"
+#include "locomotion/world.hpp"
 #include "lqg/lqg.hpp"
 #include "metaworld/world.hpp"
 #include "mnist/mnist.hpp"
@@ -13,8 +14,8 @@
 namespace fleet {
 
 std::span<const WorldEntry> world_table() {
-  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(), metaworld_world(),
-                                     tools_world(), control_world(),     own_world()};
+  static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(),        metaworld_world(),
+                                     tools_world(), control_world(),     locomotion_world(), own_world()};
   return kWorlds;
 }
 

@@ -1,7 +1,5 @@
 // In place of all of Meta-World where fleet is built without what it needs, which FLEET_MISSING names.
-#include <array>
-
-#include "base/error.hpp"
+#include "simulation/absent.hpp"
 #include "metaworld/command.hpp"
 #include "metaworld/suite.hpp"
 #include "metaworld/world.hpp"
@@ -9,37 +7,22 @@
 namespace fleet {
 namespace {
 
-[[noreturn]] void complain() {
-  throw ConfigError(cat("Meta-World was not built: fleet was configured without ", FLEET_MISSING,
-                        ". `make deps` installs what it needs and fetches MuJoCo; MUJOCO_ROOT names a MuJoCo 3.3.0 of "
-                        "your own (a release archive, unpacked). Then configure again."));
-}
+constexpr simulation::AbsentWorld kAbsent{
+    .name = "metaworld", .title = "Meta-World", .summary = "not built: needs " FLEET_MISSING, .missing = FLEET_MISSING};
+using Absent = simulation::Absent<kAbsent>;
 
 }  // namespace
 
 std::span<const Command> metaworld_commands() {
-  static const std::array kCommands = {Command{.name = "metaworld",
-                                               .summary = "not built: needs " FLEET_MISSING,
-                                               .usage = "...",
-                                               .operand = {.name = "COMMAND", .many = true, .optional = true},
-                                               .run = [](const Call& /*call*/) -> int { complain(); }}};
-  return kCommands;
+  return Absent::commands();
 }
 
 WorldEntry metaworld_world() {
-  const auto make = []() -> std::unique_ptr<World> { complain(); };
-  return {
-      .name = "metaworld", .summary = "not built: needs " FLEET_MISSING, .make = make, .commands = metaworld_commands};
+  return Absent::entry();
 }
 
 const simulation::SuiteEntry& metaworld::suite_entry() {
-  static const simulation::SuiteEntry kEntry{
-      .name = "metaworld",
-      .options = {},
-      .make = [](SettingsReader&, const std::filesystem::path&) -> std::shared_ptr<const simulation::Suite> {
-        complain();
-      }};
-  return kEntry;
+  return Absent::suite();
 }
 
 }  // namespace fleet

@@ -75,7 +75,8 @@ struct Renderer::Context {
   Context(mjModel& of, const Camera& from) : model(of) {
     mjv_defaultOption(&option);
     mjv_defaultCamera(&camera);
-    camera.type = mjCAMERA_FREE;
+    camera.type = from.follows ? mjCAMERA_TRACKING : mjCAMERA_FREE;
+    camera.trackbodyid = from.follows ? 1 : -1;
     mju_copy3(camera.lookat, from.look_at.data());
     camera.distance = from.distance;
     camera.azimuth = from.azimuth;

@@ -51,6 +51,7 @@ struct Camera {
   double distance = 1;
   double azimuth = 90;
   double elevation = -45;
+  bool follows = false;  ///< it goes along with the first body, wherever that is; look_at is of no use then
 };
 
 struct Facts {

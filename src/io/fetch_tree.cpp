@@ -15,6 +15,13 @@ const std::vector<PublishedTree>& published_trees() {
        .folder = "metaworld/assets",
        .entries = {"objects", "sawyer_xyz", "scene", "textures"},
        .sha256 = "40135a6de30935f8b2cef79b595405436734bb3501bf788dc5c10d3bf773f56e"},
+      {.name = "locomotion",
+       .package = "gymnasium==1.4.0",
+       .folder = "gymnasium/envs/mujoco/assets",
+       .entries = {"ant.xml", "half_cheetah.xml", "hopper.xml", "humanoid.xml", "humanoidstandup.xml",
+                   "inverted_double_pendulum.xml", "inverted_pendulum.xml", "point.xml", "pusher.xml", "pusher_v5.xml",
+                   "reacher.xml", "swimmer.xml", "walker2d.xml", "walker2d_v5.xml"},
+       .sha256 = "cdbb0cc08889ad08f5b0e3a468c403876e9d7b0896df8fb14bfbf862f2d0b814"},
   };
   return kTrees;
 }

@@ -20,7 +20,8 @@ struct PublishedTree {
   std::string sha256;
 };
 
-/// The trees known by name: "metaworld", the scenes and meshes of Meta-World.
+/// The trees known by name: "metaworld", the scenes and meshes of Meta-World; "locomotion", the scenes of gymnasium's
+/// bodies.
 [[nodiscard]] const std::vector<PublishedTree>& published_trees();
 
 /// SHA-256 of the listing of `directory` (PublishedTree::sha256), in lower-case hexadecimal digits. Error if it cannot

@@ -56,7 +56,7 @@ void Experience::clear() {
 }
 
 Actor::Actor(const Network& network, const ParamVector& weights, int features, bool chooses, double deviation,
-             RandomStream& stream, Experience& notes)
+             RandomStream* stream, Experience& notes)
     : network_(network),
       parameters_(Network::views(weights)),
       input_(torch::empty({1, features})),
@@ -73,14 +73,17 @@ void Actor::act(std::span<const float> input, std::span<float> action) {
   notes_.inputs.insert(notes_.inputs.end(), input.begin(), input.end());
   notes_.outputs.insert(notes_.outputs.end(), proposed.begin(), proposed.end());
   if (chooses_) {
-    const std::size_t choice = drawn(proposed, stream_.uniform());
+    const std::size_t choice = stream_ != nullptr
+                                   ? drawn(proposed, stream_->uniform())
+                                   : static_cast<std::size_t>(std::ranges::max_element(proposed) - proposed.begin());
     std::ranges::fill(action, 0.0F);
     action[choice] = 1;
     notes_.actions.push_back(static_cast<float>(choice));
     return;
   }
+  const auto noise = [this] { return stream_ != nullptr ? deviation_ * stream_->normal() : 0.0; };
   for (std::size_t i = 0; i < action.size(); ++i) {
-    action[i] = static_cast<float>(static_cast<double>(proposed[i]) + deviation_ * stream_.normal());
+    action[i] = static_cast<float>(static_cast<double>(proposed[i]) + noise());
   }
   notes_.actions.insert(notes_.actions.end(), action.begin(), action.end());
 }

@@ -27,12 +27,13 @@ struct Experience {
   [[nodiscard]] torch::Tensor input_rows() const;
 };
 
-/// Acts at random by one set of weights, and notes what it saw and did. All must outlive it.
+/// Acts by one set of weights, and notes what it saw, thought and did. All must outlive it.
 class Actor {
  public:
   Actor(const Network& network, const ParamVector& weights, int features, bool chooses, double deviation,
-        RandomStream& stream, Experience& notes);
-  /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise.
+        RandomStream* stream, Experience& notes);
+  /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise. Without a stream what
+  /// is likeliest.
   void act(std::span<const float> input, std::span<float> action);
 
  private:
@@ -41,7 +42,7 @@ class Actor {
   torch::Tensor input_;
   bool chooses_;
   double deviation_;
-  RandomStream& stream_;
+  RandomStream* stream_;
   Experience& notes_;
 };
 

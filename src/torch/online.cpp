@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "torch/experience.hpp"
+#include "torch/random_search.hpp"
 #include "torch/robot.hpp"
 #include "torch/trainer.hpp"
 
@@ -35,9 +36,14 @@ class OnlineRobot final : public Robot {
         played_(std::move(played)),
         memory_(problem.shape.inputs, problem.shape.outputs, problem.chooses),
         classroom_(recollection(problem, memory_)),
-        student_(classroom_, index, samples(), [this] { return remembered_shard(); }) {}
+        student_(classroom_, index, samples(), [this] { return remembered_shard(); }),
+        search_(*problem.network, problem.shape.inputs, problem.online.search) {}
 
-  void initialize(ParamVector& weights) const override { student_.initialize(weights); }
+  void initialize(ParamVector& weights) const override {
+    student_.initialize(weights);
+    const AffineMap& head = problem_.network->maps().back();
+    head.add(head.plain_matrix(weights) * static_cast<float>(problem_.online.head_scale - 1.0), weights);
+  }
   std::int64_t samples() const override {
     return static_cast<std::int64_t>(problem_.online.epoch_episodes) * std::ssize(played_);
   }
@@ -51,12 +57,8 @@ class OnlineRobot final : public Robot {
     std::int64_t done = 0;
     for (; done < steps && !stop(); ++done, ++step_) {
       const double factor = problem_.training.schedule.factor(step_, total_steps_);
-      total -= gather(weights);
-      Pass pass{.training = true};
-      const torch::Tensor loss =
-          trainer.find_gradient(policy_loss(batch_, problem_.online, problem_.chooses), batch_.input_rows(), pass);
-      require(std::isfinite(loss.item<double>()), "robot ", index_, ": the policy gradient is not finite at step ",
-              step_, "; a smaller train.learning_rate may help");
+      batch_.clear();
+      total -= problem_.online.gradient == PolicyGradient::kSearch ? search(weights) : reinforce(weights, trainer);
       if (term_ != nullptr) trainer.add(*term_);
       trainer.follow_gradient(factor);
       memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
@@ -73,10 +75,12 @@ class OnlineRobot final : public Robot {
   void save(StateWriter& state) override {
     state.write(step_);
     memory_.save(state);
+    search_.save(state);
   }
   void load(StateReader& state) override {
     step_ = state.read<std::int64_t>();
     memory_.load(state);
+    search_.load(state);
     student_.rest();
   }
 
@@ -114,25 +118,57 @@ class OnlineRobot final : public Robot {
     return shard;
   }
 
-  /// Plays the episodes of a step into batch_; their mean return.
-  double gather(const ParamVector& weights) {
-    batch_.clear();
+  /// Finds the policy gradient of episodes in which the robot tries this and that; their mean return.
+  double reinforce(const ParamVector& weights, Trainer& trainer) {
     double sum = 0.0;
     const auto episodes = static_cast<std::uint64_t>(problem_.online.batch_episodes);
     for (const int robot : played_) {
       for (std::uint64_t i = 0; i < episodes; ++i) {
         const std::uint64_t number = static_cast<std::uint64_t>(step_) * episodes + i;
         RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), number);
-        Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, problem_.online.deviation,
-                    stream, batch_);
-        const std::vector<float> rewards = problem_.play(
-            robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
-        batch_.rewards.insert(batch_.rewards.end(), rewards.begin(), rewards.end());
-        batch_.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
-        sum = std::accumulate(rewards.begin(), rewards.end(), sum);
+        sum += play(weights, robot, number, &stream);
       }
     }
+    Pass pass{.training = true};
+    const torch::Tensor loss =
+        trainer.find_gradient(policy_loss(batch_, problem_.online, problem_.chooses), batch_.input_rows(), pass);
+    require(std::isfinite(loss.item<double>()), "robot ", index_, ": the policy gradient is not finite at step ", step_,
+            "; a smaller train.learning_rate may help");
     return sum / static_cast<double>(batch_.lengths.size());
+  }
+
+  /// Finds the gradient by episodes of policies nearby; their mean return.
+  double search(const ParamVector& weights) {
+    double sum = 0.0;
+    RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(index_),
+                        static_cast<std::uint64_t>(step_));
+    const auto episodes = static_cast<std::uint64_t>(problem_.online.batch_episodes);
+    const auto try_out = [&](const ParamVector& near, std::uint64_t i) {
+      double here = 0.0;
+      for (const int robot : played_) {
+        const double reached = play(near, robot, static_cast<std::uint64_t>(step_) * episodes + i, nullptr);
+        here += reached + problem_.online.shift * batch_.lengths.back();
+        sum += reached;
+      }
+      return here;
+    };
+    search_.estimate(weights, try_out, stream, classroom_.gradient);
+    search_.see(batch_.inputs);
+    return sum / static_cast<double>(batch_.lengths.size());
+  }
+
+  /// An episode, added to batch_: the sum of its rewards as they are. Without `stream` the robot does what its network
+  /// says.
+  double play(const ParamVector& weights, int robot, std::uint64_t number, RandomStream* stream) {
+    Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, problem_.online.deviation, stream,
+                batch_);
+    std::vector<float> rewards = problem_.play(
+        robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
+    const double sum = std::accumulate(rewards.begin(), rewards.end(), 0.0);
+    for (float& reward : rewards) reward += static_cast<float>(problem_.online.shift);
+    batch_.rewards.insert(batch_.rewards.end(), rewards.begin(), rewards.end());
+    batch_.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
+    return sum;
   }
 
   const OnlineProblem& problem_;
@@ -141,6 +177,7 @@ class OnlineRobot final : public Robot {
   Memory memory_;
   Classroom classroom_;  // of what it remembers
   SupervisedRobot student_;
+  RandomSearch search_;
   Experience batch_;
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
@@ -178,6 +215,48 @@ class OnlineWorkload final : public Workload {
 };
 
 constexpr std::array<std::pair<std::string_view, bool>, 2> kBaselines{{{"none", false}, {"scaled", true}}};
+constexpr std::array<std::pair<std::string_view, PolicyGradient>, 2> kGradients{
+    {{"reinforce", PolicyGradient::kReinforce}, {"search", PolicyGradient::kSearch}}};
+
+void read_search(SettingsReader& settings, OnlineOptions& options) {
+  SearchOptions& search = options.search;
+  settings.read("train.directions", search.directions, between(1, 1e5),
+                "Directions of a gradient step, with an episode on both sides of each.");
+  search.best = std::min(search.best, search.directions);
+  settings.read("train.best", search.best, between(1, search.directions),
+                "Directions of a step that count: those with the best episodes.");
+  settings.read("train.perturbation", search.perturbation, above(0),
+                "How far networks nearby are, in each weight of whitened observations.");
+  options.head_scale = 0.0;
+  options.batch_episodes = 2 * search.directions;
+  options.epoch_episodes = 10 * options.batch_episodes;
+  for (const char* key :
+       {"train.batch_episodes", "train.discount", "train.baseline", "train.entropy", "train.deviation"}) {
+    settings.rule_out(key, "it is of train.gradient = \"reinforce\"");
+  }
+}
+
+void read_reinforce(SettingsReader& settings, OnlineOptions& options, bool chooses) {
+  for (const char* key : {"train.directions", "train.best", "train.perturbation"}) {
+    settings.rule_out(key, "it is of train.gradient = \"search\"");
+  }
+  settings.read("train.batch_episodes", options.batch_episodes, between(1, 1e6),
+                "Episodes played for each gradient step.");
+  options.epoch_episodes = 10 * options.batch_episodes;
+  settings.read("train.discount", options.discount, between(0, 1),
+                "Weight of each next step's reward in what an action is worth.");
+  settings.read("train.baseline", options.baseline, Names<bool>(kBaselines),
+                "Whether what the actions of a batch bring is scaled to mean 0 and deviation 1.");
+  if (chooses) {
+    settings.read("train.entropy", options.entropy, at_least(0),
+                  "Weight of the entropy of choices, which keeps a robot trying.");
+    settings.rule_out("train.deviation", "an action of this task is a choice, drawn by its probability");
+  } else {
+    settings.read("train.deviation", options.deviation, above(0),
+                  "Deviation of the noise on actions, which are numbers.");
+    settings.rule_out("train.entropy", "the noise on actions of this task has an entropy that nothing changes");
+  }
+}
 
 }  // namespace
 
@@ -207,27 +286,23 @@ std::vector<float> advantages(std::span<const float> rewards, std::span<const st
 
 OnlineOptions read_online_options(SettingsReader& settings, bool chooses) {
   OnlineOptions options;
-  settings.read("train.epoch_episodes", options.epoch_episodes, between(1, 1e6),
-                "Episodes that a robot plays in an epoch.");
-  settings.read("train.batch_episodes", options.batch_episodes, between(1, 1e6),
-                "Episodes played for each gradient step; epochs are whole numbers of steps.");
-  if (options.epoch_episodes % options.batch_episodes != 0) {
-    reject("train.batch_episodes", settings.resolved().at("train.batch_episodes"),
-           cat("expected a divisor of train.epoch_episodes, which is ", options.epoch_episodes));
-  }
-  settings.read("train.discount", options.discount, between(0, 1),
-                "Weight of each next step's reward in what an action is worth.");
-  settings.read("train.baseline", options.baseline, Names<bool>(kBaselines),
-                "Whether what the actions of a batch bring is scaled to mean 0 and deviation 1.");
-  if (chooses) {
-    settings.read("train.entropy", options.entropy, at_least(0),
-                  "Weight of the entropy of choices, which keeps a robot trying.");
-    settings.rule_out("train.deviation", "an action of this task is a choice, drawn by its probability");
+  settings.read("train.gradient", options.gradient, Names<PolicyGradient>(kGradients),
+                "What a robot's gradient comes from: what it tried in its episodes, or episodes of networks nearby.");
+  if (options.gradient == PolicyGradient::kSearch) {
+    read_search(settings, options);
   } else {
-    settings.read("train.deviation", options.deviation, above(0),
-                  "Deviation of the noise on actions, which are numbers.");
-    settings.rule_out("train.entropy", "the noise on actions of this task has an entropy that nothing changes");
+    read_reinforce(settings, options, chooses);
   }
+  settings.read("train.epoch_episodes", options.epoch_episodes, between(1, 1e6),
+                "Episodes that a robot plays in an epoch, those of a whole number of gradient steps.");
+  if (options.epoch_episodes % options.batch_episodes != 0) {
+    reject("train.epoch_episodes", settings.resolved().at("train.epoch_episodes"),
+           cat("expected a multiple of ", options.batch_episodes, ", the episodes of a gradient step"));
+  }
+  settings.read("train.head_scale", options.head_scale, at_least(0),
+                "Factor of the last layer's first weights; 0: a robot begins by doing nothing, or anything alike.");
+  settings.read("train.reward_shift", options.shift, between(-1e6, 1e6),
+                "Added to each step's reward, for learning alone; -1 takes away what a body gets for standing.");
   settings.read("train.remembered", options.remembered, between(1, 1e6),
                 "Last episodes of a robot that merging methods may ask about.");
   return options;

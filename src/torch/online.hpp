@@ -1,5 +1,6 @@
-// Robots that gather their own data: they act at random around what their network proposes, and follow the gradient of
-// what that brings, REINFORCE (Williams, 1992). A fleet of them is Appendix E of the paper.
+// Robots that gather their own data. Either they act at random around what their network proposes and follow the
+// gradient of what that brings, REINFORCE (Williams, 1992), as in Appendix E of the paper; or they try networks nearby
+// for whole episodes, augmented random search.
 //
 // What a robot knows of its own data, and merging methods ask for, are its last episodes: there its loss is that of
 // doing again what it did, and heads are fitted to what its network said.
@@ -16,9 +17,22 @@
 
 namespace fleet {
 
+/// What gives a robot its gradient.
+enum class PolicyGradient { kReinforce, kSearch };
+
+struct SearchOptions {
+  int directions = 8;  ///< in each step, with two episodes each
+  int best = 4;        ///< of them count
+  double perturbation = 0.03;
+};
+
 struct OnlineOptions {
+  PolicyGradient gradient = PolicyGradient::kReinforce;
+  SearchOptions search;
+  double head_scale = 1.0;  ///< factor of the last map\'s first weights
+  double shift = 0.0;       ///< added to each step's reward, for learning alone
   int epoch_episodes = 10;  ///< that a robot plays in an epoch; a multiple of batch_episodes
-  int batch_episodes = 1;   ///< played for each gradient step
+  int batch_episodes = 1;   ///< played for each gradient step; of kSearch, two a direction
   double discount = 0.99;   ///< of what an action brings in each step that follows
   bool baseline = true;     ///< what the actions of a batch bring is scaled to mean 0 and deviation 1
   double entropy = 0.0;     ///< weight of the entropy of choices, which keeps a robot trying
@@ -56,8 +70,8 @@ struct OnlineProblem {
 [[nodiscard]] std::vector<float> advantages(std::span<const float> rewards, std::span<const std::int32_t> lengths,
                                             const OnlineOptions& options);
 
-/// Reads "train.epoch_episodes", "train.batch_episodes", "train.discount", "train.baseline", "train.entropy" of
-/// choices, "train.deviation" of numbers, and "train.remembered".
+/// Reads "train.gradient", "train.epoch_episodes", "train.reward_shift", "train.remembered" and what that gradient has
+/// besides.
 [[nodiscard]] OnlineOptions read_online_options(SettingsReader& settings, bool chooses);
 
 }  // namespace fleet

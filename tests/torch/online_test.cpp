@@ -78,7 +78,7 @@ TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
   const OnlineOptions options{.discount = 1.0, .baseline = false};
   Experience episodes;
   RandomStream stream(1, Purpose::kTest);
-  Actor actor(*network, weights, 1, true, 0.0, stream, episodes);
+  Actor actor(*network, weights, 1, true, 0.0, &stream, episodes);
   constexpr int kPulls = 40'000;
   for (int i = 0; i < kPulls; ++i) {
     std::array<float, 3> action{};
