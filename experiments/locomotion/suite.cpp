@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -95,13 +96,19 @@ class Locomotion final : public Suite {
   std::vector<simulation::Task> tasks_;
 };
 
+/// Where gymnasium's scenes lie.
+fs::path default_assets() {
+  const char* const chosen = std::getenv("LOCOMOTION_ASSETS");
+  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / kName;
+}
+
 std::shared_ptr<const Suite> make(SettingsReader& settings, const fs::path& files) {
   constexpr std::array<std::pair<std::string_view, Version>, 2> kVersions = {
       {{"v4", Version::kV4}, {"v5", Version::kV5}}};
   Version version = Version::kV4;
   settings.read("data.version", version, Names<Version>(kVersions),
                 "Version of gymnasium's environments: v4 as D4RL's data, v5 as Minari's.");
-  return std::make_shared<Locomotion>(files.empty() ? default_data_directory() / kName : files, version);
+  return std::make_shared<Locomotion>(files.empty() ? default_assets() : files, version);
 }
 
 }  // namespace
@@ -109,7 +116,7 @@ std::shared_ptr<const Suite> make(SettingsReader& settings, const fs::path& file
 const simulation::SuiteEntry& suite_entry() {
   static constexpr std::array kOptions = {
       simulation::SuiteOption{"version", "data.version", "of gymnasium's environments: v4 or v5"},
-      simulation::SuiteOption{"scenes", nullptr, "folder of gymnasium's scenes; data/locomotion by default"}};
+      simulation::SuiteOption{"assets", nullptr, "folder of gymnasium's scenes; $LOCOMOTION_ASSETS by default"}};
   static const simulation::SuiteEntry kEntry{.name = kName, .online = true, .options = kOptions, .make = make};
   return kEntry;
 }

@@ -11,6 +11,7 @@
 #include "awake.hpp"
 #include "base/error.hpp"
 #include "torch/experience.hpp"
+#include "torch/random_search.hpp"
 
 namespace fleet {
 namespace {
@@ -178,6 +179,80 @@ TEST(OnlineRobots, have_heads_that_are_found_again) {
   for (int arm = 0; arm < 3; ++arm) {  // the sum over samples of said x (1, 1)
     EXPECT_NEAR(moments.targets(arm, 0), 10 * said[arm].item<double>(), 1e-4);
   }
+}
+
+/// Minus the squared distance of the outputs, at an input of 1, from a target: its gradient is known.
+double closeness(const Network& network, const ParamVector& weights) {
+  const torch::Tensor outputs = network.forward(Network::views(weights), torch::ones({1, 1}))[0];
+  return -(outputs - torch::tensor({1.0F, -2.0F, 0.5F})).square().sum().item<double>();
+}
+
+TEST(RandomSearch, climbs_to_what_returns_most) {
+  const std::shared_ptr<const Network> network = linear(3);
+  const SearchOptions options{.directions = 16, .best = 8, .perturbation = 0.05};
+  RandomSearch search(*network, 1, options);
+  ParamVector weights(network->layout());
+  ParamVector gradient(network->layout());
+  const double first = closeness(*network, weights);
+  for (std::uint64_t step = 0; step < 300; ++step) {
+    RandomStream stream(step, Purpose::kTest);
+    std::vector<std::uint64_t> numbers;
+    search.estimate(
+        weights,
+        [&](const ParamVector& near, std::uint64_t number) {
+          numbers.push_back(number);
+          return closeness(*network, near);
+        },
+        stream, gradient);
+    std::vector<std::uint64_t> expected(32);
+    std::iota(expected.begin(), expected.end(), 0U);
+    ASSERT_EQ(numbers, expected) << "two episodes a direction, each with a number of its own";
+    for (std::size_t i = 0; i < weights.flat().size(); ++i) weights.flat()[i] -= 0.02F * gradient.flat()[i];
+  }
+  EXPECT_LT(first, -5);
+  EXPECT_GT(closeness(*network, weights), -0.02);
+}
+
+/// Observations in other units, with the weights that undo it, are searched alike: that is what whitening is for.
+TEST(RandomSearch, does_not_depend_on_units_of_observations) {
+  const std::shared_ptr<const Network> network = linear(3);
+  const auto moved = [&](float scale, float shift) {
+    RandomSearch search(*network, 1, {.directions = 4, .best = 4, .perturbation = 0.1});
+    search.see(std::array<float, 4>{scale * 1 + shift, scale * 2 + shift, scale * 3 + shift, scale * 4 + shift});
+    ParamVector weights(network->layout());
+    ParamVector gradient(network->layout());
+    RandomStream stream(1, Purpose::kTest);
+    search.estimate(
+        weights,
+        [&](const ParamVector& near, std::uint64_t) {
+          const torch::Tensor seen = torch::tensor({{scale * 2 + shift}});
+          return -(network->forward(Network::views(near), seen) - 1.0).square().sum().item<double>();
+        },
+        stream, gradient);
+    const torch::Tensor step = network->forward(Network::views(gradient), torch::tensor({{scale * 3 + shift}}));
+    return std::vector<float>(step.data_ptr<float>(), step.data_ptr<float>() + 3);
+  };
+  const std::vector<float> plain = moved(1, 0);
+  const std::vector<float> other = moved(10, -5);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(plain[i], other[i], 1e-3 * std::abs(plain[i]) + 1e-4);
+}
+
+TEST(OnlineRobots, search_and_go_on_from_a_saved_state_with_the_same_bits) {
+  OnlineOptions options{.gradient = PolicyGradient::kSearch, .batch_episodes = 8};
+  options.search = {.directions = 4, .best = 2, .perturbation = 0.5};
+  const std::unique_ptr<Workload> workload = make_online_workload(bandit(options));
+  const std::unique_ptr<Awake> whole = awake(*workload, 1);
+  whole->train(6, never);
+  const std::unique_ptr<Awake> begun = awake(*workload, 1);
+  begun->train(2, never);
+  StateWriter saved;
+  begun->save(saved);
+  const std::unique_ptr<Awake> resumed = awake(*workload, 1);
+  StateReader state(saved.bytes());
+  resumed->load(state);
+  resumed->train(4, never);
+  EXPECT_EQ(values(*whole), values(*resumed));
+  EXPECT_NE(values(*whole), values(*begun));
 }
 
 TEST(Memory, forgets_whole_episodes) {
