@@ -25,6 +25,7 @@ SECONDS = 300
 WITH_PYTORCH = ROOT / ".venv-debian/bin/python"
 
 SCENES = os.environ.get("METAWORLD_ASSETS", str(ROOT / "data/metaworld"))
+BODIES = os.environ.get("LOCOMOTION_ASSETS", str(ROOT / "data/locomotion"))
 
 #: What is not run, and why.
 NOT_RUN = {
@@ -125,6 +126,7 @@ class Folder:
             "PATH": f"{self.path / 'bin'}:{os.environ['PATH']}",
             "FLEET_DATA": str(self.path / "data"),
             "METAWORLD_ASSETS": SCENES,
+            "LOCOMOTION_ASSETS": BODIES,
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -245,10 +247,12 @@ def worlds() -> dict[str, str]:
     listed = subprocess.run([BINARY, "list"], capture_output=True, text=True, check=False).stdout
     reasons = {
         world: f"{world} is not built" if re.search(rf"^ *{world} +not built", listed, re.M) else ""
-        for world in ("metaworld", "tools")
+        for world in ("metaworld", "tools", "locomotion")
     }
     if not Path(SCENES).is_dir():
         reasons["metaworld"] = reasons["metaworld"] or f"there are no scenes in {SCENES}"
+    if not Path(BODIES).is_dir():
+        reasons["locomotion"] = reasons["locomotion"] or f"there are no scenes in {BODIES}"
     return reasons
 
 
