@@ -2,11 +2,10 @@
 // step by step.
 #pragma once
 
-#include <mujoco/mujoco.h>
-
 #include <span>
 #include <string_view>
 
+#include "simulation/engine.hpp"
 #include "simulation/suite.hpp"
 
 namespace fleet::locomotion {
