@@ -33,8 +33,12 @@ merge.every_epochs = [1, 3, 10]
 
 /// There is nothing to draw, and nobody learns from demonstrations.
 std::span<const Command> commands() {
-  static const std::array kCommands = {simulation::commands_of<control::suite_entry>()[0],
-                                       simulation::commands_of<control::suite_entry>()[3]};
+  static const std::array kCommands = [] {
+    const std::span<const Command> all = simulation::commands_of<control::suite_entry>();
+    Command rollout = all[0];
+    rollout.summary = "run episodes under a policy";
+    return std::array{rollout, all[3]};
+  }();
   return kCommands;
 }
 
