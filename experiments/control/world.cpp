@@ -1,5 +1,7 @@
 #include "control/world.hpp"
 
+#include <array>
+
 #include "control/suite.hpp"
 #include "simulation/command.hpp"
 #include "simulation/online.hpp"

@@ -1,5 +1,7 @@
 #include "locomotion/world.hpp"
 
+#include <array>
+
 #include "locomotion/suite.hpp"
 #include "simulation/command.hpp"
 #include "simulation/online.hpp"
