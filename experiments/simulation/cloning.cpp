@@ -17,7 +17,6 @@ constexpr std::size_t kMostTasks = std::numeric_limits<std::uint8_t>::max() + 1;
 constexpr std::size_t kMostRows = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kMean = "observation_mean";
 constexpr const char* kFactor = "observation_factor";
-constexpr float kLargest = 10;  // deviations; what a robot has never seen must not drown the rest
 
 std::int32_t shortest(const CloningRows& rows) {
   auto steps = static_cast<std::int32_t>(rows.size());
@@ -159,7 +158,7 @@ Companions ObservationScaling::companions() const {
 
 void ObservationScaling::apply(std::span<const float> observation, std::span<float> into) const {
   for (std::size_t i = 0; i < mean_.size(); ++i) {
-    into[i] = std::clamp((observation[i] - mean_[i]) * factor_[i], -kLargest, kLargest);
+    into[i] = std::clamp((observation[i] - mean_[i]) * factor_[i], -largest_, largest_);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,8 +68,9 @@ class ObservationScaling {
  public:
   /// All points of a cloud are scaled alike, number by number. Error without observations.
   explicit ObservationScaling(const ObservationMoments& fleet, const Cloud& cloud = {});
-  /// None: what is seen is within +-10 in itself.
-  explicit ObservationScaling(std::size_t size) : mean_(size, 0.0F), factor_(size, 1.0F) {}
+  /// None: observations of `size` numbers are seen as they are, without bounds.
+  explicit ObservationScaling(std::size_t size)
+      : mean_(size, 0.0F), factor_(size, 1.0F), largest_(std::numeric_limits<float>::infinity()) {}
   /// As it was saved, for observations of `size` numbers. Error unless they are what companions() gives.
   ObservationScaling(const Companions& saved, std::size_t size);
   /// "observation_mean" and "observation_factor", of as many numbers as an observation has each.
@@ -80,6 +82,7 @@ class ObservationScaling {
  private:
   std::vector<float> mean_;
   std::vector<float> factor_;
+  float largest_ = 10;  // deviations; what a robot has never seen must not drown the rest
 };
 
 }  // namespace fleet::simulation

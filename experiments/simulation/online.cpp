@@ -113,7 +113,8 @@ class PlayWorld final : public World {
     const std::shared_ptr<const Network> network = make_network(settings, options.shape);
     prepare(options);
     const Suite& suite = *options.suite;
-    const std::int64_t numbers = options.shape.inputs + (options.chooses ? 1 : options.shape.outputs);
+    const std::int64_t numbers =
+        options.shape.inputs + options.shape.outputs + (options.chooses ? 1 : options.shape.outputs);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .train_samples = static_cast<std::int64_t>(options.robots) * options.online.epoch_episodes,
             .offers = Questions::all(),

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 
 #include <cmath>
@@ -188,6 +189,13 @@ TEST(CloningRows, every_row_is_in_a_window_of_its_own_demonstration) {
   // The last of the second and of the fourth overlaps the one before.
   EXPECT_EQ(windows, (std::set<std::int32_t>{0, 4, 8, 9, 13, 17, 21, 22}));
   EXPECT_THROW((void)split_windows(all, kSuite, find_tasks("push"), 0.5, 5), ConfigError);
+}
+
+TEST(ObservationScaling, that_is_none_lets_everything_pass_as_it_is) {
+  const std::array<float, 2> fast = {28.0F, -31.0F};
+  std::array<float, 2> seen{};
+  ObservationScaling(2).apply(fast, seen);
+  EXPECT_EQ(seen, fast);
 }
 
 }  // namespace
