@@ -23,14 +23,14 @@ struct Body {
   int motors;
   int parts;
   int frame_skip;
-  double control_cost;  ///< times the sum of squares of an action
-  double alive;         ///< reward of each step while it stands
-  int hidden;           ///< first coordinates, which an observation leaves out: where it is
-  double fastest;       ///< to which observed speeds are clipped; 0: they are not
-  bool by_torso;        ///< its speed is that of its torso, not of its first coordinate
-  bool feels;           ///< version 5 observes contact forces, and they cost
-  double noise;         ///< of its start, uniform in coordinates
-  bool normal_speeds;   ///< its first speeds are normal with deviation `noise`, else uniform as coordinates are
+  double control_cost;         ///< times the sum of squares of an action
+  double alive = 1;            ///< reward of each step while it stands
+  int hidden = 1;              ///< first coordinates, which an observation leaves out: where it is
+  double fastest = 0;          ///< to which observed speeds are clipped; 0: they are not
+  bool by_torso = false;       ///< its speed is that of its torso, not of its first coordinate
+  bool feels = false;          ///< version 5 observes contact forces, and they cost
+  double noise;                ///< of its start, uniform in coordinates
+  bool normal_speeds = false;  ///< its first speeds are normal with deviation `noise`, else uniform as coordinates are
   bool (*stands)(const mjModel& model, const mjData& data);
 };
 
