@@ -11,6 +11,7 @@ constexpr std::int64_t kStatisticsRows = 1 << 17;
 
 std::shared_ptr<const Objective> make_objective(ObjectiveKind kind) {
   if (kind == ObjectiveKind::kSquaredError) return make_squared_error();
+  if (kind == ObjectiveKind::kMaskedSquaredError) return make_masked_squared_error();
   return make_cross_entropy(kind == ObjectiveKind::kNextCharacter);
 }
 
@@ -23,7 +24,8 @@ Classroom::Classroom(const SupervisedProblem& problem)
       plan(visit_plan(*network, options.carry_state && network->carries_state(), Place(options.device))),
       samples(samples_at(plan.place, problem.train)),
       gradient(network->layout()),
-      trials(problem.trials) {
+      trials(problem.trials),
+      start(problem.start) {
   options.carry_state = options.carry_state && network->carries_state();
   for (std::size_t tensor = 0; tensor < network->layout()->tensors().size(); ++tensor) {
     if (network->is_statistic(tensor)) statistics.push_back(tensor);

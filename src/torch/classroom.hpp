@@ -24,6 +24,7 @@ struct Classroom {
   ParamVector gradient;
   std::vector<std::size_t> statistics;  ///< tensors that the forward pass alone changes
   TrialRunner trials;
+  std::shared_ptr<const ParamVector> start;  ///< all robots' first weights, if they have them from elsewhere
 
  private:
   std::int64_t rows_per_sample(std::size_t map);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "torch/cnn.hpp"
+#include "torch/decision_transformer.hpp"
 #include "torch/mlp.hpp"
 #include "torch/network.hpp"
 #include "torch/pointnet.hpp"
@@ -17,6 +18,7 @@ using Input = NetworkShape::Input;
 constexpr std::array kFlat = {Input::kFeatures, Input::kImage};
 constexpr std::array kImages = {Input::kImage};
 constexpr std::array kClouds = {Input::kPoints};
+constexpr std::array kLives = {Input::kTrajectory};
 constexpr std::array kSteps = {Input::kText, Input::kSequence};
 
 constexpr std::size_t kMostWeights = std::numeric_limits<int>::max();  // MPI counts in int
@@ -30,6 +32,8 @@ constexpr std::array kModels = {
     ModelEntry{"gru", "gated recurrent units", kSteps, make_recurrent},
     ModelEntry{"rnn", "Elman's recurrent network", kSteps, make_recurrent},
     ModelEntry{"transformer", "causal attention blocks", kSteps, make_transformer},
+    ModelEntry{"decision-transformer", "the same over returns to go, states and actions", kLives,
+               make_decision_transformer},
 };
 
 constexpr std::string_view name_of(Input input) {
@@ -44,6 +48,8 @@ constexpr std::string_view name_of(Input input) {
       return "sequences of vectors";
     case Input::kPoints:
       return "clouds of points";
+    case Input::kTrajectory:
+      return "trajectories";
   }
   return "";
 }
@@ -134,6 +140,10 @@ NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape
 
 std::size_t parameter_count(const Network& network) {
   return network.layout()->size();
+}
+
+std::shared_ptr<const ParamLayout> layout_of(const Network& network) {
+  return network.layout();
 }
 
 }  // namespace fleet

@@ -20,6 +20,10 @@ struct NetworkShape {
     kText,      ///< a sequence of symbols; one output row a step
     kSequence,  ///< a sequence of vectors; one output row a step
     kPoints,    ///< a vector that begins with a cloud of points
+    /// A sequence of steps in a body's life: returns to go (one for each body, 0 but for the one at hand), which body
+    /// it is (one-hot), states side by side, which body once more, what it did last, side by side, and the number of
+    /// the step.
+    kTrajectory,
   };
   int inputs = 0;   ///< features of one sample or of one step, or symbols of the vocabulary
   int outputs = 0;  ///< classes, or dimensions of an action
@@ -27,8 +31,11 @@ struct NetworkShape {
   int channels = 1;  ///< of an image, or numbers of a point
   int height = 0;
   int width = 0;
-  int steps = 0;   ///< of a sequence, at most
-  int points = 0;  ///< with whose numbers, one point after another, a vector, or each of a sequence, begins
+  int steps = 0;    ///< of a sequence, at most
+  int bodies = 0;   ///< of a trajectory, as are the next two: how many it can be of
+  int states = 0;   ///< numbers of all their states; those of their actions are the outputs
+  int longest = 0;  ///< steps of an episode, at most
+  int points = 0;   ///< with whose numbers, one point after another, a vector, or each of a sequence, begins
   /// Widths of a multilayer perceptron, unless "model.hidden" says otherwise; empty: 128, 128.
   std::span<const int> hidden;
 };
@@ -57,7 +64,8 @@ inline constexpr int kMostLayers = 1000;
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
 /// of all if it names none. ConfigError if none fits.
 [[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);
-/// Number of weights of a network.
+/// Number of weights of a network, and their names.
 [[nodiscard]] std::size_t parameter_count(const Network& network);
+[[nodiscard]] std::shared_ptr<const ParamLayout> layout_of(const Network& network);
 
 }  // namespace fleet

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/error.hpp"
+
 namespace fleet {
 namespace {
 
@@ -79,6 +81,33 @@ class SquaredError final : public Objective {
   bool is_quadratic() const override { return true; }
 };
 
+class MaskedSquaredError final : public Objective {
+ public:
+  torch::Tensor loss(const torch::Tensor& outputs, const torch::Tensor& targets) const override {
+    const torch::Tensor known = targets.isnan().logical_not();
+    return torch::where(known, outputs - targets, torch::zeros_like(outputs)).square().sum() / known.sum();
+  }
+
+  std::vector<std::string> metrics() const override { return {"loss"}; }
+
+  std::vector<Score> scores(const torch::Tensor& outputs, const torch::Tensor& targets) const override {
+    const torch::Tensor known = targets.isnan().logical_not();
+    const torch::Tensor squares = torch::where(known, outputs - targets, torch::zeros_like(outputs)).square();
+    return {{(squares.sum(1) / known.sum(1)).sum().item<double>(), static_cast<double>(targets.size(0))}};
+  }
+
+  torch::Tensor rows(const torch::Tensor& /*targets*/, std::int64_t /*outputs*/) const override { refuse(); }
+  torch::Tensor error(const torch::Tensor& /*outputs*/, const torch::Tensor& /*targets*/) const override { refuse(); }
+  torch::Tensor curvature_draw(const torch::Tensor& /*outputs*/, const torch::Tensor& /*uniform*/) const override {
+    refuse();
+  }
+  double curvature(std::int64_t outputs) const override { return 2.0 / static_cast<double>(outputs); }
+  bool is_quadratic() const override { return true; }
+
+ private:
+  [[noreturn]] static void refuse() { throw Error("actions of different sizes make no common rows"); }
+};
+
 }  // namespace
 
 std::shared_ptr<const Objective> make_cross_entropy(bool characters) {
@@ -87,6 +116,10 @@ std::shared_ptr<const Objective> make_cross_entropy(bool characters) {
 
 std::shared_ptr<const Objective> make_squared_error() {
   return std::make_shared<SquaredError>();
+}
+
+std::shared_ptr<const Objective> make_masked_squared_error() {
+  return std::make_shared<MaskedSquaredError>();
 }
 
 torch::Tensor backpropagate(const Network& network, const Objective& objective,

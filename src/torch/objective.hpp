@@ -39,6 +39,9 @@ class Objective {
 [[nodiscard]] std::shared_ptr<const Objective> make_cross_entropy(bool characters = false);
 /// Squared error, the mean over the dimensions of an action; metric "loss".
 [[nodiscard]] std::shared_ptr<const Objective> make_squared_error();
+/// The same over those dimensions whose targets are numbers: bodies have actions of different sizes. It does not tell
+/// its curvature, nor rows to fit a map to.
+[[nodiscard]] std::shared_ptr<const Objective> make_masked_squared_error();
 
 /// What a network's outputs cost.
 using Loss = std::function<torch::Tensor(const torch::Tensor& outputs)>;

@@ -29,7 +29,7 @@ struct SearchOptions {
 struct OnlineOptions {
   PolicyGradient gradient = PolicyGradient::kReinforce;
   SearchOptions search;
-  double head_scale = 1.0;  ///< factor of the last map\'s first weights
+  double head_scale = 1.0;  ///< factor of the last map's first weights
   double shift = 0.0;       ///< added to each step's reward, for learning alone
   int epoch_episodes = 10;  ///< that a robot plays in an epoch; a multiple of batch_episodes
   int batch_episodes = 1;   ///< played for each gradient step; of kSearch, two a direction

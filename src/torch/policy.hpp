@@ -17,9 +17,10 @@ class PolicyRunner {
   /// Acts by these weights from now on; they are not copied and must outlive that. Error unless they are laid out as
   /// the network's.
   virtual void use(const ParamVector& weights) = 0;
-  /// What has been seen so far is forgotten: an episode begins.
-  virtual void begin() = 0;
-  /// `input` (features) -> `output` (dimensions), in the light of what has been seen since begin().
+  /// What has been seen so far is forgotten: an episode begins, or so many side by side.
+  virtual void begin(int lanes) = 0;
+  void begin() { begin(1); }
+  /// `input` (lanes x features) -> `output` (lanes x dimensions), in the light of what has been seen since begin().
   virtual void act(std::span<const float> input, std::span<float> output) = 0;
 };
 

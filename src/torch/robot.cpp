@@ -14,9 +14,39 @@ namespace {
 /// the next steps meanwhile.
 constexpr std::size_t kLossesAtOnce = 64;
 
+/// Pulls each tensor back to where it was at first: the gradient of weight x sum_l |W_l - W_l(start)|. Lawson and
+/// Qureshi (2023) call it init_reg.
+class Pull final : public GradientTerm {
+ public:
+  Pull(double weight, ParamVector start) : weight_(weight), start_(std::move(start)) {}
+  void add_to(const ParamVector& at, ParamVector& gradient) const override {
+    for (std::size_t t = 0; t < start_.layout().tensors().size(); ++t) {
+      const std::span<const float> now = at.tensor(t);
+      const std::span<const float> start = start_.tensor(t);
+      double squares = 0.0;
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        const double moved = static_cast<double>(now[i]) - static_cast<double>(start[i]);
+        squares += moved * moved;
+      }
+      if (squares == 0.0) continue;
+      const auto factor = static_cast<float>(weight_ / std::sqrt(squares));
+      const std::span<float> slope = gradient.tensor(t);
+      for (std::size_t i = 0; i < now.size(); ++i) slope[i] += factor * (now[i] - start[i]);
+    }
+  }
+
+ private:
+  double weight_;
+  ParamVector start_;
+};
+
 }  // namespace
 
 void SupervisedRobot::initialize(ParamVector& weights) const {
+  if (classroom_.start != nullptr) {
+    std::ranges::copy(classroom_.start->flat(), weights.flat().begin());
+    return;
+  }
   const int origin = classroom_.options.common_initialization ? 0 : index_;
   RandomStream stream(classroom_.options.seed, Purpose::kInitialization, static_cast<std::uint64_t>(origin));
   classroom_.network->initialize(weights, stream);
@@ -40,6 +70,12 @@ double SupervisedRobot::train(ParamVector& weights, Optimizer& optimizer, std::i
   const TrainingOptions& options = classroom_.options;
   const Place& place = classroom_.plan.place;
   Trainer trainer(classroom_, weights, optimizer);
+  std::optional<Pull> pull;
+  if (options.pull > 0.0) {
+    ParamVector start(weights.shared_layout());
+    initialize(start);
+    pull.emplace(options.pull, std::move(start));
+  }
   for (torch::Tensor& tensor : state_) tensor = place.bring(tensor);
   const std::size_t at_once = place.is_host() ? 1 : kLossesAtOnce;
   std::vector<torch::Tensor> losses;  // of the last steps, not yet looked at
@@ -51,6 +87,7 @@ double SupervisedRobot::train(ParamVector& weights, Optimizer& optimizer, std::i
     Pass pass{.training = true, .state = options.carry_state ? &state_ : nullptr};
     losses.push_back(trainer.find_gradient(pass));
     if (term_ != nullptr) trainer.add(*term_);
+    if (pull) trainer.add(*pull);
     if (losses.size() == at_once) total += sum_of(losses);
     trainer.follow_gradient(factor);
   }

@@ -51,6 +51,7 @@ enum class ObjectiveKind {
   kCrossEntropy,
   kNextCharacter,  ///< the same, with bits per character among the metrics
   kSquaredError,
+  kMaskedSquaredError,  ///< over those dimensions of an action whose targets are numbers
 };
 
 struct TrainingOptions {
@@ -59,6 +60,7 @@ struct TrainingOptions {
   RateSchedule schedule;               ///< over the steps of the whole cell, whatever merges come between
   double clip_norm = 0.0;              ///< longer gradients are shortened to it; 0 for no bound
   bool common_initialization = false;  ///< all robots start from the same weights
+  double pull = 0.0;                   ///< weight of sum_l |W_l - W_l(start)| over the tensors l, added to the loss
   /// Recurrent networks go on from the state in which the sequence's last window left them: batches run through the
   /// shard in order, along batch_size places at once. Else every window starts from state zero, in random order.
   bool carry_state = false;
@@ -90,7 +92,8 @@ struct SupervisedProblem {
   std::function<std::vector<std::int64_t>(int)> histogram;  ///< Workload::histogram()
   std::shared_ptr<const Network> network;
   TrainingOptions options;
-  TrialRunner trials;  ///< none where policies cannot act
+  TrialRunner trials;                                  ///< none where policies cannot act
+  std::shared_ptr<const ParamVector> start = nullptr;  ///< all robots' first weights; none: they are drawn
 };
 
 /// With groups there are two more values, the first metric's mean and 10th percentile over them:

@@ -50,10 +50,6 @@ std::uint8_t draw(std::span<const float> outputs, double temperature, RandomStre
 
 }  // namespace
 
-std::shared_ptr<const ParamLayout> layout_of(const Network& network) {
-  return network.layout();
-}
-
 std::vector<std::uint8_t> continue_text(const Network& network, const ParamVector& weights,
                                         std::span<const std::uint8_t> prompt, std::int64_t length,
                                         const GeneratorOptions& options, RandomStream& stream) {

@@ -13,9 +13,6 @@ namespace fleet {
 
 class Network;
 
-/// The tensors of a network, for weights that come from elsewhere.
-[[nodiscard]] std::shared_ptr<const ParamLayout> layout_of(const Network& network);
-
 struct GeneratorOptions {
   /// Symbols are drawn from softmax(outputs / temperature), >= 0; at 0 the likeliest is taken, the first of equals.
   double temperature = 1.0;

@@ -106,6 +106,19 @@ inline NetworkCase transformer() {
           kText};
 }
 
+/// Two bodies, of states of 3 and 2 numbers and actions of 2 and 1.
+inline NetworkCase decision_transformer() {
+  return {"decision_transformer",
+          {{"model.kind", text("decision-transformer")}, {"model.width", number(12)}, {"model.heads", number(3)}},
+          {.inputs = 3 * 2 + 5 + 3 + 1,
+           .outputs = 3,
+           .input = NetworkShape::Input::kTrajectory,
+           .steps = 6,
+           .bodies = 2,
+           .states = 5,
+           .longest = 9}};
+}
+
 inline const auto kPerceptrons =
     testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"), mlp("deep", {9, 7, 5, 3}, "relu"),
                     mlp("tanh", {16, 16}, "tanh"), signed_units(mlp("tanh", {16, 16}, "tanh")),
@@ -124,5 +137,6 @@ inline const auto kRecurrentPolicies =
     testing::Values(of_vectors(recurrent("rnn", "rnn", {9}, 0)), of_vectors(recurrent("lstm", "lstm", {6, 5}, 0)),
                     of_vectors(recurrent("gru", "gru", {6, 5}, 0)), of_clouds(recurrent("lstm", "lstm", {6}, 0)));
 inline const auto kTransformerPolicies = testing::Values(of_vectors(transformer()), of_clouds(transformer()));
+inline const auto kDecisionTransformers = testing::Values(decision_transformer());
 
 }  // namespace fleet

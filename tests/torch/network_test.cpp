@@ -35,6 +35,11 @@ class EveryNetwork : public testing::TestWithParam<NetworkCase> {
     const NetworkShape& shape = GetParam().shape;
     if (shape.input == Input::kText) return torch::randint(0, shape.inputs, {samples, shape.steps});
     if (shape.input == Input::kSequence) return torch::randn({samples, shape.steps, shape.inputs});
+    if (shape.input == Input::kTrajectory) {
+      const torch::Tensor seen = torch::randn({samples, shape.steps, shape.inputs});
+      seen.select(2, shape.inputs - 1).copy_(torch::randint(0, shape.longest - 2, {samples, shape.steps}));
+      return seen;
+    }
     return torch::randn({samples, shape.inputs});
   }
   torch::Tensor random_targets(int samples) const {
@@ -194,7 +199,52 @@ INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryNetwork, kRecurrentPolicies, na
 INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EveryNetwork, kTransformerPolicies, name_of);
 INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EverySequenceNetwork, kRecurrentPolicies, name_of);
 INSTANTIATE_TEST_SUITE_P(TransformerPolicies, EverySequenceNetwork, kTransformerPolicies, name_of);
+INSTANTIATE_TEST_SUITE_P(DecisionTransformers, EveryNetwork, kDecisionTransformers, name_of);
+INSTANTIATE_TEST_SUITE_P(DecisionTransformers, EverySequenceNetwork, kDecisionTransformers, name_of);
 INSTANTIATE_TEST_SUITE_P(RecurrentPolicies, EveryRecurrentNetwork, kRecurrentPolicies, name_of);
+
+/// Columns of other bodies see zeros, and their outputs are of no consequence: a step of one body is the same whatever
+/// the others' maps are.
+TEST(DecisionTransformer, a_body_does_not_know_the_others_maps) {
+  const NetworkCase tested = decision_transformer();
+  SettingsReader reader(tested.settings);
+  const auto network = make_network(reader, tested.shape);
+  ParamVector weights(network->layout());
+  RandomStream stream(1, Purpose::kTest);
+  network->initialize(weights, stream);
+  torch::Tensor inputs = torch::zeros({2, 6, tested.shape.inputs});  // of the first body: see describe_step()
+  for (const std::int64_t column : {0, 4, 5, 6, 11, 12}) inputs.select(2, column).copy_(torch::randn({2, 6}));
+  for (const std::int64_t column : {2, 9}) inputs.select(2, column).fill_(1.0F);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor before = network->forward(Network::views(weights), inputs).narrow(1, 0, 2).clone();
+  const ParamLayout& layout = *network->layout();
+  const auto change = [&](const char* name, std::initializer_list<std::int64_t> columns) {
+    const std::size_t tensor = layout.index_of(name);
+    const torch::Tensor view = Network::views(weights)[tensor];
+    for (const std::int64_t column : columns) view.select(1, column).add_(torch::randn({view.size(0)}));
+  };
+  change("embedding.returns", {1, 3});
+  change("embedding.states", {1, 5, 6});
+  change("embedding.actions", {1, 4});
+  Network::views(weights)[layout.index_of("head.weight")].select(0, 2).add_(3.0F);
+  EXPECT_EQ(difference(network->forward(Network::views(weights), inputs).narrow(1, 0, 2), before), 0.0F);
+  change("embedding.states", {2});
+  EXPECT_GT(difference(network->forward(Network::views(weights), inputs).narrow(1, 0, 2), before), 1e-3F);
+}
+
+TEST(MaskedSquaredError, is_the_squared_error_of_what_is_there) {
+  const torch::Tensor outputs = torch::tensor({{1.0F, 2.0F, 5.0F}, {0.0F, -1.0F, 2.0F}});
+  const float nothing = std::numeric_limits<float>::quiet_NaN();
+  const torch::Tensor targets = torch::tensor({{0.0F, 0.0F, nothing}, {nothing, nothing, 5.0F}});
+  const auto objective = make_masked_squared_error();
+  EXPECT_NEAR(objective->loss(outputs, targets).item<double>(), (1.0 + 4.0 + 9.0) / 3.0, 1e-6);
+  const Score score = objective->scores(outputs, targets).front();
+  EXPECT_NEAR(score.sum, (1.0 + 4.0) / 2.0 + 9.0, 1e-6);  // of each row the mean over its own
+  EXPECT_EQ(score.samples, 2.0);
+  const torch::Tensor all = torch::randn({2, 3});
+  EXPECT_NEAR(objective->loss(outputs, all).item<double>(), make_squared_error()->loss(outputs, all).item<double>(),
+              1e-6);
+}
 
 TEST(Models, an_unknown_model_is_named_with_those_there_are) {
   const Settings settings{{"model.kind", Setting{Value(std::string("mlpp")), {"a.toml", 1, 1}}}};
