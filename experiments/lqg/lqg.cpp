@@ -18,6 +18,7 @@ class Lqg final : public World {
     }
     const SymmetrySpec symmetry = policy_symmetry(options.policy, options.system);
     return {.parameters = static_cast<std::int64_t>(symmetry.layout()->size()),
+            .layout = symmetry.layout(),
             .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,
             .symmetry = GroupKind::kGeneralLinear,
             .layers = false,

@@ -82,6 +82,7 @@ class Mnist final : public World {
     const SampleCounts counts = check_enough(options, extent, settings);
     const std::shared_ptr<const Network> network = make_network(settings, shape_of(extent));
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+            .layout = layout_of(*network),
             .train_samples = counts.train,
             .dataset_bytes = (extent.train() + extent.test()) * (extent.features() + 1),
             .held_out = counts.held_out > 0,

@@ -55,7 +55,8 @@ class External final : public World {
     const Known& known = asking(settings, kTable, [&]() -> const Known& { return known_of(options); });
     asking(settings, kTable, [&] { accept_settings(settings, kTable, known.facts.settings); });
     const ExternalFacts& facts = known.facts;
-    return {.parameters = known.parameters,
+    return {.parameters = static_cast<std::int64_t>(known.layout->size()),
+            .layout = known.layout,
             .train_samples = facts.samples,
             .symmetry = known.symmetry,
             .layers = known.layers,
@@ -85,7 +86,7 @@ class External final : public World {
   /// What a program says of its world for some settings.
   struct Known {
     ExternalFacts facts;
-    std::int64_t parameters;
+    std::shared_ptr<const ParamLayout> layout;
     GroupKind symmetry;
     bool layers;
   };
@@ -99,7 +100,7 @@ class External final : public World {
     const NetworkFile network = parse_network(facts.network, "the network that the program describes");
     return known_
         .emplace(key, Known{.facts = std::move(facts),
-                            .parameters = static_cast<std::int64_t>(network.symmetry.layout()->size()),
+                            .layout = network.symmetry.layout(),
                             .symmetry = kind_of(network.symmetry),
                             .layers = !network.maps.empty()})
         .first->second;

@@ -136,14 +136,16 @@ class TextWorld final : public World {
 
   void survey(SettingsReader& settings) override {
     (void)read_options(settings);
-    (void)learner_.parameters(settings);
+    (void)learner_.layout(settings);
     (void)read_device(settings);
   }
 
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const Index& index = index_of(options, settings);
-    return {.parameters = learner_.parameters(settings),
+    const std::shared_ptr<const ParamLayout> layout = learner_.layout(settings);
+    return {.parameters = static_cast<std::int64_t>(layout->size()),
+            .layout = layout,
             .train_samples = training_characters(options, index, settings),
             .dataset_bytes = index.characters(),
             .held_out = options.partition.held_out > 0.0,

@@ -16,7 +16,7 @@ namespace fleet {
 
 /// What learns a text; both read the keys that are their own.
 struct TextLearner {
-  std::function<std::int64_t(SettingsReader&)> parameters;  ///< of the network
+  std::function<std::shared_ptr<const ParamLayout>(SettingsReader&)> layout;  ///< of the network's weights
   std::function<std::unique_ptr<Workload>(TextData, SettingsReader&)> make;
 };
 

@@ -42,9 +42,9 @@ TrainingOptions read_options(SettingsReader& settings) {
   return options;
 }
 
-std::int64_t count_parameters(SettingsReader& settings) {
+std::shared_ptr<const ParamLayout> find_layout(SettingsReader& settings) {
   (void)read_options(settings);
-  return static_cast<std::int64_t>(parameter_count(*make_text_model(settings).network));
+  return layout_of(*make_text_model(settings).network);
 }
 
 std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings) {
@@ -84,7 +84,7 @@ TextModel make_text_model(SettingsReader& settings) {
 }
 
 TextLearner text_learner() {
-  return {.parameters = count_parameters, .make = make_workload};
+  return {.layout = find_layout, .make = make_workload};
 }
 
 }  // namespace fleet

@@ -20,7 +20,7 @@ class ExternalMerger final : public Merger {
  public:
   explicit ExternalMerger(ExternalOptions options) : options_(std::move(options)) {}
 
-  MergerNeeds needs() const override { return {.exchange = Exchange::kAllModels}; }
+  MergerNeeds needs() const override { return {.exchange = Exchange::kAllModels, .whole = true}; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     std::vector<float> mine;

@@ -6,6 +6,7 @@
 #include "instruments/finetune.hpp"
 #include "instruments/interpolation.hpp"
 #include "instruments/norms.hpp"
+#include "instruments/personal.hpp"
 
 namespace fleet {
 namespace {
@@ -27,6 +28,10 @@ InstrumentOptions read_instrument_options(SettingsReader& settings) {
                 "Steps for which the last merged policy is finetuned on held-out data; 0: not at all.");
   settings.read("instruments.finetune_every", options.finetune_every, between(1, 1e6),
                 "Steps of finetuning between tests.");
+  settings.read("instruments.personal_steps", options.personal_steps, between(0, 1e6),
+                "Steps that every robot takes after the last merge, on what it keeps to itself; 0: none.");
+  settings.read("instruments.personal_every", options.personal_every, between(1, 1e6),
+                "Steps of a robot by itself between tests.");
   settings.read("instruments.rounds", options.rounds, Names<InstrumentOptions::Rounds>(kRounds),
                 "Rounds in which interpolation, norms and alignment are measured.");
   return options;
@@ -48,6 +53,9 @@ std::vector<Measurement> Instruments::observe(const RoundView& view, const Comm&
     };
     finetune(merged, "merged");
     finetune(nullptr, "from scratch");
+  }
+  if (view.last && options_.personal_steps > 0 && merged != nullptr) {
+    use(personal_curve(workload_, view, options_.personal_steps, options_.personal_every, comm));
   }
   return measured;
 }

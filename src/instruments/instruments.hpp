@@ -13,10 +13,14 @@ struct InstrumentOptions {
   bool alignment = false;      ///< distances to the consensus, and how the alignment went
   int finetune_steps = 0;      ///< after the last round; 0 for none
   int finetune_every = 20;     ///< steps between tests
+  int personal_steps = 0;      ///< of every robot by itself, after the last round; 0 for none
+  int personal_every = 100;    ///< steps between tests
   enum class Rounds { kLast, kEvery };
   Rounds rounds = Rounds::kLast;  ///< in which the first three look
 
-  [[nodiscard]] bool any() const { return interpolation || norms || alignment || finetune_steps > 0; }
+  [[nodiscard]] bool any() const {
+    return interpolation || norms || alignment || finetune_steps > 0 || personal_steps > 0;
+  }
 };
 
 /// Reads the fields above from "instruments.*".
@@ -28,6 +32,9 @@ class Instruments final : public RoundObserver {
   Instruments(const InstrumentOptions& options, Workload& workload) : options_(options), workload_(workload) {}
 
   [[nodiscard]] bool wants_series() const override { return options_.alignment; }
+  [[nodiscard]] bool wants_all_robots(bool last_round) const override {
+    return last_round && options_.personal_steps > 0;
+  }
   [[nodiscard]] std::vector<Measurement> observe(const RoundView& view, const Comm& comm) override;
 
  private:

@@ -9,7 +9,7 @@
 namespace fleet {
 
 bool JudgedMetric::higher_is_better() const {
-  constexpr std::array<std::string_view, 4> kRising = {"accuracy", "success", "score", "reward"};
+  constexpr std::array<std::string_view, 5> kRising = {"accuracy", "success", "score", "reward", "return"};
   return std::any_of(kRising.begin(), kRising.end(), [&](std::string_view rising) {
     return name.starts_with(rising) && (name.size() == rising.size() || name[rising.size()] == '_');
   });

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "merge/choice.hpp"
+#include "merge/consensus.hpp"
 
 namespace fleet {
 namespace {
@@ -23,6 +24,8 @@ class BestOf final : public Merger {
       all.asks = all.asks | candidate->needs().asks;
       all.exchange = std::max(all.exchange, candidate->needs().exchange);
       all.absent = all.absent || candidate->needs().absent;
+      all.whole = all.whole || candidate->needs().whole;
+      all.between = all.between || candidate->needs().between;
     }
     return all;
   }
@@ -32,7 +35,9 @@ class BestOf final : public Merger {
     std::vector<double> objective;
     std::optional<Verdict> least;
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
+      enter_bases(input, {});
       MergeOutcome outcome = candidate->propose(input, comm);
+      enter_bases(input, outcome.elements);
       const Verdict verdict = judge(choice_, input, outcome.merged, comm);
       objective.push_back(verdict.leading(choice_));
       if (least && !(verdict < *least)) continue;
@@ -40,6 +45,7 @@ class BestOf final : public Merger {
       best = std::move(outcome);
     }
     best.objective = std::move(objective);
+    enter_bases(input, best.elements);
     for (const std::unique_ptr<Merger>& candidate : candidates_) candidate->remember(input, best.merged, comm);
     return best;
   }

@@ -81,6 +81,12 @@ std::vector<ParamVector> aligned_rows(const MergeInput& input, std::span<const G
   return aligned;
 }
 
+void enter_bases(const MergeInput& input, std::span<const GroupElement> elements) {
+  for (std::size_t i = 0; i < input.rows.size(); ++i) {
+    input.rows[i].data->enter_basis(elements.empty() ? nullptr : &elements[i]);
+  }
+}
+
 ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
                          const Comm& comm) {
   const std::vector<ParamVector> aligned = aligned_rows(input, elements);

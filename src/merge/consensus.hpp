@@ -25,6 +25,10 @@ void weighted_mean(const MergeInput& input, std::span<const ParamVector* const> 
 /// Every row's weights, moved by its element: elements[i] belongs to input.rows[i].
 [[nodiscard]] std::vector<ParamVector> aligned_rows(const MergeInput& input, std::span<const GroupElement> elements);
 
+/// Robots answer from now on in the basis that elements[i] brings input.rows[i] into; in their own where there are no
+/// elements (LocalData::enter_basis).
+void enter_bases(const MergeInput& input, std::span<const GroupElement> elements);
+
 /// The mean of every participant's weights, moved by its element: elements[i] belongs to input.rows[i]. Collective.
 [[nodiscard]] ParamVector aligned_mean(const MergeInput& input, std::span<const GroupElement> elements, bool by_samples,
                                        const Comm& comm);

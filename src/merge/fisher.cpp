@@ -1,5 +1,7 @@
 #include "merge/fisher.hpp"
 
+#include <algorithm>
+
 #include "merge/alignment.hpp"
 #include "merge/consensus.hpp"
 
@@ -7,11 +9,12 @@ namespace fleet {
 namespace {
 
 /// theta = sum_i F_i theta_i / sum_i F_i, element by element, with F_i the diagonal of robot i's empirical Fisher
-/// matrix (squared gradients of single samples), scaled to a trace of one (Matena and Raffel, 2022; Lawson and Qureshi,
-/// Merging Decision Transformers, 2023). Weights that no robot's loss depends on are averaged as they are.
+/// matrix (squared gradients of single samples or, as Lawson and Qureshi have it, of batches' means), scaled to a trace
+/// of one (Matena and Raffel, 2022; Lawson and Qureshi, Merging Decision Transformers, 2023). Weights that no robot's
+/// loss depends on are averaged as they are.
 class Fisher final : public Merger {
  public:
-  Fisher(Alignment align, int samples) : align_(align), samples_(samples) {}
+  Fisher(Alignment align, int samples, int batch) : align_(align), samples_(samples), batch_(batch) {}
 
   MergerNeeds needs() const override {
     const bool layers = align_ == Alignment::kActivations;
@@ -56,8 +59,8 @@ class Fisher final : public Merger {
     ParamVector fisher(input.symmetry->layout());
     ParamVector gradient(input.symmetry->layout());
     double trace = 0.0;
-    for (int n = 0; n < samples_; ++n) {
-      row.data->loss_gradient(*row.weights, 1, stream, gradient);
+    for (int n = 0; n < samples_; n += batch_) {
+      row.data->loss_gradient(*row.weights, std::min(batch_, samples_ - n), stream, gradient);
       for (std::size_t w = 0; w < fisher.flat().size(); ++w) {
         const float square = gradient.flat()[w] * gradient.flat()[w];
         fisher.flat()[w] += square;
@@ -81,6 +84,7 @@ class Fisher final : public Merger {
 
   Alignment align_;
   int samples_;
+  int batch_;
 };
 
 }  // namespace
@@ -92,7 +96,10 @@ std::unique_ptr<Merger> make_fisher(SettingsReader& settings) {
                 "How policies are permuted before they are averaged.");
   settings.read("merge.fisher.samples", samples, between(1, 1e6),
                 "Samples of each robot from which its Fisher information is estimated.");
-  return std::make_unique<Fisher>(align, samples);
+  int batch = 1;
+  settings.read("merge.fisher.batch", batch, between(1, 1e6),
+                "Samples whose mean gradient is squared; 1 is the diagonal of the Fisher information.");
+  return std::make_unique<Fisher>(align, samples, batch);
 }
 
 }  // namespace fleet

@@ -207,7 +207,8 @@ class FleetMerge final : public Merger {
     return {.layers = layers,
             .asks = Questions{Question::kLossGradient, Question::kHeldOutScore} | questions_of(options_.start),
             .key = layers ? "merge.fleet-merge.start" : "merge.method",
-            .exchange = options_.point == Point::kSimplex ? Exchange::kAllModels : exchange_of(options_.start)};
+            .exchange = options_.point == Point::kSimplex ? Exchange::kAllModels : exchange_of(options_.start),
+            .between = true};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

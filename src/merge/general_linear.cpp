@@ -166,7 +166,7 @@ class GeneralLinear final : public Merger {
   explicit GeneralLinear(const GeneralLinearOptions& options) : options_(options) {}
 
   MergerNeeds needs() const override {
-    return {.symmetry = GroupKind::kGeneralLinear, .exchange = Exchange::kAllModels};
+    return {.symmetry = GroupKind::kGeneralLinear, .exchange = Exchange::kAllModels, .whole = true};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

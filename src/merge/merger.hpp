@@ -62,6 +62,10 @@ class HeadData {
 class LocalData {
  public:
   virtual ~LocalData() = default;
+  /// Weights that it is handed from now on are in the basis that `element` brings the robot's own into; nullptr: in the
+  /// robot's own. Of no consequence but where a part of the network is the robot's own, and must come along.
+  virtual void enter_basis(const GroupElement* /*element*/) {}
+
   /// Mean loss over a batch drawn from the training shard by `stream`, and its gradient in `gradient`
   /// (overwritten). Samples are drawn uniformly with replacement.
   virtual double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) = 0;
@@ -104,6 +108,7 @@ struct MergeRow {
 struct MergeInput {
   const SymmetrySpec* symmetry = nullptr;  ///< carries the layout
   std::span<const AffineMap> maps;         ///< the network's, in the order data passes them; empty where unknown
+  bool has_head = true;                    ///< the last of `maps` is the network's last
   std::vector<MergeRow> rows;     ///< this rank's robots, ascending; ranks hold ascending blocks. All that take
                                   ///< part; those that do not may be left out (MergerNeeds::absent)
   std::vector<int> participants;  ///< of the whole fleet, ascending, at least one
@@ -130,7 +135,10 @@ struct MergerNeeds {
   Questions asks = {};                           ///< of LocalData
   std::string_view key = "merge.method";         ///< the setting that makes it so
   Exchange exchange = Exchange::kSums;
-  bool absent = false;  ///< a row also of every robot that does not take part
+  bool absent = false;   ///< a row also of every robot that does not take part
+  bool whole = false;    ///< it cannot merge a part of the weights while robots keep the rest to themselves
+  bool between = false;  ///< it asks robots about weights between two bases, to which what a robot keeps to itself
+                         ///< cannot be brought: units that this touches stay where they are
 };
 
 /// Named values over the epochs of an alignment, its start first.

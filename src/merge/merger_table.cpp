@@ -8,6 +8,7 @@
 #include "merge/general_linear.hpp"
 #include "merge/git_rebasin.hpp"
 #include "merge/merger.hpp"
+#include "merge/random_weights.hpp"
 #include "merge/regmean.hpp"
 #include "merge/regression.hpp"
 #include "merge/scaffold.hpp"
@@ -42,6 +43,7 @@ constexpr std::array kMergers = {
                 make_general_linear},
     MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
                 make_best_of},
+    MergerEntry{"random", "control: random weights in place of what was learned", Regime::kMerge, make_random_weights},
     MergerEntry{"local", "reference line: every robot on its own, never merged", Regime::kLocal, no_merger},
     MergerEntry{"joint", "reference line: one policy trained on all robots' data pooled", Regime::kJoint, no_merger},
 };

@@ -29,6 +29,7 @@ class RegMean final : public Merger {
     outcome.iterations = 1;
     if (input.participants.size() == 1) return outcome;
     const std::vector<ParamVector> aligned = aligned_rows(input, outcome.elements);
+    enter_bases(input, outcome.elements);
     for (std::size_t m = 0; m < input.maps.size(); ++m) {
       const AffineMap& map = input.maps[m];
       const MapMoments sums = sum_moments(input, comm, map, [&](std::size_t i) -> std::optional<MapMoments> {

@@ -73,6 +73,7 @@ class RegressionMerge {
     MergeOutcome outcome{.merged = ParamVector(input_.symmetry->layout())};
     outcome.elements = align_fleet(options_.align, input_, comm_);
     aligned_ = aligned_rows(input_, outcome.elements);
+    enter_bases(input_, outcome.elements);
     average();
     outcome.merged = mean_;
     if (!stands_alone()) choose(outcome);
@@ -135,13 +136,13 @@ class RegressionMerge {
     if (!any && body != Body::kOwn && body != Body::kRobot) return;
     visit_participants(input_, aligned_, comm_, [&](std::size_t /*place*/, const ParamVector& robot) {
       if (body != Body::kRobot) visit(robot, true);
-      if (body != Body::kOwn) visit(robot, false);
+      if (body != Body::kOwn && (input_.has_head || body == Body::kRobot)) visit(robot, false);
     });
   }
 
   ParamVector regress() const {
     ParamVector regressed = mean_;
-    for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+    for (std::size_t m = 0; m < body_maps(); ++m) {
       const AffineMap& map = input_.maps[m];
       for (int pass = 0; pass < (map.recurrent ? options_.recurrent_passes : 1); ++pass) {
         const bool own_state = map.recurrent && pass == 0;
@@ -156,7 +157,7 @@ class RegressionMerge {
   ParamVector halfway(const ParamVector& a, const ParamVector& b) const {
     ParamVector between = a;
     for (std::size_t i = 0; i < between.flat().size(); ++i) between.flat()[i] = 0.5F * (a.flat()[i] + b.flat()[i]);
-    for (std::size_t m = 0; m + 1 < input_.maps.size(); ++m) {
+    for (std::size_t m = 0; m < body_maps(); ++m) {
       const AffineMap& map = input_.maps[m];
       if (!map.norm) continue;
       write_map(map, 0.5F * (map.matrix(a) + map.matrix(b)), sum(m, between).inputs, between);
@@ -180,7 +181,11 @@ class RegressionMerge {
     });
   }
 
+  /// All but the head, which is solved for the loss; where every robot keeps its own there is none to solve.
+  [[nodiscard]] std::size_t body_maps() const { return input_.maps.size() - (input_.has_head ? 1 : 0); }
+
   void solve_last(ParamVector& merged, int iterations) const {
+    if (!input_.has_head) return;
     if (options_.head == Head::kOutputs) {
       const std::size_t last = input_.maps.size() - 1;
       const AffineMap& map = input_.maps[last];

@@ -11,9 +11,9 @@
 namespace fleet {
 namespace {
 
-using Kind = RoundsAfterOptions::Kind;
-constexpr std::array<std::pair<std::string_view, Kind>, 3> kKinds{
-    {{"auto", Kind::kAuto}, {"plain", Kind::kPlain}, {"consolidated", Kind::kConsolidated}}};
+using RoundKind = RoundsAfterOptions::Kind;
+constexpr std::array<std::pair<std::string_view, RoundKind>, 3> kRoundKinds{
+    {{"auto", RoundKind::kAuto}, {"plain", RoundKind::kPlain}, {"consolidated", RoundKind::kConsolidated}}};
 
 /// The others' loss around `center` as a robot knows it: its gradient and curvature, means over their samples, times r.
 class OthersLoss final : public GradientTerm {
@@ -107,7 +107,7 @@ class WithRoundsAfter final : public Merger {
     if (!needs.layers) needs.key = "merge.rounds_after";
     needs.layers = true;
     needs.asks = needs.asks | mean_->needs().asks | Questions{Question::kSteps};
-    if (options_.kind != Kind::kPlain) needs.asks = needs.asks | Questions{Question::kCurvature};
+    if (options_.kind != RoundKind::kPlain) needs.asks = needs.asks | Questions{Question::kCurvature};
     needs.absent = true;
     return needs;
   }
@@ -137,7 +137,8 @@ class WithRoundsAfter final : public Merger {
         .before = static_cast<std::int64_t>(input.after - 1) * options_.steps,
         .total = static_cast<std::int64_t>(options_.rounds) * options_.steps,
         .learning_rate = options_.learning_rate > 0.0 ? options_.learning_rate : (imitates ? 5e-4 : 1e-3)};
-    const bool consolidated = options_.kind == Kind::kConsolidated || (options_.kind == Kind::kAuto && !imitates);
+    const bool consolidated =
+        options_.kind == RoundKind::kConsolidated || (options_.kind == RoundKind::kAuto && !imitates);
     const std::vector<ParamVector> reached =
         take_steps(input, steps, consolidated && input.participants.size() > 1, comm);
     MergeInput moved = input;
@@ -189,7 +190,7 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
   RoundsAfterOptions options{.rounds = rounds};
   settings.read("merge.rounds_after", options.rounds, between(0, 1e6),
                 "Short rounds after the last merge, each with some local steps and another merge.");
-  settings.read("merge.after.kind", options.kind, Names<Kind>(kKinds),
+  settings.read("merge.after.kind", options.kind, Names<RoundKind>(kRoundKinds),
                 "What robots minimise in a round after the merge: their own loss, or a model of the others' too.");
   settings.read("merge.after.steps", options.steps, between(1, 1e6),
                 "Gradient steps of a robot in a round after the merge.");

@@ -60,7 +60,8 @@ class SinkhornData final : public Merger {
   explicit SinkhornData(const SinkhornDataOptions& options) : options_(options) {}
 
   MergerNeeds needs() const override {
-    return {.asks = {Question::kLossGradient, Question::kHeldOutScore}, .exchange = Exchange::kAllModels};
+    return {
+        .asks = {Question::kLossGradient, Question::kHeldOutScore}, .exchange = Exchange::kAllModels, .between = true};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

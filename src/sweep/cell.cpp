@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
 #include "merge/rounds_after.hpp"
+#include "merge/shared_part.hpp"
 #include "sweep/cell_reader.hpp"
 #include "sweep/methods.hpp"
 #include "sweep/sweep_name.hpp"
@@ -15,8 +16,10 @@
 namespace fleet {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, SavedModels>, 3> kSavedModels{
-    {{"none", SavedModels::kNone}, {"merged", SavedModels::kMerged}, {"all", SavedModels::kAll}}};
+constexpr std::array<std::pair<std::string_view, SavedModels>, 4> kSavedModels{{{"none", SavedModels::kNone},
+                                                                                {"merged", SavedModels::kMerged},
+                                                                                {"all", SavedModels::kAll},
+                                                                                {"rounds", SavedModels::kRounds}}};
 
 /// Columns of the cells table that are there whether or not they are swept.
 constexpr std::array kColumns = {"workload",           "merge.method",       "seed",
@@ -106,6 +109,7 @@ Settings method_settings(const Settings& base) {
   int rounds = 0;
   for (const MergerEntry& entry : method_table()) (void)make_merger(entry, reader, rounds);
   (void)read_privacy(reader);
+  (void)read_parameters(reader);
   FleetOptions ignored;
   read_joint_options(reader, ignored);
   return reader.resolved();

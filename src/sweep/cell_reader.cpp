@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "merge/rounds_after.hpp"
+#include "merge/shared_part.hpp"
 #include "sweep/methods.hpp"
 #include "train/shared_keys.hpp"
 
@@ -153,6 +154,38 @@ void check_privacy(const Cell& cell, const Merger& merger) {
              "both with merge.rounds_after = 0"));
 }
 
+/// Rejects what is to be merged of a network's tensors where it has none so named, and what goes with the whole alone.
+void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<const std::string> names) {
+  if (names.empty()) return;
+  const auto complain = [&](std::string_view key, const std::string& why) {
+    reject(key, *cell.settings.find(key), why);
+  };
+  constexpr std::string_view kKey = "merge.parameters";
+  if (cell.facts.layout == nullptr) {
+    complain(kKey, cat("the tensors of workload \"", cell.workload, "\" have no names; expected \"all\""));
+  }
+  if (const std::string why = complaint_about_parameters(names, *cell.facts.layout); !why.empty()) complain(kKey, why);
+  const std::string rest = cat("while robots keep a part of their weights to themselves (", kKey, ")");
+  if (needs.whole) complain("merge.method", cat("this cannot merge ", rest));
+  if (cell.fleet.rounds_after > 0) complain("merge.rounds_after", cat("there are no rounds after a merge ", rest));
+  if (cell.fleet.privacy.clip > 0.0) complain("privacy.clip", cat("there are no private sums ", rest));
+  if (cell.fleet.privacy.any()) complain("privacy.secure", cat("there are no private sums ", rest));
+  if (cell.fleet.moments == FleetOptions::Moments::kAverage)
+    complain("merge.moments", cat("expected \"reset\" or \"keep\" ", rest));
+  if (cell.instruments.finetune_steps > 0) {
+    complain("instruments.finetune_steps", cat("there is no one policy to finetune ", rest,
+                                               "; instruments.personal_steps trains on what each keeps"));
+  }
+}
+
+/// Rejects steps of robots that take none for others.
+void check_personal(const Cell& cell) {
+  if (cell.instruments.personal_steps == 0 || cell.facts.offers.contains(Question::kSteps)) return;
+  constexpr std::string_view kKey = "instruments.personal_steps";
+  reject(kKey, *cell.settings.find(kKey),
+         cat("the robots of workload \"", cell.workload, "\" do not take short runs of training"));
+}
+
 /// Rejects finetuning of merged policies on data that are not there.
 void check_held_out(const Cell& cell) {
   if (cell.instruments.finetune_steps == 0 || cell.facts.held_out) return;
@@ -237,7 +270,12 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   cell.method = read_method(chosen, reader);
   const MergerEntry& method = find_method(cell.method);
   const std::unique_ptr<Merger> merger = make_merger(method, reader, cell.fleet.rounds_after);
-  if (merger != nullptr) cell.fleet.privacy = read_privacy(reader);
+  std::vector<std::string> parameters;
+  if (merger != nullptr) {
+    cell.fleet.privacy = read_privacy(reader);
+    parameters = read_parameters(reader);
+    cell.fleet.parameters = parameter_patterns(parameters);
+  }
   std::string looked_at;
   if (method.look != nullptr) {
     const Look& found = look(method, chosen);
@@ -258,6 +296,8 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     check_trials(cell, merger->needs());
     check_needs(cell, merger->needs());
     check_privacy(cell, *merger);
+    check_parameters(cell, merger->needs(), parameters);
+    check_personal(cell);
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;
   }

@@ -117,7 +117,9 @@ void CellRunner::write(const CellRecord& record, const std::string& started) con
 
 std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload& workload, Regime regime) const {
   std::vector<std::unique_ptr<RoundObserver>> observers;
-  if (cell_.instruments.any()) observers.push_back(std::make_unique<Instruments>(cell_.instruments, workload));
+  InstrumentOptions instruments = cell_.instruments;
+  if (regime == Regime::kJoint) instruments.personal_steps = 0;  // its robot is no member of the fleet
+  if (instruments.any()) observers.push_back(std::make_unique<Instruments>(instruments, workload));
   if (sweep_.run.save_models != SavedModels::kNone) {
     observers.push_back(std::make_unique<ModelSaver>(sweep_.run.save_models, directory_.models(cell_.id),
                                                      cell_.settings.whole(), cell_.facts.data, workload.companions(),

@@ -15,7 +15,8 @@ Holdings holdings_of(const Cell& cell, int robots) {
     awake = std::min(fleet.drawn(fleet.robots), robots);
   }
   const bool merges = regime == Regime::kMerge;
-  holdings.with_weights = merges && fleet.hand_back == FleetOptions::HandBack::kParticipants ? robots : awake;
+  const bool differ = fleet.hand_back == FleetOptions::HandBack::kParticipants || !fleet.parameters.empty();
+  holdings.with_weights = merges && differ ? robots : awake;
   holdings.with_moments = merges && fleet.moments != FleetOptions::Moments::kReset ? robots : awake;
   // An aligned copy of each that takes part; the consensus, where the robots at rest stand, and a gradient.
   const double vectors = holdings.with_weights + 2.0 * holdings.with_moments + awake + 3.0;

@@ -8,6 +8,7 @@
 
 #include "merge/choice.hpp"
 #include "merge/rounds_after.hpp"
+#include "merge/shared_part.hpp"
 #include "sweep/cell_reader.hpp"
 #include "sweep/methods.hpp"
 
@@ -172,6 +173,7 @@ void read_general(SettingsReader& reader, std::span<const WorldEntry> worlds) {
   (void)read_rounds_after(reader, 0);
   (void)read_choice(reader);
   (void)read_privacy(reader);
+  (void)read_parameters(reader);
   (void)read_instrument_options(reader);
   (void)read_method({}, reader);
   (void)read_workload(reader, worlds);

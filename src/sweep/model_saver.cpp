@@ -8,7 +8,8 @@
 namespace fleet {
 
 std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& comm) {
-  if (!view.last && !view.trained_last) return {};
+  const bool every = which_ == SavedModels::kRounds;
+  if (!view.last && !view.trained_last && !every) return {};
   std::vector<double> samples;
   for (const MergeRow& row : view.robots.rows) samples.push_back(row.participates ? row.samples : 0.0);
   samples = comm.all_gather(samples);
@@ -31,9 +32,18 @@ std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& 
       const bool wanted = view.trained_last && which_ == SavedModels::kAll && !joint_;
       if (wanted) save(cat("robot-", row.robot), row.robot, row.samples, *row.weights);
     }
-    if (comm.is_root() && view.last && view.outcome != nullptr) {
-      save("merged", kMergedPolicy, merged_samples, view.outcome->merged);
+    if (view.shared != nullptr && view.last) {
+      for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
+        const MergeRow& row = view.robots.rows[i];
+        const std::vector<GroupElement>& elements = view.outcome->elements;
+        const GroupElement* element = i < elements.size() ? &elements[i] : nullptr;
+        save(cat("personal-", row.robot), row.robot, row.samples,
+             view.shared->personal(view.outcome->merged, element, *row.weights));
+      }
     }
+    if (!comm.is_root() || view.outcome == nullptr) return;
+    if (every) save(cat("merged-", view.round), kMergedPolicy, merged_samples, view.outcome->merged);
+    if (view.last) save("merged", kMergedPolicy, merged_samples, view.outcome->merged);
   });
   return {};
 }

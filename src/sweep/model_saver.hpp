@@ -12,12 +12,14 @@ namespace fleet {
 enum class SavedModels {
   kNone,
   kMerged,
-  kAll,  ///< the robots' too
+  kAll,     ///< the robots' too
+  kRounds,  ///< what was merged in every round
 };
 
 class ModelSaver final : public RoundObserver {
  public:
-  /// Writes merged.h5, robot-0.h5, robot-1.h5, ... (io/model_file.hpp) to `directory`.
+  /// Writes merged.h5, robot-0.h5, robot-1.h5, ... (io/model_file.hpp) to `directory`; of every round merged-1.h5, ...
+  /// Where robots keep a part of their weights to themselves, what each goes on with is personal-0.h5, ...
   ModelSaver(SavedModels which, std::filesystem::path directory, Settings settings, std::string data,
              Companions companions, Provenance provenance, bool joint)
       : which_(which),

@@ -16,10 +16,11 @@ namespace fleet {
 /// What planning needs to know of a cell.
 struct CellFacts {
   std::int64_t parameters = 0;
-  std::int64_t train_samples = 0;                ///< over all robots
-  std::int64_t dataset_bytes = 0;                ///< once per node
-  GroupKind symmetry = GroupKind::kPermutation;  ///< what may be done to the network's units
-  bool layers = true;                            ///< whether it is a list of affine maps (Workload::maps)
+  std::shared_ptr<const ParamLayout> layout = nullptr;  ///< of them, where they have names
+  std::int64_t train_samples = 0;                       ///< over all robots
+  std::int64_t dataset_bytes = 0;                       ///< once per node
+  GroupKind symmetry = GroupKind::kPermutation;         ///< what may be done to the network's units
+  bool layers = true;                                   ///< whether it is a list of affine maps (Workload::maps)
   /// What its robots can be asked: all but to try policies out, which takes a world to act in.
   Questions offers = Questions::all().without({Question::kTrials});
   bool joint = true;             ///< whether there is a robot with everybody's data

@@ -28,6 +28,9 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       bytes_before_(comm.bytes_moved()),
       processor_before_(processor_seconds()) {
   comm.together([&] {
+    if (merger != nullptr && !options.parameters.empty()) {
+      shared_.emplace(workload.symmetry(), workload.maps(), options.parameters, merger->needs().between);
+    }
     for (int i = 0; i < options.robots; ++i) {
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
@@ -124,8 +127,8 @@ std::vector<int> CellRun::shown() const {
   const auto wants_all = [&](const RoundObserver* observer) {
     return observer->wants_all_robots(may_be_last() || trained_last());
   };
-  const bool all =
-      all_train() || (merger_ != nullptr && merger_->needs().absent) || std::ranges::any_of(observers_, wants_all);
+  const bool all = all_train() || shared_ || (merger_ != nullptr && merger_->needs().absent) ||
+                   std::ranges::any_of(observers_, wants_all);
   if (all) return own_robots();
   const std::span<const int> merged = own_part(roster_.merged);
   return {merged.begin(), merged.end()};
@@ -173,9 +176,12 @@ void CellRun::train_member(Member& member) {
   std::int64_t taken = 0;
   bool paused = false;
   ParamVector& weights = fleet_.own_weights(member);
-  const std::unique_ptr<GradientTerm> term =
-      merger_ != nullptr ? merger_->local_term(member.index, outcome_ ? &outcome_->merged : nullptr) : nullptr;
-  member.robot->follow(term.get());
+  const ParamVector* merged = outcome_ ? &outcome_->merged : nullptr;
+  std::optional<ParamVector> part;  // of it, which is all that the merger knows
+  if (shared_ && merged != nullptr) merged = &part.emplace(shared_->part_of(*merged));
+  const std::unique_ptr<GradientTerm> term = merger_ != nullptr ? merger_->local_term(member.index, merged) : nullptr;
+  const std::unique_ptr<GradientTerm> of_whole = shared_ && term != nullptr ? shared_->whole_term(*term) : nullptr;
+  member.robot->follow(of_whole != nullptr ? of_whole.get() : term.get());
   member.robot->train(weights, fleet_.own_optimizer(member), member.steps_left, [&] {
     const bool due = pauses() && since_save_.seconds() >= checkpointing_.when.every_minutes * 60.0;
     paused = comm_.stop_requested() || (due && taken > 0);  // however short the interval, training gets on
@@ -210,10 +216,9 @@ void CellRun::test_locals_now() {
   const auto weights = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
     return fleet_.weights(own[i], scratch);
   };
-  const std::vector<std::vector<NamedValue>> tested =
-      test_each(workload_, own.size(), weights, fleet_.standing(), comm_);
-  for (std::size_t robot = 0; robot < tested.size(); ++robot) {
-    for (const NamedValue& value : tested[robot]) {
+  const TestedFleet tested = test_fleet(workload_, own, weights, fleet_.standing(), comm_);
+  for (std::size_t robot = 0; robot < tested.each.size(); ++robot) {
+    for (const NamedValue& value : tested.each[robot]) {
       record_.metrics.push_back({static_cast<int>(robot), "test", value.name, value.value});
     }
   }
@@ -299,7 +304,12 @@ void CellRun::merge_robots() {
   }
   input.wants_series = std::any_of(observers_.begin(), observers_.end(),
                                    [](const RoundObserver* observer) { return observer->wants_series(); });
-  outcome_ = merger_->merge(input, comm_);
+  if (shared_) {
+    const SharedFleet fleet(*shared_, input);
+    outcome_ = shared_->whole_outcome(merger_->merge(fleet.input(), comm_));
+  } else {
+    outcome_ = merger_->merge(input, comm_);
+  }
   record_.cost = cost;
   record_.participants = static_cast<int>(roster_.merged.size());
   record_.late = static_cast<int>(roster_.late.size());
@@ -327,7 +337,9 @@ const ParamVector& CellRun::known_start() {
 
 void CellRun::test_consensus() {
   if (is_tested()) {
-    const std::vector<NamedValue> tested = test_together(workload_, outcome_->merged, comm_);
+    std::vector<Metric> each;
+    const std::vector<NamedValue> tested =
+        shared_ ? test_personal(each) : test_together(workload_, outcome_->merged, comm_);
     charge(&PhaseSeconds::evaluate);
     look_at_target(tested);
     const bool came_early =
@@ -340,8 +352,28 @@ void CellRun::test_consensus() {
       merged.push_back({kMergedPolicy, "test", kRoundsToTarget, round});
     }
     record_.metrics.insert(record_.metrics.begin(), merged.begin(), merged.end());
+    record_.metrics.insert(record_.metrics.end(), each.begin(), each.end());
   }
   phase_ = Phase::kObserve;
+}
+
+std::vector<NamedValue> CellRun::test_personal(std::vector<Metric>& each) {
+  const std::vector<int> rows = shown();
+  const auto policy = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
+    return scratch = personal(i, fleet_.own_weights(fleet_.member(rows[i])));
+  };
+  const TestedFleet tested = test_fleet(workload_, rows, policy, nullptr, comm_);
+  for (std::size_t robot = 0; robot < tested.each.size(); ++robot) {
+    for (const NamedValue& value : tested.each[robot]) {
+      each.push_back({static_cast<int>(robot), kPersonal, value.name, value.value});
+    }
+  }
+  return tested.together;
+}
+
+ParamVector CellRun::personal(std::size_t row, const ParamVector& own) const {
+  const GroupElement* element = row < outcome_->elements.size() ? &outcome_->elements[row] : nullptr;
+  return shared_->personal(outcome_->merged, element, own);
 }
 
 void CellRun::look_at_target(const std::vector<NamedValue>& tested) {
@@ -364,7 +396,8 @@ void CellRun::observe() {
                        .last = is_last(),
                        .trained_last = trained_last(),
                        .robots = robots,
-                       .outcome = outcome_ ? &*outcome_ : nullptr};
+                       .outcome = outcome_ ? &*outcome_ : nullptr,
+                       .shared = shared_ ? &*shared_ : nullptr};
   std::vector<Measurement> measurements;  // of the record once nothing can interrupt any more
   for (RoundObserver* observer : observers_) {
     std::vector<Measurement> seen = observer->observe(view, comm_);
@@ -387,16 +420,28 @@ void CellRun::hand_back() {
   const ParamVector& merged = outcome_->merged;
   if (options_.hand_back == HandBack::kAll) {  // participants have it from the merge
     const std::size_t others = static_cast<std::size_t>(options_.robots) - roster_.merged.size();
-    record_.cost.of(Cargo::kWeights).received += others * merged.flat().size_bytes();
+    const std::size_t numbers = shared_ ? shared_->symmetry().layout()->size() : merged.flat().size();
+    record_.cost.of(Cargo::kWeights).received += others * numbers * sizeof(float);
   }
-  if (options_.hand_back == HandBack::kParticipants) {
+  const auto is_late = [&](const Member& member) { return std::ranges::binary_search(roster_.late, member.index); };
+  if (shared_) {
+    const std::vector<int> rows = shown();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Member& member = fleet_.member(rows[i]);
+      const bool takes =
+          options_.hand_back == HandBack::kAll ? !is_late(member) : std::ranges::binary_search(roster_.merged, rows[i]);
+      if (!takes) continue;
+      ParamVector& own = fleet_.own_weights(member);
+      own = personal(i, own);
+      leave(member);
+    }
+  } else if (options_.hand_back == HandBack::kParticipants) {
     for (const int robot : own_part(roster_.merged)) {
       Member& member = fleet_.member(robot);
       std::ranges::copy(merged.flat(), fleet_.own_weights(member).flat().begin());
       leave(member);
     }
   } else {
-    const auto is_late = [&](const Member& member) { return std::ranges::binary_search(roster_.late, member.index); };
     for (Member* member : fleet_.awake()) {
       if (!is_late(*member)) leave(*member);
     }

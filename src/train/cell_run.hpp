@@ -88,6 +88,10 @@ class CellRun {
   void merge();
   void merge_robots();
   void test_consensus();
+  /// Tests every robot's policy after the merge, and returns what they come to together.
+  [[nodiscard]] std::vector<NamedValue> test_personal(std::vector<Metric>& each);
+  /// What a robot goes on with after the last merge, where each keeps a part to itself. `row`: its place in shown().
+  [[nodiscard]] ParamVector personal(std::size_t row, const ParamVector& own) const;
   /// Observers look on, then the robots go on from the consensus.
   void observe();
   void hand_back();
@@ -120,6 +124,7 @@ class CellRun {
   std::vector<int> with_data_;  // robots, of the whole fleet
   std::map<int, int> epochs_;   // of robots of this rank: that they train for or, where all train, miss (epochs_of)
   LocalFleet fleet_;
+  std::optional<SharedPart> shared_;     // that is merged, where robots keep the rest to themselves
   std::optional<MergeOutcome> outcome_;  // of the last merge; of `joint`, its weights
   std::optional<ParamVector> known_start_;
 

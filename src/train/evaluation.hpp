@@ -14,11 +14,17 @@ namespace fleet {
 /// is asked to stop. Collective.
 [[nodiscard]] std::vector<NamedValue> test_together(Workload& workload, const ParamVector& weights, const Comm& comm);
 
-/// The same of the `count` models that this rank tests alone, each its i-th weights(i, scratch), which may be written
-/// to `scratch`: one list per model, those of lower ranks first. Those that are the object `shared` are tested once.
+/// What models of a fleet's robots come to, each on its own parts of the test set (Workload::parts_of).
+struct TestedFleet {
+  std::vector<std::vector<NamedValue>> each;  ///< per robot
+  std::vector<NamedValue> together;           ///< of all their scores
+};
+
+/// Of the models of `robots`, this rank's, the i-th being weights(i, scratch), which may be written to `scratch`; lower
+/// ranks have lower robots. Those that are the object `shared` are tested once, where their parts are the same.
 /// Collective.
-[[nodiscard]] std::vector<std::vector<NamedValue>> test_each(
-    Workload& workload, std::size_t count,
+[[nodiscard]] TestedFleet test_fleet(
+    Workload& workload, std::span<const int> robots,
     const std::function<const ParamVector&(std::size_t i, ParamVector& scratch)>& weights, const ParamVector* shared,
     const Comm& comm);
 

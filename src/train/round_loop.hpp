@@ -11,6 +11,7 @@
 #include "comm/comm.hpp"
 #include "merge/merger.hpp"
 #include "merge/privacy.hpp"
+#include "merge/shared_part.hpp"
 #include "train/checkpoint.hpp"
 #include "train/measurement.hpp"
 #include "train/target.hpp"
@@ -38,10 +39,11 @@ struct FleetOptions {
   LocalTests local_tests = LocalTests::kLast;  ///< tests in which the robots' own policies take part, before the merge
   enum class JointSteps { kRobot, kFleet };
   JointSteps joint_steps =
-      JointSteps::kRobot;        ///< gradient steps of `joint`: as one robot's, or as all robots' together
-  std::optional<Target> target;  ///< of which is told in which round it was reached
-  bool stop_at_target = false;   ///< that round is the last
-  PrivacyOptions privacy;        ///< of merges
+      JointSteps::kRobot;                    ///< gradient steps of `joint`: as one robot's, or as all robots' together
+  std::vector<std::string> parameters = {};  ///< patterns of what is merged (SharedPart); none: all
+  std::optional<Target> target;              ///< of which is told in which round it was reached
+  bool stop_at_target = false;               ///< that round is the last
+  PrivacyOptions privacy;                    ///< of merges
   std::uint64_t seed = 0;
 
   /// Robots that are drawn for a merge, of so many that have data.
@@ -54,6 +56,8 @@ struct FleetOptions {
 };
 
 inline constexpr int kMergedPolicy = -1;
+/// Split of what robots' own policies come to after a merge: its outcome, and what they keep to themselves.
+inline constexpr const char* kPersonal = "personal";
 
 /// A metric of the merged policy in the last round, where there is a target: in which round it was reached first; not a
 /// number if in none.
@@ -82,7 +86,10 @@ struct RoundRecord {
   int dropped = 0;  ///< of those drawn
   int late = 0;     ///< of those drawn: they take part in the next merge
   int merge_iterations = 0;
-  std::vector<Metric> metrics;            ///< in robot order, merged first
+  /// In robot order, merged first. Where robots keep a part of their weights to themselves, what is merged has no
+  /// values of its own: its are those of the robots' policies after the merge together, which are there besides, of
+  /// split kPersonal.
+  std::vector<Metric> metrics;
   std::vector<Measurement> measurements;  ///< by observers
   PhaseSeconds seconds;
   double processor_seconds = 0.0;  ///< of all ranks together
@@ -102,9 +109,10 @@ struct RoundView {
   int round = 0;
   int epoch = 0;
   bool last = false;
-  bool trained_last = false;    ///< no training follows this round's
-  const MergeInput& robots;     ///< those with data take part where nothing is drawn; of `joint`, its one robot
-  const MergeOutcome* outcome;  ///< nullptr where nothing is merged; of `joint`, its weights
+  bool trained_last = false;           ///< no training follows this round's
+  const MergeInput& robots;            ///< those with data take part where nothing is drawn; of `joint`, its one robot
+  const MergeOutcome* outcome;         ///< nullptr where nothing is merged; of `joint`, its weights
+  const SharedPart* shared = nullptr;  ///< where robots keep a part of their weights to themselves: what they share
 };
 
 /// Looks on at a cell without changing what comes of it.

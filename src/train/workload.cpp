@@ -1,5 +1,7 @@
 #include "train/workload.hpp"
 
+#include <numeric>
+
 #include "base/error.hpp"
 
 namespace fleet {
@@ -12,6 +14,12 @@ AwakeRobot::AwakeRobot(std::unique_ptr<Robot> robot_, const std::shared_ptr<cons
 
 std::unique_ptr<Robot> Workload::make_finetune_robot() {
   throw Error("this workload holds no data back that a merged policy could be finetuned on");
+}
+
+std::vector<int> Workload::parts_of(int /*robot*/) const {
+  std::vector<int> all(static_cast<std::size_t>(test_parts()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
 }
 
 std::vector<NamedValue> Workload::summarize(std::span<const Score> scores) const {

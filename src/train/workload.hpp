@@ -97,6 +97,8 @@ class Workload {
 
   /// The test set comes in a fixed number of parts, so that ranks can share it and still add up the same sums.
   [[nodiscard]] virtual int test_parts() const = 0;
+  /// Which of them a robot's own policy is tested on, ascending; by default all.
+  [[nodiscard]] virtual std::vector<int> parts_of(int robot) const;
   /// Names of the values test_scores() returns, e.g. "accuracy", "loss".
   [[nodiscard]] virtual std::vector<std::string> metrics() const = 0;
   /// One Score per metric of `weights` on one part of the test set.

@@ -96,7 +96,8 @@ TEST_F(InterpolationTest, barriers_are_never_negative_and_zero_from_a_model_to_i
 }
 
 TEST(JudgedMetric, of_groups_rises_as_that_of_all_does) {
-  for (const char* name : {"accuracy", "accuracy_role_mean", "accuracy_role_p10", "success", "score"}) {
+  for (const char* name :
+       {"accuracy", "accuracy_role_mean", "accuracy_role_p10", "success", "score", "return", "return_hopper"}) {
     EXPECT_TRUE((JudgedMetric{"test", name}.higher_is_better())) << name;
   }
   for (const char* name : {"loss", "cost", "bits_per_character", "scoreless", "loss_accuracy"}) {

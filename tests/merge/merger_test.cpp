@@ -377,6 +377,28 @@ TEST(Fisher, every_weight_comes_from_the_robot_whose_loss_depends_on_it) {
   for (std::size_t w = 0; w < merged.size(); ++w) EXPECT_FLOAT_EQ(merged[w], w < merged.size() / 2 ? 1.0F : 5.0F);
 }
 
+TEST(Fisher, batches_are_as_large_as_asked_for_and_add_up_to_the_samples) {
+  struct Counting : LocalData {
+    double loss_gradient(const ParamVector&, int batch, RandomStream&, ParamVector& gradient) override {
+      batches.push_back(batch);
+      std::ranges::fill(gradient.flat(), 1.0F);
+      return 0.0;
+    }
+    Score held_out_score(const ParamVector&) override { return {0.0, 1.0}; }
+    std::vector<int> batches;
+  };
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(2, world);
+  Counting counting;
+  MergeInput input = fleet.input({0, 1});
+  for (MergeRow& row : input.rows) row.data = &counting;
+  const auto merger =
+      make_method("fisher", {{"merge.fisher.samples", std::int64_t{10}}, {"merge.fisher.batch", std::int64_t{4}}});
+  (void)merger->merge(input, world);
+  ASSERT_EQ(counting.batches.size(), 3 * input.rows.size());
+  for (std::size_t i = 0; i < counting.batches.size(); ++i) EXPECT_EQ(counting.batches[i], i % 3 < 2 ? 4 : 2);
+}
+
 TEST(FleetMerge, an_error_in_one_robots_data_reaches_every_rank) {
   struct Broken : LocalData {
     double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override {

@@ -12,6 +12,12 @@
 namespace fleet {
 namespace {
 
+std::shared_ptr<const ParamLayout> seven_weights(SettingsReader& /*settings*/) {
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("weight", {7});
+  return layout;
+}
+
 namespace fs = std::filesystem;
 
 Settings settings_of(const std::vector<std::pair<std::string, Value>>& values) {
@@ -64,12 +70,11 @@ class TextWorldTest : public testing::Test {
   Comm world_ = MpiSession::world();
   fs::path file_;
   TextData learned_;
-  std::unique_ptr<World> texts_ = make_text_world({.parameters = [](SettingsReader&) { return std::int64_t{7}; },
-                                                   .make =
-                                                       [this](TextData data, SettingsReader&) {
-                                                         learned_ = std::move(data);
-                                                         return std::unique_ptr<Workload>();
-                                                       }});
+  std::unique_ptr<World> texts_ =
+      make_text_world({.layout = seven_weights, .make = [this](TextData data, SettingsReader&) {
+                         learned_ = std::move(data);
+                         return std::unique_ptr<Workload>();
+                       }});
 };
 
 TEST_F(TextWorldTest, hands_every_robot_what_its_roles_say) {
@@ -144,7 +149,7 @@ TEST_F(TextWorldTest, any_byte_of_the_text_is_part_of_what_it_is) {
   const std::string data = describe(settings).data;
   const std::string whole = Scratch::read(file_);
   const auto other_world = [&] {  // that has not seen the file yet
-    texts_ = make_text_world({.parameters = [](SettingsReader&) { return std::int64_t{7}; }, .make = {}});
+    texts_ = make_text_world({.layout = seven_weights, .make = {}});
     return describe(settings).data;
   };
   EXPECT_EQ(other_world(), data);
@@ -164,7 +169,7 @@ TEST_F(TextWorldTest, who_says_it_is_part_of_what_it_is) {
     std::ofstream out(file_);
     for (int i = 0; i < 60; ++i) out << (i < first ? "A" : "B") << ":\n" << std::string(99, 'a') << "\n\n";
     out.close();
-    texts_ = make_text_world({.parameters = [](SettingsReader&) { return std::int64_t{7}; }, .make = {}});
+    texts_ = make_text_world({.layout = seven_weights, .make = {}});
     return describe(cell({{"fleet.robots", std::int64_t{2}}})).data;
   };
   EXPECT_NE(digest_of(30), digest_of(20));

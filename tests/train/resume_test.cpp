@@ -180,6 +180,20 @@ TEST_F(ResumeTest, robots_at_rest_wake_as_if_nothing_had_been_interrupted) {
   }
 }
 
+TEST_F(ResumeTest, robots_with_a_part_of_their_own_go_on_as_if_nothing_had_been_interrupted) {
+  options_.parameters = {"!layers.1"};
+  for (const std::string method : {"average", "git-rebasin", "fleet-merge", "regression"}) {
+    for (const auto hand_back : {FleetOptions::HandBack::kAll, FleetOptions::HandBack::kParticipants}) {
+      options_.hand_back = hand_back;
+      options_.late = hand_back == FleetOptions::HandBack::kAll ? 0.5 : 0.0;
+      const Outcome whole = run(options_, method, alone_);
+      for (const int first_leg : {1, 4, 30}) {
+        expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
+      }
+    }
+  }
+}
+
 TEST_F(ResumeTest, a_cell_that_its_target_ends_does_so_also_after_interruptions) {
   options_.merge_every = 1;
   options_.local_tests = FleetOptions::LocalTests::kLast;
@@ -265,7 +279,7 @@ TEST_F(ResumeTest, tests_stop_after_the_part_under_way) {
     EXPECT_THROW((void)test_together(workload, weights, *comm), Interrupted);
     EXPECT_LE(workload.tested, 1);
     workload.tested = 0;
-    EXPECT_THROW((void)test_each(workload, 1, mine, nullptr, *comm), Interrupted);
+    EXPECT_THROW((void)test_fleet(workload, std::array{0}, mine, nullptr, *comm), Interrupted);
     EXPECT_EQ(workload.tested, 1);
     comm->set_stop_request(nullptr);
   }

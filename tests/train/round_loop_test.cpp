@@ -71,6 +71,57 @@ TEST_F(RoundLoopTest, results_are_the_same_bits_on_any_number_of_ranks) {
   }
 }
 
+TEST_F(RoundLoopTest, parts_are_merged_to_the_same_bits_on_any_number_of_ranks) {
+  const Comm alone = world_.split(world_.rank());
+  for (const std::vector<std::string>& parameters : {std::vector<std::string>{"layers.0"}, {"!layers.0.bias"}}) {
+    options_.parameters = parameters;
+    for (const std::string method : {"average", "git-rebasin", "fleet-merge", "fisher", "regmean", "regression"}) {
+      expect_same(trace_of(options_, method, world_), trace_of(options_, method, alone), method);
+    }
+  }
+}
+
+/// The same merge, seen through the part that is everything.
+TEST_F(RoundLoopTest, a_part_that_is_all_is_merged_as_all_is) {
+  FleetOptions named = options_;
+  named.parameters = {"layers"};
+  for (const std::string method : {"average", "git-rebasin", "fleet-merge", "fisher", "regmean", "regression"}) {
+    EXPECT_EQ(trace_of(named, method, world_).merged, trace_of(options_, method, world_).merged) << method;
+  }
+}
+
+/// What is not merged is each robot's own, after any number of rounds; the rest is everybody's.
+TEST_F(RoundLoopTest, robots_keep_what_is_not_merged) {
+  struct Personal final : RoundObserver {
+    std::vector<Measurement> observe(const RoundView& view, const Comm& /*comm*/) override {
+      for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
+        personal.push_back(view.shared->personal(view.outcome->merged, nullptr, *view.robots.rows[i].weights));
+      }
+      shown.push_back(view.robots.rows.size());
+      return {};
+    }
+    std::vector<ParamVector> personal;
+    std::vector<std::size_t> shown;
+  };
+  options_.parameters = {"layers.0"};
+  ToyWorkload workload(kRobotSamples, 0.01);
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average", 0);
+  Personal onlooker;
+  RoundObserver* const observers[] = {&onlooker};
+  const Comm alone = world_.split(world_.rank());
+  (void)run_cell(
+      options_, Regime::kMerge, merger.get(), workload, alone, [](const RoundRecord& /*round*/) {}, {}, observers);
+  ASSERT_EQ(onlooker.shown, (std::vector<std::size_t>{6, 6, 6}));
+  for (std::size_t i = 12; i < 18; ++i) {
+    for (std::size_t t = 0; t < 3; ++t) {
+      const bool is_own = t == 2;
+      const auto one = std::as_const(onlooker.personal[12]).tensor(t);
+      const auto other = std::as_const(onlooker.personal[i]).tensor(t);
+      EXPECT_EQ(std::ranges::equal(one, other), !is_own || i == 12) << t << ' ' << i;
+    }
+  }
+}
+
 TEST_F(RoundLoopTest, results_of_fleets_that_fail_are_the_same_bits_on_any_number_of_ranks) {
   const Comm alone = world_.split(world_.rank());
   options_.merge_every = 1;
