@@ -1,4 +1,4 @@
-# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12 (13: `make run`).
+# Thin names over the real commands: `make run` and `make test` do everything, installs included, on a fresh Debian 12 or 13.
 # Without root, `make run FROM=pip` has libraries from Python wheels. On a cluster, use CMake directly (docs/cluster.md).
 
 RANKS ?= 5
@@ -148,6 +148,8 @@ bench: data .venv-debian/installed
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
+	test ! -x build/$(PRESET)/tests/benchmarks/locomotion_benchmark || build/$(PRESET)/tests/benchmarks/locomotion_benchmark \
+	  --benchmark_repetitions=5 --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	test ! -x build/$(PRESET)/tests/benchmarks/tools_benchmark || build/$(PRESET)/tests/benchmarks/tools_benchmark \
 	  --benchmark_repetitions=5 --benchmark_min_time=0.3 --benchmark_enable_random_interleaving=true \
 	  --benchmark_report_aggregates_only=true

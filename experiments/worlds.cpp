@@ -15,7 +15,8 @@ namespace fleet {
 
 std::span<const WorldEntry> world_table() {
   static const std::array kWorlds = {mnist_world(), shakespeare_world(), lqg_world(),        metaworld_world(),
-                                     tools_world(), control_world(),     locomotion_world(), own_world()};
+                                     tools_world(), control_world(),     locomotion_world(), locomotion_offline_world(),
+                                     own_world()};
   return kWorlds;
 }
 

@@ -32,6 +32,8 @@ struct Body {
   double noise;                ///< of its start, uniform in coordinates
   bool normal_speeds = false;  ///< its first speeds are normal with deviation `noise`, else uniform as coordinates are
   bool (*stands)(const mjModel& model, const mjData& data);
+  double random;  ///< return of a random policy and of an expert, between which D4RL scores (Fu et al., 2020)
+  double expert;
 };
 
 [[nodiscard]] std::span<const Body> body_table();

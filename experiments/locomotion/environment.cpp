@@ -68,7 +68,7 @@ simulation::StepResult Environment::step(std::span<const float> action) {
   }
   const double before = place();
   for (int k = 0; k < body_.frame_skip; ++k) mj_step(model_.get(), data_.get());
-  mj_rnePostConstraint(model_.get(), data_.get());
+  if (feels(body_, version_)) mj_rnePostConstraint(model_.get(), data_.get());  // contact forces
   if (simulation::has_diverged(*data_)) return {.diverged = true};
   look();
   const bool stands = body_.stands(*model_, *data_);

@@ -34,7 +34,11 @@ class Locomotion final : public Suite {
  public:
   Locomotion(fs::path folder, Version version) : folder_(std::move(folder)), version_(version) {
     for (const Body& body : body_table()) {
-      tasks_.push_back({.name = std::string(body.name), .steps = kSteps, .sizes = sizes_of(body, version)});
+      tasks_.push_back({.name = std::string(body.name),
+                        .steps = kSteps,
+                        .sizes = sizes_of(body, version),
+                        .random = body.random,
+                        .expert = body.expert});
     }
   }
 

@@ -16,6 +16,9 @@ namespace fleet::simulation {
 int run_rollout(const SuiteEntry& world, const Call& call);
 [[nodiscard]] boost::program_options::options_description demos_options(const SuiteEntry& world);
 int run_demos(const SuiteEntry& world, const Call& call);
+/// The same of a world without experts, out of policies that sweeps have saved.
+[[nodiscard]] boost::program_options::options_description graded_options(const SuiteEntry& world);
+int run_graded(const SuiteEntry& world, const Call& call);
 [[nodiscard]] boost::program_options::options_description view_options(const SuiteEntry& world);
 int run_view(const SuiteEntry& world, const Call& call);
 [[nodiscard]] boost::program_options::options_description tasks_options(const SuiteEntry& world);

@@ -30,16 +30,6 @@ void report(const std::vector<int>& tasks, std::span<const Demonstration> episod
             << attempts - static_cast<int>(episodes.size()) << " failures discarded: " << path << std::endl;
 }
 
-/// ConfigError if something else than demonstrations of this program is there; Error if nothing can be written.
-void prepare_output(const std::string& path) {
-  if (names_minari_dataset(path)) {
-    prepare_minari_dataset(path);
-  } else {
-    require_replaceable(path, kDemonstrationsFile);
-    Hdf5Writer{path};
-  }
-}
-
 RecordingOptions recording_options(const OptionsGiven& values) {
   return {.episodes = values["episodes"].as<int>(),
           .noise = values["noise"].as<double>(),
@@ -91,7 +81,7 @@ int run_demos(const SuiteEntry& world, const Call& call) {
     suite = make_suite(world, call.values);
     tasks = suite->find_tasks(names);
     sizes = suite->common_sizes(tasks);
-    if (comm.is_root()) prepare_output(path);
+    if (comm.is_root()) prepare_demonstrations(path);
     environments.emplace(*suite);
     environments->prepare(tasks);
   });
@@ -100,11 +90,7 @@ int run_demos(const SuiteEntry& world, const Call& call) {
                              .provenance = provenance_of(*suite, names, recording)};
   comm.together([&] {
     if (!comm.is_root()) return;
-    if (names_minari_dataset(path)) {
-      write_minari_dataset(path, set, sizes);
-    } else {
-      write_demonstrations(path, set, sizes);
-    }
+    write_lives(path, set, sizes);
     report(tasks, set.episodes, path);
   });
   return 0;

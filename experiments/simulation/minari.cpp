@@ -134,4 +134,21 @@ void write_minari_dataset(const fs::path& folder, const DemonstrationSet& set, c
   write_file_atomically(data / kMetadata, json.str());
 }
 
+void prepare_demonstrations(const fs::path& path) {
+  if (names_minari_dataset(path)) {
+    prepare_minari_dataset(path);
+  } else {
+    require_replaceable(path, kDemonstrationsFile);
+    Hdf5Writer{path};
+  }
+}
+
+void write_lives(const fs::path& path, const DemonstrationSet& set, const Sizes& sizes) {
+  if (names_minari_dataset(path)) {
+    write_minari_dataset(path, set, sizes);
+  } else {
+    write_demonstrations(path, set, sizes);
+  }
+}
+
 }  // namespace fleet::simulation

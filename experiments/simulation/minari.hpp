@@ -30,4 +30,9 @@ void prepare_minari_dataset(const std::filesystem::path& folder);
 /// Error if it cannot be written. With MINARI_DATASETS_PATH the folder's parent, minari.load_dataset(NAME) opens it.
 void write_minari_dataset(const std::filesystem::path& folder, const DemonstrationSet& set, const Sizes& sizes);
 
+/// What commands leave: a file, or a dataset where the path names one. ConfigError if something else than
+/// demonstrations of this program is there; Error if nothing can be written.
+void prepare_demonstrations(const std::filesystem::path& path);
+void write_lives(const std::filesystem::path& path, const DemonstrationSet& set, const Sizes& sizes);
+
 }  // namespace fleet::simulation

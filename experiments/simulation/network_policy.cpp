@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "io/model_file.hpp"
+#include "simulation/offline.hpp"
 #include "simulation/online.hpp"
 #include "simulation/workload.hpp"
 
@@ -29,11 +30,33 @@ Acting online_acting(SettingsReader& settings, const std::shared_ptr<const Suite
   return {options.shape, ObservationScaling(suite->common_sizes(options.tasks).observation), {}};
 }
 
-/// A network policy together with the weights that it uses.
-struct TrainedPolicy {
-  ParamVector weights;
-  NetworkPolicy network;
-};
+/// A network that acts, together with the weights that it uses.
+template <class Acting>
+SavedPolicy own_policy(const std::shared_ptr<const Suite>& suite, const ParamVector& weights, Acting acting) {
+  struct Trained {
+    ParamVector weights;
+    Acting acting;
+  };
+  const auto trained = std::make_shared<Trained>(weights, std::move(acting));
+  trained->acting.use(trained->weights);
+  const auto policy = std::make_shared<const Policy>(trained->acting.policy());
+  return {.suite = suite,
+          .policy = {[trained, policy](Environment& environment, std::span<float> action) {
+                       return (*policy)(environment, action);
+                     },
+                     [policy](const Environment& environment) { policy->begin(environment); },
+                     [policy](const StepResult& step) { policy->hear(step); }}};
+}
+
+SavedPolicy decision_policy(SettingsReader& settings, const std::shared_ptr<const Suite>& suite,
+                            const SavedModel& model) {
+  const OfflineOptions options = read_offline_options(settings, suite);
+  std::vector<Sizes> sizes;
+  for (const int task : options.tasks) sizes.push_back(suite->sizes(task));
+  return own_policy(
+      suite, model.weights,
+      DecisionPolicy(options, Conditions::saved(model.companions, sizes), make_network(settings, options.shape)));
+}
 
 }  // namespace
 
@@ -80,24 +103,20 @@ SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& wor
   SavedModel model = read_model(path);
   model.settings.erase("run.device");  // where it was trained
   const auto workload = model.settings.find("workload");
-  if (workload == model.settings.end() || workload->second.value != Value(std::string(world.name))) {
+  const auto is_of = [&](std::string_view name) {
+    return workload != model.settings.end() && workload->second.value == Value(std::string(name));
+  };
+  if (!is_of(world.name) && !is_of(offline_name(world))) {
     throw ConfigError(cat(path.string(), " is no policy of the workload ", world.name));
   }
   SettingsReader settings(model.settings);
   const std::shared_ptr<const Suite> suite = world.make(settings, files);
   try {
+    if (is_of(offline_name(world))) return decision_policy(settings, suite, model);
     const Acting acting = world.online ? online_acting(settings, suite) : cloned_acting(settings, suite, model);
     const std::shared_ptr<const Network> network = make_network(settings, acting.shape);
     auto encoder = std::make_shared<const ObservationEncoder>(suite, acting.scaling, acting.marked);
-    auto trained =
-        std::make_shared<TrainedPolicy>(model.weights, NetworkPolicy(std::move(encoder), network, acting.shape));
-    trained->network.use(trained->weights);
-    const auto policy = std::make_shared<const Policy>(trained->network.policy());
-    return {.suite = suite,
-            .policy = {[trained, policy](Environment& environment, std::span<float> action) {
-                         return (*policy)(environment, action);
-                       },
-                       [trained, policy](const Environment& environment) { policy->begin(environment); }}};
+    return own_policy(suite, model.weights, NetworkPolicy(std::move(encoder), network, acting.shape));
   } catch (const ConfigError&) {
     throw;
   } catch (const Error& error) {

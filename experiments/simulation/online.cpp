@@ -116,6 +116,7 @@ class PlayWorld final : public World {
     const std::int64_t numbers =
         options.shape.inputs + options.shape.outputs + (options.chooses ? 1 : options.shape.outputs);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+            .layout = layout_of(*network),
             .train_samples = static_cast<std::int64_t>(options.robots) * options.online.epoch_episodes,
             .offers = Questions::all(),
             .held_out = false,
@@ -160,15 +161,7 @@ class PlayWorld final : public World {
 PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
   PlayOptions options{.suite = std::move(suite)};
   const Suite& world = *options.suite;
-  std::string tasks(world.facts().default_tasks);
-  settings.read("data.tasks", tasks,
-                "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
-  try {
-    options.tasks = world.find_tasks(tasks);
-    (void)world.common_sizes(options.tasks);
-  } catch (const ConfigError& error) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
-  }
+  options.tasks = read_tasks(settings, *options.suite, true);
   const Sizes& sizes = world.common_sizes(options.tasks);
   options.chooses = world.task(options.tasks.front()).chooses;
   options.shape = choose_shape(settings, std::array{NetworkShape{.inputs = static_cast<int>(sizes.observation),

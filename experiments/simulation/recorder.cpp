@@ -46,6 +46,14 @@ void append(std::vector<float>& to, const Numbers& values) {
   for (const auto value : values) to.push_back(static_cast<float>(value));
 }
 
+/// Keeps what comes of each step in `episode`.
+Watch keep_in(Demonstration& episode) {
+  return [&episode](Environment& environment, const StepResult& step) {
+    append(episode.observations, environment.observation());
+    episode.rewards.push_back(static_cast<float>(step.reward));
+  };
+}
+
 /// Nothing if the expert fails.
 std::optional<Demonstration> attempt(const Suite& suite, Environment& environment, double deviation,
                                      RandomStream& stream) {
@@ -62,11 +70,8 @@ std::optional<Demonstration> attempt(const Suite& suite, Environment& environmen
     if (!environment.delicate()) noise.add_to(action);
     return true;
   };
-  const auto watch = [&](Environment&, const StepResult& step) {
-    append(episode.observations, environment.observation());
-    episode.rewards.push_back(static_cast<float>(step.reward));
-  };
-  const EpisodeResult result = roll_out(environment, suite.sizes(environment.task()).action, act, watch, task.steps);
+  const EpisodeResult result =
+      roll_out(environment, suite.sizes(environment.task()).action, act, keep_in(episode), task.steps);
   const bool lasted = facts.score == Facts::Score::kReward && !result.diverged && !result.lost;
   if (!result.success && !lasted) return std::nullopt;
   episode.ended = result.success || result.terminated;
@@ -91,6 +96,32 @@ Demonstration record(const Suite& suite, Environment& environment, int number, c
                   !why.empty()        ? cat("; it had no plan: ", why)
                   : options.noise > 0 ? cat("; lower the noise (--noise ", options.noise, ")")
                                       : ""));
+}
+
+Demonstration play(const Suite& suite, Environment& environment, const Policy& policy, const PlayedOptions& options,
+                   std::uint64_t number) {
+  const int task = environment.task();
+  RandomStream stream(options.seed, Purpose::kDemonstration, static_cast<std::uint64_t>(task), number);
+  Demonstration episode{.task = suite.label(task), .noise = options.noise * stream.uniform()};
+  environment.reset(suite.draw(task, stream));
+  append(episode.observations, environment.observation());
+  const Policy acting{[&](Environment& now, std::span<float> action) {
+                        if (!policy(now, action)) return false;
+                        for (float& value : action) {
+                          value += static_cast<float>(episode.noise * stream.normal());
+                          value = std::clamp(value, -1.0F, 1.0F);
+                        }
+                        append(episode.actions, action);
+                        return true;
+                      },
+                      [&](const Environment& now) { policy.begin(now); },
+                      [&](const StepResult& step) { policy.hear(step); }};
+  const EpisodeResult result =
+      roll_out(environment, suite.sizes(task).action, acting, keep_in(episode), suite.task(task).steps);
+  require(!result.diverged, "the simulator met something not finite in episode ", number, " of ",
+          suite.task(task).name);
+  episode.ended = result.success || result.terminated;
+  return episode;
 }
 
 /// Episodes as numbers, to travel.
@@ -147,6 +178,39 @@ std::vector<Demonstration> record_demonstrations(std::span<const int> tasks, con
   headers = comm.all_gather(headers);
   steps = comm.gather(steps);
   return comm.is_root() ? unpack(suite, tasks, options.episodes, headers, steps) : std::vector<Demonstration>{};
+}
+
+std::vector<Demonstration> record_play(int task, std::span<const Policy> policies, const PlayedOptions& options,
+                                       EnvironmentPool& environments, const Comm& comm) {
+  constexpr std::size_t kBlock = 16;  // episodes between two looks at how many steps there are
+  const Suite& suite = environments.suite();
+  std::vector<Demonstration> all;
+  std::int64_t recorded = 0;  // known to all ranks
+  for (std::uint64_t first = 0; recorded < options.steps; first += kBlock) {
+    std::vector<double> headers;
+    std::vector<float> steps;
+    comm.together([&] {
+      for (auto i = static_cast<std::size_t>(comm.rank()); i < kBlock; i += static_cast<std::size_t>(comm.size())) {
+        if (comm.stop_requested()) throw Interrupted();
+        const std::uint64_t number = first + i;
+        pack(i, play(suite, environments.environment(task), policies[number % policies.size()], options, number),
+             headers, steps);
+      }
+    });
+    headers = comm.all_gather(headers);
+    steps = comm.gather(steps);
+    std::vector<std::int64_t> lengths(kBlock);
+    for (std::size_t row = 0; row < headers.size(); row += kHeader) {
+      lengths[static_cast<std::size_t>(headers[row])] = static_cast<std::int64_t>(headers[row + 1]);
+    }
+    std::vector<Demonstration> block;
+    if (comm.is_root()) block = unpack(suite, std::span(&task, 1), kBlock, headers, steps);
+    for (std::size_t i = 0; i < kBlock && recorded < options.steps; ++i) {
+      recorded += lengths[i];
+      if (comm.is_root()) all.push_back(std::move(block[i]));
+    }
+  }
+  return all;
 }
 
 }  // namespace fleet::simulation

@@ -29,4 +29,17 @@ struct RecordingOptions {
                                                                const RecordingOptions& options,
                                                                EnvironmentPool& environments, const Comm& comm);
 
+struct PlayedOptions {
+  std::int64_t steps = 50'000;  ///< at least, in whole episodes
+  double noise = 0;             ///< largest deviation of what is added to actions; an episode's own is uniform below it
+  std::uint64_t seed = 0;
+};
+
+/// Episodes of one task as they come, under policies that take turns, at the root; nothing elsewhere. What is recorded
+/// is what was done, noise and all, as in D4RL's data. Each is a function of (seed, task, number of the episode).
+/// Collective; Error on all ranks alike.
+[[nodiscard]] std::vector<Demonstration> record_play(int task, std::span<const Policy> policies,
+                                                     const PlayedOptions& options, EnvironmentPool& environments,
+                                                     const Comm& comm);
+
 }  // namespace fleet::simulation

@@ -44,6 +44,7 @@ EpisodeResult roll_out(Environment& environment, std::size_t action_size, const 
     result.diverged = step.diverged;
     result.reward += step.reward;
     ++result.steps;
+    policy.hear(step);
     if (watch) watch(environment, step);
   }
   return result;

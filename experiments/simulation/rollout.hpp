@@ -20,20 +20,26 @@ class Policy {
   /// Writes what to do now. False if it does not know, which loses the episode.
   using Act = std::function<bool(Environment& environment, std::span<float> action)>;
   using Begin = std::function<void(const Environment& environment)>;
+  using Hear = std::function<void(const StepResult& step)>;
 
-  /// Any function that acts is a policy; one that remembers is told by `begin` when an episode begins.
+  /// Any function that acts is a policy; one that remembers is told by `begin` when an episode begins, and by `hear`
+  /// what came of what it did.
   template <std::convertible_to<Act> Function>
-  Policy(Function act, Begin begin = {})  // NOLINT(google-explicit-constructor)
-      : act_(std::move(act)), begin_(std::move(begin)) {}
+  Policy(Function act, Begin begin = {}, Hear hear = {})  // NOLINT(google-explicit-constructor)
+      : act_(std::move(act)), begin_(std::move(begin)), hear_(std::move(hear)) {}
 
   void begin(const Environment& environment) const {
     if (begin_) begin_(environment);
+  }
+  void hear(const StepResult& step) const {
+    if (hear_) hear_(step);
   }
   bool operator()(Environment& environment, std::span<float> action) const { return act_(environment, action); }
 
  private:
   Act act_;
   Begin begin_;
+  Hear hear_;
 };
 
 /// The world's own expert.

@@ -72,4 +72,17 @@ std::vector<int> Suite::find_tasks(std::string_view names) const {
   return ids;
 }
 
+std::vector<int> read_tasks(SettingsReader& settings, const Suite& suite, bool alike) {
+  constexpr const char* kKey = "data.tasks";
+  std::string names(suite.facts().default_tasks);
+  settings.read(kKey, names, "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
+  try {
+    std::vector<int> tasks = suite.find_tasks(names);
+    if (alike) (void)suite.common_sizes(tasks);
+    return tasks;
+  } catch (const ConfigError& error) {
+    reject(kKey, settings.resolved().at(kKey), error.what());
+  }
+}
+
 }  // namespace fleet::simulation

@@ -36,6 +36,8 @@ struct Task {
   std::string name;
   int steps = 0;         ///< of an episode at most
   Sizes sizes = {};      ///< where its world's tasks differ in them; else Facts::sizes
+  double random = 0;     ///< return of a policy that acts at random, and of an expert, where others quote scores
+  double expert = 0;     ///< between the two; equal where nobody does
   bool chooses = false;  ///< an action is one of several things to do, that of the largest number
 };
 
@@ -128,6 +130,9 @@ class Suite {
  private:
   [[nodiscard]] int find_task(std::string_view name) const;
 };
+
+/// Reads "data.tasks": ids. `alike`: their observations and actions must be of one size.
+[[nodiscard]] std::vector<int> read_tasks(SettingsReader& settings, const Suite& suite, bool alike);
 
 /// An option of the world's commands.
 struct SuiteOption {

@@ -212,15 +212,7 @@ std::vector<int> read_unseen(SettingsReader& settings, const CloningOptions& opt
 
 CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
   CloningOptions options{.suite = std::move(suite)};
-  std::string tasks(options.suite->facts().default_tasks);
-  settings.read("data.tasks", tasks,
-                "Tasks that the fleet learns: names separated by commas, or that of a set of them.");
-  try {
-    options.tasks = options.suite->find_tasks(tasks);
-    (void)options.suite->common_sizes(options.tasks);
-  } catch (const ConfigError& error) {
-    reject("data.tasks", settings.resolved().at("data.tasks"), error.what());
-  }
+  options.tasks = read_tasks(settings, *options.suite, true);
   settings.read("data.one_hot", options.one_hot, "Whether the observation says which task it is of, one-hot.");
   settings.read("data.test", options.test, between(0.01, 0.9),
                 "Share of each task's demonstrations that imitation is tested on.");

@@ -6,9 +6,9 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "comm/shared_array.hpp"
 #include "data_complaint.hpp"
 #include "loaded_data.hpp"
+#include "simulation/shared_numbers.hpp"
 #include "simulation/workload.hpp"
 
 namespace fleet::simulation {
@@ -39,41 +39,17 @@ std::string read_task(SettingsReader& settings, const Suite& suite) {
   }
 }
 
-/// The numbers of a file once per node: all observations, then all actions.
-class SharedRows {
- public:
-  /// Error unless the rows are those of which the plan knows the digest.
-  SharedRows(const Comm& node, const DemonstrationSource& file, const std::string& digest, const Sizes& sizes)
-      : SharedRows(node, file, digest, sizes, CloningRows{}) {}
+/// The numbers of a file. Error unless they are those of which the plan knows the digest.
+SharedNumbers::Arrays read_numbers(const DemonstrationSource& file, const std::string& digest, const Sizes& sizes) {
+  CloningRows read = rows_of(read_demonstrations(file, sizes), sizes);
+  require(read.digest() == digest, file.string(), " has changed since the sweep was planned");
+  return {std::move(read.observations), std::move(read.actions)};
+}
 
-  [[nodiscard]] CloningView view(const CloningRows& index) const {
-    const auto* values = reinterpret_cast<const float*>(numbers_.bytes().data());  // NOLINT
-    const std::size_t rows = index.size();
-    return {.rows = &index,
-            .observations = {values, rows * sizes_.observation},
-            .actions = {values + rows * sizes_.observation, rows * sizes_.action}};
-  }
-
- private:
-  SharedRows(const Comm& node, const DemonstrationSource& file, const std::string& digest, const Sizes& sizes,
-             CloningRows read)  // of the node's root, between two calls
-      : sizes_(sizes),
-        numbers_(
-            node,
-            [&] {
-              read = rows_of(read_demonstrations(file, sizes), sizes);
-              require(read.digest() == digest, file.string(), " has changed since the sweep was planned");
-              return read.size() * (sizes.observation + sizes.action) * sizeof(float);
-            },
-            [&](std::span<std::byte> into) {
-              const auto observations = std::as_bytes(std::span(read.observations));
-              const auto actions = std::as_bytes(std::span(read.actions));
-              std::ranges::copy(actions, std::ranges::copy(observations, into.begin()).out);
-            }) {}
-
-  Sizes sizes_;
-  SharedArray numbers_;
-};
+CloningView view_of(const SharedNumbers& numbers, const CloningRows& index, const Sizes& sizes) {
+  const std::size_t observed = index.size() * sizes.observation;
+  return {.rows = &index, .observations = numbers.first(observed), .actions = numbers.behind(observed)};
+}
 
 class CloningWorld final : public World {
  public:
@@ -94,6 +70,7 @@ class CloningWorld final : public World {
     const Sizes& sizes = suite.common_sizes(options.cloning.tasks);
     const std::size_t numbers = index.rows.size() * (sizes.observation + sizes.action);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+            .layout = layout_of(*network),
             .train_samples = counts.train,
             .dataset_bytes = static_cast<std::int64_t>(numbers * sizeof(float)),
             .offers = Questions::all(),
@@ -110,16 +87,18 @@ class CloningWorld final : public World {
       SettingsReader settings(*cell);
       const Options options = read_options(settings);
       const Sizes& sizes = options.cloning.suite->common_sizes(options.cloning.tasks);
-      loaded_.load(key_of(options), node, options.file, index_of(options, settings).digest, sizes);
+      const std::string& digest = index_of(options, settings).digest;
+      loaded_.load(key_of(options), node, [&] { return read_numbers(options.file, digest, sizes); });
     }
   }
 
   std::unique_ptr<Workload> make(const Settings& cell) override {
     SettingsReader settings(cell);
     const Options options = read_options(settings);
-    return make_cloning_workload(options.cloning, loaded_.at(key_of(options)).view(index_of(options, settings).rows),
-                                 make_network(settings, options.cloning.shape), trials_of(options.cloning),
-                                 environments_of(options.cloning));
+    const Sizes& sizes = options.cloning.suite->common_sizes(options.cloning.tasks);
+    const CloningView data = view_of(loaded_.at(key_of(options)), index_of(options, settings).rows, sizes);
+    return make_cloning_workload(options.cloning, data, make_network(settings, options.cloning.shape),
+                                 trials_of(options.cloning), environments_of(options.cloning));
   }
 
  private:
@@ -276,7 +255,7 @@ class CloningWorld final : public World {
   std::map<fs::path, bool> nameless_;  // files with episodes that do not say which task they show
   std::map<SplitKey, CloningSplit> splits_;
   std::map<DataKey, Index> indices_;
-  LoadedData<DataKey, SharedRows> loaded_;
+  LoadedData<DataKey, SharedNumbers> loaded_;
 };
 
 }  // namespace

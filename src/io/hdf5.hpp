@@ -84,6 +84,8 @@ class Hdf5Reader {
   /// claims more than the file can hold.
   [[nodiscard]] std::vector<float> read_floats(const std::string& name, std::vector<std::size_t>& shape) const;
   [[nodiscard]] std::vector<std::int32_t> read_integers(const std::string& name, std::vector<std::size_t>& shape) const;
+  /// The same of truths, h5py's or numbers: 1 or 0.
+  [[nodiscard]] std::vector<std::uint8_t> read_flags(const std::string& name, std::vector<std::size_t>& shape) const;
   /// Error for an attribute that is missing, of another kind, or an array.
   [[nodiscard]] std::string read_text_attribute(const std::string& object, const std::string& name) const;
   [[nodiscard]] std::int64_t read_integer_attribute(const std::string& object, const std::string& name) const;

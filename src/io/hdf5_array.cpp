@@ -168,6 +168,18 @@ std::vector<T> StoredArray::numbers() const {
   }
 }
 template std::vector<float> StoredArray::numbers() const;
+
+std::vector<std::uint8_t> StoredArray::flags() const {
+  std::vector<std::uint8_t> flags = allocate<std::uint8_t>(size_);
+  if (H5Tget_class(type_) == H5T_ENUM && H5Tget_size(type_) == 1) {
+    read(type_, flags.data());
+    for (std::uint8_t& flag : flags) flag = flag != 0 ? 1 : 0;
+  } else {
+    std::ranges::transform(numbers<float>(), flags.begin(),
+                           [](float value) { return static_cast<std::uint8_t>(value != 0.0F ? 1 : 0); });
+  }
+  return flags;
+}
 template std::vector<std::int32_t> StoredArray::numbers() const;
 
 StoredAttribute::StoredAttribute(hid_t id, std::string what)

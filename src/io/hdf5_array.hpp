@@ -44,6 +44,8 @@ class StoredArray {
   /// All values as numbers of type T. Error if they are no numbers, or do not fit: reals are no whole numbers.
   template <class T>
   [[nodiscard]] std::vector<T> numbers() const;
+  /// All values as truths, 1 or 0: h5py's, or numbers that are not 0.
+  [[nodiscard]] std::vector<std::uint8_t> flags() const;
 
  private:
   void read_shape(const char* expected);

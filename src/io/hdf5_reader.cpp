@@ -231,6 +231,12 @@ std::vector<std::int32_t> Hdf5Reader::read_integers(const std::string& name, std
   return array.numbers<std::int32_t>();
 }
 
+std::vector<std::uint8_t> Hdf5Reader::read_flags(const std::string& name, std::vector<std::size_t>& shape) const {
+  const StoredArray array(file_, path_, name, "an array of truth values");
+  shape = array.shape();
+  return array.flags();
+}
+
 template <class Read>
 auto Hdf5Reader::read_attribute(const std::string& object, const std::string& name, Read read) const {
   const std::string what = cat("attribute ", name, " of ", object, " in ", path_.string());
