@@ -19,6 +19,7 @@ from fleet_analysis.figures.look import our_look, save
 from fleet_analysis.figures.paper import PAPER, paper_figures
 from fleet_analysis.files import ResultsError
 from fleet_analysis.follow import looks
+from fleet_analysis.kept import kept_table
 from fleet_analysis.layout import LAYOUTS
 from fleet_analysis.load import Results, load
 from fleet_analysis.names import file_names, visible
@@ -98,6 +99,8 @@ def _table(options: argparse.Namespace) -> int:
     results, metric = _loaded(options)
     if options.ranks:
         table = rank_table(results, metric, options.split)
+    elif options.kept:
+        table = kept_table(results, metric)
     elif options.against is not None:
         table = difference_table(results, options.against or None, metric, options.split)
     else:
@@ -210,6 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = table.add_mutually_exclusive_group()
     what.add_argument("--ranks", action="store_true", help="rank methods over settings and seeds")
+    what.add_argument(
+        "--kept",
+        action="store_true",
+        help="what robots have after the last merge, as a share of their own before it",
+    )
     what.add_argument(
         "--against",
         nargs="?",

@@ -63,7 +63,7 @@ PLAIN_STRINGS = ("id", "reason")
 #: Metrics between 0 and 1, by their first word; others may follow after an underscore.
 SHARES = ("accuracy", "success")
 #: Metrics of which more is better.
-RISING = (*SHARES, "score", "reward")
+RISING = (*SHARES, "score", "reward", "return")
 
 #: Those of linear policies that are costs over the optimal cost, without bound where unstable.
 RATIOS = ("cost_ratio", "stationary_ratio", "zero_ratio")

@@ -280,6 +280,11 @@ def _measured(number: int, cell: Settings) -> list[tuple[Any, ...]]:
         for subject, start in (("merged", final_value(cell) - 0.1), ("from scratch", 0.1)):
             row = ("finetune", subject, "test", "accuracy", -1, -1, float(step), start + step / 200)
             rows.append((number, 1, *row))
+    for step in (0, 50, 100):
+        for subject, robot in (("fleet", -1), ("robot", 0), ("robot", 1), ("robot", 2)):
+            value = final_value(cell) - 0.2 + step / 1000
+            row = ("personal", subject, "test", "accuracy", robot, -1, float(step), value)
+            rows.append((number, 1, *row))
     return rows
 
 

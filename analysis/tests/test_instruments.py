@@ -7,12 +7,17 @@ from synthetic import changed, grid, write
 
 from fleet_analysis import Results, load
 from fleet_analysis.cli import write_figures
-from fleet_analysis.figures import alignment
+from fleet_analysis.figures import alignment, personal
 from fleet_analysis.figures import fig03ab_interpolation as interpolation
 from fleet_analysis.figures import fig03c_finetuning as finetune
 from fleet_analysis.figures import fig08_norms as norms
+from fleet_analysis.files import ResultsError
+from fleet_analysis.kept import kept_table
 
-KINDS = ["interpolation-accuracy", "interpolation-loss", "finetune", "norms", "alignment"]
+KINDS = [
+    *("interpolation-accuracy", "interpolation-loss"),
+    *("finetune", "personal", "norms", "alignment"),
+]
 MERGED = ["git-rebasin", "fleet-merge"]
 
 
@@ -55,7 +60,7 @@ def test_there_is_a_figure_per_instrument(tmp_path: Path) -> None:
 
 def test_without_instruments_there_is_none(small: Results) -> None:
     assert small.instruments.empty
-    for kind in (interpolation, finetune, norms, alignment):
+    for kind in (interpolation, finetune, personal, norms, alignment):
         assert kind.draw(small, "accuracy") == {}
 
 
@@ -80,7 +85,7 @@ def test_every_figure_can_be_drawn_of(axes: dict, tmp_path: Path) -> None:
     results = load(write(tmp_path / "results.h5", axes, instruments=True))
     figures = {
         name: figure
-        for kind in (interpolation, finetune, norms, alignment)
+        for kind in (interpolation, finetune, personal, norms, alignment)
         for name, figure in kind.draw(results, "accuracy").items()
     }
     assert set(figures) == {f"results-{kind}" for kind in KINDS}
@@ -133,6 +138,31 @@ def test_finetuning_has_a_line_per_method_and_one_from_scratch(watched: Results)
     started = watched.instruments
     started = started[(started.instrument == "finetune") & (started.subject == "merged")]
     assert len(started) == 3 * len(watched.done)
+
+
+def test_robots_that_go_on_alone_have_a_line_per_method(watched: Results) -> None:
+    figure = personal.draw(watched, "accuracy")["watched-personal"]
+    lines = [line for line in _axes(figure)[0].get_lines() if len(line.get_xdata()) == 3]
+    assert all(list(line.get_xdata()) == [0, 50, 100] for line in lines)
+    assert len(lines) == watched.done["merge.method"].nunique()
+
+
+def test_what_robots_keep_is_a_share_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "kept.h5", grid(merge__method=["average", "fleet-merge"], seed=[0, 1]))
+    with pytest.raises(ResultsError, match=r"instruments\.personal_steps"):
+        kept_table(load(path), "accuracy")
+    results = load(write(path, grid(merge__method=["average", "fleet-merge"]), instruments=True))
+    own = results.metrics
+    own = own[(own.robot == 0) & (own.split == "test") & (own.metric == "accuracy")]
+    own = own[own["round"] == own["round"].max()].set_index("cell").value
+    after = results.instruments
+    after = after[(after.instrument == "personal") & (after.robot == 0) & (after["at"] == 100)]
+    wanted = 100 * (after.set_index("cell").value / own).iloc[0]
+    table = kept_table(results, "accuracy")
+    row = next(row for row in table.rows if row[:2] == ["0", "100"])
+    assert float(row[3].split()[0]) == pytest.approx(wanted, abs=0.06)
+    with pytest.raises(ResultsError, match=r"evaluate\.local"):
+        kept_table(results, "loss of nothing")
 
 
 def test_the_course_of_an_alignment_has_a_row_per_series(watched: Results) -> None:

@@ -1,8 +1,11 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from fleet_analysis.schema import METHOD
+from fleet_analysis.schema import METHOD, higher_is_better
 from fleet_analysis.stats import bootstrap, spread_references, summarise
 
 
@@ -112,3 +115,13 @@ def test_local_training_is_not_spread_over_the_skew_that_it_suffers() -> None:
         columns=[METHOD, "fleet.alpha", "seed", "value"],
     )
     assert len(spread_references(rows, ["fleet.alpha"])) == len(rows)
+
+
+def test_more_is_better_of_the_metrics_that_the_program_says_so_of() -> None:
+    judge = Path(__file__).parents[2] / "src" / "instruments" / "judge.cpp"
+    listed = re.search(r"kRising = \{([^}]*)\}", judge.read_text())
+    assert listed is not None
+    for metric in re.findall(r'"(\w+)"', listed[1]):
+        assert higher_is_better(metric), metric
+        assert higher_is_better(f"{metric}_hopper"), metric
+    assert not higher_is_better("loss")

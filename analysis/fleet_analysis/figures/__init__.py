@@ -15,6 +15,7 @@ from fleet_analysis.figures import (
     fig10_tasks,
     fig12_ablations,
     fig13_linear,
+    personal,
     traffic,
 )
 from fleet_analysis.figures.look import our_look
@@ -42,7 +43,7 @@ def _every_figure(results: Results, metric: str, split: str) -> dict[str, Figure
         figures |= traffic.draw(results, metric, split)
         if metric == fig13_linear.METRIC:
             figures |= fig13_linear.draw([results])
-    for instrument in (fig03ab_interpolation, fig03c_finetuning, fig08_norms, alignment):
+    for instrument in (fig03ab_interpolation, fig03c_finetuning, personal, fig08_norms, alignment):
         figures |= instrument.draw(results, metric)
     return figures
 
