@@ -60,6 +60,11 @@ SHORT = {
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average",
     "control_online": "train.epochs=1 train.epoch_episodes=1 seed=0 merge.method=average "
     "merge.every_epochs=1 evaluate.episodes=1",
+    "locomotion_snapshots": "train.epochs=2 train.directions=1 train.best=1 "
+    "train.epoch_episodes=2 evaluate.episodes=1 evaluate.max_steps=30",
+    "locomotion_transformers": "train.epoch_steps=2 seed=0 merge.method=average model.width=8 "
+    "fleet.initialization=common evaluate.episodes=1 evaluate.max_steps=5 "
+    "instruments.personal_steps=1 instruments.personal_every=1",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }
@@ -74,6 +79,11 @@ MADE_BY = {
     "after.h5": "cp results/quickstart.h5 after.h5",
     "robot-0.h5": "cp $(ls -d results/barriers/models/* | head -1)/*.h5 .",
     "demos.h5": "fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5",
+    "results/locomotion_transformers": "fleet run configs/locomotion_snapshots.toml; "
+    "mkdir -p data/trajectories; for body in hopper halfcheetah; do fleet locomotion demos "
+    "--policies results/locomotion_snapshots/models --task $body --quality medium-expert "
+    "--steps 200 -o data/trajectories/$body-medium-expert.h5; done; "
+    "fleet run configs/locomotion_transformers.toml",
     "tools.h5": "fleet tools demos --tasks all --episodes 2 -o tools.h5",
     "policy.h5": "test -f demos.h5 || fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5; "
     "fleet run configs/metaworld_mt10.toml -o results/before; "
@@ -87,6 +97,7 @@ STANDS_FOR = {
     r"fleet slurm CONFIG": "fleet run configs/smoke.toml && fleet slurm configs/smoke.toml",
     r"\bCONFIG\b": "configs/smoke.toml",
     r"--episodes \d+": "--episodes 2",
+    r"--steps \d+": "--steps 200",
     r"demos --tasks mt50": "demos --tasks mt10 --episodes 2",
 }
 
@@ -230,7 +241,7 @@ def examples(language: str) -> list[object]:
 def missing(command: str, worlds: dict[str, str]) -> str | None:
     """What a command needs that is not there."""
     for world, reason in worlds.items():
-        if reason and re.search(rf"fleet {world}\b|configs/{world}_", command):
+        if reason and re.search(rf"fleet {world}\b|(configs|results)/{world}_", command):
             return reason
     if "film.mp4" in command and shutil.which("ffmpeg") is None:
         return "there is no ffmpeg"
