@@ -25,7 +25,7 @@ def kept_table(results: Results, metric: str) -> Table:
             "run with instruments.personal_steps"
         )
     rows = alone.rows[(alone.rows.metric == metric) & (alone.rows.subject == "robot")]
-    own = _own(results, metric)
+    own = own_values(results, metric)
     rows = rows.merge(own, on=["cell", "robot"])
     if rows.empty:
         raise ResultsError(
@@ -70,7 +70,7 @@ def _std(values: pd.Series) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
-def _own(results: Results, metric: str) -> pd.DataFrame:
+def own_values(results: Results, metric: str) -> pd.DataFrame:
     """Of every cell and robot, the last test of its own policy."""
     rows = results.metrics
     rows = rows[(rows.robot >= 0) & (rows.split == "test") & (rows.metric == metric)]

@@ -90,7 +90,7 @@ int run_demos(const SuiteEntry& world, const Call& call) {
                              .provenance = provenance_of(*suite, names, recording)};
   comm.together([&] {
     if (!comm.is_root()) return;
-    write_lives(path, set, sizes);
+    write_recording(path, set, sizes);
     report(tasks, set.episodes, path);
   });
   return 0;

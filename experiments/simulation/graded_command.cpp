@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 constexpr std::array<const char*, 5> kQualities = {"low", "medium", "medium-replay", "medium-expert", "expert"};
-constexpr double kLow = 0.15;  // of the best snapshot's return
+constexpr double kLow = 0.15;  // of the way from chance to the best snapshot's return
 constexpr double kMedium = 0.4;
 constexpr int kTrials = 10;
 
@@ -70,11 +70,14 @@ std::vector<Snapshot> find_snapshots(const fs::path& path, const std::string& ta
   return found;
 }
 
-/// The policies that a quality is made of, in the order in which they take turns: of all, by epochs.
-std::vector<Snapshot> choose(const std::vector<Snapshot>& all, const std::string& quality) {
+/// The policies that a quality is made of, in the order in which they take turns: of all, by epochs. `random`: the
+/// return of a policy that acts at random.
+std::vector<Snapshot> choose(const std::vector<Snapshot>& all, const std::string& quality, double random) {
   const auto best = std::ranges::max_element(all, {}, &Snapshot::reached);
   const auto first_above = [&](double share) {
-    return std::ranges::find_if(all, [&](const Snapshot& each) { return each.reached >= share * best->reached; });
+    const double wanted = random + share * (best->reached - random);
+    const auto found = std::ranges::find_if(all, [&](const Snapshot& each) { return each.reached >= wanted; });
+    return found != all.end() ? found : best;  // where even the best is worse than chance
   };
   const auto medium = first_above(kMedium);
   if (quality == "expert") return {*best};
@@ -112,9 +115,10 @@ OptionTexts graded_options(const SuiteEntry& world) {
   options.add_options()("policies", po::value<std::string>()->required(),
                         "a saved model, or a folder of some: snapshots of one training, the better the later");
   options.add_options()("task", po::value<std::string>()->default_value(""), "where they are of several: of which");
-  options.add_options()("quality", one_of({kQualities.begin(), kQualities.end()}, "expert"),
-                        "expert: the best snapshot; medium, low: the first that makes 40, 15 % of its return; "
-                        "medium-expert: those two in turn; medium-replay: all up to the medium one in turn");
+  options.add_options()(
+      "quality", one_of({kQualities.begin(), kQualities.end()}, "expert"),
+      "expert: the best snapshot; medium, low: the first that comes 40, 15 % of the way there from chance; "
+      "medium-expert: those two in turn; medium-replay: all up to the medium one in turn");
   options.add_options()("steps", long_integer(between(1, 1e8), 50'000), "steps at least, in whole episodes");
   options.add_options()("noise", number(between(0, 2), 0.1),
                         "largest deviation of what is added to actions; an episode's own is drawn below it");
@@ -165,7 +169,7 @@ int run_graded(const SuiteEntry& world, const Call& call) {
       snapshot.reached += episode.reward / kTrials;
     }
   }
-  const std::vector<Snapshot> chosen = choose(snapshots, quality);
+  const std::vector<Snapshot> chosen = choose(snapshots, quality, suite->task(task).random);
   std::vector<Policy> policies;
   comm.together([&] {
     for (const Snapshot& snapshot : chosen) policies.push_back(load(snapshot).policy);
@@ -187,7 +191,7 @@ int run_graded(const SuiteEntry& world, const Call& call) {
                      {"tasks", suite->task(task).name}}};
   comm.together([&] {
     if (!comm.is_root()) return;
-    write_lives(path, set, suite->sizes(task));
+    write_recording(path, set, suite->sizes(task));
     report(set.episodes, *suite, task, path);
   });
   return 0;

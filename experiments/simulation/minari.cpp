@@ -143,7 +143,7 @@ void prepare_demonstrations(const fs::path& path) {
   }
 }
 
-void write_lives(const fs::path& path, const DemonstrationSet& set, const Sizes& sizes) {
+void write_recording(const fs::path& path, const DemonstrationSet& set, const Sizes& sizes) {
   if (names_minari_dataset(path)) {
     write_minari_dataset(path, set, sizes);
   } else {

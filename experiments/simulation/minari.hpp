@@ -33,6 +33,6 @@ void write_minari_dataset(const std::filesystem::path& folder, const Demonstrati
 /// What commands leave: a file, or a dataset where the path names one. ConfigError if something else than
 /// demonstrations of this program is there; Error if nothing can be written.
 void prepare_demonstrations(const std::filesystem::path& path);
-void write_lives(const std::filesystem::path& path, const DemonstrationSet& set, const Sizes& sizes);
+void write_recording(const std::filesystem::path& path, const DemonstrationSet& set, const Sizes& sizes);
 
 }  // namespace fleet::simulation

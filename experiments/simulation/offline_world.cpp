@@ -123,7 +123,9 @@ class OfflineWorld final : public World {
     }
     for (const int task : options.offline.tasks) {
       std::string path = pattern;
-      if (place != std::string::npos) path.replace(place, kTask.size(), suite->task(task).name);
+      for (std::size_t at = place; at != std::string::npos; at = path.find(kTask)) {
+        path.replace(at, kTask.size(), suite->task(task).name);
+      }
       options.files.push_back({.path = path, .task = suite->label(task)});
     }
     settings.read(kStart, options.start, "A model file whose weights all robots start from; none by default.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -18,13 +19,12 @@ constexpr float kStrongest = 1.001F;  // of recorded actions
 /// Error unless an array of `file` has `columns` numbers a row; with one, those without a second extent are as good.
 /// `rows` becomes how many there are, and must agree if they are known.
 void check_shape(const Hdf5Reader& file, const std::string& name, std::vector<std::size_t> shape, std::size_t columns,
-                 std::size_t& rows) {
+                 std::optional<std::size_t>& rows) {
   if (shape.size() == 1 && columns == 1) shape.push_back(1);
-  const bool fits = shape.size() == 2 && shape[1] == columns && (rows == 0 || shape[0] == rows);
+  const bool fits = shape.size() == 2 && shape[1] == columns && (!rows || shape[0] == *rows);
   std::string text;
   for (const std::size_t extent : shape) text += cat(text.empty() ? "" : " x ", extent);
-  require(fits, file.path().string(), ": ", name, " is ", text, ", expected ", rows == 0 ? "N" : cat(rows), " x ",
-          columns);
+  require(fits, file.path().string(), ": ", name, " is ", text, ", expected ", rows ? cat(*rows) : "N", " x ", columns);
   rows = shape[0];
 }
 
@@ -33,7 +33,7 @@ void require_there(const Hdf5Reader& file, const std::string& name) {
 }
 
 std::vector<float> read_column(const Hdf5Reader& file, const std::string& name, std::size_t columns,
-                               std::size_t& rows) {
+                               std::optional<std::size_t>& rows) {
   require_there(file, name);
   std::vector<std::size_t> shape;
   std::vector<float> values = file.read_floats(name, shape);
@@ -41,7 +41,7 @@ std::vector<float> read_column(const Hdf5Reader& file, const std::string& name, 
   return values;
 }
 
-std::vector<std::uint8_t> read_ends(const Hdf5Reader& file, const std::string& name, std::size_t& rows) {
+std::vector<std::uint8_t> read_ends(const Hdf5Reader& file, const std::string& name, std::optional<std::size_t>& rows) {
   require_there(file, name);
   std::vector<std::size_t> shape;
   std::vector<std::uint8_t> values = file.read_flags(name, shape);
@@ -51,7 +51,7 @@ std::vector<std::uint8_t> read_ends(const Hdf5Reader& file, const std::string& n
 
 DemonstrationSet read_d4rl(const Hdf5Reader& file, const std::string& task, const Sizes& sizes, int longest) {
   const std::string where = file.path().string();
-  std::size_t rows = 0;
+  std::optional<std::size_t> rows;
   const std::vector<float> states = read_column(file, "observations", sizes.observation, rows);
   const std::vector<float> actions = read_column(file, "actions", sizes.action, rows);
   require(file.has("rewards"), where, " has no rewards, and nothing can be learned from their sums");
@@ -61,7 +61,7 @@ DemonstrationSet read_d4rl(const Hdf5Reader& file, const std::string& task, cons
   if (file.has("timeouts")) cuts = read_ends(file, "timeouts", rows);
   DemonstrationSet set;
   std::size_t begin = 0;
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = 0; row < rewards.size(); ++row) {
     const bool ended = ends[row] != 0;
     const bool cut = cuts.empty() ? row + 1 - begin == static_cast<std::size_t>(longest) : cuts[row] != 0;
     if (!ended && !cut) continue;
@@ -83,8 +83,7 @@ DemonstrationSet read_d4rl(const Hdf5Reader& file, const std::string& task, cons
   return set;
 }
 
-bool is_flat(const std::filesystem::path& path) {
-  const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
+bool is_flat(const Hdf5Reader& file) {
   return file.has("observations") && !file.is_group("observations");
 }
 
@@ -101,11 +100,11 @@ std::size_t place_in(std::span<const std::int32_t> begins, std::int32_t row) {
 
 }  // namespace
 
-DemonstrationSet read_lives(const DemonstrationSource& source, const Sizes& sizes, int longest) {
+DemonstrationSet read_recording(const DemonstrationSource& source, const Sizes& sizes, int longest) {
   const std::filesystem::path path = minari_file(source.path);
   const Hdf5Reader file(path, Hdf5Reader::Origin::kAnywhere);
   DemonstrationSet set =
-      is_flat(path) ? read_d4rl(file, source.task, sizes, longest) : read_demonstrations(source, sizes);
+      is_flat(file) ? read_d4rl(file, source.task, sizes, longest) : read_demonstrations(source, sizes);
   require(!set.episodes.empty(), path.string(), " holds no whole episode");
   for (std::size_t i = 0; i < set.episodes.size(); ++i) {
     const Demonstration& episode = set.episodes[i];
@@ -154,7 +153,7 @@ ReadTrajectories read_trajectories(std::span<const DemonstrationSource> sources,
     all.bodies.push_back(static_cast<std::int32_t>(all.rows()));
     all.of_bodies.push_back(static_cast<std::int32_t>(all.episodes.size()));
     const int longest = suite.task(tasks[b]).steps;
-    for (const Demonstration& episode : read_lives(sources[b], sizes, longest).episodes) {
+    for (const Demonstration& episode : read_recording(sources[b], sizes, longest).episodes) {
       const std::string where = sources[b].string();
       require(episode.task == suite.label(tasks[b]), where, " holds an episode of ", episode.task, "; expected ",
               suite.label(tasks[b]));

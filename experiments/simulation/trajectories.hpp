@@ -17,7 +17,7 @@ namespace fleet::simulation {
 /// an end is left out. They do not tell what an episode comes to, so that its last state is given twice. Error naming
 /// the file for what is missing, of another shape, or not finite, for actions beyond 1, and for a file without a whole
 /// episode.
-[[nodiscard]] DemonstrationSet read_lives(const DemonstrationSource& source, const Sizes& sizes, int longest);
+[[nodiscard]] DemonstrationSet read_recording(const DemonstrationSource& source, const Sizes& sizes, int longest);
 
 /// Of all bodies, one after another, as every rank knows them: all but states and actions.
 struct Trajectories {
@@ -53,7 +53,7 @@ struct ReadTrajectories {
   std::vector<float> states;
   std::vector<float> actions;
 };
-/// Of one file for each body, in their order. Error as of read_lives(), and where an episode is of another task or
+/// Of one file for each body, in their order. Error as of read_recording(), and where an episode is of another task or
 /// longer than its body's are.
 [[nodiscard]] ReadTrajectories read_trajectories(std::span<const DemonstrationSource> sources, const Suite& suite,
                                                  std::span<const int> tasks);

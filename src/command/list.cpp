@@ -12,7 +12,7 @@ namespace {
 void print(const char* title, const auto& table) {
   std::cout << title << '\n';
   for (const auto& entry : table) {
-    std::cout << "  " << std::left << std::setw(14) << entry.name << entry.summary << '\n';
+    std::cout << "  " << std::left << std::setw(22) << entry.name << entry.summary << '\n';
   }
 }
 

@@ -26,13 +26,7 @@ class Freeze final : public GradientTerm {
 std::vector<ParamVector> policies_after(const RoundView& view) {
   std::vector<ParamVector> policies;
   for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
-    if (view.shared == nullptr) {
-      policies.push_back(view.outcome->merged);
-      continue;
-    }
-    const std::vector<GroupElement>& elements = view.outcome->elements;
-    policies.push_back(view.shared->personal(view.outcome->merged, i < elements.size() ? &elements[i] : nullptr,
-                                             *view.robots.rows[i].weights));
+    policies.push_back(view.shared != nullptr ? view.after_merge(i) : view.outcome->merged);
   }
   return policies;
 }
@@ -41,7 +35,8 @@ std::vector<ParamVector> policies_after(const RoundView& view) {
 
 std::vector<Measurement> personal_curve(Workload& workload, const RoundView& view, int steps, int every,
                                         const Comm& comm) {
-  std::vector<ParamVector> policies = policies_after(view);
+  const std::vector<ParamVector> starts = policies_after(view);
+  std::vector<ParamVector> policies = starts;
   std::vector<int> robots;
   for (const MergeRow& row : view.robots.rows) robots.push_back(row.robot);
   std::optional<Freeze> freeze;
@@ -67,20 +62,19 @@ std::vector<Measurement> personal_curve(Workload& workload, const RoundView& vie
       note("robot", static_cast<int>(robot), tested.each[robot]);
     }
     if (done == steps) return measured;
-    const LocalSteps run{.steps = std::min(every, steps - done),
-                         .before = done,
-                         .total = steps,
-                         .learning_rate = workload.optimizer().learning_rate};
+    done = std::min(done + every, steps);
+    // From the start each time: so the course does not depend on how often it is looked at.
+    const LocalSteps run{.steps = done, .total = steps, .learning_rate = workload.optimizer().learning_rate};
     comm.together([&] {
       for (std::size_t i = 0; i < policies.size(); ++i) {
         if (comm.stop_requested()) throw Interrupted();
         const MergeRow& row = view.robots.rows[i];
         if (row.samples == 0.0) continue;
-        policies[i] =
-            row.data->take_steps(policies[i], run, static_cast<std::uint64_t>(done), freeze ? &*freeze : nullptr);
+        policies[i] = row.data->take_steps(starts[i], run, 0, freeze ? &*freeze : nullptr);
+        // Statistics of a normalisation have no gradient that could be taken off.
+        if (view.shared != nullptr) view.shared->put(view.shared->part_of(starts[i]), policies[i]);
       }
     });
-    done += static_cast<int>(run.steps);
   }
 }
 

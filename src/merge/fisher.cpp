@@ -21,7 +21,8 @@ class Fisher final : public Merger {
     return {.layers = layers,
             .asks = Questions{Question::kLossGradient} | questions_of(align_),
             .key = layers ? "merge.fisher.align" : "merge.method",
-            .exchange = exchange_of(align_)};
+            .exchange = exchange_of(align_),
+            .between = layers};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -25,7 +25,8 @@ class GitRebasin final : public Merger {
     return {.layers = options_.activations,
             .asks = options_.activations ? Questions{Question::kMapMoments} : Questions(),
             .key = "merge.git-rebasin.match",
-            .exchange = options_.activations ? Exchange::kSums : Exchange::kInTurn};
+            .exchange = options_.activations ? Exchange::kSums : Exchange::kInTurn,
+            .between = options_.activations};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -32,6 +32,10 @@ class RandomWeights final : public Merger {
     }
     const std::vector<double> all = comm.all_gather(own);
     charge(input, Cargo::kScalars, {.sent = 2 * tensors.size() * sizeof(double)});
+    std::vector<bool> positive(tensors.size());  // variances, which are left at their mean
+    for (const AffineMap& map : input.maps) {
+      if (map.norm) positive[map.norm->variance] = true;
+    }
     RandomStream stream(input.seed, Purpose::kMerge, 0, static_cast<std::uint64_t>(input.round));
     for (std::size_t t = 0; t < tensors.size(); ++t) {
       double sum = 0.0;
@@ -42,7 +46,7 @@ class RandomWeights final : public Merger {
       }
       const double count = static_cast<double>(input.participants.size() * tensors[t].size);
       const double mean = sum / count;
-      const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
+      const double deviation = positive[t] ? 0.0 : std::sqrt(std::max(0.0, squares / count - mean * mean));
       for (float& value : outcome.merged.tensor(t)) value = static_cast<float>(mean + deviation * stream.normal());
     }
     charge(input, Cargo::kWeights, {.received = model_bytes(input)});

@@ -18,7 +18,10 @@ class RegMean final : public Merger {
       : align_(align), off_diagonal_(off_diagonal), ridge_(ridge) {}
 
   MergerNeeds needs() const override {
-    return {.layers = true, .asks = {Question::kMapMoments}, .exchange = exchange_of(align_)};
+    return {.layers = true,
+            .asks = {Question::kMapMoments},
+            .exchange = exchange_of(align_),
+            .between = align_ == Alignment::kActivations};
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {

@@ -226,7 +226,8 @@ class Regression final : public Merger {
             .asks = Questions{Question::kMapMoments} | questions_of(options_.choice) |
                     (solves ? Questions{Question::kHeadData} : Questions()),
             .exchange = single ? Exchange::kInTurn : exchange_of(options_.align),
-            .absent = options_.memory};
+            .absent = options_.memory,
+            .between = options_.align == Alignment::kActivations};
   }
 
   int private_sums(std::span<const AffineMap> maps) const override {

@@ -239,10 +239,10 @@ MergeOutcome SharedPart::whole_outcome(MergeOutcome part) const {
   return outcome;
 }
 
-ParamVector SharedPart::personal(const ParamVector& merged, const GroupElement* element, const ParamVector& own) const {
-  ParamVector personal = element != nullptr ? whole_.apply(*element, own) : own;
+ParamVector SharedPart::personal(const MergeOutcome& outcome, std::size_t row, const ParamVector& own) const {
+  ParamVector personal = row < outcome.elements.size() ? whole_.apply(outcome.elements[row], own) : own;
   for (const std::size_t tensor : tensors_) {
-    std::ranges::copy(merged.tensor(tensor), personal.tensor(tensor).begin());
+    std::ranges::copy(outcome.merged.tensor(tensor), personal.tensor(tensor).begin());
   }
   return personal;
 }

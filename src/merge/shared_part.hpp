@@ -66,10 +66,9 @@ class SharedPart {
 
   /// A merge of the shared parts as one of whole networks: the rest of what is merged is zero.
   [[nodiscard]] MergeOutcome whole_outcome(MergeOutcome part) const;
-  /// What a robot goes on with after such a merge: the merged shared part, and its own rest of `own`, brought along by
-  /// `element` if there is one.
-  [[nodiscard]] ParamVector personal(const ParamVector& merged, const GroupElement* element,
-                                     const ParamVector& own) const;
+  /// What the robot of row `row`, of weights `own`, goes on with after such a merge: the merged shared part, and its
+  /// own rest, brought along by its element if there is one.
+  [[nodiscard]] ParamVector personal(const MergeOutcome& outcome, std::size_t row, const ParamVector& own) const;
   /// `term`, of the shared part alone, in training of the whole network. Keeps a reference to it.
   [[nodiscard]] std::unique_ptr<GradientTerm> whole_term(const GradientTerm& term) const;
 

@@ -172,6 +172,10 @@ void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<cons
   if (cell.fleet.privacy.any()) complain("privacy.secure", cat("there are no private sums ", rest));
   if (cell.fleet.moments == FleetOptions::Moments::kAverage)
     complain("merge.moments", cat("expected \"reset\" or \"keep\" ", rest));
+  for (const auto& [key, wanted] : {std::pair{"instruments.norms", cell.instruments.norms},
+                                    {"instruments.alignment", cell.instruments.alignment}}) {
+    if (wanted) complain(key, cat("there is no one merged policy to measure ", rest));
+  }
   if (cell.instruments.finetune_steps > 0) {
     complain("instruments.finetune_steps", cat("there is no one policy to finetune ", rest,
                                                "; instruments.personal_steps trains on what each keeps"));

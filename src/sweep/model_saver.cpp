@@ -35,10 +35,7 @@ std::vector<Measurement> ModelSaver::observe(const RoundView& view, const Comm& 
     if (view.shared != nullptr && view.last) {
       for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
         const MergeRow& row = view.robots.rows[i];
-        const std::vector<GroupElement>& elements = view.outcome->elements;
-        const GroupElement* element = i < elements.size() ? &elements[i] : nullptr;
-        save(cat("personal-", row.robot), row.robot, row.samples,
-             view.shared->personal(view.outcome->merged, element, *row.weights));
+        save(cat("personal-", row.robot), row.robot, row.samples, view.after_merge(i));
       }
     }
     if (!comm.is_root() || view.outcome == nullptr) return;

@@ -94,7 +94,7 @@ std::shared_ptr<const Network> make_decision_transformer(SettingsReader& setting
   shape.blocks = read_block_shape(settings, 1);
   shape.blocks.activation = BlockActivation::kGelu;
   settings.read("model.activation", shape.blocks.activation, Names<BlockActivation>(kBlockActivations),
-                "BlockActivation of the blocks' feedforward parts.");
+                "Activation of the blocks' feedforward parts.");
   return std::make_shared<DecisionTransformer>(shape);
 }
 

@@ -101,7 +101,7 @@ class MaskedSquaredError final : public Objective {
   torch::Tensor curvature_draw(const torch::Tensor& /*outputs*/, const torch::Tensor& /*uniform*/) const override {
     refuse();
   }
-  double curvature(std::int64_t outputs) const override { return 2.0 / static_cast<double>(outputs); }
+  double curvature(std::int64_t /*outputs*/) const override { refuse(); }
   bool is_quadratic() const override { return true; }
 
  private:

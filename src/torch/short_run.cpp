@@ -105,7 +105,9 @@ ParamVector run_short(Classroom& classroom, std::span<const std::int32_t> sample
   trainer.finish();
   const Eigen::Map<const Eigen::VectorXf> reached(weights.flat().data(), std::ssize(weights.flat()));
   require(std::isfinite(loss.item<double>()) && reached.allFinite(), "a short run of ", steps.steps,
-          " steps came to weights that are not finite; a smaller merge.after.learning_rate may help");
+          " steps came to weights that are not finite; a smaller learning rate may help: merge.after.learning_rate of "
+          "rounds "
+          "after the merge, train.learning_rate of robots that go on alone");
   return weights;
 }
 

@@ -100,6 +100,8 @@ TrainingOptions read_training_options(SettingsReader& settings) {
   settings.read("train.batch_size", batch_size, between(1, 1e9), "Samples of each gradient step.");
   TrainingOptions options = read_descent_options(settings);
   options.batch_size = batch_size;
+  settings.read("train.pull", options.pull, at_least(0),
+                "Weight of the distance of each tensor from its first weights in the robots' loss.");
   return options;
 }
 
@@ -123,8 +125,6 @@ TrainingOptions read_descent_options(SettingsReader& settings) {
   settings.read("train.epsilon", optimizer.epsilon, above(0), "What adam adds to the root of the second moment.");
   settings.read("train.clip_norm", options.clip_norm, at_least(0),
                 "Longest gradient: longer ones are shortened to it; 0: no bound.");
-  settings.read("train.pull", options.pull, at_least(0),
-                "Weight of the distance of each tensor from its first weights in the robots' loss.");
   settings.read("fleet.initialization", options.common_initialization, Names<bool>(kInitializations),
                 about::kInitialization);
   settings.read("seed", options.seed, about::kSeed);

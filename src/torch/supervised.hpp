@@ -68,10 +68,10 @@ struct TrainingOptions {
   DeviceKind device = DeviceKind::kCpu;
 };
 
-/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ..., "fleet.initialization" and
-/// "run.device".
+/// Reads "train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule" ..., "train.pull",
+/// "fleet.initialization" and "run.device".
 [[nodiscard]] TrainingOptions read_training_options(SettingsReader& settings);
-/// All of these but "train.batch_size", for robots that draw no batches from a shard.
+/// All of these but "train.batch_size" and "train.pull", for robots that draw no batches from a shard.
 [[nodiscard]] TrainingOptions read_descent_options(SettingsReader& settings);
 
 /// Samples of the test set that are also scored by themselves, e.g. what one role says.

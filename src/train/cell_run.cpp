@@ -29,7 +29,10 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       processor_before_(processor_seconds()) {
   comm.together([&] {
     if (merger != nullptr && !options.parameters.empty()) {
-      shared_.emplace(workload.symmetry(), workload.maps(), options.parameters, merger->needs().between);
+      // Whoever misses a merge but is handed its outcome does not know what has become of his units.
+      const bool misses = options.hand_back == FleetOptions::HandBack::kAll &&
+                          (options.participants > 0 || options.participation < 1.0 || options.dropped > 0.0);
+      shared_.emplace(workload.symmetry(), workload.maps(), options.parameters, merger->needs().between || misses);
     }
     for (int i = 0; i < options.robots; ++i) {
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
@@ -360,7 +363,7 @@ void CellRun::test_consensus() {
 std::vector<NamedValue> CellRun::test_personal(std::vector<Metric>& each) {
   const std::vector<int> rows = shown();
   const auto policy = [&](std::size_t i, ParamVector& scratch) -> const ParamVector& {
-    return scratch = personal(i, fleet_.own_weights(fleet_.member(rows[i])));
+    return scratch = after_merge(i, rows[i]);
   };
   const TestedFleet tested = test_fleet(workload_, rows, policy, nullptr, comm_);
   for (std::size_t robot = 0; robot < tested.each.size(); ++robot) {
@@ -371,9 +374,14 @@ std::vector<NamedValue> CellRun::test_personal(std::vector<Metric>& each) {
   return tested.together;
 }
 
-ParamVector CellRun::personal(std::size_t row, const ParamVector& own) const {
-  const GroupElement* element = row < outcome_->elements.size() ? &outcome_->elements[row] : nullptr;
-  return shared_->personal(outcome_->merged, element, own);
+bool CellRun::takes_merged(int robot) const {
+  if (options_.hand_back == FleetOptions::HandBack::kAll) return !std::ranges::binary_search(roster_.late, robot);
+  return std::ranges::binary_search(roster_.merged, robot);
+}
+
+ParamVector CellRun::after_merge(std::size_t row, int robot) {
+  const ParamVector& own = fleet_.own_weights(fleet_.member(robot));
+  return takes_merged(robot) ? shared_->personal(*outcome_, row, own) : own;
 }
 
 void CellRun::look_at_target(const std::vector<NamedValue>& tested) {
@@ -397,7 +405,8 @@ void CellRun::observe() {
                        .trained_last = trained_last(),
                        .robots = robots,
                        .outcome = outcome_ ? &*outcome_ : nullptr,
-                       .shared = shared_ ? &*shared_ : nullptr};
+                       .shared = shared_ ? &*shared_ : nullptr,
+                       .after_merge = [&](std::size_t row) { return after_merge(row, robots.rows[row].robot); }};
   std::vector<Measurement> measurements;  // of the record once nothing can interrupt any more
   for (RoundObserver* observer : observers_) {
     std::vector<Measurement> seen = observer->observe(view, comm_);
@@ -423,16 +432,12 @@ void CellRun::hand_back() {
     const std::size_t numbers = shared_ ? shared_->symmetry().layout()->size() : merged.flat().size();
     record_.cost.of(Cargo::kWeights).received += others * numbers * sizeof(float);
   }
-  const auto is_late = [&](const Member& member) { return std::ranges::binary_search(roster_.late, member.index); };
   if (shared_) {
     const std::vector<int> rows = shown();
     for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!takes_merged(rows[i])) continue;
       Member& member = fleet_.member(rows[i]);
-      const bool takes =
-          options_.hand_back == HandBack::kAll ? !is_late(member) : std::ranges::binary_search(roster_.merged, rows[i]);
-      if (!takes) continue;
-      ParamVector& own = fleet_.own_weights(member);
-      own = personal(i, own);
+      *member.weights = after_merge(i, rows[i]);
       leave(member);
     }
   } else if (options_.hand_back == HandBack::kParticipants) {
@@ -442,6 +447,7 @@ void CellRun::hand_back() {
       leave(member);
     }
   } else {
+    const auto is_late = [&](const Member& member) { return !takes_merged(member.index); };
     for (Member* member : fleet_.awake()) {
       if (!is_late(*member)) leave(*member);
     }

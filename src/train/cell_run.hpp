@@ -90,8 +90,10 @@ class CellRun {
   void test_consensus();
   /// Tests every robot's policy after the merge, and returns what they come to together.
   [[nodiscard]] std::vector<NamedValue> test_personal(std::vector<Metric>& each);
+  /// Whether a robot goes on from the last merge's outcome.
+  [[nodiscard]] bool takes_merged(int robot) const;
   /// What a robot goes on with after the last merge, where each keeps a part to itself. `row`: its place in shown().
-  [[nodiscard]] ParamVector personal(std::size_t row, const ParamVector& own) const;
+  [[nodiscard]] ParamVector after_merge(std::size_t row, int robot);
   /// Observers look on, then the robots go on from the consensus.
   void observe();
   void hand_back();

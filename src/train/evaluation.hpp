@@ -20,9 +20,9 @@ struct TestedFleet {
   std::vector<NamedValue> together;           ///< of all their scores
 };
 
-/// Of the models of `robots`, this rank's, the i-th being weights(i, scratch), which may be written to `scratch`; lower
-/// ranks have lower robots. Those that are the object `shared` are tested once, where their parts are the same.
-/// Collective.
+/// Of the models of `robots`, this rank's, the i-th being weights(i, scratch), which may be written to `scratch`. All
+/// ranks' together are the robots from 0 on, in their order. Those that are the object `shared` are tested once, where
+/// their parts are the same. Collective.
 [[nodiscard]] TestedFleet test_fleet(
     Workload& workload, std::span<const int> robots,
     const std::function<const ParamVector&(std::size_t i, ParamVector& scratch)>& weights, const ParamVector* shared,

@@ -113,6 +113,7 @@ struct RoundView {
   const MergeInput& robots;            ///< those with data take part where nothing is drawn; of `joint`, its one robot
   const MergeOutcome* outcome;         ///< nullptr where nothing is merged; of `joint`, its weights
   const SharedPart* shared = nullptr;  ///< where robots keep a part of their weights to themselves: what they share
+  std::function<ParamVector(std::size_t row)> after_merge = {};  ///< and what the robot of a row goes on with
 };
 
 /// Looks on at a cell without changing what comes of it.

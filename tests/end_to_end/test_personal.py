@@ -115,6 +115,17 @@ def test_after_the_merge_what_is_shared_is_frozen_and_the_rest_learns(fleet: Fle
     assert rows.value.iloc[1] < rows.value.iloc[0]
 
 
+def test_the_course_does_not_depend_on_how_often_it_is_looked_at(fleet: Fleet) -> None:
+    ends = []
+    for every in (50, 100):
+        text = sweep("!layers.2", ["average"]).replace("personal_steps = 6", "personal_steps = 100")
+        config = fleet.config(text.replace("personal_every = 3", f"personal_every = {every}"))
+        fleet("run", config, "-o", f"out{every}").expect(0)
+        rows = table(fleet.directory / f"out{every}.h5", "instruments")
+        ends.append(rows[(rows["at"] == 100) & (rows.subject == "robot")].value.to_numpy())
+    assert np.array_equal(*ends)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -126,6 +137,7 @@ def test_after_the_merge_what_is_shared_is_frozen_and_the_rest_learns(fleet: Fle
         (["merge.parameters='!layers.2'", "merge.moments='average'"], "merge.moments"),
         (["merge.parameters='!layers.2'", "privacy.secure=true"], "privacy.secure"),
         (["merge.parameters='!layers.2'", "instruments.finetune_steps=5"], "personal_steps"),
+        (["merge.parameters='!layers.2'", "instruments.alignment=true"], "instruments.alignment"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(

@@ -200,6 +200,9 @@ TEST_F(TrajectoriesTest, what_cannot_be_learned_from_is_refused) {
   std::ranges::fill(flat.terminals, 0);
   std::ranges::fill(flat.timeouts, 0);
   expect_refusal(write(flat), "no whole episode");
+  flat = good;
+  flat.observations.clear();
+  expect_refusal(write(flat), "expected 0 x 3");
   const std::filesystem::path other = scratch_.path() / "other.h5";
   write_demonstrations(other, random_lives({5}, "walker2d"), kHopper);
   expect_refusal(other, "expected hopper");

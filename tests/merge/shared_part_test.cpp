@@ -118,10 +118,8 @@ TEST(SharedPart, an_element_of_the_part_brings_the_rest_along) {
     const SharedPart part(symmetry, network.maps, patterns);
     const GroupElement element = part.symmetry().random(stream);
     const ParamVector moved = part.symmetry().apply(element, part.part_of(own));
-    ParamVector merged(network.layout);
-    part.put(moved, merged);
-    const GroupElement whole = part.whole_element(element);
-    EXPECT_TRUE(same(part.personal(merged, &whole, own), symmetry.apply(whole, own)));
+    const MergeOutcome outcome = part.whole_outcome({.merged = moved, .elements = {element}});
+    EXPECT_TRUE(same(part.personal(outcome, 0, own), symmetry.apply(part.whole_element(element), own)));
   }
 }
 

@@ -90,12 +90,37 @@ TEST_F(RoundLoopTest, a_part_that_is_all_is_merged_as_all_is) {
   }
 }
 
+TEST_F(RoundLoopTest, robots_that_do_not_take_the_merge_go_on_as_they_are) {
+  struct Comparing final : RoundObserver {
+    std::vector<Measurement> observe(const RoundView& view, const Comm& /*comm*/) override {
+      for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
+        const MergeRow& row = view.robots.rows[i];
+        const bool as_it_is = std::ranges::equal(view.after_merge(i).flat(), row.weights->flat());
+        EXPECT_EQ(as_it_is, !row.participates) << "robot " << row.robot << " in round " << view.round;
+        ++compared;
+      }
+      return {};
+    }
+    int compared = 0;
+  };
+  options_.parameters = {"layers.0"};
+  options_.hand_back = FleetOptions::HandBack::kParticipants;
+  ToyWorkload workload(kRobotSamples, 0.01);
+  const std::unique_ptr<Merger> merger = toy::quick_merger("git-rebasin", 0);
+  Comparing onlooker;
+  RoundObserver* const observers[] = {&onlooker};
+  const Comm alone = world_.split(world_.rank());
+  (void)run_cell(
+      options_, Regime::kMerge, merger.get(), workload, alone, [](const RoundRecord& /*round*/) {}, {}, observers);
+  EXPECT_EQ(onlooker.compared, 18);
+}
+
 /// What is not merged is each robot's own, after any number of rounds; the rest is everybody's.
 TEST_F(RoundLoopTest, robots_keep_what_is_not_merged) {
   struct Personal final : RoundObserver {
     std::vector<Measurement> observe(const RoundView& view, const Comm& /*comm*/) override {
       for (std::size_t i = 0; i < view.robots.rows.size(); ++i) {
-        personal.push_back(view.shared->personal(view.outcome->merged, nullptr, *view.robots.rows[i].weights));
+        personal.push_back(view.after_merge(i));
       }
       shown.push_back(view.robots.rows.size());
       return {};

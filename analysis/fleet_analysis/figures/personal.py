@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from fleet_analysis.figures.measured import measured
 from fleet_analysis.figures.page import page, panel_title, row_of_panels
 from fleet_analysis.figures.panels import draw_curves, value_axis
+from fleet_analysis.kept import own_values
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD
 from fleet_analysis.style import MethodStyle, method_styles
@@ -48,7 +49,6 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
 
 def _before(results: Results, rows: pd.DataFrame, metric: str) -> float | None:
     """The mean over these cells' robots of their own policies, where they were tested."""
-    own = results.metrics
-    own = own[(own.robot >= 0) & (own.split == "test") & (own.metric == metric)]
+    own = own_values(results, metric)
     own = own[own.cell.isin(rows.cell)]
-    return None if own.empty else float(own.value.mean())
+    return None if own.empty else float(own.own.mean())
