@@ -82,7 +82,7 @@ MADE_BY = {
     "results/locomotion_transformers": "fleet run configs/locomotion_snapshots.toml; "
     "mkdir -p data/trajectories; for body in hopper halfcheetah; do fleet locomotion demos "
     "--policies results/locomotion_snapshots/models --task $body --quality medium-expert "
-    "--steps 200 -o data/trajectories/$body-medium-expert.h5; done; "
+    "--steps 1500 -o data/trajectories/$body-medium-expert.h5; done; "
     "fleet run configs/locomotion_transformers.toml",
     "tools.h5": "fleet tools demos --tasks all --episodes 2 -o tools.h5",
     "policy.h5": "test -f demos.h5 || fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5; "
@@ -97,7 +97,7 @@ STANDS_FOR = {
     r"fleet slurm CONFIG": "fleet run configs/smoke.toml && fleet slurm configs/smoke.toml",
     r"\bCONFIG\b": "configs/smoke.toml",
     r"--episodes \d+": "--episodes 2",
-    r"--steps \d+": "--steps 200",
+    r"--steps \d+": "--steps 1500",
     r"demos --tasks mt50": "demos --tasks mt10 --episodes 2",
 }
 
