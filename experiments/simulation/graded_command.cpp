@@ -114,7 +114,7 @@ OptionTexts graded_options(const SuiteEntry& world) {
   OptionTexts options;
   options.add_options()("policies", po::value<std::string>()->required(),
                         "a saved model, or a folder of some: snapshots of one training, the better the later");
-  options.add_options()("task", po::value<std::string>()->default_value(""), "where they are of several: of which");
+  options.add_options()("task", po::value<std::string>()->default_value(""), "of policies of several tasks: which");
   options.add_options()(
       "quality", one_of({kQualities.begin(), kQualities.end()}, "expert"),
       "expert: the best snapshot; medium, low: the first that comes 40, 15 % of the way there from chance; "
@@ -132,6 +132,10 @@ OptionTexts graded_options(const SuiteEntry& world) {
 int run_graded(const SuiteEntry& world, const Call& call) {
   set_threads(1);  // ranks share the episodes
   const Comm& comm = *call.ranks;
+  for (const SuiteOption& option : world.options) {
+    if (option.key == nullptr || !call.values.contains(option.name)) continue;
+    throw ConfigError(cat("--", option.name, ": policies say themselves what they were trained with"));
+  }
   const std::string& path = call.get("output");
   const std::string& quality = call.get("quality");
   const PlayedOptions options{.steps = call.values["steps"].as<std::int64_t>(),

@@ -29,7 +29,7 @@ template <class Number>
 class Bounded final : public po::typed_value<Number>, public OptionValues {
  public:
   Bounded(Range range, Number standard) : po::typed_value<Number>(nullptr), range_(range) {
-    this->default_value(standard);
+    this->default_value(standard, Value(standard).to_string());  // in the fewest digits
   }
   std::string expected(const boost::any& value) const override {
     const auto given = static_cast<double>(boost::any_cast<Number>(value));

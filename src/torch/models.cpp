@@ -32,7 +32,7 @@ constexpr std::array kModels = {
     ModelEntry{"gru", "gated recurrent units", kSteps, make_recurrent},
     ModelEntry{"rnn", "Elman's recurrent network", kSteps, make_recurrent},
     ModelEntry{"transformer", "causal attention blocks", kSteps, make_transformer},
-    ModelEntry{"decision-transformer", "the same over returns to go, states and actions", kLives,
+    ModelEntry{"decision-transformer", "causal attention blocks over returns to go, states and actions", kLives,
                make_decision_transformer},
 };
 

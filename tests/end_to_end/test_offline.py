@@ -255,5 +255,7 @@ def test_graded_data_are_the_same_on_any_number_of_ranks(fleet: Fleet) -> None:
         "--policies"
         in run(fleet, "locomotion", "demos", "--policies", "no", "-o", "x").expect(2).err
     )
+    version = run(fleet, *demos, "--version", "v5", "-o", "x.h5").expect(2).err
+    assert "--version: policies say themselves what they were trained with" in version
     said = run(fleet, *demos, "--task", "ant", "-o", "x.h5").expect(2).err
     assert "--task ant: --policies out/models are of hopper" in said
