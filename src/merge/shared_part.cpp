@@ -10,12 +10,18 @@
 namespace fleet {
 namespace {
 
+/// Patterns with a name of their own.
+struct ParameterSet {
+  std::string_view name;
+  std::span<const std::string_view> patterns;
+};
+constexpr std::array<std::string_view, 1> kAll = {"*"};
 constexpr std::array<std::string_view, 4> kAttention = {"blocks.*.attention.query", "blocks.*.attention.key",
                                                         "blocks.*.attention.value", "blocks.*.attention.out"};
 constexpr std::array<std::string_view, 2> kFeedforward = {"blocks.*.in", "blocks.*.out"};
 constexpr std::array<std::string_view, 1> kBlocks = {"blocks"};
-constexpr std::array kSets = {ParameterSet{"attention", kAttention}, ParameterSet{"mlp", kFeedforward},
-                              ParameterSet{"trunk", kBlocks}};
+constexpr std::array kSets = {ParameterSet{"all", kAll}, ParameterSet{"attention", kAttention},
+                              ParameterSet{"mlp", kFeedforward}, ParameterSet{"trunk", kBlocks}};
 
 /// Takes the part before the first dot off `text`.
 std::string_view take_part(std::string_view& text) {
@@ -92,10 +98,6 @@ std::vector<std::string> read_parameters(SettingsReader& settings) {
   }
   if (names == std::vector<std::string>{"all"}) names.clear();
   return names;
-}
-
-std::span<const ParameterSet> parameter_sets() {
-  return kSets;
 }
 
 std::vector<std::string> parameter_patterns(std::span<const std::string> names) {

@@ -22,16 +22,9 @@ namespace fleet {
 /// Reads "merge.parameters": names separated by commas; none for "all".
 [[nodiscard]] std::vector<std::string> read_parameters(SettingsReader& settings);
 
-/// What a user names there, as patterns: each a pattern, or one of parameter_sets(). Behind a "!" is
+/// What a user names there, as patterns: each a pattern, or "all", "attention", "mlp" or "trunk". Behind a "!" is
 /// what is left out; where there are only such, all else is meant.
 [[nodiscard]] std::vector<std::string> parameter_patterns(std::span<const std::string> names);
-
-/// Patterns with a name of their own: "attention", "mlp", "trunk".
-struct ParameterSet {
-  std::string_view name;
-  std::span<const std::string_view> patterns;
-};
-[[nodiscard]] std::span<const ParameterSet> parameter_sets();
 
 /// Whether the patterns together mean the tensor called `name`.
 [[nodiscard]] bool means_tensor(std::span<const std::string> patterns, std::string_view name);

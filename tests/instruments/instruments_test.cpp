@@ -9,6 +9,7 @@
 #include "instruments/alignment_summary.hpp"
 #include "instruments/finetune.hpp"
 #include "instruments/norms.hpp"
+#include "instruments/personal.hpp"
 #include "measurements.hpp"
 #include "memory_store.hpp"
 #include "merge/average.hpp"
@@ -239,6 +240,55 @@ TEST(Finetune, starts_at_the_scores_of_its_start_and_ends_where_training_does) {
   robot.robot->expect(7);
   robot.train(7, [] { return false; });
   EXPECT_EQ(curve.back().value, test_together(workload, robot.weights, world)[0].value);
+}
+
+/// Every weight's slope is 1; a step moves each by it. Statistics of a normalisation, which have none, move as well.
+struct Sliding final : LocalData {
+  double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector&) override { return 0.0; }
+  Score held_out_score(const ParamVector&) override { return {}; }
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t,
+                         const GradientTerm* term) override {
+    ParamVector gradient(start.shared_layout());
+    std::ranges::fill(gradient.flat(), 1.0F);
+    if (term != nullptr) term->add_to(start, gradient);
+    ParamVector moved = start;
+    for (std::size_t w = 0; w < moved.flat().size(); ++w) {
+      moved.flat()[w] += static_cast<float>(steps.steps) * gradient.flat()[w];
+    }
+    taken.push_back(steps.steps);
+    slopes.push_back(gradient);
+    return moved;
+  }
+  std::vector<std::int64_t> taken;
+  std::vector<ParamVector> slopes;
+};
+
+TEST(Personal, what_is_merged_is_frozen_and_the_rest_goes_on) {
+  const Comm world = MpiSession::world();
+  const Comm alone = world.split(world.rank());
+  toy::ToyWorkload workload({3});
+  const std::vector<std::string> patterns = {"layers.0"};
+  const SharedPart part(workload.symmetry(), workload.maps(), patterns);
+  const ParamVector own(workload.symmetry().layout());
+  const MergeOutcome outcome{.merged = own};
+  Sliding robot;
+  MergeInput robots{.symmetry = &workload.symmetry(), .participants = {0}};
+  robots.rows.push_back({.robot = 0, .weights = &own, .samples = 3.0, .participates = true, .data = &robot});
+  const RoundView view{.robots = robots, .outcome = &outcome, .shared = &part, .after_merge = [&](std::size_t row) {
+                         return part.personal(outcome, row, own);
+                       }};
+  const std::vector<Measurement> measured = personal_curve(workload, view, 5, 3, alone);
+  EXPECT_EQ(robot.taken, (std::vector<std::int64_t>{3, 5}));  // each from the start
+  for (const ParamVector& slope : robot.slopes) {
+    for (std::size_t t = 0; t < 3; ++t) {
+      for (const float value : slope.tensor(t)) EXPECT_EQ(value, part.is_shared(t) ? 0.0F : 1.0F);
+    }
+  }
+  std::vector<double> places;
+  for (const Measurement& each : measured) {
+    if (each.subject == "fleet") places.push_back(each.at);
+  }
+  EXPECT_EQ(places, (std::vector<double>{0, 3, 5}));
 }
 
 }  // namespace

@@ -63,6 +63,9 @@ TEST(Parameters, what_is_left_out_is_not_meant_and_alone_means_all_else) {
   EXPECT_TRUE(means_tensor(some, "layers.1.weight"));
   EXPECT_FALSE(means_tensor(some, "layers.1.bias"));
   EXPECT_FALSE(means_tensor(some, "norm.scale"));
+  const Names rest_of_all = parameter_patterns(Names{"all", "!layers.2"});
+  EXPECT_TRUE(means_tensor(rest_of_all, "layers.0.weight"));
+  EXPECT_FALSE(means_tensor(rest_of_all, "layers.2.bias"));
   const Names sets{"attention", "!mlp"};
   const Names patterns = parameter_patterns(sets);
   EXPECT_TRUE(means_tensor(patterns, "blocks.3.attention.value.bias"));
