@@ -1,19 +1,13 @@
 """`fleet locomotion` and fleets of bodies that learn by random search; skipped where fleet lacks
 MuJoCo or the scenes are not to be had."""
 
-import os
 import re
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import BINARY, ROOT, Fleet, Outcome, table
-
-DATA = Path(os.environ.get("FLEET_DATA", ROOT / "data"))
-ASSETS = Path(os.environ.get("LOCOMOTION_ASSETS", DATA / "locomotion"))
+from conftest import Fleet, table
+from locomotion_program import require_bodies, run
 
 SWEEP = """
 workload = "locomotion"
@@ -42,16 +36,7 @@ episodes = 3
 
 @pytest.fixture(autouse=True)
 def built() -> None:
-    listing = subprocess.run([BINARY, "list"], capture_output=True, text=True).stdout
-    if re.search(r"^ *locomotion +not built", listing, re.MULTILINE):
-        pytest.skip("fleet is built without MuJoCo")
-    if not (ASSETS / "hopper.xml").exists():
-        pytest.skip(f"no scenes in {ASSETS}: fleet data fetch locomotion")
-
-
-def run(fleet: Fleet, *arguments: str | Path, **options: Any) -> Outcome:
-    environment = {"LOCOMOTION_ASSETS": str(ASSETS)}
-    return fleet(*arguments, environment=environment, **options)
+    require_bodies()
 
 
 @pytest.mark.parametrize("version", ["v4", "v5"])

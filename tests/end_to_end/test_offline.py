@@ -1,9 +1,7 @@
 """`workload = "locomotion-offline"`: Decision Transformers of several bodies on recorded
 trajectories, and `fleet locomotion demos`; skipped where fleet lacks MuJoCo or the scenes."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import BINARY, ROOT, Fleet, Outcome, table
+from conftest import Fleet, Outcome, table
+from locomotion_program import require_bodies
+from locomotion_program import run as run_with_bodies
 
-DATA = Path(os.environ.get("FLEET_DATA", ROOT / "data"))
-ASSETS = Path(os.environ.get("LOCOMOTION_ASSETS", DATA / "locomotion"))
 SIZES = {"hopper": (11, 3), "halfcheetah": (17, 6), "walker2d": (17, 6)}
 
 SWEEP = """
@@ -49,16 +47,11 @@ personal_every = 4
 
 @pytest.fixture(autouse=True)
 def built() -> None:
-    listing = subprocess.run([BINARY, "list"], capture_output=True, text=True).stdout
-    if re.search(r"^ *locomotion-offline +not built", listing, re.MULTILINE):
-        pytest.skip("fleet is built without MuJoCo")
-    if not (ASSETS / "hopper.xml").exists():
-        pytest.skip(f"no scenes in {ASSETS}: fleet data fetch locomotion")
+    require_bodies()
 
 
 def run(fleet: Fleet, *arguments: str | Path, **options: Any) -> Outcome:
-    environment = {"LOCOMOTION_ASSETS": str(ASSETS)}
-    return fleet(*arguments, data=False, environment=environment, **options)
+    return run_with_bodies(fleet, *arguments, data=False, **options)
 
 
 def write_d4rl(path: Path, body: str, lengths: tuple[int, ...] = (20, 30, 12, 25, 40)) -> None:
