@@ -17,6 +17,7 @@ class Awake final : public LocalData {
   double train(std::int64_t steps, const std::function<bool()>& stop) { return own_.train(steps, stop); }
   [[nodiscard]] std::int64_t samples() const { return own_.robot->samples(); }
   void rest() { own_.robot->rest(); }
+  void follow(const GradientTerm* term) { own_.robot->follow(term); }
 
   void save(StateWriter& state) {
     state.write_all(std::span<const float>(own_.weights.flat()));

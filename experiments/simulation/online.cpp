@@ -43,25 +43,34 @@ class Playground {
         tests_(draw_play_tests(options), environments) {}
 
   /// Play.
-  std::vector<float> play(int robot, std::uint64_t number, const Act& act) {
+  Played play(int robot, std::uint64_t number, const Act& act) {
     const int task = task_of(options_, robot);
     RandomStream stream(options_.training.seed, Purpose::kEpisode, static_cast<std::uint64_t>(robot), number);
     Variation variation = options_.suite->draw(task, stream);
     embody(options_, robot, variation);
     Environment& environment = environments_->environment(task);
     environment.reset(variation);
-    std::vector<float> rewards;
+    Played played;
     std::vector<float> seen(encoder_->scaling().size());
     std::vector<float> input(seen.size());
-    const Policy trying = [&](Environment& now, std::span<float> action) {
-      std::ranges::transform(now.observation(), seen.begin(), [](double value) { return static_cast<float>(value); });
+    const auto see = [&] {
+      std::ranges::transform(environment.observation(), seen.begin(),
+                             [](double value) { return static_cast<float>(value); });
       encoder_->encode(seen, 0, input);
+    };
+    const Policy trying = [&](Environment&, std::span<float> action) {
+      see();
       act(input, action);
       return true;
     };
-    const auto note = [&](Environment&, const StepResult& step) { rewards.push_back(static_cast<float>(step.reward)); };
-    (void)roll_out(environment, options_.suite->sizes(task).action, trying, note, options_.max_steps);
-    return rewards;
+    const auto note = [&](Environment&, const StepResult& step) {
+      played.rewards.push_back(static_cast<float>(step.reward));
+    };
+    if (!roll_out(environment, options_.suite->sizes(task).action, trying, note, options_.max_steps).over()) {
+      see();
+      played.beyond = input;
+    }
+    return played;
   }
 
   std::vector<Score> test(const ParamVector& weights, int part) {
@@ -117,7 +126,7 @@ class PlayWorld final : public World {
         options.shape.inputs + options.shape.outputs + (options.chooses ? 1 : options.shape.outputs);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .layout = layout_of(*network),
-            .train_samples = static_cast<std::int64_t>(options.robots) * options.online.epoch_episodes,
+            .train_samples = static_cast<std::int64_t>(options.robots) * options.online.samples_per_epoch(),
             .offers = Questions::all(),
             .held_out = false,
             .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks),

@@ -35,6 +35,7 @@ enum class Purpose : std::uint32_t {
   kEpisode = 25,        ///< what varies in an episode that a robot plays to learn from
   kExploration = 26,    ///< what a robot tries in such an episode
   kBody = 27,           ///< what differs between the bodies of robots
+  kCritic = 28,  ///< the first weights of what a robot judges its own states by, and the order in which it learns
 };
 
 class RandomStream {

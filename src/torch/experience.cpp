@@ -53,15 +53,16 @@ void Experience::clear() {
   actions.clear();
   rewards.clear();
   lengths.clear();
+  beyond.clear();
 }
 
-Actor::Actor(const Network& network, const ParamVector& weights, int features, bool chooses, double deviation,
-             RandomStream* stream, Experience& notes)
+Actor::Actor(const Network& network, const ParamVector& weights, int features, bool chooses,
+             std::span<const float> deviations, RandomStream* stream, Experience& notes)
     : network_(network),
       parameters_(Network::views(weights)),
       input_(torch::empty({1, features})),
       chooses_(chooses),
-      deviation_(deviation),
+      deviations_(deviations),
       stream_(stream),
       notes_(notes) {}
 
@@ -81,9 +82,10 @@ void Actor::act(std::span<const float> input, std::span<float> action) {
     notes_.actions.push_back(static_cast<float>(choice));
     return;
   }
-  const auto noise = [this] { return stream_ != nullptr ? deviation_ * stream_->normal() : 0.0; };
-  for (std::size_t i = 0; i < action.size(); ++i) {
-    action[i] = static_cast<float>(static_cast<double>(proposed[i]) + noise());
+  std::ranges::copy(proposed, action.begin());
+  for (std::size_t i = 0; stream_ != nullptr && i < action.size(); ++i) {
+    action[i] =
+        static_cast<float>(static_cast<double>(proposed[i]) + static_cast<double>(deviations_[i]) * stream_->normal());
   }
   notes_.actions.insert(notes_.actions.end(), action.begin(), action.end());
 }
@@ -92,10 +94,18 @@ torch::Tensor Experience::input_rows() const {
   return rows_of(inputs, std::ssize(rewards));
 }
 
+torch::Tensor Experience::output_rows() const {
+  return rows_of(outputs, std::ssize(rewards));
+}
+
+torch::Tensor Experience::action_rows() const {
+  return rows_of(actions, std::ssize(rewards));
+}
+
 Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses) {
   const auto steps = std::ssize(experience.rewards);
   const torch::Tensor worth = rows_of(advantages(experience.rewards, experience.lengths, options), steps).squeeze(1);
-  const torch::Tensor actions = rows_of(experience.actions, steps);
+  const torch::Tensor actions = experience.action_rows();
   if (!chooses) {
     return [=](const torch::Tensor& outputs) {  // minus the log density, but for a constant
       return ((actions - outputs).div(options.deviation).square().sum(1) * 0.5 * worth).mean();

@@ -22,18 +22,22 @@ struct Experience {
   std::vector<float> actions;  ///< steps x numbers of an action; of choices: which, one number a step
   std::vector<float> rewards;  ///< steps
   std::vector<std::int32_t> lengths;
+  std::vector<std::vector<float>> beyond;  ///< of each episode: Played::beyond
 
   void clear();
+  /// Steps x numbers of each.
   [[nodiscard]] torch::Tensor input_rows() const;
+  [[nodiscard]] torch::Tensor output_rows() const;
+  [[nodiscard]] torch::Tensor action_rows() const;
 };
 
 /// Acts by one set of weights, and notes what it saw, thought and did. All must outlive it.
 class Actor {
  public:
-  Actor(const Network& network, const ParamVector& weights, int features, bool chooses, double deviation,
-        RandomStream* stream, Experience& notes);
-  /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise. Without a stream what
-  /// is likeliest.
+  Actor(const Network& network, const ParamVector& weights, int features, bool chooses,
+        std::span<const float> deviations, RandomStream* stream, Experience& notes);
+  /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise, of the deviation of
+  /// each. Without a stream what is likeliest.
   void act(std::span<const float> input, std::span<float> action);
 
  private:
@@ -41,7 +45,7 @@ class Actor {
   std::vector<torch::Tensor> parameters_;
   torch::Tensor input_;
   bool chooses_;
-  double deviation_;
+  std::span<const float> deviations_;
   RandomStream* stream_;
   Experience& notes_;
 };

@@ -72,4 +72,8 @@ std::shared_ptr<const Network> make_mlp(SettingsReader& settings, const NetworkS
   return std::make_shared<Mlp>(widths, activation, norm, units);
 }
 
+std::shared_ptr<const Network> make_tanh_mlp(const std::vector<int>& widths) {
+  return std::make_shared<Mlp>(widths, Activation::kTanh, NormKind::kNone, GroupKind::kPermutation);
+}
+
 }  // namespace fleet

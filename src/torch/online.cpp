@@ -1,10 +1,13 @@
 #include "torch/online.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/error.hpp"
 #include "torch/experience.hpp"
+#include "torch/proximal.hpp"
 #include "torch/random_search.hpp"
 #include "torch/robot.hpp"
 #include "torch/trainer.hpp"
@@ -36,16 +39,16 @@ class OnlineRobot final : public Robot {
         memory_(problem.shape.inputs, problem.shape.outputs, problem.chooses),
         classroom_(recollection(problem, memory_)),
         student_(classroom_, index, samples(), [this] { return remembered_shard(); }),
-        search_(*problem.network, problem.shape.inputs, problem.online.search) {}
+        search_(*problem.network, problem.shape.inputs, problem.online.search) {
+    if (problem.online.gradient == PolicyGradient::kProximal) proximal_.emplace(problem, index);
+  }
 
   void initialize(ParamVector& weights) const override {
     student_.initialize(weights);
     const AffineMap& head = problem_.network->maps().back();
     head.add(head.plain_matrix(weights) * static_cast<float>(problem_.online.head_scale - 1.0), weights);
   }
-  std::int64_t samples() const override {
-    return static_cast<std::int64_t>(problem_.online.epoch_episodes) * std::ssize(played_);
-  }
+  std::int64_t samples() const override { return problem_.online.samples_per_epoch() * std::ssize(played_); }
   void expect(std::int64_t total_steps) override { total_steps_ = total_steps; }
   void follow(const GradientTerm* term) override { term_ = term; }
 
@@ -57,9 +60,7 @@ class OnlineRobot final : public Robot {
     for (; done < steps && !stop(); ++done, ++step_) {
       const double factor = problem_.training.schedule.factor(step_, total_steps_);
       batch_.clear();
-      total -= problem_.online.gradient == PolicyGradient::kSearch ? search(weights) : reinforce(weights, trainer);
-      if (term_ != nullptr) trainer.add(*term_);
-      trainer.follow_gradient(factor);
+      total -= take_step(weights, optimizer, trainer, factor);
       memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
     }
     trainer.finish();
@@ -75,11 +76,19 @@ class OnlineRobot final : public Robot {
     state.write(step_);
     memory_.save(state);
     search_.save(state);
+    if (proximal_) {
+      state.write(episode_);
+      proximal_->save(state);
+    }
   }
   void load(StateReader& state) override {
     step_ = state.read<std::int64_t>();
     memory_.load(state);
     search_.load(state);
+    if (proximal_) {
+      episode_ = state.read<std::uint64_t>();
+      proximal_->load(state);
+    }
     student_.rest();
   }
 
@@ -117,15 +126,46 @@ class OnlineRobot final : public Robot {
     return shard;
   }
 
+  /// One step, or a batch of them; the mean return of the episodes played for it.
+  double take_step(ParamVector& weights, Optimizer& optimizer, Trainer& trainer, double factor) {
+    if (proximal_) return improve(weights, optimizer, factor);
+    const double reached =
+        problem_.online.gradient == PolicyGradient::kSearch ? search(weights) : reinforce(weights, trainer);
+    if (term_ != nullptr) trainer.add(*term_);
+    trainer.follow_gradient(factor);
+    return reached;
+  }
+
+  double improve(ParamVector& weights, Optimizer& optimizer, double factor) {
+    double sum = 0.0;
+    const std::vector<float> deviations = proximal_->deviations();
+    for (const int robot : played_) {
+      const std::size_t enough = batch_.rewards.size() + static_cast<std::size_t>(problem_.online.proximal.batch_steps);
+      while (batch_.rewards.size() < enough) {
+        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), episode_);
+        sum += play(weights, robot, episode_++, deviations, &stream);
+      }
+    }
+    RandomStream order(problem_.training.seed, Purpose::kCritic, static_cast<std::uint64_t>(index_),
+                       1 + static_cast<std::uint64_t>(step_));
+    proximal_->improve(batch_, classroom_, weights, optimizer, term_, factor, order);
+    const bool finite = std::ranges::all_of(weights.flat(), [](float weight) { return std::isfinite(weight); });
+    require(finite, "robot ", index_, ": its weights are not finite after batch ", step_,
+            "; a smaller train.learning_rate may help");
+    return sum / static_cast<double>(batch_.lengths.size());
+  }
+
   /// Finds the policy gradient of episodes in which the robot tries this and that; their mean return.
   double reinforce(const ParamVector& weights, Trainer& trainer) {
     double sum = 0.0;
     const auto episodes = static_cast<std::uint64_t>(problem_.online.batch_episodes);
+    const std::vector<float> deviations(static_cast<std::size_t>(problem_.shape.outputs),
+                                        static_cast<float>(problem_.online.deviation));
     for (const int robot : played_) {
       for (std::uint64_t i = 0; i < episodes; ++i) {
         const std::uint64_t number = static_cast<std::uint64_t>(step_) * episodes + i;
         RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), number);
-        sum += play(weights, robot, number, &stream);
+        sum += play(weights, robot, number, deviations, &stream);
       }
     }
     Pass pass{.training = true};
@@ -145,7 +185,7 @@ class OnlineRobot final : public Robot {
     const auto try_out = [&](const ParamVector& near, std::uint64_t i) {
       double here = 0.0;
       for (const int robot : played_) {
-        const double reached = play(near, robot, static_cast<std::uint64_t>(step_) * episodes + i, nullptr);
+        const double reached = play(near, robot, static_cast<std::uint64_t>(step_) * episodes + i, {}, nullptr);
         here += reached + problem_.online.shift * batch_.lengths.back();
         sum += reached;
       }
@@ -158,13 +198,15 @@ class OnlineRobot final : public Robot {
 
   /// An episode, added to batch_: the sum of its rewards as they are. Without `stream` the robot does what its network
   /// says.
-  double play(const ParamVector& weights, int robot, std::uint64_t number, RandomStream* stream) {
-    Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, problem_.online.deviation, stream,
-                batch_);
-    std::vector<float> rewards = problem_.play(
+  double play(const ParamVector& weights, int robot, std::uint64_t number, std::span<const float> deviations,
+              RandomStream* stream) {
+    Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, deviations, stream, batch_);
+    Played played = problem_.play(
         robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
+    std::vector<float>& rewards = played.rewards;
     const double sum = std::accumulate(rewards.begin(), rewards.end(), 0.0);
     for (float& reward : rewards) reward += static_cast<float>(problem_.online.shift);
+    batch_.beyond.push_back(std::move(played.beyond));
     batch_.rewards.insert(batch_.rewards.end(), rewards.begin(), rewards.end());
     batch_.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
     return sum;
@@ -178,6 +220,8 @@ class OnlineRobot final : public Robot {
   SupervisedRobot student_;
   RandomSearch search_;
   Experience batch_;
+  std::optional<ProximalPolicy> proximal_;
+  std::uint64_t episode_ = 0;  // of proximal_, whose batches have any number of episodes
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
   const GradientTerm* term_ = nullptr;
@@ -191,10 +235,8 @@ class OnlineWorkload final : public Workload {
   std::span<const AffineMap> maps() const override { return problem_.network->maps(); }
   OptimizerOptions optimizer() const override { return problem_.training.optimizer; }
   /// All that a robot plays is of one kind.
-  std::vector<std::int64_t> histogram(int /*robot*/) const override { return {problem_.online.epoch_episodes}; }
-  std::int64_t steps_per_epoch(int /*robot*/) const override {
-    return problem_.online.epoch_episodes / problem_.online.batch_episodes;
-  }
+  std::vector<std::int64_t> histogram(int /*robot*/) const override { return {problem_.online.samples_per_epoch()}; }
+  std::int64_t steps_per_epoch(int /*robot*/) const override { return problem_.online.steps_per_epoch(); }
 
   std::unique_ptr<Robot> make_robot(int robot) override {
     return std::make_unique<OnlineRobot>(problem_, robot, std::vector<int>{robot});
@@ -214,6 +256,15 @@ class OnlineWorkload final : public Workload {
 };
 
 }  // namespace
+
+std::int64_t OnlineOptions::steps_per_epoch() const {
+  return gradient == PolicyGradient::kProximal ? proximal.epoch_batches : epoch_episodes / batch_episodes;
+}
+
+std::int64_t OnlineOptions::samples_per_epoch() const {
+  if (gradient != PolicyGradient::kProximal) return epoch_episodes;
+  return static_cast<std::int64_t>(proximal.epoch_batches) * proximal.batch_steps;
+}
 
 std::vector<float> advantages(std::span<const float> rewards, std::span<const std::int32_t> lengths,
                               const OnlineOptions& options) {

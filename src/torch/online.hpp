@@ -1,6 +1,6 @@
 // Robots that gather their own data. Either they act at random around what their network proposes and follow the
-// gradient of what that brings, REINFORCE (Williams, 1992), as in Appendix E of the paper; or they try networks nearby
-// for whole episodes, augmented random search.
+// gradient of what that brings: once, REINFORCE (Williams, 1992), as in Appendix E of the paper, or in many small steps
+// with a critic, proximal policy optimisation. Or they try networks nearby for whole episodes, augmented random search.
 //
 // What a robot knows of its own data, and merging methods ask for, are its last episodes: there its loss is that of
 // doing again what it did, and heads are fitted to what its network said.
@@ -18,7 +18,7 @@
 namespace fleet {
 
 /// What gives a robot its gradient.
-enum class PolicyGradient { kReinforce, kSearch };
+enum class PolicyGradient { kReinforce, kSearch, kProximal };
 
 struct SearchOptions {
   int directions = 8;  ///< in each step, with two episodes each
@@ -26,25 +26,46 @@ struct SearchOptions {
   double perturbation = 0.03;
 };
 
+struct ProximalOptions {
+  int batch_steps = 2000;  ///< of a batch: whole episodes are played until there are as many
+  int passes = 10;         ///< over a batch
+  int minibatch_steps = 64;
+  double clip = 0.2;     ///< how far the likelihood of an action may go in a batch, as a factor from 1
+  double lambda = 0.95;  ///< 0: advantages are those of one step, judged by the critic; 1: of whole episodes
+  std::vector<int> critic = {64, 64};  ///< hidden widths
+  int epoch_batches = 10;
+};
+
 struct OnlineOptions {
   PolicyGradient gradient = PolicyGradient::kReinforce;
   SearchOptions search;
+  ProximalOptions proximal;
   double head_scale = 1.0;  ///< factor of the last map's first weights
   double shift = 0.0;       ///< added to each step's reward, for learning alone
   int epoch_episodes = 10;  ///< that a robot plays in an epoch; a multiple of batch_episodes
   int batch_episodes = 1;   ///< played for each gradient step; of kSearch, two a direction
   double discount = 0.99;   ///< of what an action brings in each step that follows
   bool baseline = true;     ///< what the actions of a batch bring is scaled to mean 0 and deviation 1
-  double entropy = 0.0;     ///< weight of the entropy of choices, which keeps a robot trying
-  double deviation = 0.5;   ///< of the normal noise on actions that are numbers
+  double entropy = 0.0;     ///< weight of the entropy of actions, which keeps a robot trying
+  double deviation = 0.5;   ///< of the normal noise on actions that are numbers; of kProximal the first
   int remembered = 10;      ///< last episodes that merging methods may ask about
+
+  /// Gradient steps, or batches of kProximal.
+  [[nodiscard]] std::int64_t steps_per_epoch() const;
+  /// Episodes, or of kProximal steps: of robots that play alike they weigh alike.
+  [[nodiscard]] std::int64_t samples_per_epoch() const;
 };
 
 /// Writes an action, as an environment takes it, in answer to what the network is to see.
 using Act = std::function<void(std::span<const float> input, std::span<float> action)>;
-/// Plays the `number`-th episode of a robot's life and returns its rewards: of at least one step. A function of its
-/// arguments alone.
-using Play = std::function<std::vector<float>(int robot, std::uint64_t number, const Act& act)>;
+/// What an episode has brought.
+struct Played {
+  std::vector<float> rewards;  ///< of each step; at least one
+  /// What the network would see next in an episode that was cut off; empty where it has ended for good.
+  std::vector<float> beyond = {};
+};
+/// Plays the `number`-th episode of a robot's life. A function of its arguments alone.
+using Play = std::function<Played(int robot, std::uint64_t number, const Act& act)>;
 
 struct OnlineProblem {
   int robots = 1;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "torch/whitening.hpp"
+
 namespace fleet {
 namespace {
-
-constexpr double kConstant = 1e-12;  // variance below which a feature is not searched along
 
 Eigen::Map<Eigen::VectorXf> vector_of(ParamVector& values) {
   return {values.flat().data(), std::ssize(values.flat())};
@@ -40,19 +40,7 @@ double deviation_of(std::span<const Tried> tried) {
 ParamVector RandomSearch::draw(RandomStream& stream) const {
   ParamVector direction(network_.layout());
   for (float& value : direction.flat()) value = static_cast<float>(stream.normal());
-  if (seen_ == 0.0) return direction;
-  const AffineMap& first = network_.maps().front();
-  const RowMatrix drawn = first.plain_matrix(direction);
-  RowMatrix change = RowMatrix::Zero(drawn.rows(), drawn.cols());
-  for (std::size_t i = 0; i < sums_.size(); ++i) {
-    const auto column = static_cast<Eigen::Index>(i);
-    const double mean = sums_[i] / seen_;
-    const double variance = squares_[i] / seen_ - mean * mean;
-    const auto scale = static_cast<float>(variance < kConstant ? 0.0 : 1.0 / std::sqrt(variance));
-    change.col(column) = drawn.col(column) * (scale - 1.0F);
-    if (first.has_constant()) change.rightCols<1>() -= drawn.col(column) * (scale * static_cast<float>(mean));
-  }
-  first.add(change, direction);
+  Whitening(network_, seen_, Whitening::Constant::kLeftOut).to_plain(direction);
   return direction;
 }
 
@@ -80,29 +68,6 @@ void RandomSearch::estimate(const ParamVector& weights, const Play& play, Random
     const double weight = (each.behind - each.ahead) / (static_cast<double>(best.size()) * deviation);
     vector_of(gradient) += static_cast<float>(weight) * vector_of(each.direction);
   }
-}
-
-void RandomSearch::see(std::span<const float> observations) {
-  for (std::size_t at = 0; at < observations.size(); at += sums_.size()) {
-    ++seen_;
-    for (std::size_t i = 0; i < sums_.size(); ++i) {
-      const auto value = static_cast<double>(observations[at + i]);
-      sums_[i] += value;
-      squares_[i] += value * value;
-    }
-  }
-}
-
-void RandomSearch::save(StateWriter& state) const {
-  state.write(seen_);
-  state.write_all(std::span(sums_));
-  state.write_all(std::span(squares_));
-}
-
-void RandomSearch::load(StateReader& state) {
-  seen_ = state.read<double>();
-  state.read_into(std::span(sums_));
-  state.read_into(std::span(squares_));
 }
 
 }  // namespace fleet

@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "base/state.hpp"
+#include "torch/feature_statistics.hpp"
 #include "torch/network.hpp"
 #include "torch/online.hpp"
 
@@ -20,7 +21,7 @@ class RandomSearch {
  public:
   /// `network` must outlive it.
   RandomSearch(const Network& network, int features, const SearchOptions& options)
-      : network_(network), options_(options), sums_(static_cast<std::size_t>(features)), squares_(sums_.size()) {}
+      : network_(network), options_(options), seen_(static_cast<std::size_t>(features)) {}
 
   /// Of the `number`-th episode of a step, under these weights, whose observations it hands to see(): the sum of its
   /// rewards.
@@ -29,19 +30,17 @@ class RandomSearch {
   /// Directions are drawn from `stream`.
   void estimate(const ParamVector& weights, const Play& play, RandomStream& stream, ParamVector& gradient);
   /// Notes observations, rows x features; directions of later steps are whitened by them.
-  void see(std::span<const float> observations);
+  void see(std::span<const float> observations) { seen_.see(observations); }
 
-  void save(StateWriter& state) const;
-  void load(StateReader& state);
+  void save(StateWriter& state) const { seen_.save(state); }
+  void load(StateReader& state) { seen_.load(state); }
 
  private:
   [[nodiscard]] ParamVector draw(RandomStream& stream) const;
 
   const Network& network_;
   SearchOptions options_;
-  double seen_ = 0.0;
-  std::vector<double> sums_;
-  std::vector<double> squares_;
+  FeatureStatistics seen_;
 };
 
 }  // namespace fleet

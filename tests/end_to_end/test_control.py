@@ -62,6 +62,29 @@ def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(
     assert fleet.cells("three").outcomes() == expected
 
 
+PROXIMAL = """
+gradient = "ppo"
+epoch_batches = 2
+batch_steps = 100
+passes = 3
+minibatch_steps = 32
+"""
+
+
+@pytest.mark.parametrize("task", ["cartpole", "pendulum"])
+def test_so_is_one_of_robots_that_learn_by_ppo(fleet: Fleet, task: str) -> None:
+    text = SWEEP.replace("epoch_episodes = 4\nbatch_episodes = 2", PROXIMAL).replace(
+        "cartpole", task
+    )
+    text = text.replace("[merge]", "[merge]\naverage.proximal = 0.1")
+    methods = '["average", "regression", "local", "joint"]'
+    config = fleet.config(text + f"[sweep.grid]\nmerge.method = {methods}\n", base="")
+    fleet("run", config, "-o", "one", data=False).expect(0)
+    expected = fleet.cells("one").outcomes()
+    fleet("run", config, "-o", "two", ranks=2, data=False).expect(0)
+    assert fleet.cells("two").outcomes() == expected
+
+
 def test_robots_learn_to_balance(fleet: Fleet) -> None:
     """Five robots of 150 episodes each, merged every ten, stay up far longer than at first."""
     text = SWEEP.replace("max_steps = 60\n", "every_rounds = 1\n")
@@ -108,6 +131,8 @@ def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet) -> None:
         ("train.batch_episodes=3", "expected a multiple of 3, the episodes of a gradient step"),
         ("train.directions=3", 'it is of train.gradient = "search"'),
         ("train.deviation=0.1", "an action of this task is a choice"),
+        ("train.passes=3", 'it is of train.gradient = "ppo"'),
+        ("train.gradient='pppo'", 'expected one of "reinforce", "search", "ppo"'),
         ("model.kind='lstm'", "model.kind"),
         ("instruments.finetune_steps=5", "finetune"),
     ],

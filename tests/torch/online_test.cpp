@@ -43,7 +43,7 @@ OnlineProblem bandit(OnlineOptions online, double rate = 0.1) {
                 std::array<float, 3> action{};
                 act(std::array<float, 1>{1.0F}, action);
                 const auto arm = std::ranges::max_element(action) - action.begin();
-                return std::vector<float>{static_cast<float>(kWorth[static_cast<std::size_t>(arm)])};
+                return Played{{static_cast<float>(kWorth[static_cast<std::size_t>(arm)])}};
               },
           .trials = {},
           .metrics = {"return"},
@@ -79,7 +79,7 @@ TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
   const OnlineOptions options{.discount = 1.0, .baseline = false};
   Experience episodes;
   RandomStream stream(1, Purpose::kTest);
-  Actor actor(*network, weights, 1, true, 0.0, &stream, episodes);
+  Actor actor(*network, weights, 1, true, {}, &stream, episodes);
   constexpr int kPulls = 40'000;
   for (int i = 0; i < kPulls; ++i) {
     std::array<float, 3> action{};
