@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 #include "locomotion/environment.hpp"
 
 namespace fleet::locomotion {

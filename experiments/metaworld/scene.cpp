@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 
 namespace fleet::metaworld {
 namespace {

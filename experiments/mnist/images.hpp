@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "comm/shared_array.hpp"
-#include "io/content_cache.hpp"
-#include "io/idx.hpp"
+#include "data/content_cache.hpp"
+#include "data/idx.hpp"
 
 namespace fleet {
 

@@ -7,9 +7,9 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "data/fetch.hpp"
+#include "data/split_file.hpp"
 #include "data_complaint.hpp"
-#include "io/fetch.hpp"
-#include "io/split_file.hpp"
 #include "loaded_data.hpp"
 #include "mnist/images.hpp"
 #include "torch/supervised.hpp"

@@ -1,8 +1,8 @@
 // `fleet data show FILE`.
 #include <iostream>
 
-#include "io/plays.hpp"
-#include "io/role_text.hpp"
+#include "data/plays.hpp"
+#include "data/role_text.hpp"
 #include "shakespeare/commands.hpp"
 #include "train/text_partition.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "command/option.hpp"
-#include "io/plain_text.hpp"
+#include "data/plain_text.hpp"
 #include "io/stored_weights.hpp"
 #include "shakespeare/commands.hpp"
 #include "shakespeare/text_learner.hpp"

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "base/settings.hpp"
-#include "io/plays.hpp"
+#include "data/plays.hpp"
 #include "sweep/world.hpp"
 #include "train/text_data.hpp"
 

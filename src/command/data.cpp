@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 #include "command/commands.hpp"
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 
 namespace fleet {
 namespace {

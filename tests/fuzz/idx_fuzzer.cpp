@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "data/idx.hpp"
 #include "fuzz_file.hpp"
-#include "io/idx.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::size_t kLargest = std::size_t{1} << 20U;  // a compressed file may hold more; memory is the caller's

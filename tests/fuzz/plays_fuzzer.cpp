@@ -1,8 +1,8 @@
 // Whatever the bytes, plain or compressed, they are plays whose roles cover the text that is made of them, or an Error.
 #include "base/error.hpp"
+#include "data/plays.hpp"
+#include "data/role_text.hpp"
 #include "fuzz_file.hpp"
-#include "io/plays.hpp"
-#include "io/role_text.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fleet::FuzzFile file(fleet::as_text(data, size));

@@ -1,4 +1,4 @@
-#include "io/idx.hpp"
+#include "data/idx.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "io/packed_file.hpp"
+#include "data/packed_file.hpp"
 
 namespace fleet {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

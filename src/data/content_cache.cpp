@@ -1,4 +1,4 @@
-#include "io/content_cache.hpp"
+#include "data/content_cache.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

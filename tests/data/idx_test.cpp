@@ -1,4 +1,4 @@
-#include "io/idx.hpp"
+#include "data/idx.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-#include "io/plain_text.hpp"
+#include "data/plain_text.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/error.hpp"
-#include "io/packed_file.hpp"
+#include "data/packed_file.hpp"
 
 namespace fleet {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/plays.hpp"
+#include "data/plays.hpp"
 #include "train/text_partition.hpp"
 
 namespace fleet {

@@ -1,4 +1,4 @@
-#include "io/content_cache.hpp"
+#include "data/content_cache.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

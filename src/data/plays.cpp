@@ -1,4 +1,4 @@
-#include "io/plays.hpp"
+#include "data/plays.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "io/plain_text.hpp"
-#include "io/play_grammars.hpp"
+#include "data/plain_text.hpp"
+#include "data/play_grammars.hpp"
 
 namespace fleet {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/packed_file.hpp"
+#include "data/packed_file.hpp"
 
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 
 namespace fleet {
 

@@ -1,4 +1,4 @@
-#include "io/fetch_tree.hpp"
+#include "data/fetch_tree.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

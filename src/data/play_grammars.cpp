@@ -1,4 +1,4 @@
-#include "io/play_grammars.hpp"
+#include "data/play_grammars.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,6 @@
 // What a line of a play is, in each layout: the part of reading plays that knows how they are typeset.
 //
-// Private to src/io/plays.cpp, which knows what plays are made of.
+// Private to src/data/plays.cpp, which knows what plays are made of.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "io/plays.hpp"
+#include "data/plays.hpp"
 
 namespace fleet {
 

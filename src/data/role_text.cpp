@@ -1,4 +1,4 @@
-#include "io/role_text.hpp"
+#include "data/role_text.hpp"
 
 #include <algorithm>
 

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/content_cache.hpp"
+#include "data/content_cache.hpp"
 
 namespace fleet {
 

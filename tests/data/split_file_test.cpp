@@ -1,4 +1,4 @@
-#include "io/split_file.hpp"
+#include "data/split_file.hpp"
 
 #include <gtest/gtest.h>
 

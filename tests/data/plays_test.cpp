@@ -1,4 +1,4 @@
-#include "io/plays.hpp"
+#include "data/plays.hpp"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -10,8 +10,8 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "io/plain_text.hpp"
-#include "io/role_text.hpp"
+#include "data/plain_text.hpp"
+#include "data/role_text.hpp"
 #include "scratch.hpp"
 
 namespace fleet {

@@ -1,4 +1,4 @@
-#include "io/split_file.hpp"
+#include "data/split_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,8 +10,8 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "data/plain_text.hpp"
 #include "io/hdf5.hpp"
-#include "io/plain_text.hpp"
 
 namespace fleet {
 namespace {

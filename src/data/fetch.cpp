@@ -1,4 +1,4 @@
-#include "io/fetch.hpp"
+#include "data/fetch.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "io/fetch_tree.hpp"
-#include "io/idx.hpp"
+#include "data/fetch_tree.hpp"
+#include "data/idx.hpp"
 #include "io/replaceable.hpp"
 #include "io/subprocess.hpp"
 
