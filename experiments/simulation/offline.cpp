@@ -55,17 +55,80 @@ std::vector<std::size_t> state_begins(const Trajectories& all) {
   return begins;
 }
 
+/// Plays episodes of the bodies, by one set of weights after another.
+class Stage {
+ public:
+  Stage(const OfflineOptions& options, Conditions conditions, std::shared_ptr<const Network> network,
+        std::map<int, std::vector<std::shared_ptr<Environment>>>& environments)
+      : options_(options), acting_(options, std::move(conditions), std::move(network)), environments_(environments) {}
+
+  /// Of the test: a group of a body's episodes.
+  std::vector<EpisodeResult> test(const ParamVector& weights, int group, std::size_t body) {
+    const int task = options_.tasks[body];
+    std::vector<Variation> variations;
+    for (int number = group * kTogether; number < std::min((group + 1) * kTogether, options_.episodes); ++number) {
+      RandomStream stream(options_.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
+                          static_cast<std::uint64_t>(number));
+      variations.push_back(options_.suite->draw(task, stream));
+    }
+    return play(weights, task, variations);
+  }
+
+  /// TrialRunner, in the robot's own body: sums of what reached() says.
+  Score try_out(int robot, const ParamVector& weights, int episodes, std::uint64_t draw) {
+    const std::size_t body = options_.body_of(robot);
+    RandomStream stream(options_.training.seed, Purpose::kTrial, static_cast<std::uint64_t>(robot), draw);
+    Score score;
+    for (int begin = 0; begin < episodes; begin += kTogether) {
+      std::vector<Variation> variations;
+      for (int i = begin; i < std::min(begin + kTogether, episodes); ++i) {
+        variations.push_back(options_.suite->draw(options_.tasks[body], stream));
+      }
+      for (const EpisodeResult& episode : play(weights, options_.tasks[body], variations)) {
+        score.sum += has_scores() ? score_of(body, episode) : episode.reward;
+        score.samples += 1.0;
+      }
+    }
+    return score;
+  }
+
+  /// Whether returns of all bodies can be told on one scale; from 0 (a random policy) to 100 (an expert).
+  [[nodiscard]] bool has_scores() const {
+    return std::ranges::all_of(options_.tasks, [&](int task) {
+      return options_.suite->task(task).expert != options_.suite->task(task).random;
+    });
+  }
+  [[nodiscard]] double score_of(std::size_t body, const EpisodeResult& episode) const {
+    const Task& task = options_.suite->task(options_.tasks[body]);
+    return 100.0 * (episode.reward - task.random) / (task.expert - task.random);
+  }
+
+ private:
+  std::vector<EpisodeResult> play(const ParamVector& weights, int task, std::span<const Variation> variations) {
+    std::vector<std::shared_ptr<Environment>>& known = environments_[task];
+    std::vector<Environment*> now;
+    for (const Variation& variation : variations) {
+      if (known.size() == now.size()) {
+        known.push_back(options_.suite->make_environment(task, Suite::Detail::kPhysics));
+      }
+      now.push_back(known[now.size()].get());
+      now.back()->reset(variation);
+    }
+    acting_.use(weights);
+    return acting_.roll_out(now, std::min(options_.max_steps, options_.suite->task(task).steps));
+  }
+
+  OfflineOptions options_;
+  DecisionPolicy acting_;
+  std::map<int, std::vector<std::shared_ptr<Environment>>>& environments_;  // by task
+};
+
 /// Learns as the supervised workload does, and is tested in the simulator besides.
 class OfflineWorkload final : public Workload {
  public:
-  OfflineWorkload(const OfflineOptions& options, Conditions conditions, std::unique_ptr<Workload> learner,
-                  std::shared_ptr<const Network> network,
-                  std::map<int, std::vector<std::shared_ptr<Environment>>>& environments)
-      : options_(options),
-        companions_(conditions.companions()),
-        learner_(std::move(learner)),
-        acting_(options, std::move(conditions), std::move(network)),
-        environments_(environments) {}
+  OfflineWorkload(const OfflineOptions& options, Companions companions, std::unique_ptr<Workload> learner,
+                  std::shared_ptr<Stage> stage)
+      : options_(options), companions_(std::move(companions)), learner_(std::move(learner)), stage_(std::move(stage)) {}
 
   const SymmetrySpec& symmetry() const override { return learner_->symmetry(); }
   std::span<const AffineMap> maps() const override { return learner_->maps(); }
@@ -90,24 +153,23 @@ class OfflineWorkload final : public Workload {
   }
   std::vector<std::string> metrics() const override {
     std::vector<std::string> names = {"return", "length", "diverged", "loss"};
-    if (has_scores()) names.emplace_back("score");
+    if (stage_->has_scores()) names.emplace_back("score");
     return names;
   }
 
   std::vector<Score> test_scores(const ParamVector& weights, int part) override {
-    acting_.use(weights);
     const auto bodies = static_cast<int>(options_.bodies());
-    const Task& task = task_of(static_cast<std::size_t>(part % bodies));
+    const auto body = static_cast<std::size_t>(part % bodies);
     std::vector<Score> scores(metrics().size());
     const auto add = [](Score& score, double value) {
       score.sum += value;
       score.samples += 1.0;
     };
-    for (const EpisodeResult& episode : play(part / bodies, options_.tasks[static_cast<std::size_t>(part % bodies)])) {
+    for (const EpisodeResult& episode : stage_->test(weights, part / bodies, body)) {
       add(scores[0], episode.reward);
       add(scores[1], episode.steps);
       add(scores[2], episode.diverged ? 1.0 : 0.0);
-      if (has_scores()) add(scores[4], 100.0 * (episode.reward - task.random) / (task.expert - task.random));
+      if (stage_->has_scores()) add(scores[4], stage_->score_of(body, episode));
     }
     scores[3] = learner_->test_scores(weights, part).front();
     return scores;
@@ -147,33 +209,12 @@ class OfflineWorkload final : public Workload {
   }
 
  private:
-  /// A group of a body's episodes.
-  std::vector<EpisodeResult> play(int group, int task) {
-    std::vector<std::shared_ptr<Environment>>& known = environments_[task];
-    std::vector<Environment*> now;
-    for (int number = group * kTogether; number < std::min((group + 1) * kTogether, options_.episodes); ++number) {
-      if (known.size() == now.size()) {
-        known.push_back(options_.suite->make_environment(task, Suite::Detail::kPhysics));
-      }
-      now.push_back(known[now.size()].get());
-      RandomStream stream(options_.training.seed, Purpose::kRollout, static_cast<std::uint64_t>(task),
-                          static_cast<std::uint64_t>(number));
-      now.back()->reset(options_.suite->draw(task, stream));
-    }
-    return acting_.roll_out(now, std::min(options_.max_steps, options_.suite->task(task).steps));
-  }
   [[nodiscard]] const Task& task_of(std::size_t body) const { return options_.suite->task(options_.tasks[body]); }
-  [[nodiscard]] bool has_scores() const {
-    return std::ranges::all_of(options_.tasks, [&](int task) {
-      return options_.suite->task(task).expert != options_.suite->task(task).random;
-    });
-  }
 
   OfflineOptions options_;
   Companions companions_;
   std::unique_ptr<Workload> learner_;
-  DecisionPolicy acting_;
-  std::map<int, std::vector<std::shared_ptr<Environment>>>& environments_;  // by task
+  std::shared_ptr<Stage> stage_;
 };
 
 /// Shards of all robots, by first rows of windows; the robots of a body share its episodes.
@@ -420,6 +461,7 @@ std::unique_ptr<Workload> make_offline_workload(const OfflineOptions& options, c
                                                                        .dimensions = options.shape.outputs,
                                                                        .window = options.shape.steps,
                                                                        .observe = observe});
+  const auto stage = std::make_shared<Stage>(options, *conditions, network, environments);
   std::vector<std::int64_t> counts;
   for (const Shard& shard : shards) counts.push_back(std::ssize(shard.train));
   std::unique_ptr<Workload> learner = make_supervised_workload(
@@ -434,11 +476,12 @@ std::unique_ptr<Workload> make_offline_workload(const OfflineOptions& options, c
              histogram[options.body_of(i)] = counts[static_cast<std::size_t>(i)];
              return histogram;
            },
-       .network = network,
+       .network = std::move(network),
        .options = options.training,
-       .trials = {},
+       .trials = [stage](int robot, const ParamVector& weights, int episodes,
+                         std::uint64_t draw) { return stage->try_out(robot, weights, episodes, draw); },
        .start = std::move(start)});
-  return std::make_unique<OfflineWorkload>(options, *conditions, std::move(learner), std::move(network), environments);
+  return std::make_unique<OfflineWorkload>(options, conditions->companions(), std::move(learner), stage);
 }
 
 }  // namespace fleet::simulation

@@ -101,7 +101,8 @@ struct TrajectoryView {
 /// suite knows both; "length" in steps; "diverged"; "loss", squared error of actions in episodes that no robot has
 /// seen; and the first, second and last for each body, "return_hopper". A robot's own policy is tested in its own body
 /// alone. A part of the test is some episodes of one body, side by side, with their share of the windows; bodies take
-/// turns. Environments are made when they are first needed, and kept in `environments`, by body.
+/// turns. Robots try policies (LocalData::trials) in their own bodies, by score where the suite knows it, else by
+/// return. Environments are made when they are first needed, and kept in `environments`, by body.
 [[nodiscard]] std::unique_ptr<Workload> make_offline_workload(
     const OfflineOptions& options, const TrajectoryView& data, std::shared_ptr<const Network> network,
     std::map<int, std::vector<std::shared_ptr<Environment>>>& environments, std::shared_ptr<const ParamVector> start);

@@ -71,7 +71,7 @@ class OfflineWorld final : public World {
       reject_data(settings, kDemos, error.what(), advice(options));
     }
     const Suite& suite = *offline.suite;
-    Questions offers = Questions::all().without({Question::kTrials});
+    Questions offers = Questions::all();
     if (offline.bodies() > 1) offers = offers.without({Question::kCurvature});
     const Sizes total = index.total();
     return {.parameters = static_cast<std::int64_t>(layout->size()),

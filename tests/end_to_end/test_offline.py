@@ -163,6 +163,19 @@ def test_robots_start_from_a_model_and_are_pulled_back_to_it(bodies: Fleet) -> N
     assert moved[0] < 1e-4 and moved[1] < 2e-3, moved
 
 
+def test_robots_choose_by_trials_in_their_own_bodies(bodies: Fleet) -> None:
+    config = bodies.config(SWEEP, base="")
+    chosen = ("--set", "merge.method='best-of'", "--set", "merge.choose='trials'")
+    chosen += ("--set", "merge.trials=3", "--set", "merge.best-of.candidates=['random', 'regmean']")
+    run(bodies, "run", config, "-o", "one", *chosen).expect(0)
+    rounds = table(bodies.directory / "one.h5", "rounds")
+    merged = rounds[rounds["merge_episodes"] > 0]
+    assert (merged["merge_episodes"] == 3 * 3 * 2).all()  # robots, episodes, candidates
+    assert len(merged) > 0
+    run(bodies, "run", config, "-o", "two", *chosen, ranks=2).expect(0)
+    assert bodies.cells("two").outcomes() == bodies.cells("one").outcomes()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -174,7 +187,6 @@ def test_robots_start_from_a_model_and_are_pulled_back_to_it(bodies: Fleet) -> N
         ({"data.tasks": "hopper, ant"}, "fleet locomotion demos"),
         ({"model.start": "none.h5"}, "model.start"),
         ({"model.kind": "mlp"}, "the data are trajectories, which these take: decision-trans"),
-        ({"merge.choose": "trials", "merge.method": "best-of"}, "do not act in a world"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(
