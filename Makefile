@@ -144,7 +144,7 @@ bench: data .venv-debian/installed
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
 	build/$(PRESET)/tests/benchmarks/sinkhorn_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.1 \
 	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
-	/usr/bin/python3 tests/benchmarks/python_lstm.py build/$(PRESET)/tests/benchmarks/sequence_benchmark
+	/usr/bin/python3 tests/benchmarks/python_steps.py build/$(PRESET)/tests/benchmarks/sequence_benchmark
 	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
 	@$(MAKE) --no-print-directory scenes
 	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark

@@ -1,9 +1,9 @@
-"""Training LEAF's LSTM: fleet's step beside the same step through PyTorch's Python API, on the same LibTorch.
+"""Training sequence models: fleet's step beside the same step through PyTorch's Python API, on the same LibTorch.
 
 Debian's python3-torch runs on the very libtorch that fleet is built against, so that what differs is what lies around
-it. The two take turns; characters a second of processor time on one thread, of each the median.
+it. The two take turns; characters, or steps of windows, a second of processor time on one thread, of each the median.
 
-usage: /usr/bin/python3 python_lstm.py SEQUENCE_BENCHMARK [ROUNDS]
+usage: /usr/bin/python3 python_steps.py SEQUENCE_BENCHMARK [ROUNDS]
 """
 
 import json
@@ -31,10 +31,10 @@ def prepare_blas() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def make_step(batch: int):
+def lstm_step(batch: int):
+    """LEAF's LSTM, its state carried from window to window."""
     import torch
 
-    torch.set_num_threads(1)
     torch.manual_seed(0)
     embedding = torch.nn.Embedding(SYMBOLS, EMBEDDING)
     lstm = torch.nn.LSTM(EMBEDDING, HIDDEN, num_layers=LAYERS, batch_first=True)
@@ -60,19 +60,81 @@ def make_step(batch: int):
     return step
 
 
-def python_rate(step, batch: int) -> float:
+def decision_step(batch: int, steps: int):
+    """A Decision Transformer of a hopper, as GPT-2 is usually written: 2 blocks, width 64, 1 head."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    torch.manual_seed(0)
+    states, actions, width, longest, rows = 11, 3, 64, 1000, 4000
+    mask = torch.full((3 * steps, 3 * steps), float("-inf")).triu(1)
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.grow, self.shrink = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            q, k, v = self.qkv(self.norm1(x)).split(width, dim=2)
+            shares = torch.softmax(q @ k.transpose(1, 2) / width**0.5 + mask, 2)
+            x = x + self.out(shares @ v)
+            return x + self.shrink(F.gelu(self.grow(self.norm2(x))))
+
+    class Transformer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.action = nn.Linear(actions, width)
+            self.to_go = nn.Linear(1, width)
+            self.state = nn.Linear(states, width)
+            self.norm, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.times = nn.Embedding(longest, width)
+            self.blocks = nn.Sequential(Block(), Block())
+            self.head = nn.Linear(width, actions)
+
+        def forward(
+            self, action: torch.Tensor, to_go: torch.Tensor, state: torch.Tensor, time: torch.Tensor
+        ) -> torch.Tensor:
+            tokens = torch.stack((self.action(action), self.to_go(to_go), self.state(state)), 2)
+            times = self.times(torch.stack(((time - 1).clamp_min(0), time, time), 2))
+            x = self.blocks((self.norm(tokens) + times).flatten(1, 2))
+            return self.head(self.last(x)[:, 2::3])
+
+    model = Transformer()
+    adam = torch.optim.Adam(model.parameters())
+    data = [torch.randn(rows, size) for size in (actions, 1, states)]
+    done = torch.randn(rows, actions)
+    times = torch.arange(rows) % longest
+    window = torch.arange(steps)
+
+    def step() -> None:
+        picked = torch.randint(rows - steps, (batch, 1)) + window
+        adam.zero_grad()
+        said = model(*(part[picked] for part in data), times[picked])
+        loss = F.mse_loss(said, done[picked])
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.25)
+        adam.step()
+        loss.item()
+
+    return step
+
+
+def python_rate(step, items: int) -> float:
     steps = 0
     begin = time.process_time()
     while time.process_time() - begin < SECONDS:
         step()
         steps += 1
-    return steps * batch * WINDOW / (time.process_time() - begin)
+    return steps * items / (time.process_time() - begin)
 
 
-def fleet_rate(benchmark: str, batch: int) -> float:
+def fleet_rate(benchmark: str, name: str) -> float:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         options = [
-            f"filter=training_step/.*_{batch}$",
+            f"filter={name}$",
             f"min_time={SECONDS}",
             f"out={file.name}",
             "out_format=json",
@@ -83,19 +145,28 @@ def fleet_rate(benchmark: str, batch: int) -> float:
 
 
 def main() -> None:
+    import torch
+
     benchmark = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-    prepare_blas()
-    for batch in BATCHES:
-        step = make_step(batch)
-        python_rate(step, batch)  # warms up
-        pairs = [(fleet_rate(benchmark, batch), python_rate(step, batch)) for _ in range(rounds)]
+    torch.set_num_threads(1)
+    cases = [
+        (f"LSTM, batch {batch}", f"training_step/.*_{batch}", lstm_step(batch), batch * WINDOW)
+        for batch in BATCHES
+    ]
+    cases.append(
+        ("Decision Transformer, batch 32", "decision_step/.*", decision_step(32, 20), 32 * 20)
+    )
+    for name, pattern, step, items in cases:
+        python_rate(step, items)  # warms up
+        pairs = [(fleet_rate(benchmark, pattern), python_rate(step, items)) for _ in range(rounds)]
         fleet, python = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
         print(
-            f"batch {batch}: {fleet:.0f} characters a second, by Python {python:.0f}; {ratio:.2f} times its rate"
+            f"{name}: {fleet:.0f} steps of sequences a second, by Python {python:.0f}; {ratio:.2f} times its rate"
         )
 
 
 if __name__ == "__main__":
+    prepare_blas()
     main()

@@ -1,5 +1,6 @@
 // A training step of LEAF's LSTM against the same step by torch::nn modules on the same libraries, and against the
-// matrix products that it cannot do without, in one run.
+// matrix products that it cannot do without, in one run; and one of a Decision Transformer, which python_steps.py sets
+// beside PyTorch's.
 //
 //   sequence_benchmark --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
 #include <torch/torch.h>
@@ -62,9 +63,52 @@ void training_step(benchmark::State& state, int batch) {
            reader, {.inputs = kSymbols, .outputs = kSymbols, .input = NetworkShape::Input::kText, .steps = kWindow}),
        .options = {.batch_size = batch, .clip_norm = kClipNorm, .carry_state = true}});
   const std::unique_ptr<Awake> robot = awake(*workload, 0);
-  const auto never = [] { return false; };
   for (auto _ : state) benchmark::DoNotOptimize(robot->train(1, never));
   count_characters(state, batch);
+}
+
+/// Of a hopper: 2 blocks of width 64, windows of 20 steps.
+void decision_step(benchmark::State& state) {
+  constexpr int kBatch = 32;
+  constexpr int kSteps = 20;
+  constexpr int kRows = 4000;
+  constexpr NetworkShape kShape{.inputs = 18,
+                                .outputs = 3,
+                                .input = NetworkShape::Input::kTrajectory,
+                                .steps = kSteps,
+                                .bodies = 1,
+                                .states = 11,
+                                .longest = 1000};
+  RandomStream stream(0, Purpose::kTest);
+  std::vector<float> actions(kRows * kShape.outputs);
+  for (float& value : actions) value = static_cast<float>(stream.normal());
+  std::vector<float> seen(kRows * kShape.inputs);
+  for (float& value : seen) value = static_cast<float>(stream.normal());
+  const auto observe = [&](std::int32_t row, std::span<float> into) {
+    std::copy_n(seen.data() + static_cast<std::size_t>(row) * into.size(), into.size(), into.data());
+    into.back() = static_cast<float>(row % kShape.longest);
+  };
+  Shard all;
+  all.train.resize(kRows - kSteps);
+  std::iota(all.train.begin(), all.train.end(), 0);
+  const Settings settings{{"model.layers", {Value(std::int64_t{2}), {}}},
+                          {"model.width", {Value(std::int64_t{64}), {}}}};
+  SettingsReader reader(settings);
+  const std::shared_ptr<Samples> samples = make_samples(Demonstrations{.actions = actions,
+                                                                       .features = kShape.inputs,
+                                                                       .dimensions = kShape.outputs,
+                                                                       .window = kSteps,
+                                                                       .observe = observe});
+  const std::unique_ptr<Workload> workload =
+      make_supervised_workload({.train = samples,
+                                .test = samples,
+                                .objective = ObjectiveKind::kSquaredError,
+                                .shards = std::vector{all},
+                                .network = make_network(reader, kShape),
+                                .options = {.batch_size = kBatch, .clip_norm = 0.25}});
+  const std::unique_ptr<Awake> robot = awake(*workload, 0);
+  for (auto _ : state) benchmark::DoNotOptimize(robot->train(1, never));
+  state.SetItemsProcessed(state.iterations() * kBatch * kSteps);
 }
 
 /// The same model as one writes it with LibTorch's modules.
@@ -178,6 +222,8 @@ int main(int argc, char** argv) {
     add("module_step", fleet::module_step);
     add("matrix_products", fleet::matrix_products);
   }
+  benchmark::RegisterBenchmark("decision_step/transformer_2x64_batch_32", fleet::decision_step)
+      ->Unit(benchmark::kMillisecond);
   fleet::Ratios ratios;
   benchmark::RunSpecifiedBenchmarks(&ratios);
 }
