@@ -59,9 +59,25 @@ def test_every_body_moves_the_same_on_any_number_of_ranks(fleet: Fleet, version:
         assert run(fleet, *roll, ranks=ranks).expect(0).out == alone.out
 
 
-def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(fleet: Fleet) -> None:
+PROXIMAL = """gradient = "ppo"
+learning_rate = 3e-4
+clip_norm = 0.5
+batch_steps = 150
+epoch_batches = 2
+epochs = 2
+"""
+
+
+@pytest.mark.parametrize("gradient", ["search", "ppo"])
+def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(
+    fleet: Fleet, gradient: str
+) -> None:
     methods = '[sweep.grid]\nmerge.method = ["average", "regression", "local", "joint"]\n'
-    config = fleet.config(SWEEP + methods, base="")
+    text = SWEEP + methods
+    if gradient == "ppo":
+        begin, end = text.index("gradient"), text.index("[merge]")
+        text = text[:begin] + PROXIMAL + text[end:]
+    config = fleet.config(text, base="")
     run(fleet, "run", config, "-o", "one", data=False).expect(0)
     expected = fleet.cells("one").outcomes()
     assert len(expected) == 4

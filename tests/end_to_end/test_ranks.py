@@ -38,10 +38,10 @@ def every_method(methods: list[str]) -> str:
 
 
 def test_outcomes_are_the_same_bits_on_1_2_4_and_5_ranks(fleet: Fleet, methods: list[str]) -> None:
+    """Every method in all variants on 1 and 2 ranks, and on 4 or 5."""
     config = fleet.config(every_method(methods) + VARIANTS)
     save = ("--set", "run.save_weights=true")
-    for ranks in (1, 2, 4, 5):
-        fleet.run(config, f"on{ranks}", *save, ranks=ranks).expect(0)
+    fleet.run(config, "on1", *save, ranks=1).expect(0)
     alone = fleet.cells("on1").outcomes()
     assert len(alone) == 6 * len(methods)
     for cell, label in fleet.cells("on1").labels().items():
@@ -49,12 +49,14 @@ def test_outcomes_are_the_same_bits_on_1_2_4_and_5_ranks(fleet: Fleet, methods: 
         assert keeps_weights == ('merge.method="local"' not in label)
         if 'merge.method="fleet-merge"' in label:
             assert any(name.startswith("/permutations") for name in alone[cell])
-    for ranks in (2, 4, 5):
+    for ranks, some in ((2, methods), (4, methods[::2]), (5, methods[1::2])):
+        config = fleet.config(every_method(some) + VARIANTS)
+        fleet.run(config, f"on{ranks}", *save, ranks=ranks).expect(0)
         together = fleet.cells(f"on{ranks}").outcomes()
-        assert together.keys() == alone.keys()
+        assert len(together) == 6 * len(some)
         differing = {
-            f"{label}: {name}"
-            for cell, label in fleet.cells("on1").labels().items()
+            f"{fleet.cells('on1').labels()[cell]}: {name}"
+            for cell in together
             for name in alone[cell].keys() | together[cell].keys()
             if alone[cell].get(name) != together[cell].get(name)
         }
