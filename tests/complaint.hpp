@@ -1,7 +1,10 @@
 // What code has against its input, for tests of messages.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -16,6 +19,12 @@ std::string complaint(Act act) {
     return error.what();
   }
   return "accepted";
+}
+
+inline void expect_says(const std::string& message, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
+  }
 }
 
 }  // namespace fleet

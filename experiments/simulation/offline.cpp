@@ -11,7 +11,6 @@ namespace {
 
 constexpr float kReturnScale = 1e-3F;  // of what a network is told of returns
 constexpr const char* kReturns = "target_returns";
-constexpr int kTogether = 10;  // episodes side by side
 
 /// Of each body's episodes.
 int groups_of(const OfflineOptions& options) {
@@ -74,7 +73,7 @@ class Stage {
     return play(weights, task, variations);
   }
 
-  /// TrialRunner, in the robot's own body: sums of what reached() says.
+  /// TrialRunner, in the robot's own body: the sum of scores, or of returns.
   Score try_out(int robot, const ParamVector& weights, int episodes, std::uint64_t draw) {
     const std::size_t body = options_.body_of(robot);
     RandomStream stream(options_.training.seed, Purpose::kTrial, static_cast<std::uint64_t>(robot), draw);

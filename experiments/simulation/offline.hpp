@@ -16,6 +16,9 @@
 
 namespace fleet::simulation {
 
+/// Episodes of a body that are played side by side.
+inline constexpr int kTogether = 10;
+
 struct OfflineOptions {
   std::shared_ptr<const Suite> suite;
   std::vector<int> tasks;  ///< ids; robot i has the body of tasks[i % size]

@@ -82,8 +82,7 @@ class OfflineWorld final : public World {
             .offers = offers,
             .held_out = counts.held_out > 0,
             .gpu = offline.training.device == DeviceKind::kCuda,
-            .rank_bytes =
-                suite.facts().task_bytes * std::min(10, offline.episodes) * static_cast<std::int64_t>(offline.bodies()),
+            .rank_bytes = suite.facts().task_bytes * kTogether * static_cast<std::int64_t>(offline.bodies()),
             .data = Hash().add(index.digest).add(prepare_scenes(offline)).add(suite.engine()).add(start).hex(),
             .data_keys = {kDemos, kStart, std::string(suite.facts().files_key)}};
   }

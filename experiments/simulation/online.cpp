@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "data_complaint.hpp"
 #include "simulation/network_policy.hpp"
 #include "torch/device.hpp"
 #include "train/shared_keys.hpp"
@@ -50,27 +51,7 @@ class Playground {
     embody(options_, robot, variation);
     Environment& environment = environments_->environment(task);
     environment.reset(variation);
-    Played played;
-    std::vector<float> seen(encoder_->scaling().size());
-    std::vector<float> input(seen.size());
-    const auto see = [&] {
-      std::ranges::transform(environment.observation(), seen.begin(),
-                             [](double value) { return static_cast<float>(value); });
-      encoder_->encode(seen, 0, input);
-    };
-    const Policy trying = [&](Environment&, std::span<float> action) {
-      see();
-      act(input, action);
-      return true;
-    };
-    const auto note = [&](Environment&, const StepResult& step) {
-      played.rewards.push_back(static_cast<float>(step.reward));
-    };
-    if (!roll_out(environment, options_.suite->sizes(task).action, trying, note, options_.max_steps).over()) {
-      see();
-      played.beyond = input;
-    }
-    return played;
+    return play_episode(environment, options_.suite->sizes(task).action, *encoder_, act, options_.max_steps);
   }
 
   std::vector<Score> test(const ParamVector& weights, int part) {
@@ -120,18 +101,16 @@ class PlayWorld final : public World {
   CellFacts describe(SettingsReader& settings) override {
     const PlayOptions options = read_play_options(settings, entry_.make(settings, {}));
     const std::shared_ptr<const Network> network = make_network(settings, options.shape);
+    check_norm(settings, options.online);
     prepare(options);
     const Suite& suite = *options.suite;
-    const std::int64_t numbers =
-        options.shape.inputs + options.shape.outputs + (options.chooses ? 1 : options.shape.outputs);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .layout = layout_of(*network),
             .train_samples = static_cast<std::int64_t>(options.robots) * options.online.samples_per_epoch(),
             .offers = Questions::all(),
             .held_out = false,
             .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks),
-            .robot_bytes =
-                numbers * options.max_steps * options.online.remembered * static_cast<std::int64_t>(sizeof(float)),
+            .robot_bytes = options.online.robot_bytes(options.shape, options.chooses, options.max_steps),
             .data = Hash().add(suite.digest()).add(suite.engine()).hex(),
             .data_keys = {std::string(suite.facts().files_key)}};
   }
@@ -146,6 +125,14 @@ class PlayWorld final : public World {
   }
 
  private:
+  /// Whoever acts by running statistics and learns by a batch's has two policies, and PPO compares them.
+  static void check_norm(const SettingsReader& settings, const OnlineOptions& online) {
+    if (online.gradient != PolicyGradient::kProximal) return;
+    const auto norm = settings.resolved().find(std::string_view("model.norm"));
+    if (norm == settings.resolved().end() || norm->second.value != Value(std::string("batch"))) return;
+    reject_read(settings, "model.norm", "expected \"none\" or \"layer\" for train.gradient = \"ppo\"");
+  }
+
   /// Environments of the cell's tasks. ConfigError where files of theirs are missing or damaged.
   EnvironmentPool& prepare(const PlayOptions& options) {
     const std::string configuration = options.suite->configuration();
@@ -193,6 +180,31 @@ PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Su
   }
   options.online = read_online_options(settings, options.chooses);
   return options;
+}
+
+Played play_episode(Environment& environment, std::size_t action_size, const ObservationEncoder& encoder,
+                    const Act& act, int max_steps) {
+  Played played;
+  std::vector<float> seen(encoder.scaling().size());
+  std::vector<float> input(seen.size());
+  const auto see = [&] {
+    std::ranges::transform(environment.observation(), seen.begin(),
+                           [](double value) { return static_cast<float>(value); });
+    encoder.encode(seen, 0, input);
+  };
+  const Policy trying = [&](Environment&, std::span<float> action) {
+    see();
+    act(input, action);
+    return true;
+  };
+  const auto note = [&](Environment&, const StepResult& step) {
+    played.rewards.push_back(static_cast<float>(step.reward));
+  };
+  if (!roll_out(environment, action_size, trying, note, max_steps).over()) {
+    see();
+    played.beyond = input;
+  }
+  return played;
 }
 
 std::vector<EpisodeSpec> draw_play_tests(const PlayOptions& options) {

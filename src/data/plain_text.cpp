@@ -10,7 +10,7 @@
 namespace fleet {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // 200 times all that Shakespeare wrote
+constexpr std::size_t kMostText = std::size_t{1} << 30U;  // 200 times all that Shakespeare wrote
 
 /// U+00C0 to U+00FF without their accents; '.' where that says nothing.
 constexpr std::string_view kWithoutAccent =
@@ -74,7 +74,7 @@ std::string read_file(const std::filesystem::path& path) {
   std::array<std::byte, 1U << 16U> chunk{};
   while (const std::size_t got = file.read(chunk)) {
     text.append(reinterpret_cast<const char*>(chunk.data()), got);  // NOLINT
-    require(text.size() <= kMostBytes, path.string(), ": holds more than ", kMostBytes, " bytes, too many for a text");
+    require(text.size() <= kMostText, path.string(), ": holds more than ", kMostText, " bytes, too many for a text");
   }
   return text;
 }

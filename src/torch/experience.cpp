@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace fleet {
 namespace {
@@ -102,6 +103,16 @@ torch::Tensor Experience::action_rows() const {
   return rows_of(actions, std::ssize(rewards));
 }
 
+void standardise(std::span<float> values) {
+  const auto count = static_cast<double>(values.size());
+  double mean = 0.0;
+  double squares = 0.0;
+  for (const float value : values) mean += static_cast<double>(value) / count;
+  for (const float value : values) squares += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
+  const double deviation = std::sqrt(squares / count);
+  for (float& value : values) value = static_cast<float>((static_cast<double>(value) - mean) / (deviation + 1e-8));
+}
+
 Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses) {
   const auto steps = std::ssize(experience.rewards);
   const torch::Tensor worth = rows_of(advantages(experience.rewards, experience.lengths, options), steps).squeeze(1);
@@ -138,13 +149,14 @@ void Memory::remember(const Experience& episodes, std::size_t most) {
   append(kept_.outputs, episodes.outputs);
   append(kept_.actions, episodes.actions);
   append(kept_.lengths, episodes.lengths);
-  while (kept_.lengths.size() > most) {
-    const auto steps = static_cast<std::size_t>(kept_.lengths.front());
-    drop_front(kept_.lengths, 1);
-    drop_front(kept_.inputs, steps * features_);
-    drop_front(kept_.outputs, steps * outputs_);
-    drop_front(kept_.actions, steps * action_size());
-  }
+  if (kept_.lengths.size() <= most) return;
+  const std::size_t forgotten = kept_.lengths.size() - most;
+  const auto steps = static_cast<std::size_t>(
+      std::accumulate(kept_.lengths.begin(), kept_.lengths.begin() + static_cast<std::ptrdiff_t>(forgotten), 0));
+  drop_front(kept_.lengths, forgotten);
+  drop_front(kept_.inputs, steps * features_);
+  drop_front(kept_.outputs, steps * outputs_);
+  drop_front(kept_.actions, steps * action_size());
 }
 
 void Memory::save(StateWriter& state) const {

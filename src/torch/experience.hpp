@@ -50,6 +50,9 @@ class Actor {
   Experience& notes_;
 };
 
+/// Brings `values` to mean 0 and deviation 1.
+void standardise(std::span<float> values);
+
 /// Whose gradient is the policy gradient: minus the mean over steps of advantage x log probability of the action taken,
 /// by a network with these outputs, and minus the weighted entropy of choices. `experience` must outlive it.
 [[nodiscard]] Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses);

@@ -19,6 +19,11 @@ double FeatureStatistics::variance(std::size_t feature) const {
   return std::max(0.0, squares_[feature] / seen_ - mean(feature) * mean(feature));
 }
 
+bool FeatureStatistics::varies(std::size_t feature) const {
+  constexpr double kRounding = 1e-10;  // of squares that are summed up a million times
+  return variance(feature) > 1e-12 + kRounding * mean(feature) * mean(feature);
+}
+
 void FeatureStatistics::save(StateWriter& state) const {
   state.write(seen_);
   state.write_all(std::span(sums_));

@@ -19,6 +19,8 @@ class FeatureStatistics {
   /// Only where something has been seen.
   [[nodiscard]] double mean(std::size_t feature) const { return sums_[feature] / seen_; }
   [[nodiscard]] double variance(std::size_t feature) const;
+  /// Whether the feature has varied by more than rounding.
+  [[nodiscard]] bool varies(std::size_t feature) const;
 
   void save(StateWriter& state) const;
   void load(StateReader& state);

@@ -39,8 +39,9 @@ class OnlineRobot final : public Robot {
         memory_(problem.shape.inputs, problem.shape.outputs, problem.chooses),
         classroom_(recollection(problem, memory_)),
         student_(classroom_, index, samples(), [this] { return remembered_shard(); }),
-        search_(*problem.network, problem.shape.inputs, problem.online.search) {
-    if (problem.online.gradient == PolicyGradient::kProximal) proximal_.emplace(problem, index);
+        search_(*problem.network, problem.shape.inputs, problem.online.search),
+        episodes_(played_.size()) {
+    if (problem.online.gradient == PolicyGradient::kProximal) proximal_.emplace(problem, index, played_.size());
   }
 
   void initialize(ParamVector& weights) const override {
@@ -54,22 +55,23 @@ class OnlineRobot final : public Robot {
 
   double train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
                const std::function<bool()>& stop) override {
-    Trainer trainer(classroom_, weights, optimizer);
-    double total = 0.0;
-    std::int64_t done = 0;
-    for (; done < steps && !stop(); ++done, ++step_) {
-      const double factor = problem_.training.schedule.factor(step_, total_steps_);
-      batch_.clear();
-      total -= take_step(weights, optimizer, trainer, factor);
-      memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
+    if (proximal_) {
+      return take(steps, stop, [&](double factor) { return improve(weights, optimizer, factor); });
     }
+    Trainer trainer(classroom_, weights, optimizer);
+    const double loss = take(steps, stop, [&](double factor) {
+      const double reached =
+          problem_.online.gradient == PolicyGradient::kSearch ? search(weights) : reinforce(weights, trainer);
+      if (term_ != nullptr) trainer.add(*term_);
+      trainer.follow_gradient(factor);
+      return reached;
+    });
     trainer.finish();
-    student_.rest();  // what it knows of the memory is no longer so
-    return done > 0 ? total / static_cast<double>(done) : 0.0;
+    return loss;
   }
   void rest() override {
     student_.rest();
-    batch_.clear();
+    batch_ = {};
   }
 
   void save(StateWriter& state) override {
@@ -77,7 +79,7 @@ class OnlineRobot final : public Robot {
     memory_.save(state);
     search_.save(state);
     if (proximal_) {
-      state.write(episode_);
+      state.write_all(std::span<const std::uint64_t>(episodes_));
       proximal_->save(state);
     }
   }
@@ -86,7 +88,7 @@ class OnlineRobot final : public Robot {
     memory_.load(state);
     search_.load(state);
     if (proximal_) {
-      episode_ = state.read<std::uint64_t>();
+      state.read_into(std::span(episodes_));
       proximal_->load(state);
     }
     student_.rest();
@@ -126,24 +128,29 @@ class OnlineRobot final : public Robot {
     return shard;
   }
 
-  /// One step, or a batch of them; the mean return of the episodes played for it.
-  double take_step(ParamVector& weights, Optimizer& optimizer, Trainer& trainer, double factor) {
-    if (proximal_) return improve(weights, optimizer, factor);
-    const double reached =
-        problem_.online.gradient == PolicyGradient::kSearch ? search(weights) : reinforce(weights, trainer);
-    if (term_ != nullptr) trainer.add(*term_);
-    trainer.follow_gradient(factor);
-    return reached;
+  /// Takes steps of `step`, which learns from a batch that it plays, at a factor of the learning rate, and returns the
+  /// mean return of its episodes. Minus the mean of these.
+  double take(std::int64_t steps, const std::function<bool()>& stop, const std::function<double(double)>& step) {
+    double total = 0.0;
+    std::int64_t done = 0;
+    for (; done < steps && !stop(); ++done, ++step_) {
+      batch_.clear();
+      total -= step(problem_.training.schedule.factor(step_, total_steps_));
+      memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
+    }
+    student_.rest();  // what it knows of the memory is no longer so
+    return done > 0 ? total / static_cast<double>(done) : 0.0;
   }
 
   double improve(ParamVector& weights, Optimizer& optimizer, double factor) {
     double sum = 0.0;
     const std::vector<float> deviations = proximal_->deviations();
-    for (const int robot : played_) {
+    for (std::size_t i = 0; i < played_.size(); ++i) {
       const std::size_t enough = batch_.rewards.size() + static_cast<std::size_t>(problem_.online.proximal.batch_steps);
-      while (batch_.rewards.size() < enough) {
-        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), episode_);
-        sum += play(weights, robot, episode_++, deviations, &stream);
+      for (std::uint64_t& number = episodes_[i]; batch_.rewards.size() < enough; ++number) {
+        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(played_[i]),
+                            number);
+        sum += play(weights, played_[i], number, deviations, &stream);
       }
     }
     RandomStream order(problem_.training.seed, Purpose::kCritic, static_cast<std::uint64_t>(index_),
@@ -220,8 +227,8 @@ class OnlineRobot final : public Robot {
   SupervisedRobot student_;
   RandomSearch search_;
   Experience batch_;
-  std::optional<ProximalPolicy> proximal_;
-  std::uint64_t episode_ = 0;  // of proximal_, whose batches have any number of episodes
+  std::optional<ProximalLearner> proximal_;
+  std::vector<std::uint64_t> episodes_;  // of proximal_, whose batches have any number of them: how many of each played
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
   const GradientTerm* term_ = nullptr;
@@ -257,6 +264,20 @@ class OnlineWorkload final : public Workload {
 
 }  // namespace
 
+std::int64_t OnlineOptions::robot_bytes(const NetworkShape& shape, bool chooses, int longest) const {
+  const std::int64_t numbers = shape.inputs + shape.outputs + (chooses ? 1 : shape.outputs);
+  const std::int64_t memory = numbers * longest * remembered;
+  if (gradient != PolicyGradient::kProximal) return memory * static_cast<std::int64_t>(sizeof(float));
+  constexpr std::int64_t kKept = 3;  // the critic's weights and moments
+  std::int64_t critic = 0;
+  std::int64_t inputs = shape.inputs;
+  for (const std::int64_t outputs : proximal.critic) {
+    critic += outputs * (inputs + 1);
+    inputs = outputs;
+  }
+  return (memory + kKept * (critic + inputs + 1)) * static_cast<std::int64_t>(sizeof(float));
+}
+
 std::int64_t OnlineOptions::steps_per_epoch() const {
   return gradient == PolicyGradient::kProximal ? proximal.epoch_batches : epoch_episodes / batch_episodes;
 }
@@ -278,15 +299,7 @@ std::vector<float> advantages(std::span<const float> rewards, std::span<const st
       returns[i - 1] = static_cast<float>(sum);
     }
   }
-  if (!options.baseline) return returns;
-  double mean = 0.0;
-  double squares = 0.0;
-  for (const float value : returns) mean += static_cast<double>(value) / static_cast<double>(returns.size());
-  for (const float value : returns) {
-    squares += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
-  }
-  const double deviation = std::sqrt(squares / static_cast<double>(returns.size()));
-  for (float& value : returns) value = static_cast<float>((static_cast<double>(value) - mean) / (deviation + 1e-8));
+  if (options.baseline) standardise(returns);
   return returns;
 }
 

@@ -50,6 +50,8 @@ struct OnlineOptions {
   double deviation = 0.5;   ///< of the normal noise on actions that are numbers; of kProximal the first
   int remembered = 10;      ///< last episodes that merging methods may ask about
 
+  /// What a robot keeps beside its policy, of episodes of `longest` steps.
+  [[nodiscard]] std::int64_t robot_bytes(const NetworkShape& shape, bool chooses, int longest) const;
   /// Gradient steps, or batches of kProximal.
   [[nodiscard]] std::int64_t steps_per_epoch() const;
   /// Episodes, or of kProximal steps: of robots that play alike they weigh alike.
@@ -83,7 +85,7 @@ struct OnlineProblem {
 };
 
 /// The training loss is minus the mean return of the episodes played. The joint robot plays everybody's episodes for
-/// each of its steps.
+/// each of its steps, or for each of its batches, whose minibatches are as many times larger.
 [[nodiscard]] std::unique_ptr<Workload> make_online_workload(OnlineProblem problem);
 
 /// Advantages of the steps of a batch of episodes, of `lengths` steps each, one after another: discounted sums of the
@@ -91,7 +93,7 @@ struct OnlineProblem {
 [[nodiscard]] std::vector<float> advantages(std::span<const float> rewards, std::span<const std::int32_t> lengths,
                                             const OnlineOptions& options);
 
-/// Reads "train.gradient", "train.epoch_episodes", "train.reward_shift", "train.remembered" and what that gradient has
+/// Reads "train.gradient", "train.head_scale", "train.reward_shift", "train.remembered" and what that gradient has
 /// besides.
 [[nodiscard]] OnlineOptions read_online_options(SettingsReader& settings, bool chooses);
 

@@ -32,14 +32,10 @@ torch::Tensor log_density(const torch::Tensor& actions, const torch::Tensor& mea
   return -(((actions - means) / log_deviations.exp()).square() * 0.5 + log_deviations).sum(1);
 }
 
-void scale_to_unit(std::vector<float>& values) {
-  const auto count = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  const double squares = std::transform_reduce(values.begin(), values.end(), 0.0, std::plus{}, [&](float value) {
-    return (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
-  });
-  const double deviation = std::sqrt(squares / count) + 1e-8;
-  for (float& value : values) value = static_cast<float>((static_cast<double>(value) - mean) / deviation);
+/// The noise's deviations are no weights: nothing pulls them to 1.
+OptimizerOptions without_decay(OptimizerOptions options) {
+  options.weight_decay = 0.0;
+  return options;
 }
 
 }  // namespace
@@ -69,28 +65,29 @@ torch::Tensor clipped_surrogate(const torch::Tensor& log_ratio, const torch::Ten
   return -torch::minimum(ratio * advantages, ratio.clamp(1.0 - clip, 1.0 + clip) * advantages).mean();
 }
 
-ProximalPolicy::ProximalPolicy(const OnlineProblem& problem, int robot)
+ProximalLearner::ProximalLearner(const OnlineProblem& problem, int robot, std::size_t robots)
     : problem_(problem),
+      minibatch_(robots * static_cast<std::size_t>(problem.online.proximal.minibatch_steps)),
       critic_(make_critic(problem)),
       critic_weights_(critic_->layout()),
-      critic_gradient_(critic_->layout()),
       critic_optimizer_(problem.training.optimizer, critic_->layout()->size()),
       log_deviations_(problem.chooses ? 0 : static_cast<std::size_t>(problem.shape.outputs),
                       static_cast<float>(std::log(problem.online.deviation))),
-      deviation_optimizer_(problem.training.optimizer, log_deviations_.size()),
+      deviation_optimizer_(without_decay(problem.training.optimizer), log_deviations_.size()),
       seen_(static_cast<std::size_t>(problem.shape.inputs)),
       returns_(1) {
   RandomStream stream(problem.training.seed, Purpose::kCritic, static_cast<std::uint64_t>(robot));
   critic_->initialize(critic_weights_, stream);
 }
 
-std::vector<float> ProximalPolicy::deviations() const {
+std::vector<float> ProximalLearner::deviations() const {
   std::vector<float> deviations(log_deviations_.size());
   std::ranges::transform(log_deviations_, deviations.begin(), [](float log) { return std::exp(log); });
   return deviations;
 }
 
-std::vector<float> ProximalPolicy::scaled_rewards(const Experience& batch) {
+void ProximalLearner::see(const Experience& batch) {
+  seen_.see(batch.inputs);
   std::vector<float> sums;
   std::size_t at = 0;
   for (const std::int32_t length : batch.lengths) {
@@ -101,20 +98,15 @@ std::vector<float> ProximalPolicy::scaled_rewards(const Experience& batch) {
     }
   }
   returns_.see(sums);
-  const double scale = 1.0 / std::sqrt(returns_.variance(0) + 1e-8);
-  std::vector<float> rewards(batch.rewards.size());
-  std::ranges::transform(batch.rewards, rewards.begin(),
-                         [scale](float reward) { return static_cast<float>(static_cast<double>(reward) * scale); });
-  return rewards;
 }
 
-torch::Tensor ProximalPolicy::values_of(const torch::Tensor& inputs) const {
+torch::Tensor ProximalLearner::values_of(const torch::Tensor& inputs) const {
   const torch::NoGradGuard no_grad;
   return critic_->forward(Network::views(critic_weights_), inputs).squeeze(1);
 }
 
 /// What a batch teaches, one row for each step.
-struct ProximalPolicy::Lesson {
+struct ProximalLearner::Lesson {
   torch::Tensor inputs;      ///< whitened
   torch::Tensor actions;     ///< numbers, or one column of choices
   torch::Tensor likelihood;  ///< log of that of the action, when it was taken
@@ -130,17 +122,21 @@ struct ProximalPolicy::Lesson {
   }
 };
 
-ProximalPolicy::Lesson ProximalPolicy::judge(const Experience& batch, const Whitening& whitening) {
+ProximalLearner::Lesson ProximalLearner::judge(const Experience& batch, const Whitening& whitening) const {
   const torch::Tensor inputs = whitening.whitened(batch.inputs);
   const std::vector<float> values = numbers(values_of(inputs));
   std::vector<float> beyond;
   for (const std::vector<float>& last : batch.beyond) {
     beyond.push_back(last.empty() ? 0.0F : values_of(whitening.whitened(last)).item<float>());
   }
-  std::vector<float> worth = generalised_advantages(scaled_rewards(batch), values, batch.lengths, beyond,
-                                                    problem_.online.discount, problem_.online.proximal.lambda);
+  const double scale = 1.0 / std::sqrt(returns_.variance(0) + 1e-8);
+  std::vector<float> rewards(batch.rewards.size());
+  std::ranges::transform(batch.rewards, rewards.begin(),
+                         [scale](float reward) { return static_cast<float>(static_cast<double>(reward) * scale); });
+  std::vector<float> worth = generalised_advantages(rewards, values, batch.lengths, beyond, problem_.online.discount,
+                                                    problem_.online.proximal.lambda);
   const torch::Tensor returns = row_of(worth) + row_of(values);
-  scale_to_unit(worth);
+  standardise(worth);
   const torch::Tensor actions = problem_.chooses ? batch.action_rows().to(torch::kInt64) : batch.action_rows();
   return {.inputs = inputs,
           .actions = actions,
@@ -149,13 +145,13 @@ ProximalPolicy::Lesson ProximalPolicy::judge(const Experience& batch, const Whit
           .returns = returns};
 }
 
-torch::Tensor ProximalPolicy::likelihood(const torch::Tensor& actions, const torch::Tensor& outputs,
-                                         const torch::Tensor& log_deviations) const {
+torch::Tensor ProximalLearner::likelihood(const torch::Tensor& actions, const torch::Tensor& outputs,
+                                          const torch::Tensor& log_deviations) const {
   return problem_.chooses ? torch::log_softmax(outputs, 1).gather(1, actions).squeeze(1)
                           : log_density(actions, outputs, log_deviations);
 }
 
-void ProximalPolicy::step_policy(const Lesson& lesson, Trainer& trainer, const GradientTerm* term, double factor) {
+void ProximalLearner::step_policy(const Lesson& lesson, Trainer& trainer, const GradientTerm* term, double factor) {
   std::vector<float> deviation_slopes;
   const Loss loss = [&](const torch::Tensor& outputs) {
     const torch::Tensor log_deviations = row_of(log_deviations_).requires_grad_(!problem_.chooses);
@@ -176,18 +172,16 @@ void ProximalPolicy::step_policy(const Lesson& lesson, Trainer& trainer, const G
   if (!problem_.chooses) deviation_optimizer_.step(log_deviations_, deviation_slopes, factor);
 }
 
-void ProximalPolicy::step_critic(const Lesson& lesson, double factor) {
+void ProximalLearner::step_critic(const Lesson& lesson, ParamVector& gradient, double factor) {
   Pass pass{.training = true};
   const Loss loss = [&](const torch::Tensor& values) { return (values.squeeze(1) - lesson.returns).square().mean(); };
-  (void)backpropagate(*critic_, loss, Network::views(critic_weights_), lesson.inputs, pass,
-                      Network::views(critic_gradient_));
-  critic_optimizer_.step(critic_weights_.flat(), critic_gradient_.flat(), factor);
+  (void)backpropagate(*critic_, loss, Network::views(critic_weights_), lesson.inputs, pass, Network::views(gradient));
+  critic_optimizer_.step(critic_weights_.flat(), gradient.flat(), factor);
 }
 
-void ProximalPolicy::improve(const Experience& batch, Classroom& classroom, ParamVector& weights, Optimizer& optimizer,
-                             const GradientTerm* term, double factor, RandomStream& stream) {
-  const ProximalOptions& options = problem_.online.proximal;
-  seen_.see(batch.inputs);
+void ProximalLearner::improve(const Experience& batch, Classroom& classroom, ParamVector& weights, Optimizer& optimizer,
+                              const GradientTerm* term, double factor, RandomStream& stream) {
+  see(batch);
   const Whitening whitening(*problem_.network, seen_, Whitening::Constant::kKept);
   const Lesson lesson = judge(batch, whitening);
   ParamVector whitened = weights;
@@ -195,15 +189,16 @@ void ProximalPolicy::improve(const Experience& batch, Classroom& classroom, Para
   std::optional<WhitenedTerm> whitened_term;
   if (term != nullptr) whitened_term.emplace(*term, whitening);
   Trainer trainer(classroom, whitened, optimizer);
+  ParamVector critic_gradient(critic_->layout());
   std::vector<std::int64_t> order(batch.rewards.size());
   std::iota(order.begin(), order.end(), 0);
-  for (int pass = 0; pass < options.passes; ++pass) {
+  for (int pass = 0; pass < problem_.online.proximal.passes; ++pass) {
     stream.shuffle(std::span(order));
-    for (std::size_t begin = 0; begin < order.size(); begin += static_cast<std::size_t>(options.minibatch_steps)) {
-      const std::size_t count = std::min(order.size() - begin, static_cast<std::size_t>(options.minibatch_steps));
+    for (std::size_t begin = 0; begin < order.size(); begin += minibatch_) {
+      const std::size_t count = std::min(order.size() - begin, minibatch_);
       const Lesson some = lesson.at(torch::tensor(at::ArrayRef<std::int64_t>(order.data() + begin, count)));
       step_policy(some, trainer, whitened_term ? &*whitened_term : nullptr, factor);
-      step_critic(some, factor);
+      step_critic(some, critic_gradient, factor);
     }
   }
   trainer.finish();
@@ -211,7 +206,7 @@ void ProximalPolicy::improve(const Experience& batch, Classroom& classroom, Para
   std::ranges::copy(whitened.flat(), weights.flat().begin());
 }
 
-void ProximalPolicy::save(StateWriter& state) const {
+void ProximalLearner::save(StateWriter& state) const {
   state.write_all(std::span<const float>(critic_weights_.flat()));
   critic_optimizer_.save(state);
   state.write_all(std::span(log_deviations_));
@@ -220,7 +215,7 @@ void ProximalPolicy::save(StateWriter& state) const {
   returns_.save(state);
 }
 
-void ProximalPolicy::load(StateReader& state) {
+void ProximalLearner::load(StateReader& state) {
   state.read_into(critic_weights_.flat());
   critic_optimizer_.load(state);
   state.read_into(std::span(log_deviations_));

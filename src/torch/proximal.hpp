@@ -30,12 +30,13 @@ class Whitening;
 [[nodiscard]] torch::Tensor clipped_surrogate(const torch::Tensor& log_ratio, const torch::Tensor& advantages,
                                               double clip);
 
-/// All of one robot that is not its policy: the critic, the deviations of its noise, and what it has seen, by which
+/// What one robot has beside its policy: the critic, the deviations of its noise, and what it has seen, by which
 /// observations are whitened and rewards scaled. None of it is merged.
-class ProximalPolicy {
+class ProximalLearner {
  public:
-  /// First weights of the critic are those of robot `robot`. `problem` must outlive it.
-  ProximalPolicy(const OnlineProblem& problem, int robot);
+  /// First weights of the critic are those of robot `robot`; batches are of the episodes of `robots`. `problem` must
+  /// outlive it.
+  ProximalLearner(const OnlineProblem& problem, int robot, std::size_t robots);
 
   /// Of the noise on each number of an action; nothing for choices.
   [[nodiscard]] std::vector<float> deviations() const;
@@ -49,25 +50,25 @@ class ProximalPolicy {
  private:
   struct Lesson;
 
-  [[nodiscard]] Lesson judge(const Experience& batch, const Whitening& whitening);
-  /// Rewards divided by the deviation of what they come to, discounted, along episodes.
-  [[nodiscard]] std::vector<float> scaled_rewards(const Experience& batch);
+  /// Takes note of a batch, for whitening and for the scale of rewards.
+  void see(const Experience& batch);
+  [[nodiscard]] Lesson judge(const Experience& batch, const Whitening& whitening) const;
   [[nodiscard]] torch::Tensor values_of(const torch::Tensor& inputs) const;
   /// The log of it, of actions, by a policy that says `outputs`.
   [[nodiscard]] torch::Tensor likelihood(const torch::Tensor& actions, const torch::Tensor& outputs,
                                          const torch::Tensor& log_deviations) const;
   void step_policy(const Lesson& lesson, Trainer& trainer, const GradientTerm* term, double factor);
-  void step_critic(const Lesson& lesson, double factor);
+  void step_critic(const Lesson& lesson, ParamVector& gradient, double factor);
 
   const OnlineProblem& problem_;
+  std::size_t minibatch_;  // steps
   std::shared_ptr<const Network> critic_;
   ParamVector critic_weights_;
-  ParamVector critic_gradient_;
   Optimizer critic_optimizer_;
   std::vector<float> log_deviations_;
   Optimizer deviation_optimizer_;
   FeatureStatistics seen_;
-  FeatureStatistics returns_;
+  FeatureStatistics returns_;  // discounted sums of rewards along episodes
 };
 
 }  // namespace fleet

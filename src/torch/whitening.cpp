@@ -8,13 +8,11 @@ Whitening::Whitening(const Network& network, const FeatureStatistics& seen, Cons
     : first_(network.maps().front()),
       means_(Eigen::RowVectorXf::Zero(static_cast<Eigen::Index>(seen.size()))),
       scales_(Eigen::RowVectorXf::Ones(means_.size())) {
-  constexpr double kConstant = 1e-12;
   if (seen.empty()) return;
   for (Eigen::Index i = 0; i < means_.size(); ++i) {
     const auto feature = static_cast<std::size_t>(i);
-    const double variance = seen.variance(feature);
     const double unvaried = constant == Constant::kKept ? 1.0 : 0.0;
-    scales_(i) = static_cast<float>(variance < kConstant ? unvaried : 1.0 / std::sqrt(variance));
+    scales_(i) = static_cast<float>(seen.varies(feature) ? 1.0 / std::sqrt(seen.variance(feature)) : unvaried);
     if (first_.bias) means_(i) = static_cast<float>(seen.mean(feature));
   }
 }

@@ -14,7 +14,7 @@ namespace fleet {
 
 class Whitening {
  public:
-  /// What becomes of features that do not vary (variance below 1e-12).
+  /// What becomes of features that do not vary.
   enum class Constant {
     kLeftOut,  ///< in the whitened network they have weight 0
     kKept,     ///< their deviation is taken for 1

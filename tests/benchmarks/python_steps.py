@@ -62,9 +62,10 @@ def lstm_step(batch: int):
 
 def decision_step(batch: int, steps: int):
     """A Decision Transformer of a hopper, as GPT-2 is usually written: 2 blocks, width 64, 1 head."""
+    from torch.nn import functional as F
+
     import torch
     from torch import nn
-    from torch.nn import functional as F
 
     torch.manual_seed(0)
     states, actions, width, longest, rows = 11, 3, 64, 1000, 4000

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 #include "io/subprocess.hpp"
 #include "scratch.hpp"
 
@@ -55,12 +56,6 @@ void write_gzip(const fs::path& path, const std::string& bytes) {
   gzFile file = gzopen(path.c_str(), "wb");
   gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
   ASSERT_EQ(gzclose(file), Z_OK);
-}
-
-void expect_says(const std::string& message, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
-  }
 }
 
 /// A data set of two files, "abc" and "hello", and places on this machine to fetch it from.

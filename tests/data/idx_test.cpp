@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 
 namespace fleet {
 namespace {
@@ -83,12 +84,6 @@ class IdxTest : public testing::Test {
 
   fs::path directory_;
 };
-
-void expect_says(const std::string& message, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
-  }
-}
 
 TEST_F(IdxTest, reads_plain_and_compressed_alike) {
   const std::string body = noise_bytes(24);

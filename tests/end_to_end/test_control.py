@@ -142,6 +142,13 @@ def test_mistakes_are_named_before_anything_runs(fleet: Fleet, setting: str, mes
     assert message in said.err
 
 
+def test_ppo_refuses_a_norm_by_the_batch(fleet: Fleet) -> None:
+    text = SWEEP.replace("epoch_episodes = 4\nbatch_episodes = 2", PROXIMAL)
+    chosen = ("--set", "model.norm='batch'")
+    said = fleet("plan", fleet.config(text, base=""), *chosen, data=False).expect(2)
+    assert 'expected "none" or "layer"' in said.err
+
+
 def test_there_is_nothing_to_draw(fleet: Fleet) -> None:
     said = fleet("control", "rollout", "cartpole", "--render", "film").expect(2)
     assert "render" in said.err

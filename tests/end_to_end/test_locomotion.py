@@ -1,4 +1,4 @@
-"""`fleet locomotion` and fleets of bodies that learn by random search; skipped where fleet lacks
+"""`fleet locomotion` and fleets of bodies that learn by themselves; skipped where fleet lacks
 MuJoCo or the scenes are not to be had."""
 
 import re

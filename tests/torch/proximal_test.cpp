@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "awake.hpp"
@@ -132,7 +133,7 @@ TEST_F(Whitened, constant_features_stay_or_are_left_out) {
 }
 
 /// What a robot sees is +1 or -1, in some units; it should answer with the same sign, or the number 0.7 times it.
-OnlineProblem mirror(bool chooses, float scale = 1.0F, float shift = 0.0F, int length = 1) {
+OnlineProblem mirror(bool chooses, float scale = 1.0F, float shift = 0.0F, int length = 1, bool cut = false) {
   TrainingOptions training;
   training.optimizer.learning_rate = 3e-3;
   OnlineOptions online{.gradient = PolicyGradient::kProximal, .head_scale = 0.01, .remembered = 40};
@@ -147,6 +148,7 @@ OnlineProblem mirror(bool chooses, float scale = 1.0F, float shift = 0.0F, int l
       act(std::array<float, 1>{scale * sign + shift}, std::span(action).first(chooses ? 2 : 1));
       const float distance = action[0] - 0.7F * sign;
       played.rewards.push_back(chooses ? action[up ? 1 : 0] : -distance * distance);
+      if (cut) played.beyond = {scale * -sign + shift};
     }
     return played;
   };
@@ -195,6 +197,64 @@ TEST(ProximalRobots, go_on_from_a_saved_state_with_the_same_bits) {
     EXPECT_EQ(values(*whole), values(*resumed));
     EXPECT_NE(values(*whole), values(*begun));
   }
+}
+
+std::vector<float> learnt(OnlineProblem problem, std::int64_t batches) {
+  const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
+  const std::unique_ptr<Awake> robot = awake(*workload, 0);
+  robot->train(batches, never);
+  return values(*robot);
+}
+
+TEST(ProximalRobots, do_not_take_an_episode_that_was_cut_off_for_one_that_has_ended) {
+  EXPECT_NE(learnt(mirror(false, 1.0F, 0.0F, 3, true), 2), learnt(mirror(false, 1.0F, 0.0F, 3, false), 2));
+}
+
+/// Weights decay; the logarithm of the noise's deviation is none.
+TEST(ProximalRobots, keep_their_noise_where_weights_decay) {
+  const auto tried = [](double decay) {
+    OnlineProblem problem = mirror(false);
+    problem.training.optimizer.kind = OptimizerOptions::Kind::kSgd;
+    problem.training.optimizer.learning_rate = 1e-3;
+    problem.training.optimizer.weight_decay = decay;
+    problem.online.deviation = 0.05;
+    double squares = 0.0;
+    std::int64_t count = 0;
+    const Play play = problem.play;
+    problem.play = [&, play](int robot, std::uint64_t number, const Act& act) {
+      return play(robot, number, [&](std::span<const float> input, std::span<float> action) {
+        act(input, action);
+        squares += static_cast<double>(action[0] * action[0]);
+        ++count;
+      });
+    };
+    const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
+    const std::unique_ptr<Awake> robot = awake(*workload, 0);
+    robot->train(20, never);
+    squares = 0.0;
+    count = 0;
+    robot->train(3, never);
+    return std::sqrt(squares / static_cast<double>(count));  // all weights are 0, what is left is noise
+  };
+  EXPECT_LT(tried(50.0), 0.2);
+}
+
+/// The joint robot plays the episodes that the robots play, and takes as many steps as one of them.
+TEST(ProximalRobots, are_played_alike_by_the_joint_robot) {
+  std::map<int, std::vector<std::uint64_t>> played;
+  OnlineProblem problem = mirror(true);
+  const Play play = problem.play;
+  problem.play = [&, play](int robot, std::uint64_t number, const Act& act) {
+    played[robot].push_back(number);
+    return play(robot, number, act);
+  };
+  const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
+  Awake joint({workload->make_joint_robot(), workload->symmetry().layout(), workload->optimizer()});
+  joint.train(3, never);
+  std::vector<std::uint64_t> all(3 * 64);
+  std::iota(all.begin(), all.end(), 0U);
+  EXPECT_EQ(played[0], all);
+  EXPECT_EQ(played[1], all);
 }
 
 /// Observations in other units, with first weights that undo it, lead to the same policy.
