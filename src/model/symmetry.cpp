@@ -81,10 +81,28 @@ void multiply_transposed(const RowMatrix& p, const Slabs& slabs, const float* in
   for (Eigen::Index i = 0; i < slabs.count(); ++i) slabs.slab(out, i).noalias() = p.transpose() * slabs.slab(in, i);
 }
 
+/// Slabs of few elements a unit side by side, a unit per row: products of many thin matrices cost more than of one.
+RowMatrix side_by_side(const Slabs& slabs, const float* tensor) {
+  RowMatrix rows(slabs.units, slabs.count() * slabs.trail);
+  for (Eigen::Index i = 0; i < slabs.count(); ++i) {
+    const float* from = tensor + slabs.begin(i);
+    float* to = rows.data() + i * slabs.trail;
+    for (Eigen::Index unit = 0; unit < slabs.units; ++unit, from += slabs.trail, to += rows.cols()) {
+      for (Eigen::Index k = 0; k < slabs.trail; ++k) to[k] = from[k];
+    }
+  }
+  return rows;
+}
+
 /// products += sum over slabs of a b^T. With a = dL/d out and b = in the adjoint of multiply() in P.
 void add_products(const Slabs& slabs, const float* a, const float* b, RowMatrix& products) {
+  constexpr Eigen::Index kThin = 64;
   if (slabs.is_matrix()) {
     products.noalias() += slabs.as_matrix(a).transpose() * slabs.as_matrix(b);
+    return;
+  }
+  if (slabs.count() > 1 && slabs.trail < kThin) {
+    products.noalias() += side_by_side(slabs, a) * side_by_side(slabs, b).transpose();
     return;
   }
   for (Eigen::Index i = 0; i < slabs.count(); ++i) {
