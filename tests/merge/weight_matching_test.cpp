@@ -23,6 +23,37 @@ TEST(MatchWeights, recovers_the_permutation_of_a_copy) {
   }
 }
 
+/// Five layers in a row: each hidden group acts on two tensors, which it shares with its neighbours.
+SymmetrySpec deep() {
+  constexpr std::size_t kHidden = 4;
+  constexpr int kUnits = 9;
+  auto layout = std::make_shared<ParamLayout>();
+  std::vector<SymmetryGroup> groups;
+  std::vector<SymmetryAction> actions;
+  for (std::size_t layer = 0; layer <= kHidden; ++layer) {
+    layout->add("layer" + std::to_string(layer), {kUnits, kUnits});
+    if (layer > 0) actions.push_back({.tensor = layer, .axis = 1, .group = layer - 1});
+    if (layer == kHidden) break;
+    groups.push_back({"hidden" + std::to_string(layer), kUnits});
+    actions.push_back({.tensor = layer, .axis = 0, .group = layer});
+  }
+  return {layout, groups, actions};
+}
+
+TEST(MatchWeights, ends_where_no_group_gains_by_itself) {
+  const SymmetrySpec symmetry = deep();
+  for (std::uint64_t draw = 0; draw < 20; ++draw) {
+    RandomStream stream(draw, Purpose::kTest);
+    ParamVector weights(symmetry.layout());
+    ParamVector reference(symmetry.layout());
+    for (float& w : weights.flat()) w = static_cast<float>(stream.normal());
+    for (float& w : reference.flat()) w = static_cast<float>(stream.normal());
+    const GroupElement found = match_weights(symmetry, weights, reference, symmetry.identity(), stream);
+    EXPECT_NE(found, symmetry.identity());
+    EXPECT_EQ(match_weights(symmetry, weights, reference, found, stream), found);
+  }
+}
+
 TEST(MatchWeights, recovers_attention_heads_and_the_dimensions_within_them) {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("query", {12, 6});
