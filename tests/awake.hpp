@@ -65,4 +65,23 @@ inline std::unique_ptr<Awake> awake(Workload& workload, int index) {
       AwakeRobot(workload.make_robot(index), workload.symmetry().layout(), workload.optimizer()));
 }
 
+/// A robot that was never interrupted, and one that went on from what another had saved after `first` steps: both have
+/// trained as many.
+struct Resumed {
+  std::unique_ptr<Awake> whole;
+  std::unique_ptr<Awake> resumed;
+};
+inline Resumed interrupted(Workload& workload, int index, std::int64_t first, std::int64_t more) {
+  Resumed robots{.whole = awake(workload, index), .resumed = awake(workload, index)};
+  robots.whole->train(first + more, never);
+  const std::unique_ptr<Awake> begun = awake(workload, index);
+  begun->train(first, never);
+  StateWriter saved;
+  begun->save(saved);
+  StateReader state(saved.bytes());
+  robots.resumed->load(state);
+  robots.resumed->train(more, never);
+  return robots;
+}
+
 }  // namespace fleet

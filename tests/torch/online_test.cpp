@@ -136,16 +136,7 @@ TEST(OnlineRobots, learn_which_arm_is_worth_most) {
 
 TEST(OnlineRobots, go_on_from_a_saved_state_with_the_same_bits) {
   const std::unique_ptr<Workload> workload = make_online_workload(bandit({.batch_episodes = 3}));
-  const std::unique_ptr<Awake> whole = awake(*workload, 0);
-  whole->train(9, never);
-  const std::unique_ptr<Awake> begun = awake(*workload, 0);
-  begun->train(4, never);
-  StateWriter saved;
-  begun->save(saved);
-  const std::unique_ptr<Awake> resumed = awake(*workload, 0);
-  StateReader state(saved.bytes());
-  resumed->load(state);
-  resumed->train(5, never);
+  const auto [whole, resumed] = interrupted(*workload, 0, 4, 5);
   EXPECT_EQ(values(*whole), values(*resumed));
   ParamVector slopes(workload->symmetry().layout());
   ParamVector others = slopes;
@@ -241,18 +232,9 @@ TEST(OnlineRobots, search_and_go_on_from_a_saved_state_with_the_same_bits) {
   OnlineOptions options{.gradient = PolicyGradient::kSearch, .batch_episodes = 8};
   options.search = {.directions = 4, .best = 2, .perturbation = 0.5};
   const std::unique_ptr<Workload> workload = make_online_workload(bandit(options));
-  const std::unique_ptr<Awake> whole = awake(*workload, 1);
-  whole->train(6, never);
-  const std::unique_ptr<Awake> begun = awake(*workload, 1);
-  begun->train(2, never);
-  StateWriter saved;
-  begun->save(saved);
-  const std::unique_ptr<Awake> resumed = awake(*workload, 1);
-  StateReader state(saved.bytes());
-  resumed->load(state);
-  resumed->train(4, never);
+  const auto [whole, resumed] = interrupted(*workload, 1, 2, 4);
   EXPECT_EQ(values(*whole), values(*resumed));
-  EXPECT_NE(values(*whole), values(*begun));
+  EXPECT_NE(values(*whole), values(*awake(*workload, 1)));
 }
 
 TEST(Memory, forgets_whole_episodes) {

@@ -184,18 +184,9 @@ TEST(ProximalRobots, learn_choices_and_numbers) {
 TEST(ProximalRobots, go_on_from_a_saved_state_with_the_same_bits) {
   for (const bool chooses : {true, false}) {
     const std::unique_ptr<Workload> workload = make_online_workload(mirror(chooses, 3.0F, 1.0F, 3));
-    const std::unique_ptr<Awake> whole = awake(*workload, 0);
-    whole->train(6, never);
-    const std::unique_ptr<Awake> begun = awake(*workload, 0);
-    begun->train(2, never);
-    StateWriter saved;
-    begun->save(saved);
-    const std::unique_ptr<Awake> resumed = awake(*workload, 0);
-    StateReader state(saved.bytes());
-    resumed->load(state);
-    resumed->train(4, never);
+    const auto [whole, resumed] = interrupted(*workload, 0, 2, 4);
     EXPECT_EQ(values(*whole), values(*resumed));
-    EXPECT_NE(values(*whole), values(*begun));
+    EXPECT_NE(values(*whole), values(*awake(*workload, 0)));
   }
 }
 
