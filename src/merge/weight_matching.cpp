@@ -255,7 +255,11 @@ class FleetMatching {
   void propose() {
     comm_.together([&] {
       for (const auto& [robot, i] : row_of_) {
-        if (std::ranges::find(settled_[i], false) == settled_[i].end()) continue;
+        if (std::ranges::find(settled_[i], false) == settled_[i].end()) {
+          std::vector<int> unmoved(settled_[i].size());
+          orders_[i].shuffle(std::span(unmoved));  // whatever is skipped, later orders are the same
+          continue;
+        }
         find_rest(i);
         std::ranges::copy(moved_[i].flat(), trial_.flat().begin());
         proposals_[i] = descend(symmetry_, reach_, rest_, elements_[i], orders_[i], trial_, room_, settled_[i]);
