@@ -117,6 +117,29 @@ TEST_F(Whitened, gradients_are_pulled_back_by_the_transpose) {
   EXPECT_NEAR(dot(pulled, direction), dot(gradient, plain), 1e-4 * std::abs(dot(gradient, plain)));
 }
 
+/// That of half the squared length.
+class Shrink final : public GradientTerm {
+ public:
+  void add_to(const ParamVector& at, ParamVector& gradient) const override {
+    for (std::size_t i = 0; i < at.flat().size(); ++i) gradient.flat()[i] += at.flat()[i];
+  }
+};
+
+/// Half the squared length of plain weights: along d its slope is <to_plain(w), to_plain(d)>.
+TEST_F(Whitened, terms_are_those_of_plain_weights) {
+  const Whitening whitening(*network_, seen_, Whitening::Constant::kKept);
+  const ParamVector weights = drawn();
+  const ParamVector direction = drawn();
+  ParamVector added(network_->layout());
+  const Shrink shrink;
+  WhitenedTerm(shrink, whitening).add_to(weights, added);
+  ParamVector plain = weights;
+  ParamVector along = direction;
+  whitening.to_plain(plain);
+  whitening.to_plain(along);
+  EXPECT_NEAR(dot(added, direction), dot(plain, along), 1e-4 * std::abs(dot(plain, along)));
+}
+
 TEST_F(Whitened, constant_features_stay_or_are_left_out) {
   FeatureStatistics still(3);
   for (int i = 0; i < 4; ++i) still.see(std::array<float, 3>{static_cast<float>(i), 7, 7});
@@ -231,7 +254,7 @@ TEST(ProximalRobots, keep_their_noise_where_weights_decay) {
 }
 
 /// The joint robot plays the episodes that the robots play, and takes as many steps as one of them.
-TEST(ProximalRobots, are_played_alike_by_the_joint_robot) {
+TEST(ProximalRobots, are_followed_step_by_step_by_the_joint_robot) {
   std::map<int, std::vector<std::uint64_t>> played;
   OnlineProblem problem = mirror(true);
   const Play play = problem.play;
@@ -240,8 +263,9 @@ TEST(ProximalRobots, are_played_alike_by_the_joint_robot) {
     return play(robot, number, act);
   };
   const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
-  Awake joint({workload->make_joint_robot(), workload->symmetry().layout(), workload->optimizer()});
+  AwakeRobot joint(workload->make_joint_robot(), workload->symmetry().layout(), workload->optimizer());
   joint.train(3, never);
+  EXPECT_EQ(joint.optimizer.steps(), 3 * 4 * (64 / 16)) << "batches x passes x minibatches of one robot";
   std::vector<std::uint64_t> all(3 * 64);
   std::iota(all.begin(), all.end(), 0U);
   EXPECT_EQ(played[0], all);
