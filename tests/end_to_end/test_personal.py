@@ -1,6 +1,7 @@
 """Robots that keep a part of their weights to themselves: merge.parameters."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -45,13 +46,14 @@ def test_robots_with_heads_of_their_own_are_the_same_bits_on_any_number_of_ranks
 
 def test_a_cell_that_is_stopped_goes_on_with_the_same_bits(fleet: Fleet) -> None:
     config = fleet.config(sweep("!layers.2", ["git-rebasin"]))
-    longer = ("--set", "train.epochs=100", "--set", "evaluate.every_rounds=0")
+    longer = ("--set", "train.epochs=300", "--set", "evaluate.every_rounds=0")
     fleet("run", config, "-o", "one", *longer).expect(0)
     process = fleet.start("run", config, "-o", "two", *longer, ranks=2)
     cells = fleet.cells("two")
 
     def is_on_its_way() -> bool:
-        return any("round 3 " in text for text in map(read, cells.files("*.running")))
+        rounds = [re.search(r"round (\d+) of", read(path)) for path in cells.files("*.running")]
+        return any(found is not None and int(found[1]) >= 3 for found in rounds)
 
     wait_until(is_on_its_way, process)
     for rank in children(process.pid):
