@@ -211,9 +211,24 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def descendants(pid: int) -> list[int]:
+    return [each for child in children(pid) for each in [child, *descendants(child)]]
+
+
+def ranks_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes of the program that the launcher started, itself or by a helper of its own."""
+    return [pid for pid in descendants(process.pid) if program_of(pid) == BINARY.name]
+
+
+def program_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
 def kill_tree(pid: int) -> None:
-    below = children(pid)
-    for process in [pid, *below]:
+    for process in [pid, *descendants(pid)]:
         try:
             os.kill(process, signal.SIGKILL)
         except ProcessLookupError:

@@ -15,9 +15,9 @@ from conftest import (
     ROOT,
     Fleet,
     Outcome,
-    children,
+    descendants,
     finish,
-    kill_tree,
+    ranks_of,
     table,
     wait_until,
 )
@@ -187,11 +187,6 @@ def test_a_cell_whose_program_fails_ends_and_the_others_go_on(outside: Fleet) ->
         assert re.search(FAULTS[fault], reason) if fault else reason == "", f"{fault}: {reason}"
 
 
-def descendants(pid: int) -> set[int]:
-    below = set(children(pid))
-    return below.union(*(descendants(each) for each in below)) if below else below
-
-
 def test_no_program_outlives_its_rank(outside: Fleet) -> None:
     config = sweep(outside, "external.settings.pause = 10.0\n")
     process = outside.start(
@@ -202,11 +197,10 @@ def test_no_program_outlives_its_rank(outside: Fleet) -> None:
     programs = {
         pid
         for pid in descendants(process.pid)
-        if b"world.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"world.py" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid not in ranks_of(process)
     }
     assert len(programs) == 2
-    kill_tree(process.pid)
-    for rank in descendants(process.pid) - programs:
+    for rank in ranks_of(process):
         os.kill(rank, signal.SIGKILL)
     finish(process)
     end = time.monotonic() + 10

@@ -225,7 +225,7 @@ def limit_files_to(size: int) -> Callable[[], None]:
 
 
 # MPI without files of its own in shared memory, which the limit would also hit.
-ALONE = {"OMPI_MCA_btl": "self", "PMIX_MCA_gds": "hash"}
+ALONE = {"OMPI_MCA_btl": "self", "PMIX_MCA_gds": "hash", "UCX_TLS": "self,tcp"}
 
 
 def test_a_full_disk_leaves_no_half_file(fleet: Fleet) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import BINARY, Fleet, children, finish, table, wait_until
+from conftest import Fleet, finish, ranks_of, table, wait_until
 
 METHODS = ["average", "git-rebasin", "fleet-merge", "fisher", "regmean", "regression", "random"]
 PERSONAL = """
@@ -56,9 +56,8 @@ def test_a_cell_that_is_stopped_goes_on_with_the_same_bits(fleet: Fleet) -> None
         return any(found is not None and int(found[1]) >= 3 for found in rounds)
 
     wait_until(is_on_its_way, process)
-    for rank in children(process.pid):
-        if Path(f"/proc/{rank}/exe").resolve().name == BINARY.name:
-            os.kill(rank, signal.SIGTERM)
+    for rank in ranks_of(process):
+        os.kill(rank, signal.SIGTERM)
     finish(process).expect(75)
     assert cells.files("*.checkpoint*")
     fleet("run", config, "-o", "two", *longer, ranks=3).expect(0)

@@ -191,8 +191,8 @@ def test_ranks_that_find_other_data_are_refused(fleet: Fleet) -> None:
     def run(first: str, second: str) -> Outcome:
         start = [str(each), "run", str(config), "-o", "out"]
         line = beside(
-            ["-x", f"FLEET_TEST_HOST={first}", *start],
-            ["-x", f"FLEET_TEST_HOST={second}", *start],
+            ["env", f"FLEET_TEST_HOST={first}", *start],
+            ["env", f"FLEET_TEST_HOST={second}", *start],
         )
         return launch(fleet, line)
 

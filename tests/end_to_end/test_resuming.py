@@ -20,10 +20,10 @@ from conftest import (
     TRAIN_LABELS,
     Cells,
     Fleet,
-    children,
     finish,
     kill_tree,
     outcome,
+    ranks_of,
     table,
     wait_until,
 )
@@ -167,15 +167,6 @@ def test_a_shard_without_cells_is_no_failure(fleet: Fleet) -> None:
     config = fleet.config(SEEDS)
     fleet.run(config, "out", "--shard", "4/5").expect(0)
     assert fleet.cells("out").done() == []
-
-
-def ranks_of(process: subprocess.Popen[str]) -> list[int]:
-    """The processes of the program that the launcher started."""
-    return [
-        child
-        for child in children(process.pid)
-        if Path(f"/proc/{child}/exe").resolve().name == "fleet"
-    ]
 
 
 def start_and_wait(fleet: Fleet, config: Path, ranks: int) -> subprocess.Popen[str]:
