@@ -60,6 +60,7 @@ class External final : public World {
             .train_samples = facts.samples,
             .symmetry = known.symmetry,
             .layers = known.layers,
+            .norms = known.norms,
             .offers = facts.offers,
             .joint = facts.joint,
             .moments = facts.carries,
@@ -89,6 +90,7 @@ class External final : public World {
     std::shared_ptr<const ParamLayout> layout;
     GroupKind symmetry;
     bool layers;
+    bool norms;
   };
 
   const Known& known_of(const Options& options) {
@@ -102,7 +104,8 @@ class External final : public World {
         .emplace(key, Known{.facts = std::move(facts),
                             .layout = network.symmetry.layout(),
                             .symmetry = kind_of(network.symmetry),
-                            .layers = !network.maps.empty()})
+                            .layers = !network.maps.empty(),
+                            .norms = has_batch_norm(network.maps)})
         .first->second;
   }
 

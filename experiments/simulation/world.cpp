@@ -73,6 +73,7 @@ class CloningWorld final : public World {
             .layout = layout_of(*network),
             .train_samples = counts.train,
             .dataset_bytes = static_cast<std::int64_t>(numbers * sizeof(float)),
+            .norms = has_batch_norm(*network),
             .offers = Questions::all(),
             .held_out = counts.held_out > 0,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "merge/fleet_moments.hpp"
 #include "model/optimizer.hpp"
 
 namespace fleet {
@@ -174,6 +175,10 @@ MapMoments ExternalData::map_moments(const ParamVector& features, const ParamVec
                  {"outputs", others ? others->offset() : sent.offset()}};
   places.tell(fields);
   return places.read(cell_.ask("map_moments", std::move(fields)), name_);
+}
+
+OutputMoments ExternalData::output_moments(const ParamVector& at, std::size_t map) {
+  return outputs_behind(map_moments(at, at, map).inputs, cell_.maps[map], at);
 }
 
 std::unique_ptr<HeadData> ExternalData::head_data(const ParamVector& body) {

@@ -126,6 +126,12 @@ RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double r
   return solution;
 }
 
+OutputMoments outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at) {
+  const Eigen::MatrixXd matrix = map.plain_matrix(at).cast<double>();
+  const Eigen::MatrixXd product = matrix * inputs;
+  return {product.rightCols<1>(), product.cwiseProduct(matrix).rowwise().sum(), inputs.bottomRightCorner<1, 1>()(0)};
+}
+
 void write_map(const AffineMap& map, const RowMatrix& matrix, const DoubleMatrix& inputs, ParamVector& parameters) {
   if (!map.norm) return map.assign(matrix, parameters);
   // The last input is the constant 1: its moments with W x are the sums of the outputs, with itself their number.

@@ -42,6 +42,13 @@ struct MapMoments {
   double samples = 0.0;  ///< how many x: of a convolution every patch, of a sequence every step
 };
 
+/// Sums over the rows that leave an affine map, before any norm: per output, of its values and of their squares.
+struct OutputMoments {
+  Eigen::VectorXd sum;
+  Eigen::VectorXd squares;
+  double rows = 0.0;
+};
+
 /// A robot's own samples as its network's last affine map sees them, the maps before it held fixed.
 class HeadData {
  public:
@@ -82,6 +89,9 @@ class LocalData {
   /// Over the training shard: x is what enters map `map` of the network with weights `features`, t what leaves the same
   /// map of the network with weights `targets`, which may be the same object.
   virtual MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map);
+  /// Over the training shard, of what leaves map `map`, one with a norm, in the network with weights `at`. Robots that
+  /// answer map_moments() answer this.
+  virtual OutputMoments output_moments(const ParamVector& at, std::size_t map);
   /// The training shard behind the maps of `body` before the last.
   virtual std::unique_ptr<HeadData> head_data(const ParamVector& body);
 

@@ -63,6 +63,10 @@ MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVe
   not_offered("second moments of layer inputs");
 }
 
+OutputMoments LocalData::output_moments(const ParamVector& /*at*/, std::size_t /*map*/) {
+  not_offered("moments of layer outputs");
+}
+
 std::unique_ptr<HeadData> LocalData::head_data(const ParamVector& /*body*/) {
   not_offered("the loss as a function of the last layer");
 }

@@ -7,6 +7,7 @@
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
 #include "merge/regression.hpp"
+#include "merge/renewed_norms.hpp"
 
 namespace fleet {
 namespace {
@@ -204,7 +205,8 @@ std::unique_ptr<Merger> make_merger(const MergerEntry& entry, SettingsReader& se
   if (merger == nullptr) return merger;
   const RoundsAfterOptions options = read_rounds_after(settings, entry.rounds_after);
   rounds = options.rounds;
-  return rounds > 0 ? with_rounds_after(std::move(merger), options) : std::move(merger);
+  if (rounds > 0) merger = with_rounds_after(std::move(merger), options);
+  return read_renew_norms(settings) ? with_renewed_norms(std::move(merger)) : std::move(merger);
 }
 
 std::unique_ptr<Merger> with_rounds_after(std::unique_ptr<Merger> method, const RoundsAfterOptions& options) {

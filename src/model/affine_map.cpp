@@ -1,5 +1,7 @@
 #include "model/affine_map.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 
 namespace fleet {
@@ -77,6 +79,10 @@ void AffineMap::assign(const RowMatrix& matrix, ParamVector& parameters, const O
     vector(parameters, norm->mean) = statistics->mean - matrix.col(column);
     vector(parameters, norm->variance) = statistics->variance;
   }
+}
+
+bool has_batch_norm(std::span<const AffineMap> maps) {
+  return std::ranges::any_of(maps, [](const AffineMap& map) { return map.norm.has_value(); });
 }
 
 }  // namespace fleet

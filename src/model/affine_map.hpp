@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,5 +50,8 @@ struct AffineMap {
   [[nodiscard]] RowMatrix plain_matrix(const ParamVector& parameters) const;
   void add(const RowMatrix& plain, ParamVector& parameters) const;
 };
+
+/// Whether some of `maps` have a batch normalisation.
+[[nodiscard]] bool has_batch_norm(std::span<const AffineMap> maps);
 
 }  // namespace fleet

@@ -154,6 +154,22 @@ void check_privacy(const Cell& cell, const Merger& merger) {
              "both with merge.rounds_after = 0"));
 }
 
+/// Rejects that batch normalisation is measured anew where robots cannot say how, or may not.
+void check_norms(const Cell& cell) {
+  constexpr std::string_view kKey = "merge.renew_norms";
+  const Setting& setting = *cell.settings.find(kKey);
+  if (!cell.facts.norms || !std::get<bool>(setting.value.data)) return;
+  if (cell.fleet.privacy.any()) {
+    reject(kKey, setting,
+           "robots would send means and variances of their layers' outputs, which nothing hides; with privacy.* set it "
+           "to false");
+  }
+  if (cell.facts.offers.contains(Question::kMapMoments)) return;
+  reject(kKey, setting,
+         cat("this asks robots for map_moments, which those of workload \"", cell.workload,
+             "\" do not answer; set it to false to keep the mean of their own"));
+}
+
 /// Rejects what is to be merged of a network's tensors where it has none so named, and what goes with the whole alone.
 void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<const std::string> names) {
   if (names.empty()) return;
@@ -300,6 +316,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     check_trials(cell, merger->needs());
     check_needs(cell, merger->needs());
     check_privacy(cell, *merger);
+    check_norms(cell);
     check_parameters(cell, merger->needs(), parameters);
     check_personal(cell);
     check_held_out(cell);

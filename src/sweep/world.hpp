@@ -21,6 +21,7 @@ struct CellFacts {
   std::int64_t dataset_bytes = 0;                       ///< once per node
   GroupKind symmetry = GroupKind::kPermutation;         ///< what may be done to the network's units
   bool layers = true;                                   ///< whether it is a list of affine maps (Workload::maps)
+  bool norms = false;                                   ///< whether some of those have a batch normalisation
   /// What its robots can be asked: all but to try policies out, which takes a world to act in.
   Questions offers = Questions::all().without({Question::kTrials});
   bool joint = true;             ///< whether there is a robot with everybody's data

@@ -138,6 +138,10 @@ NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape
   reject("model.kind", settings.resolved().at("model.kind"), cat("such data are for ", fitting));
 }
 
+bool has_batch_norm(const Network& network) {
+  return has_batch_norm(network.maps());
+}
+
 std::size_t parameter_count(const Network& network) {
   return network.layout()->size();
 }

@@ -175,6 +175,10 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
   return {data_moments_->inputs, layer.matrix(targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
 }
 
+OutputMoments SupervisedRobot::output_moments(const ParamVector& at, std::size_t map) {
+  return gather_outputs(*classroom_.network, at, map, shard().train, *classroom_.samples, classroom_.plan_for(map));
+}
+
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
   return gather_head(*classroom_.network, classroom_.objective, body, shard().train, *classroom_.samples,
                      classroom_.plan_for(classroom_.network->maps().size() - 1));

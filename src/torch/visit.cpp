@@ -200,6 +200,27 @@ MapMoments gather_moments(const Network& network, const ParamVector& features, c
   return moments;
 }
 
+OutputMoments gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
+                             std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan) {
+  const torch::NoGradGuard no_grad;
+  const AffineMap& layer = network.maps()[map];
+  OutputMoments total{Eigen::VectorXd::Zero(layer.outputs(at.layout())),
+                      Eigen::VectorXd::Zero(layer.outputs(at.layout()))};
+  double visited = 0.0;
+  MapInputs inputs(network, at, map, plan.place);
+  const RowMatrix matrix = layer.plain_matrix(at);
+  RowMatrix leaving;
+  visit_samples(samples, source, plan, [&](bool first) {
+    leaving.noalias() = matrix_of(inputs.of(source.inputs(), first)) * matrix.transpose();
+    total.sum += leaving.cast<double>().colwise().sum().transpose();
+    total.squares += leaving.cast<double>().colwise().squaredNorm().transpose();
+    total.rows += static_cast<double>(leaving.rows());
+    visited += static_cast<double>(source.inputs().size(0));
+  });
+  const double share = share_of(samples.size(), visited);
+  return {share * total.sum, share * total.squares, share * total.rows};
+}
+
 std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<const Objective> objective,
                                       const ParamVector& body, std::span<const std::int32_t> samples, Samples& source,
                                       const VisitPlan& plan) {

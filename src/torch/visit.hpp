@@ -59,6 +59,11 @@ void visit_samples(std::span<const std::int32_t> samples, Samples& source, const
                                         std::size_t map, std::span<const std::int32_t> samples, Samples& source,
                                         const VisitPlan& plan);
 
+/// OutputMoments of `samples` (LocalData::output_moments), scaled up as well.
+[[nodiscard]] OutputMoments gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
+                                           std::span<const std::int32_t> samples, Samples& source,
+                                           const VisitPlan& plan);
+
 /// What enters the last map of `body`, with the targets.
 [[nodiscard]] std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<const Objective> objective,
                                                     const ParamVector& body, std::span<const std::int32_t> samples,

@@ -8,6 +8,8 @@
 
 #include "awake.hpp"
 #include "merge/activation_matching.hpp"
+#include "merge/fleet_moments.hpp"
+#include "merge/renewed_norms.hpp"
 #include "merge/weight_matching.hpp"
 #include "network_cases.hpp"
 #include "torch/supervised.hpp"
@@ -56,8 +58,8 @@ class EveryTrainedNetwork : public testing::TestWithParam<NetworkCase> {
         pixels_.push_back(static_cast<std::uint8_t>((f % 4 == labels_.back() ? 120 : 0) + stream_.below(130)));
       }
     }
-    return make_samples(
-        LabelledBytes{.values = pixels_, .labels = labels_, .features = shape.inputs, .mean = 0.3F, .deviation = 0.3F});
+    return make_samples(LabelledBytes{
+        .values = pixels_, .labels = labels_, .features = shape.inputs, .mean = {0.3F}, .deviation = {0.3F}});
   }
   std::shared_ptr<Samples> texts() {
     const NetworkShape& shape = GetParam().shape;
@@ -264,6 +266,36 @@ TEST_P(EveryTrainedNetwork, a_merged_normalisation_holds_the_statistics_of_what_
       EXPECT_LT(std::abs(moved), 0.1F * deviation) << map.name;  // one deviation, of a mean over a batch of 25
       EXPECT_NEAR(stepped.tensor(map.norm->variance)[unit] / (deviation * deviation), 1.0F, 0.15F) << map.name;
     }
+  }
+}
+
+/// Of networks without batch normalisation nothing changes. Else, behind the maps before it, each normalised map's
+/// outputs have mean shift and variance scale^2 over all robots' data.
+TEST_P(EveryTrainedNetwork, renewed_norms_are_those_of_the_merged_networks_own_outputs) {
+  robots_[1]->train(20, [] { return false; });
+  SettingsReader reader{Settings{}};
+  const ParamVector plain = merge("average", {});
+  const ParamVector merged =
+      with_renewed_norms(find_merger("average").make(reader))->merge(input_, MpiSession::world()).merged;
+  std::vector<std::size_t> statistics;
+  for (std::size_t m = 0; m < input_.maps.size(); ++m) {
+    const AffineMap& map = input_.maps[m];
+    if (!map.norm) continue;
+    statistics.insert(statistics.end(), {map.norm->mean, map.norm->variance});
+    const MapMoments entering = robots_[0]->map_moments(merged, merged, m);  // both robots have all the data
+    const OutputMoments leaving = outputs_behind(entering.inputs, map, merged);
+    for (Eigen::Index unit = 0; unit < leaving.sum.size(); ++unit) {
+      const double mean = leaving.sum(unit) / leaving.rows;
+      const double variance = leaving.squares(unit) / leaving.rows - mean * mean;
+      const auto place = static_cast<std::size_t>(unit);
+      EXPECT_NEAR(merged.tensor(map.norm->mean)[place], mean, 1e-4 * (1.0 + std::abs(mean))) << map.name;
+      EXPECT_NEAR(merged.tensor(map.norm->variance)[place], variance, 1e-3 * (1e-3 + variance)) << map.name;
+    }
+  }
+  for (std::size_t tensor = 0; tensor < merged.layout().tensors().size(); ++tensor) {
+    const bool same = std::ranges::equal(merged.tensor(tensor), plain.tensor(tensor));
+    EXPECT_EQ(same, std::ranges::find(statistics, tensor) == statistics.end())
+        << merged.layout().tensors()[tensor].name;
   }
 }
 
