@@ -19,8 +19,25 @@ std::size_t Blueprint::add_group(std::string name, std::int64_t size, GroupKind 
   return groups.size() - 1;
 }
 
+Features Blueprint::add_units(const std::string& name, int size, int blocks) {
+  if (blocks == 1) return {.size = size, .group = add_group(name, size)};
+  Features units{.size = size, .inner = size / blocks};
+  for (int block = 0; block < blocks; ++block) {
+    units.within.push_back(add_group(name + ".block." + std::to_string(block), units.inner));
+    groups.back().block = block;
+  }
+  units.group = add_group(name, blocks);
+  for (const std::size_t group : units.within) groups[group].parent = units.group;
+  return units;
+}
+
 void Blueprint::act(std::size_t tensor, std::size_t axis, const Features& features, int outer) {
   if (!features.group) return;
+  int offset = 0;
+  for (const std::size_t group : features.within) {
+    actions.push_back({.tensor = tensor, .axis = axis, .group = group, .offset = offset});
+    offset += features.inner;
+  }
   actions.push_back(
       {.tensor = tensor, .axis = axis, .group = *features.group, .outer = outer, .inner = features.inner});
 }

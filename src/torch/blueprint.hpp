@@ -23,14 +23,15 @@ struct Fill {
   static Fill fan_in(std::int64_t inputs);
 };
 
-enum class NormKind { kNone, kBatch, kLayer };
+enum class NormKind { kNone, kBatch, kLayer, kGroup };
 
 /// Features that follow a layer: how many, and the group, if any, that permutes them, each with `inner` neighbours (the
-/// pixels of a channel that was flattened).
+/// pixels of a channel that was flattened, or units of a block that have groups of their own, `within`).
 struct Features {
   std::int64_t size = 0;
   std::optional<std::size_t> group;
   int inner = 1;
+  std::vector<std::size_t> within;
 };
 
 struct Blueprint {
@@ -42,6 +43,8 @@ struct Blueprint {
 
   std::size_t add(std::string name, std::vector<std::int64_t> shape, Fill fill);
   std::size_t add_group(std::string name, std::int64_t size, GroupKind kind = GroupKind::kPermutation);
+  /// `size` units that permute or, with more than one block, blocks of units that permute, each with units that do.
+  Features add_units(const std::string& name, int size, int blocks = 1);
   /// Nothing if `features` have no group. `outer` blocks of them lie on the axis.
   void act(std::size_t tensor, std::size_t axis, const Features& features, int outer = 1);
 

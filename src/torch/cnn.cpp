@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "torch/network.hpp"
 #include "torch/norm.hpp"
+#include "torch/patches.hpp"
 
 namespace fleet {
 namespace {
@@ -30,7 +31,7 @@ class Cnn final : public Network {
       const bool convolution = l < shape_.channels.size();
       if (l == shape_.channels.size()) hidden = hidden.flatten(1);
       if (pass.stop_before == l) {
-        pass.entering = convolution ? patches(hidden) : hidden;
+        pass.entering = convolution ? patches_of(hidden, shape_.kernel) : hidden;
         return {};
       }
       const AffineMap& map = maps()[l];
@@ -48,13 +49,6 @@ class Cnn final : public Network {
   }
 
  private:
-  /// A convolution is an affine map of the patches under its kernel, in the order of its weight's last three axes.
-  torch::Tensor patches(const torch::Tensor& image) const {
-    const torch::Tensor columns =
-        torch::im2col(image, {shape_.kernel, shape_.kernel}, {1, 1}, {shape_.kernel / 2, shape_.kernel / 2}, {1, 1});
-    return columns.transpose(1, 2).reshape({-1, columns.size(1)});
-  }
-
   /// Each layer's channels or units are a group; flattening leaves a channel's pixels side by side.
   static Blueprint blueprint_of(const CnnShape& shape) {
     Blueprint blueprint;

@@ -9,6 +9,7 @@
 #include "torch/network.hpp"
 #include "torch/pointnet.hpp"
 #include "torch/recurrent.hpp"
+#include "torch/resnet.hpp"
 #include "torch/transformer.hpp"
 
 namespace fleet {
@@ -26,6 +27,7 @@ constexpr std::size_t kMostWeights = std::numeric_limits<int>::max();  // MPI co
 constexpr std::array kModels = {
     ModelEntry{"mlp", "multilayer perceptron of any depth and width", kFlat, make_mlp},
     ModelEntry{"cnn", "convolutions with pooling, then a perceptron", kImages, make_cnn},
+    ModelEntry{"resnet", "convolutions with residual connections, then a linear layer", kImages, make_resnet},
     ModelEntry{"pointnet", "the same layers for every point, the largest values, then a perceptron", kClouds,
                make_pointnet},
     ModelEntry{"lstm", "long short-term memory", kSteps, make_recurrent},

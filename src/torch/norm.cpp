@@ -4,7 +4,7 @@ namespace fleet {
 namespace {
 
 constexpr double kMomentum = 0.1;  // of the running statistics
-constexpr double kLayerNormEpsilon = 1e-5;
+constexpr double kGroupNormEpsilon = 1e-5;
 
 }  // namespace
 
@@ -23,8 +23,13 @@ torch::Tensor batch_norm(const torch::Tensor& values, const std::vector<torch::T
   return values * gain.view(shape) + (shift - gain * parameters[norm.mean]).view(shape);
 }
 
+torch::Tensor group_norm(const torch::Tensor& values, std::int64_t groups, const std::vector<torch::Tensor>& parameters,
+                         std::size_t scale) {
+  return torch::group_norm(values, groups, parameters[scale], parameters[scale + 1], kGroupNormEpsilon, false);
+}
+
 torch::Tensor layer_norm(const torch::Tensor& values, const std::vector<torch::Tensor>& parameters, std::size_t scale) {
-  return torch::group_norm(values, 1, parameters[scale], parameters[scale + 1], kLayerNormEpsilon, false);
+  return group_norm(values, 1, parameters, scale);
 }
 
 }  // namespace fleet

@@ -16,7 +16,11 @@ inline constexpr std::array<std::pair<std::string_view, NormKind>, 3> kNorms{
 /// more than one value a feature; else by the running ones.
 torch::Tensor batch_norm(const torch::Tensor& values, const std::vector<torch::Tensor>& parameters,
                          const BatchNorm& norm, bool training);
-/// Over all but axis 0; scale and shift, at positions `scale` and `scale` + 1, belong to axis 1.
+/// Over all but axis 0 of each group of consecutive features; scale and shift, at positions `scale` and `scale` + 1,
+/// belong to axis 1.
+torch::Tensor group_norm(const torch::Tensor& values, std::int64_t groups, const std::vector<torch::Tensor>& parameters,
+                         std::size_t scale);
+/// The same with a single group.
 torch::Tensor layer_norm(const torch::Tensor& values, const std::vector<torch::Tensor>& parameters, std::size_t scale);
 
 }  // namespace fleet

@@ -49,6 +49,20 @@ inline NetworkCase cnn(const std::string& name, const std::vector<int>& hidden, 
           {.inputs = 72, .outputs = 4, .input = NetworkShape::Input::kImage, .height = 9, .width = 8}};
 }
 
+/// Images of two channels, odd in height, that are halved once.
+inline NetworkCase resnet(const std::string& norm) {
+  NetworkCase tested{"resnet_" + norm,
+                     {{"model.kind", text("resnet")}, {"model.channels", widths({6, 4})}, {"model.norm", text(norm)}},
+                     {.inputs = 2 * 7 * 6,
+                      .outputs = 4,
+                      .input = NetworkShape::Input::kImage,
+                      .channels = 2,
+                      .height = 7,
+                      .width = 6}};
+  if (norm == "group") tested.settings["model.norm_groups"] = number(2);
+  return tested;
+}
+
 inline constexpr NetworkShape kText{.inputs = 7, .outputs = 7, .input = NetworkShape::Input::kText, .steps = 6};
 
 inline NetworkCase recurrent(const std::string& kind, const std::string& name, const std::vector<int>& hidden,
@@ -123,9 +137,9 @@ inline const auto kPerceptrons =
     testing::Values(mlp("linear", {}, "relu"), mlp("one_layer", {8}, "relu"), mlp("deep", {9, 7, 5, 3}, "relu"),
                     mlp("tanh", {16, 16}, "tanh"), signed_units(mlp("tanh", {16, 16}, "tanh")),
                     mlp("mlp_batch_norm", {8, 6}, "relu", "batch"), mlp("mlp_layer_norm", {8, 6}, "tanh", "layer"));
-inline const auto kConvolutional =
-    testing::Values(cnn("cnn", {5}, "none"), cnn("cnn_flat", {}, "none"), cnn("cnn_batch_norm", {5}, "batch"),
-                    cnn("cnn_layer_norm", {5}, "layer"));
+inline const auto kConvolutional = testing::Values(
+    cnn("cnn", {5}, "none"), cnn("cnn_flat", {}, "none"), cnn("cnn_batch_norm", {5}, "batch"),
+    cnn("cnn_layer_norm", {5}, "layer"), resnet("none"), resnet("batch"), resnet("layer"), resnet("group"));
 inline const auto kRecurrent =
     testing::Values(recurrent("rnn", "rnn_tanh", {9}, 3), signed_units(recurrent("rnn", "rnn_tanh", {9}, 3)),
                     relu_rnn(), recurrent("lstm", "lstm", {6, 5}, 3), recurrent("lstm", "lstm_one_hot", {6}, 0),
