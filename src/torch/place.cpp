@@ -31,11 +31,19 @@ class SamplesElsewhere final : public Samples {
   std::int64_t size() const override { return samples_->size(); }
   void load(std::span<const std::int32_t> samples) override {
     samples_->load(samples);
+    bring();
+  }
+  void load_varied(std::span<const std::int32_t> samples, RandomStream& stream) override {
+    samples_->load_varied(samples, stream);
+    bring();
+  }
+
+ private:
+  void bring() {
     inputs_ = place_.bring(samples_->inputs());
     targets_ = place_.bring(samples_->targets());
   }
 
- private:
   Place place_;
   std::shared_ptr<Samples> samples_;
 };

@@ -238,7 +238,9 @@ void SupervisedRobot::load_next_batch() {
     const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(position * batch);
     picked_.assign(begin, begin + static_cast<std::ptrdiff_t>(std::min(batch, size - position * batch)));
   }
-  classroom_.samples->load(picked_);
+  RandomStream variation(classroom_.options.seed, Purpose::kVariation, static_cast<std::uint64_t>(index_),
+                         static_cast<std::uint64_t>(step_));
+  classroom_.samples->load_varied(picked_, variation);
   ++step_;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/random.hpp"
 #include "torch/torch_pch.hpp"
 
 namespace fleet {
@@ -14,6 +15,8 @@ class Samples {
   [[nodiscard]] virtual std::int64_t size() const = 0;
   /// Inputs and targets of `samples`, in tensors that live until the next load().
   virtual void load(std::span<const std::int32_t> samples) = 0;
+  /// The same for training: samples may be varied as `stream` draws (Variation).
+  virtual void load_varied(std::span<const std::int32_t> samples, RandomStream& /*stream*/) { load(samples); }
   /// As Network::forward() takes them.
   [[nodiscard]] const torch::Tensor& inputs() const { return inputs_; }
   /// One per row of the network's outputs: class indices, or actions.

@@ -18,13 +18,23 @@ namespace fleet {
 class Objective;
 class Samples;
 
+/// How images are varied whenever robots train on them: moved by up to `shift` pixels each way, black where nothing is
+/// left, and mirrored left to right or not.
+struct Variation {
+  int shift = 0;
+  bool mirror = false;
+  [[nodiscard]] bool any() const { return shift > 0 || mirror; }
+};
+
 /// Images of bytes with a class each; views into memory that outlives the samples.
 struct LabelledBytes {
-  std::span<const std::uint8_t> values;  ///< samples x features
+  std::span<const std::uint8_t> values;  ///< samples x features, channel by channel
   std::span<const std::uint8_t> labels;
   int features = 0;
-  float mean = 0.0F;  ///< network input = (byte / 255 - mean) / deviation
-  float deviation = 1.0F;
+  std::vector<float> mean{0.0F};  ///< network input = (byte / 255 - mean) / deviation; one entry a channel
+  std::vector<float> deviation{1.0F};
+  int width = 0;  ///< of an image's rows, where it is varied
+  Variation variation = {};
 };
 [[nodiscard]] std::shared_ptr<Samples> make_samples(const LabelledBytes& images);
 

@@ -5,11 +5,11 @@ set -eu
 build=$1
 seconds=$2
 shift 2
-readers=${*:-toml idx hdf5 results model demonstrations checkpoint plays safetensors network}
+readers=${*:-toml idx cifar hdf5 results model demonstrations checkpoint plays safetensors network}
 corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 mkdir -p "$build/crashes"
-for reader in toml idx hdf5 results model demonstrations checkpoint plays safetensors network; do mkdir "$corpus/$reader"; done
+for reader in toml idx cifar hdf5 results model demonstrations checkpoint plays safetensors network; do mkdir "$corpus/$reader"; done
 cp configs/*.toml "$corpus/toml"
 printf '\0\0\010\001\0\0\0\003abc' >"$corpus/idx/plain"
 gzip -c "$corpus/idx/plain" >"$corpus/idx/compressed"

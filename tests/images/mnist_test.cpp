@@ -1,4 +1,4 @@
-#include "mnist/mnist.hpp"
+#include "images/world.hpp"
 
 #include <gtest/gtest.h>
 #include <zlib.h>

@@ -67,8 +67,8 @@ class EveryNetworkElsewhere : public testing::TestWithParam<NetworkCase> {
                                            for (float& value : into) value = std::sin(static_cast<float>(row++));
                                          }});
     }
-    return make_samples(
-        LabelledBytes{.values = pixels_, .labels = labels_, .features = shape.inputs, .mean = 0.5F, .deviation = 0.3F});
+    return make_samples(LabelledBytes{
+        .values = pixels_, .labels = labels_, .features = shape.inputs, .mean = {0.5F}, .deviation = {0.3F}});
   }
 
   static constexpr OptimizerOptions kMomentum{

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fleet import __version__, leaf, safetensors, symmetry
+from fleet import __version__, cifar, leaf, safetensors, symmetry
 from fleet.errors import FleetError
 from fleet.spec import Network
 
@@ -46,6 +46,7 @@ COMMANDS = (
         safetensors.run,
     ),
     Command("describe", "print what a .symmetry.json says", _describe_arguments, _describe),
+    Command("cifar", "convert CIFAR's pickles for fleet", cifar.add_arguments, cifar.run),
     Command("leaf", "convert LEAF's and FedML's JSON for fleet", leaf.add_arguments, leaf.run),
 )
 
