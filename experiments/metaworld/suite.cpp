@@ -4,6 +4,7 @@
 
 #include "metaworld/environment.hpp"
 #include "metaworld/goals.hpp"
+#include "simulation/sight.hpp"
 
 namespace fleet::metaworld {
 namespace {
@@ -24,6 +25,8 @@ const Facts kFacts{
     .pictures_per_second = 40,
     // From before the table, to the right of the robot, a little above. The scenes' own cameras stand on their heads.
     .camera = {.look_at = {0, 0.6, 0.12}, .distance = 1.7, .azimuth = 235, .elevation = -28},
+    .second_camera = simulation::Camera{.look_at = {0, 0.6, 0.12}, .distance = 1.4, .azimuth = 90, .elevation = -50},
+    .own = 4,  // where the hand is, and how far the gripper is open
     .benchmark = kBenchmarkGoals,
     .task_bytes = 15'000'000,
 };
@@ -77,12 +80,13 @@ class MetaWorld final : public Suite {
 
 const simulation::SuiteEntry& suite_entry() {
   static constexpr std::array kOptions = {
-      simulation::SuiteOption{"assets", nullptr, "folder of Meta-World's scenes; $METAWORLD_ASSETS by default"}};
+      simulation::SuiteOption{"assets", nullptr, "folder of Meta-World's scenes; $METAWORLD_ASSETS by default"},
+      simulation::kEncoderOption, simulation::kImagesOption, simulation::kCamerasOption, simulation::kFramesOption};
   static const simulation::SuiteEntry kEntry{
       .name = kName,
       .options = kOptions,
-      .make = [](SettingsReader&, const std::filesystem::path& files) -> std::shared_ptr<const Suite> {
-        return std::make_shared<MetaWorld>(files.empty() ? default_assets() : files);
+      .make = [](SettingsReader& settings, const std::filesystem::path& files) -> std::shared_ptr<const Suite> {
+        return simulation::see(settings, std::make_shared<MetaWorld>(files.empty() ? default_assets() : files));
       }};
   return kEntry;
 }

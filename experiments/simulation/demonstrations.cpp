@@ -16,7 +16,7 @@ constexpr const char* kEpisode = "episode_";
 constexpr const char* kTask = "task";  // attribute of an episode
 constexpr const char* kProgram = "fleet ";
 constexpr const char* kCommand = " demos";
-constexpr std::array kProvenance = {"dataset_id", "engine", "generator", "noise", "scenes", "seed", "tasks"};
+constexpr std::array kProvenance = {"dataset_id", "engine", "generator", "noise", "scenes", "seed", "sight", "tasks"};
 
 void write_episode(Hdf5Writer& file, std::size_t index, const Demonstration& episode, const Sizes& sizes) {
   const std::string group = cat("episode_", index);
@@ -147,6 +147,12 @@ DemonstrationSet read_demonstrations(const DemonstrationSource& source, const Si
       set.provenance.emplace(name, file.read_text_attribute("/", name));
   }
   return set;
+}
+
+std::optional<std::string> sight_of(const std::filesystem::path& path) {
+  const Hdf5Reader file(minari_file(path), Hdf5Reader::Origin::kAnywhere);
+  if (!file.is_own()) return std::nullopt;
+  return file.has_attribute("/", "sight") ? file.read_text_attribute("/", "sight") : "";
 }
 
 bool tell_their_tasks(const std::filesystem::path& path) {

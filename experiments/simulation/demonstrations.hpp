@@ -58,6 +58,10 @@ struct DemonstrationSource {
 /// Of any program's. Error naming file and episode for what is missing, cut short, of another shape or not finite.
 [[nodiscard]] DemonstrationSet read_demonstrations(const DemonstrationSource& source, const Sizes& sizes);
 
+/// Suite::sight() of those who recorded the file with this program; nothing of others' files. Error if it cannot be
+/// read.
+[[nodiscard]] std::optional<std::string> sight_of(const std::filesystem::path& path);
+
 /// Whether every episode says which task it shows. Error if the file cannot be read.
 [[nodiscard]] bool tell_their_tasks(const std::filesystem::path& path);
 

@@ -45,6 +45,7 @@ std::map<std::string, std::string> provenance_of(const Suite& suite, const std::
           {"noise", cat(recording.noise)},
           {"scenes", suite.digest()},
           {"seed", cat(recording.seed)},
+          {"sight", suite.sight()},
           {"tasks", tasks}};
 }
 

@@ -20,6 +20,9 @@ struct Acting {
 
 Acting cloned_acting(SettingsReader& settings, const std::shared_ptr<const Suite>& suite, const SavedModel& model) {
   const CloningOptions options = read_cloning_options(settings, suite);
+  const auto mark = model.companions.find(kSight);
+  require((mark == model.companions.end() ? std::vector<float>{} : mark->second) == sight_mark(*suite),
+          "it was trained on what another encoder made of pictures than data.encoder is now");
   return {options.shape, ObservationScaling(model.companions, suite->common_sizes(options.tasks).observation),
           options.marked()};
 }

@@ -14,10 +14,13 @@ namespace {
 
 struct Renderer::Context {};
 
-Renderer::Renderer(Environment& /*environment*/, const Camera& /*camera*/, int /*width*/, int /*height*/) {
+Renderer::Renderer(Environment& /*environment*/, const Camera& /*camera*/, int /*width*/, int /*height*/,
+                   Quality /*quality*/) {
   complain();
 }
 Renderer::~Renderer() = default;
+
+void Renderer::place(Environment& /*environment*/) {}
 
 const Picture& Renderer::draw(Environment& /*environment*/) {
   return picture_;

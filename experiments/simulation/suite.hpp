@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -77,6 +78,8 @@ struct Facts {
   int pictures_per_step = 1;        ///< where a step is longer than a picture
   int pictures_per_second = 25;     ///< so that they run in real time
   Camera camera;
+  std::optional<Camera> second_camera = {};  ///< for policies that see
+  std::size_t own = 0;          ///< numbers, with which an observation begins, that a robot feels of itself
   int benchmark = 0;            ///< published variations of each task
   std::int64_t task_bytes = 0;  ///< that a rank needs for an environment
 };
@@ -109,6 +112,10 @@ class Suite {
   [[nodiscard]] virtual std::string digest() const = 0;
   /// Names the simulator and its version.
   [[nodiscard]] virtual std::string engine() const = 0;
+  /// Says through what pictures are seen, where policies see (sight.hpp): they can do nothing with what others see.
+  [[nodiscard]] virtual std::string sight() const { return {}; }
+  /// Options of the command demos, " --encoder FILE", that make observations like its own.
+  [[nodiscard]] virtual std::string recording_options() const { return {}; }
   /// Tells it from others of its world, where settings make them differ.
   [[nodiscard]] virtual std::string configuration() const { return {}; }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "simulation/network_policy.hpp"
 
 namespace fleet::simulation {
@@ -120,7 +121,11 @@ class CloningWorkload final : public Workload {
   std::unique_ptr<Robot> make_joint_robot() override { return learner_->make_joint_robot(); }
   std::unique_ptr<Robot> make_finetune_robot() override { return learner_->make_finetune_robot(); }
 
-  Companions companions() const override { return encoder_->scaling().companions(); }
+  Companions companions() const override {
+    Companions companions = encoder_->scaling().companions();
+    if (const std::vector<float> sight = sight_mark(*options_.suite); !sight.empty()) companions.emplace(kSight, sight);
+    return companions;
+  }
 
   int test_parts() const override { return static_cast<int>(trials_->size()); }
   std::vector<std::string> metrics() const override {
@@ -209,6 +214,15 @@ std::vector<int> read_unseen(SettingsReader& settings, const CloningOptions& opt
 }
 
 }  // namespace
+
+std::vector<float> sight_mark(const Suite& suite) {
+  if (suite.sight().empty()) return {};
+  std::vector<float> mark;
+  for (std::uint64_t rest = Hash().add(suite.sight()).value(), i = 0; i < 4; ++i, rest >>= 16U) {
+    mark.push_back(static_cast<float>(rest & 0xffffU));
+  }
+  return mark;
+}
 
 CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite) {
   CloningOptions options{.suite = std::move(suite)};

@@ -30,6 +30,10 @@ struct CloningOptions {
   [[nodiscard]] std::vector<NetworkShape> shapes(int window) const;
 };
 
+/// Suite::sight() as numbers that go with a saved policy, which `kSight` names; empty where policies do not see.
+inline constexpr const char* kSight = "sight";
+[[nodiscard]] std::vector<float> sight_mark(const Suite& suite);
+
 /// Reads "data.tasks", "data.one_hot", "data.test", "data.window", "evaluate.episodes", "evaluate.max_steps" and
 /// "evaluate.unseen", and what partitions and training read; "model.kind" decides the shape.
 [[nodiscard]] CloningOptions read_cloning_options(SettingsReader& settings, std::shared_ptr<const Suite> suite);

@@ -79,7 +79,7 @@ class CloningWorld final : public World {
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
             .rank_bytes = suite.facts().task_bytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
             .data = Hash().add(index.digest).add(scenes).add(suite.engine()).hex(),
-            .data_keys = {kDemos, std::string(suite.facts().files_key)}};
+            .data_keys = {kDemos, "data.encoder", std::string(suite.facts().files_key)}};
   }
 
   void load(std::span<const Settings* const> cells, const Comm& run) override {
@@ -158,6 +158,7 @@ class CloningWorld final : public World {
     if (known != indices_.end()) return known->second;
     try {
       const Sizes& sizes = options.cloning.suite->common_sizes(options.cloning.tasks);
+      require_same_sight(options);
       Index index{.rows = rows_of(read_demonstrations(options.file, sizes), sizes)};
       index.digest = index.rows.digest();
       index.rows.observations = std::vector<float>();  // {} would keep the memory
@@ -166,6 +167,17 @@ class CloningWorld final : public World {
     } catch (const Error& error) {
       reject_data(settings, kDemos, error.what(), advice(options));
     }
+  }
+
+  /// Error if observations in the file are not what policies are to see.
+  static void require_same_sight(const Options& options) {
+    const std::string wanted = options.cloning.suite->sight();
+    const std::string found = sight_of(options.file.path).value_or(wanted);
+    const auto described = [](const std::string& sight) {
+      return sight.empty() ? std::string("are of the state") : cat("are features of pictures (", sight, ")");
+    };
+    require(found == wanted, options.file.string(), ": its observations ", described(found), ", those of this sweep ",
+            described(wanted));
   }
 
   static CloningSplit split(const Options& options, const CloningRows& index, const SettingsReader& settings) {
@@ -211,7 +223,8 @@ class CloningWorld final : public World {
   static std::string advice(const Options& options) {
     const bool taken = fs::exists(options.file.path);
     return cat("Record demonstrations with `fleet ", options.cloning.suite->facts().name, " demos --tasks ",
-               options.tasks, " --episodes 100 --noise 0.4 -o ", taken ? "ANOTHER.h5" : options.file.string(),
+               options.tasks, " --episodes 100 --noise 0.4", options.cloning.suite->recording_options(), " -o ",
+               taken ? "ANOTHER.h5" : options.file.string(),
                "`, or name a file of them in data.demos (--set data.demos=FILE).");
   }
 

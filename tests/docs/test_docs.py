@@ -66,7 +66,7 @@ def read(*names: str) -> str:
 
 
 CPP = ("src/**/*.cpp", "experiments/**/*.cpp")
-COMMANDS = ("src/command/*.cpp", "experiments/**/*.cpp")
+COMMANDS = ("src/command/*.cpp", "experiments/**/*.cpp", "experiments/simulation/sight.hpp")
 
 
 @functools.cache
