@@ -14,6 +14,7 @@ import io
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -167,7 +168,8 @@ def main() -> None:
     network = resnet18() if arguments.network == "resnet18" else efficientnet_lite0(arguments.wheel)
     encoder = Encoder(network).eval()
     images = torch.rand(2, 3, arguments.size, arguments.size)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # pads are those of this size
         traced = torch.jit.freeze(torch.jit.trace(encoder, images))
         if not torch.allclose(traced(images), encoder(images), atol=1e-4):
             raise SystemExit("what was written down gives other features")
