@@ -27,6 +27,9 @@ def test_features_are_those_of_the_published_code(tmp_path: Path) -> None:
     with torch.no_grad():
         features = torch.jit.load(str(tmp_path / "lite0.pt"))(image * 0.5 + 0.5)[0]
     recorded = {113: 5.80651, 109: 5.04678, 79: 4.39021, 456: 4.22761, 1236: 4.11568}
+    again = run("efficientnet-lite0", "-o", str(tmp_path / "again.pt"))
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "lite0.pt").read_bytes()
     for place, value in recorded.items():
         assert float(features[place]) == pytest.approx(value, abs=1e-3)
     assert float(features.sum()) == pytest.approx(283.9503, abs=1e-2)
