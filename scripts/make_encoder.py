@@ -174,7 +174,9 @@ def main() -> None:
         if not torch.allclose(traced(images), encoder(images), atol=1e-4):
             raise SystemExit("what was written down gives other features")
         features = encoder(images).shape[1]
-    written = io.BytesIO()  # to a file it would write that file's name, and so be another for each name
+    written = (
+        io.BytesIO()
+    )  # to a file it would write that file's name, and so be another for each name
     torch.jit.save(traced, written)
     arguments.output.write_bytes(written.getvalue())
     print(

@@ -83,7 +83,7 @@ class Cnn final : public Network {
 
 std::shared_ptr<const Network> make_cnn(SettingsReader& settings, const NetworkShape& data) {
   CnnShape shape{.data = data, .channels = {16, 32}, .hidden = {64}};
-  read_widths(settings, "model.channels", shape.channels, "Channels of each convolution.");
+  read_widths(settings, "model.channels", shape.channels, "Channels of each convolution; of a resnet, of each stage.");
   settings.read("model.kernel", shape.kernel, between(1, 999), "Width of the convolutions' kernels; odd.");
   read_widths(settings, "model.hidden", shape.hidden, "Widths of the layers after flattening.");
   settings.read("model.norm", shape.norm, Names<NormKind>(kNorms), "Normalisation of the hidden layers.");

@@ -102,7 +102,7 @@ class ResNet final : public Network {
 
 std::shared_ptr<const Network> make_resnet(SettingsReader& settings, const NetworkShape& data) {
   ResNetShape shape{.data = data};
-  read_widths(settings, "model.channels", shape.channels, "Channels of each stage.");
+  read_widths(settings, "model.channels", shape.channels, "Channels of each convolution; of a resnet, of each stage.");
   settings.read("model.blocks", shape.blocks, between(1, 100), "Residual blocks of each stage.");
   settings.read("model.norm", shape.norm, Names<NormKind>(kResidualNorms), "Normalisation of the hidden layers.");
   const auto written = [&](const char* key) { return settings.resolved().at(key); };

@@ -36,6 +36,9 @@ NOT_RUN = {
     r"\S*python3? -m (pytest|ruff)\b": "runs tests",
     r"(\w+=\S+ )?\S*python -m pytest\b": "runs tests",
     r"pip install\b": "installs: the tests have the package in a place of their own",
+    r"fleet data fetch cifar": "downloads 140 MB; tests/data fetches from places of its own",
+    r"python -m fleet cifar\b": "needs CIFAR's pickles; tests of python/ convert some",
+    r"python scripts/make_encoder.py\b": "downloads weights; tests of python/ do so",
     r"python -m fleet leaf\b": "needs LEAF's data; tests of python/ convert some",
     r"python -m fleet symmetry .*int64": "is for another module than the page's",
     r"(\w+=\S+ )?sbatch\b": "asks Slurm: tests/slurm submits these scripts to a cluster of its own",
@@ -65,6 +68,8 @@ SHORT = {
     "locomotion_transformers": "train.epoch_steps=2 seed=0 merge.method=average model.width=8 "
     "fleet.initialization=common evaluate.episodes=1 evaluate.max_steps=5 "
     "instruments.personal_steps=1 instruments.personal_every=1",
+    "metaworld_pixels": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
+    "evaluate.max_steps=5 model.hidden=[8] merge.method=average",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }
@@ -84,6 +89,7 @@ MADE_BY = {
     "--policies results/locomotion_snapshots/models --task $body --quality medium-expert "
     "--steps 1500 -o data/trajectories/$body-medium-expert.h5; done; "
     "fleet run configs/locomotion_transformers.toml",
+    "lite0.pt": "python make_encoder.py",
     "tools.h5": "fleet tools demos --tasks all --episodes 2 -o tools.h5",
     "policy.h5": "test -f demos.h5 || fleet metaworld demos --tasks mt10 --episodes 2 -o demos.h5; "
     "fleet run configs/metaworld_mt10.toml -o results/before; "
@@ -246,7 +252,7 @@ def missing(command: str, worlds: dict[str, str]) -> str | None:
     if "film.mp4" in command and shutil.which("ffmpeg") is None:
         return "there is no ffmpeg"
     if re.search(
-        r"python -m fleet|safetensors|sines|base/|import fleet\b(?!_)|fleet.symmetry", command
+        r"python -m fleet|safetensors|lite0|sines|base/|import fleet\b(?!_)|fleet.symmetry", command
     ):
         return None if WITH_PYTORCH.exists() else f"there is no {WITH_PYTORCH}"
     return None
