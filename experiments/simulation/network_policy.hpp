@@ -64,9 +64,10 @@ struct SavedPolicy {
   std::shared_ptr<const Suite> suite;
   Policy policy;
 };
-/// Of a model of this world. `files` as SuiteEntry::make() takes them. Error naming the file if it is none, ConfigError
-/// if it is of another workload.
+/// Of a model of this world. `files` as SuiteEntry::make() takes them; `encoder`: where the file that it sees through
+/// lies now, if elsewhere. Error naming the file if it is none, ConfigError if it is of another workload.
 [[nodiscard]] SavedPolicy load_policy(const std::filesystem::path& model, const SuiteEntry& world,
-                                      const std::filesystem::path& files = {});
+                                      const std::filesystem::path& files = {},
+                                      const std::filesystem::path& encoder = {});
 
 }  // namespace fleet::simulation

@@ -12,6 +12,10 @@ namespace {
 
 }  // namespace
 
+std::string drawing_device() {
+  complain();
+}
+
 struct Renderer::Context {};
 
 Renderer::Renderer(Environment& /*environment*/, const Camera& /*camera*/, int /*width*/, int /*height*/,

@@ -96,6 +96,23 @@ class OffscreenContext {
 
 }  // namespace
 
+std::string drawing_device() {
+  constexpr unsigned kRenderer = 0x1F01;  // as OpenGL numbers its names
+  constexpr unsigned kVersion = 0x1F02;
+  static const std::string kDevice = [] {
+    const OffscreenContext context;
+    using GetString = const unsigned char* (*)(unsigned);
+    const auto get = reinterpret_cast<GetString>(eglGetProcAddress("glGetString"));  // NOLINT
+    require(get != nullptr, "OpenGL does not tell its name here");
+    const auto text = [&](unsigned name) {
+      const unsigned char* const value = get(name);
+      return value == nullptr ? std::string("unknown") : std::string(reinterpret_cast<const char*>(value));  // NOLINT
+    };
+    return cat(text(kRenderer), ", OpenGL ", text(kVersion));
+  }();
+  return kDevice;
+}
+
 struct Renderer::Context {
   Context(mjModel& of, const Camera& from, Quality quality) : model(of) {
     mjv_defaultOption(&option);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "simulation/suite.hpp"
@@ -14,6 +15,9 @@ struct Picture {
   int height = 0;
   std::vector<std::uint8_t> rgb;  ///< row by row from the top
 };
+
+/// Names what draws here, with its version: pixels depend on it. Error as of Renderer.
+[[nodiscard]] std::string drawing_device();
 
 /// Draws environments of one model, which should be Suite::Detail::kVisual. There may be several at once.
 class Renderer {

@@ -12,6 +12,7 @@
 #include "simulation/command_options.hpp"
 #include "simulation/film.hpp"
 #include "simulation/network_policy.hpp"
+#include "simulation/sight.hpp"
 #include "torch/runtime.hpp"
 
 namespace fleet::simulation {
@@ -53,11 +54,13 @@ SavedPolicy make_policy(const SuiteEntry& world, const OptionsGiven& values) {
                           "--set run.save_models='\"merged\"'"));
   }
   for (const SuiteOption& option : world.options) {
-    if (option.key != nullptr && values.contains(option.name)) {
+    if (option.key != nullptr && option.name != std::string_view(kEncoderOption.name) && values.contains(option.name)) {
       throw ConfigError(cat("--", option.name, ": ", name, " says itself what it was trained with"));
     }
   }
-  return load_policy(name, world, files_of(world, values));
+  const bool moved = values.contains(kEncoderOption.name);
+  return load_policy(name, world, files_of(world, values),
+                     moved ? values[kEncoderOption.name].as<std::string>() : std::string());
 }
 
 /// What is asked for on the command line.
@@ -96,6 +99,7 @@ std::vector<EpisodeResult> render(const RolloutPlan& plan, EnvironmentPool& envi
     Environment& environment = environments.environment(job.task);
     environment.reset(job.variation);
     Renderer renderer(environment, facts.camera, kPictureSize, kPictureSize);
+    Renderer::place(environment);
     film.add(renderer.draw(environment));
     int step = 0;
     if (facts.pictures_per_step > 1) environment.watch_motion([&] { film.add(renderer.draw(environment)); });

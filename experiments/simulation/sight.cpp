@@ -24,10 +24,10 @@ struct SightOptions {
 };
 
 /// One for all cells and environments that see alike.
-std::shared_ptr<const FrozenEncoder> shared_encoder(const std::filesystem::path& file, int size) {
-  static std::map<std::pair<std::filesystem::path, int>, std::shared_ptr<const FrozenEncoder>> known;
-  std::shared_ptr<const FrozenEncoder>& encoder = known[{file, size}];
-  if (encoder == nullptr) encoder = std::make_shared<const FrozenEncoder>(file, size, size);
+std::shared_ptr<const FrozenEncoder> shared_encoder(const std::filesystem::path& file, int pictures, int size) {
+  static std::map<std::tuple<std::filesystem::path, int, int>, std::shared_ptr<const FrozenEncoder>> known;
+  std::shared_ptr<const FrozenEncoder>& encoder = known[{file, pictures, size}];
+  if (encoder == nullptr) encoder = std::make_shared<const FrozenEncoder>(file, pictures, size, size);
   return encoder;
 }
 
@@ -111,7 +111,7 @@ class SeenSuite final : public Suite {
   SeenSuite(std::shared_ptr<const Suite> world, const SightOptions& options)
       : world_(std::move(world)),
         options_(options),
-        encoder_(shared_encoder(options.encoder, options.size)),
+        encoder_(shared_encoder(options.encoder, options.cameras, options.size)),
         facts_(world_->facts()) {
     require(options.cameras == 1 || facts_.second_camera, facts_.title, " has one camera");
     facts_.cloud = {};
@@ -133,7 +133,7 @@ class SeenSuite final : public Suite {
                                                options_);
   }
   std::string digest() const override { return cat(world_->digest(), ' ', sight()); }
-  std::string engine() const override { return world_->engine(); }
+  std::string engine() const override { return cat(world_->engine(), ", drawn by ", drawing_device()); }
   std::string configuration() const override { return cat(world_->configuration(), ' ', sight()); }
   std::string sight() const override {
     return cat("encoder ", encoder_->digest(), ", ", options_.size, " x ", options_.size, " pixels, cameras ",

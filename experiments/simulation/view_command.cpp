@@ -34,6 +34,7 @@ int run_view(const SuiteEntry& world, const Call& call) {
   Camera camera = suite->facts().camera;
   camera.distance = call.values["distance"].as<double>();
   Renderer renderer(*environment, camera, kViewSize, kViewSize);
+  Renderer::place(*environment);
   write_picture(path, renderer.draw(*environment), suite->facts());
   std::cout << path.string() << std::endl;
   return 0;

@@ -62,7 +62,9 @@ SavedModel merged_model(const SavedFleet& fleet, const ChosenMethod& method, con
 }
 
 MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm& world) {
-  const std::string wanted_by = cat("merge.method = ", method.name);
+  const bool by_norms = method.merger->needs().asks.to_string().empty();  // nothing else asks for data
+  const std::string wanted_by = by_norms ? std::string("merge.renew_norms, which is true unless --set says false,")
+                                         : cat("merge.method = ", method.name);
   const MergeInput input = fleet.input(wanted_by);
   try {
     MergeOutcome outcome = method.merger->merge(input, world);

@@ -28,7 +28,7 @@ class MissingData final : public LocalData {
                          std::size_t /*map*/) override {
     throw Error(complaint_);
   }
-  OutputMoments output_moments(const ParamVector& /*at*/, std::size_t /*map*/) override { throw Error(complaint_); }
+  OutputSums output_sums(const ParamVector& /*at*/, std::size_t /*map*/) override { throw Error(complaint_); }
   std::unique_ptr<HeadData> head_data(const ParamVector& /*body*/) override { throw Error(complaint_); }
 
  private:

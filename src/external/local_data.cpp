@@ -177,7 +177,7 @@ MapMoments ExternalData::map_moments(const ParamVector& features, const ParamVec
   return places.read(cell_.ask("map_moments", std::move(fields)), name_);
 }
 
-OutputMoments ExternalData::output_moments(const ParamVector& at, std::size_t map) {
+OutputSums ExternalData::output_sums(const ParamVector& at, std::size_t map) {
   return outputs_behind(map_moments(at, at, map).inputs, cell_.maps[map], at);
 }
 

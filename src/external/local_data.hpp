@@ -52,7 +52,7 @@ class ExternalData : public LocalData {
   [[nodiscard]] bool is_quadratic() const override { return cell_.quadratic; }
   [[nodiscard]] bool judges() const override { return cell_.judges; }
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;
-  OutputMoments output_moments(const ParamVector& at, std::size_t map) override;
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override;
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override;
   /// Adam's steps are taken here, along gradients of ExternalCell::batch samples that the other process is asked for.

@@ -94,9 +94,7 @@ class ExternalRobot final : public Robot {
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
     return data_.map_moments(features, targets, map);
   }
-  OutputMoments output_moments(const ParamVector& at, std::size_t map) override {
-    return data_.output_moments(at, map);
-  }
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override { return data_.output_sums(at, map); }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return data_.head_data(body); }
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
     return data_.trials(at, episodes, draw);

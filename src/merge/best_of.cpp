@@ -5,6 +5,7 @@
 
 #include "merge/choice.hpp"
 #include "merge/consensus.hpp"
+#include "merge/renewed_norms.hpp"
 
 namespace fleet {
 namespace {
@@ -16,6 +17,7 @@ class BestOf final : public Merger {
   BestOf(std::vector<std::unique_ptr<Merger>> candidates, const ChoiceOptions& choice)
       : candidates_(std::move(candidates)), choice_(choice) {}
 
+  bool renews_norms() const override { return true; }
   MergerNeeds needs() const override {
     MergerNeeds all{.asks = questions_of(choice_), .key = "merge.best-of.candidates"};
     for (const std::unique_ptr<Merger>& candidate : candidates_) {
@@ -73,7 +75,7 @@ std::unique_ptr<Merger> make_best_of(SettingsReader& settings) {
   settings.read("merge.best-of.candidates", names, known,
                 "Methods that are tried; the policy of the least loss is kept.");
   std::vector<std::unique_ptr<Merger>> candidates;
-  for (const std::string& name : names) candidates.push_back(find_merger(name).make(settings));
+  for (const std::string& name : names) candidates.push_back(renewing(find_merger(name).make(settings), settings));
   return std::make_unique<BestOf>(std::move(candidates), read_choice(settings));
 }
 

@@ -126,7 +126,7 @@ RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double r
   return solution;
 }
 
-OutputMoments outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at) {
+OutputSums outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at) {
   const Eigen::MatrixXd matrix = map.plain_matrix(at).cast<double>();
   const Eigen::MatrixXd product = matrix * inputs;
   return {product.rightCols<1>(), product.cwiseProduct(matrix).rowwise().sum(), inputs.bottomRightCorner<1, 1>()(0)};

@@ -41,8 +41,8 @@ struct RidgedMoments {
 [[nodiscard]] RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double ridge,
                                   const RowMatrix& prior, const Comm& comm);
 
-/// OutputMoments of `map` in `at`, one with a norm, behind rows whose second moments are `inputs`, sum x x^T.
-[[nodiscard]] OutputMoments outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at);
+/// OutputSums of `map` in `at`, one with a norm, behind rows whose second moments are `inputs`, sum x x^T.
+[[nodiscard]] OutputSums outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at);
 
 /// Makes `matrix` that of `map` in `parameters`; a norm of the map's takes the statistics of its outputs over data
 /// whose second moments are `inputs`, sum x x^T as it is.

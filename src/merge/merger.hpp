@@ -43,7 +43,7 @@ struct MapMoments {
 };
 
 /// Sums over the rows that leave an affine map, before any norm: per output, of its values and of their squares.
-struct OutputMoments {
+struct OutputSums {
   Eigen::VectorXd sum;
   Eigen::VectorXd squares;
   double rows = 0.0;
@@ -91,7 +91,7 @@ class LocalData {
   virtual MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map);
   /// Over the training shard, of what leaves map `map`, one with a norm, in the network with weights `at`. Robots that
   /// answer map_moments() answer this.
-  virtual OutputMoments output_moments(const ParamVector& at, std::size_t map);
+  virtual OutputSums output_sums(const ParamVector& at, std::size_t map);
   /// The training shard behind the maps of `body` before the last.
   virtual std::unique_ptr<HeadData> head_data(const ParamVector& body);
 
@@ -177,6 +177,9 @@ class Merger {
   /// Over how many sums over its participants, a merge of a network with these `maps` sees anything of theirs, each sum
   /// taken by weighted_mean() or sum_moments(); 0, whatever the maps, where it sees other things of single robots.
   [[nodiscard]] virtual int private_sums(std::span<const AffineMap> /*maps*/) const { return 0; }
+
+  /// Whether it renews batch normalisation itself, of everything that it judges (renewed_norms.hpp).
+  [[nodiscard]] virtual bool renews_norms() const { return false; }
 
   /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered
   /// of the fleet as it goes on from `consensus`, whoever proposed it. Both collective, both of the same input. By

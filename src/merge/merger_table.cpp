@@ -63,7 +63,7 @@ MapMoments LocalData::map_moments(const ParamVector& /*features*/, const ParamVe
   not_offered("second moments of layer inputs");
 }
 
-OutputMoments LocalData::output_moments(const ParamVector& /*at*/, std::size_t /*map*/) {
+OutputSums LocalData::output_sums(const ParamVector& /*at*/, std::size_t /*map*/) {
   not_offered("moments of layer outputs");
 }
 

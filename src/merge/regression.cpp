@@ -7,6 +7,7 @@
 #include "merge/choice.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/renewed_norms.hpp"
 #include "merge/solved_head.hpp"
 
 namespace fleet {
@@ -31,6 +32,7 @@ struct RegressionOptions {
   double ridge = 0.0;       ///< lambda; 0: as the loss wants it, see with_ridges()
   double head_ridge = 0.0;  ///< the same for the last layer
   int head_iterations = 100;
+  bool renew_norms = true;         ///< of the mean, before it is judged (renewed_norms.hpp)
   bool memory = true;              ///< robots that are away are represented by what they last sent
   double memory_curvature = 0.01;  ///< of their remembered loss, per output
 };
@@ -127,10 +129,12 @@ class RegressionMerge {
     const Body body = options_.body;
     const bool any = body == Body::kAny;
     const bool best = any || body == Body::kBest;
-    if (best || body == Body::kAverage) visit(mean_, true);
+    const bool by_mean = best || body == Body::kAverage || body == Body::kMidpoint;
+    const ParamVector mean = by_mean ? renewed_mean() : mean_;
+    if (best || body == Body::kAverage) visit(mean, true);
     if (best || body == Body::kMidpoint || body == Body::kRegression) {
       const ParamVector regressed = regress();
-      if (body != Body::kRegression) visit(halfway(mean_, regressed), true);
+      if (body != Body::kRegression) visit(halfway(mean, regressed), true);
       if (body != Body::kMidpoint) visit(regressed, true);
     }
     if (!any && body != Body::kOwn && body != Body::kRobot) return;
@@ -138,6 +142,13 @@ class RegressionMerge {
       if (body != Body::kRobot) visit(robot, true);
       if (body != Body::kOwn && (input_.has_head || body == Body::kRobot)) visit(robot, false);
     });
+  }
+
+  /// What is regressed, and the midpoint, have the statistics of their own outputs already; a robot's body has its own.
+  ParamVector renewed_mean() const {
+    ParamVector mean = mean_;
+    if (options_.renew_norms) renew_norms(input_, mean, comm_);
+    return mean;
   }
 
   ParamVector regress() const {
@@ -219,6 +230,7 @@ class Regression final : public Merger {
  public:
   explicit Regression(const RegressionOptions& options) : options_(options) {}
 
+  bool renews_norms() const override { return true; }
   MergerNeeds needs() const override {
     const bool single = options_.body == Body::kOwn || options_.body == Body::kRobot || options_.body == Body::kAny;
     const bool solves = options_.head != Head::kOutputs;
@@ -274,6 +286,7 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
   settings.read("merge.regression.body", options.body, Names<Body>(kBodies),
                 "Which body is kept: the regressed, the averaged, their midpoint, a robot's own, or the best of them.");
   options.choice = read_choice(settings);
+  options.renew_norms = read_renew_norms(settings);
   settings.read("merge.regression.head", options.head, Names<Head>(kHeads),
                 "What the last layer is solved for: the loss, labels, or the robots' own outputs.");
   settings.read("merge.regression.recurrent_passes", options.recurrent_passes, between(1, 1e6),
@@ -291,11 +304,14 @@ std::unique_ptr<Merger> make_regression(SettingsReader& settings) {
 }
 
 std::unique_ptr<Merger> make_auto(SettingsReader& settings) {
-  return std::make_unique<Regression>(RegressionOptions{.body = Body::kAny, .choice = read_choice(settings)});
+  const bool renew = read_renew_norms(settings);
+  return std::make_unique<Regression>(
+      RegressionOptions{.body = Body::kAny, .choice = read_choice(settings), .renew_norms = renew});
 }
 
-std::unique_ptr<Merger> make_solved_mean() {
-  return std::make_unique<Regression>(RegressionOptions{.align = Alignment::kNone, .body = Body::kAverage});
+std::unique_ptr<Merger> make_solved_mean(bool renew_norms) {
+  return std::make_unique<Regression>(
+      RegressionOptions{.align = Alignment::kNone, .body = Body::kAverage, .renew_norms = renew_norms});
 }
 
 }  // namespace fleet

@@ -11,10 +11,17 @@ namespace fleet {
 /// Reads "merge.renew_norms" (true).
 [[nodiscard]] bool read_renew_norms(SettingsReader& settings);
 
-/// `method`, whose merged network then gets the mean and variance of every normalised map's outputs over the
-/// participants' training data, map by map in the order data passes them: the reset of Jordan et al., on data that no
-/// robot sends. What crosses the network is two numbers an output and their count. Of networks without batch
-/// normalisation it is `method` alone.
+/// Gives every normalised map of `network` the mean and variance of its outputs over training data of the participants,
+/// map by map in the order data passes them: the reset of Jordan et al., on data that no robot sends. Robots answer in
+/// the basis that they are in. What crosses the network is two numbers an output and their count. Of networks without
+/// batch normalisation nothing is done. Collective.
+void renew_norms(const MergeInput& input, ParamVector& network, const Comm& comm);
+
+/// `method`, whose merged network is renewed before anything is remembered of it, unless it is a single robot's. For
+/// methods that do not do so themselves with what they judge (Merger::renews_norms).
 [[nodiscard]] std::unique_ptr<Merger> with_renewed_norms(std::unique_ptr<Merger> method);
+
+/// The same, where "merge.renew_norms" asks for it and the method does not do so itself.
+[[nodiscard]] std::unique_ptr<Merger> renewing(std::unique_ptr<Merger> method, SettingsReader& settings);
 
 }  // namespace fleet

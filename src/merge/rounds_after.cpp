@@ -101,7 +101,7 @@ Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& 
 class WithRoundsAfter final : public Merger {
  public:
   WithRoundsAfter(std::unique_ptr<Merger> method, const RoundsAfterOptions& options)
-      : method_(std::move(method)), options_(options), mean_(make_solved_mean()) {}
+      : method_(std::move(method)), options_(options), mean_(make_solved_mean(options.renew_norms)) {}
 
   MergerNeeds needs() const override {
     MergerNeeds needs = method_->needs();
@@ -203,10 +203,11 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
 std::unique_ptr<Merger> make_merger(const MergerEntry& entry, SettingsReader& settings, int& rounds) {
   std::unique_ptr<Merger> merger = entry.make(settings);
   if (merger == nullptr) return merger;
-  const RoundsAfterOptions options = read_rounds_after(settings, entry.rounds_after);
+  merger = renewing(std::move(merger), settings);
+  RoundsAfterOptions options = read_rounds_after(settings, entry.rounds_after);
+  options.renew_norms = read_renew_norms(settings);
   rounds = options.rounds;
-  if (rounds > 0) merger = with_rounds_after(std::move(merger), options);
-  return read_renew_norms(settings) ? with_renewed_norms(std::move(merger)) : std::move(merger);
+  return rounds > 0 ? with_rounds_after(std::move(merger), options) : std::move(merger);
 }
 
 std::unique_ptr<Merger> with_rounds_after(std::unique_ptr<Merger> method, const RoundsAfterOptions& options) {

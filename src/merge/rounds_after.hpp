@@ -17,6 +17,7 @@ struct RoundsAfterOptions {
   };
   Kind kind = Kind::kAuto;
   int steps = 100;             ///< of a robot in a round
+  bool renew_norms = true;     ///< of what is merged in them (renewed_norms.hpp)
   double learning_rate = 0.0;  ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
 };
 

@@ -279,8 +279,8 @@ class SharedFleet::Data final : public LocalData {
     if (&features == &targets) return data_.map_moments(seen, seen, part_.whole_map(map));
     return data_.map_moments(seen, whole(targets), part_.whole_map(map));
   }
-  OutputMoments output_moments(const ParamVector& at, std::size_t map) override {
-    return data_.output_moments(whole(at), part_.whole_map(map));
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override {
+    return data_.output_sums(whole(at), part_.whole_map(map));
   }
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
     require(part_.has_head(), "the network's last layer is each robot's own, and is not solved for the fleet");

@@ -13,6 +13,8 @@
 namespace fleet {
 namespace {
 
+constexpr std::string_view kRenewNorms = "merge.renew_norms";
+
 constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
     {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
 constexpr std::array<std::pair<std::string_view, FleetOptions::Trainees>, 2> kTrainees{
@@ -156,16 +158,15 @@ void check_privacy(const Cell& cell, const Merger& merger) {
 
 /// Rejects that batch normalisation is measured anew where robots cannot say how, or may not.
 void check_norms(const Cell& cell) {
-  constexpr std::string_view kKey = "merge.renew_norms";
-  const Setting& setting = *cell.settings.find(kKey);
+  const Setting& setting = *cell.settings.find(kRenewNorms);
   if (!cell.facts.norms || !std::get<bool>(setting.value.data)) return;
   if (cell.fleet.privacy.any()) {
-    reject(kKey, setting,
+    reject(kRenewNorms, setting,
            "robots would send means and variances of their layers' outputs, which nothing hides; with privacy.* set it "
            "to false");
   }
   if (cell.facts.offers.contains(Question::kMapMoments)) return;
-  reject(kKey, setting,
+  reject(kRenewNorms, setting,
          cat("this asks robots for map_moments, which those of workload \"", cell.workload,
              "\" do not answer; set it to false to keep the mean of their own"));
 }
@@ -342,6 +343,7 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell, con
   text_.clear();
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
     if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
+    if (key == kRenewNorms && !cell.facts.norms) continue;  // there are none
     text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
   }
   Hash id;

@@ -132,7 +132,9 @@ class Explorer {
       for (const Visit& visit : visits_) {
         const auto note = visit.notes.find(key);
         if (note == visit.notes.end() || !visit.whole) continue;
-        if (all.empty()) all = choices_of(note->second);
+        for (const std::string& choice : choices_of(note->second)) {  // other choices of others may have more of it
+          if (std::ranges::count(all, choice) == 0) all.push_back(choice);
+        }
         if (reads(visit, item)) values.insert(chosen(visit, key));
       }
       if (values.size() == all.size()) continue;

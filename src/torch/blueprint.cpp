@@ -20,7 +20,7 @@ std::size_t Blueprint::add_group(std::string name, std::int64_t size, GroupKind 
 }
 
 Features Blueprint::add_units(const std::string& name, int size, int blocks) {
-  if (blocks == 1) return {.size = size, .group = add_group(name, size)};
+  if (blocks == 1 || blocks == size) return {.size = size, .group = add_group(name, size)};
   Features units{.size = size, .inner = size / blocks};
   for (int block = 0; block < blocks; ++block) {
     units.within.push_back(add_group(name + ".block." + std::to_string(block), units.inner));

@@ -34,9 +34,20 @@ Classroom::Classroom(const SupervisedProblem& problem)
 }
 
 VisitPlan Classroom::plan_for(std::size_t map) {
+  return plan_of(map, kStatisticsRows);
+}
+
+VisitPlan Classroom::plan_for_outputs(std::size_t map, int robot, std::size_t shard) {
+  VisitPlan visit = plan_of(map, 4 * kStatisticsRows);
+  const std::size_t runs = (shard + visit.run - 1) / visit.run;
+  visit.first = static_cast<std::size_t>(robot) % std::max<std::size_t>(1, std::min(visit.every, runs));
+  return visit;
+}
+
+VisitPlan Classroom::plan_of(std::size_t map, std::int64_t most) {
   VisitPlan visit = plan;
   const std::int64_t rows = std::max<std::int64_t>(1, fleet_samples_ * rows_per_sample(map));
-  visit.every = static_cast<std::size_t>((rows + kStatisticsRows - 1) / kStatisticsRows);
+  visit.every = static_cast<std::size_t>((rows + most - 1) / most);
   return visit;
 }
 

@@ -15,6 +15,9 @@ struct Classroom {
   /// A plan by which some kStatisticsRows rows enter map `map` over the whole fleet, where there are more: evenly
   /// spaced samples stand for all, the same share of each robot's, but never none.
   [[nodiscard]] VisitPlan plan_for(std::size_t map);
+  /// The same for sums over what leaves the map, which cost less: four times as many rows. Robots, which hold `shard`
+  /// samples each, begin at different places, as classes may lie in order.
+  [[nodiscard]] VisitPlan plan_for_outputs(std::size_t map, int robot, std::size_t shard);
 
   std::shared_ptr<const Network> network;
   std::shared_ptr<const Objective> objective;
@@ -27,6 +30,7 @@ struct Classroom {
   std::shared_ptr<const ParamVector> start;  ///< all robots' first weights, if they have them from elsewhere
 
  private:
+  [[nodiscard]] VisitPlan plan_of(std::size_t map, std::int64_t most);
   std::int64_t rows_per_sample(std::size_t map);
 
   std::int64_t fleet_samples_ = 0;                // in training shards

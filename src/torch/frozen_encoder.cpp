@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -37,14 +37,16 @@ struct FrozenEncoder::Module {
   }
 };
 
-FrozenEncoder::FrozenEncoder(const std::filesystem::path& file, int height, int width)
+FrozenEncoder::FrozenEncoder(const std::filesystem::path& file, int pictures, int height, int width)
     : file_(file), height_(height), width_(width), module_(std::make_unique<Module>()) {
+  require(std::filesystem::is_regular_file(file), file.string(), ": cannot be opened: there is no such file");
   std::ifstream in(file, std::ios::binary);
   require(in.good(), file.string(), ": cannot be opened");
-  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  digest_ = Hash().add(bytes).hex();
+  std::stringstream bytes;
+  bytes << in.rdbuf();
+  digest_ = Hash().add(bytes.view()).hex();
   try {
-    module_->network = torch::jit::load(file.string());
+    module_->network = torch::jit::load(bytes);
     module_->network.eval();
   } catch (const std::exception& error) {
     throw Error(cat(file.string(), ": not a TorchScript module that this LibTorch reads: ", first_line(error.what()),
@@ -52,13 +54,14 @@ FrozenEncoder::FrozenEncoder(const std::filesystem::path& file, int height, int 
   }
   torch::Tensor tried;
   try {
-    tried = module_->run(torch::zeros({2, 3, height, width}));
+    tried = module_->run(torch::zeros({pictures, 3, height, width}));
   } catch (const std::exception& error) {
     throw Error(
         cat(file.string(), ": takes no pictures of 3 x ", height, " x ", width, ": ", first_line(error.what())));
   }
-  require(tried.dim() == 2 && tried.size(0) == 2 && tried.size(1) > 0, file.string(), ": of two pictures it makes ",
-          shape_of(tried), ", expected 2 x the number of features");
+  require(tried.dim() == 2 && tried.size(0) == pictures && tried.size(1) > 0, file.string(), ": of ", pictures,
+          " x 3 x ", height, " x ", width, " it makes ", shape_of(tried), ", expected ", pictures,
+          " x the number of features");
   features_ = static_cast<std::size_t>(tried.size(1));
   require(torch::isfinite(tried).all().item<bool>(), file.string(), ": a feature of a black picture is not finite");
 }
@@ -69,7 +72,12 @@ void FrozenEncoder::encode(std::span<const std::uint8_t> rgb, std::span<float> i
   const std::int64_t pictures = std::ssize(rgb) / (std::int64_t{3} * height_ * width_);
   const torch::Tensor bytes =
       torch::from_blob(const_cast<std::uint8_t*>(rgb.data()), {pictures, height_, width_, 3}, torch::kUInt8);  // NOLINT
-  const torch::Tensor features = module_->run(bytes.permute({0, 3, 1, 2}).to(torch::kFloat32).div_(255.0).contiguous());
+  torch::Tensor features;
+  try {
+    features = module_->run(bytes.permute({0, 3, 1, 2}).to(torch::kFloat32).div_(255.0).contiguous());
+  } catch (const std::exception& error) {
+    throw Error(cat(file_.string(), ": ", first_line(error.what())));
+  }
   require(features.numel() == std::ssize(into), file_.string(), ": gives ", features.numel(), " numbers of ", pictures,
           " pictures, expected ", into.size());
   std::copy_n(features.data_ptr<float>(), into.size(), into.begin());

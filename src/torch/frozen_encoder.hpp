@@ -11,9 +11,9 @@ namespace fleet {
 
 class FrozenEncoder {
  public:
-  /// Reads a module that makes of (N, 3, height, width), red, green and blue from 0 to 1, (N, features); it is tried on
-  /// a black picture. Error naming the file if it is none, takes no such pictures, or gives something else.
-  FrozenEncoder(const std::filesystem::path& file, int height, int width);
+  /// Reads a module that makes of (pictures, 3, height, width), red, green and blue from 0 to 1, (pictures, features);
+  /// it is tried on black ones. Error naming the file if it is none, takes no such pictures, or gives something else.
+  FrozenEncoder(const std::filesystem::path& file, int pictures, int height, int width);
   FrozenEncoder(const FrozenEncoder&) = delete;
   FrozenEncoder& operator=(const FrozenEncoder&) = delete;
   ~FrozenEncoder();
@@ -22,8 +22,8 @@ class FrozenEncoder {
   /// Of the file's bytes: sixteen hexadecimal digits.
   [[nodiscard]] const std::string& digest() const { return digest_; }
 
-  /// `rgb`: pictures, each row by row from the top, three bytes a pixel. `into`: features() numbers each. The same bits
-  /// for the same number of pictures. Error if a feature is not finite.
+  /// `rgb`: as many pictures, each row by row from the top, three bytes a pixel. `into`: features() numbers each. Error
+  /// if a feature is not finite.
   void encode(std::span<const std::uint8_t> rgb, std::span<float> into) const;
 
  private:

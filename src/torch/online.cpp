@@ -103,6 +103,7 @@ class OnlineRobot final : public Robot {
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
     return student_.map_moments(features, targets, map);
   }
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override { return student_.output_sums(at, map); }
   /// Towards what the network said, without the noise of what the robot tried: a head that is fitted to choices would
   /// forget how sure the robot was.
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {

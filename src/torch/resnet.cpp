@@ -114,7 +114,7 @@ std::shared_ptr<const Network> make_resnet(SettingsReader& settings, const Netwo
   }
   if (shape.norm != NormKind::kGroup) return std::make_shared<ResNet>(shape);
   shape.norm_groups = 8;
-  settings.read("model.norm_groups", shape.norm_groups, between(1, kWidest),
+  settings.read("model.norm_groups", shape.norm_groups, between(1, 256),
                 "Groups of channels that are normalised together.");
   for (const int channels : shape.channels) {
     if (channels % shape.norm_groups == 0) continue;

@@ -175,8 +175,10 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
   return {data_moments_->inputs, layer.matrix(targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
 }
 
-OutputMoments SupervisedRobot::output_moments(const ParamVector& at, std::size_t map) {
-  return gather_outputs(*classroom_.network, at, map, shard().train, *classroom_.samples, classroom_.plan_for(map));
+OutputSums SupervisedRobot::output_sums(const ParamVector& at, std::size_t map) {
+  const std::vector<std::int32_t>& train = shard().train;
+  return gather_outputs(*classroom_.network, at, map, train, *classroom_.samples,
+                        classroom_.plan_for_outputs(map, index_, train.size()));
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {

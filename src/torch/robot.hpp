@@ -26,7 +26,7 @@ class SupervisedRobot final : public Robot {
   Score held_out_score(const ParamVector& at) override;
   Score held_out_loss(const ParamVector& at) override;
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override;
-  OutputMoments output_moments(const ParamVector& at, std::size_t map) override;
+  OutputSums output_sums(const ParamVector& at, std::size_t map) override;
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override;
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override;
   ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,

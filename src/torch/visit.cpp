@@ -133,7 +133,7 @@ VisitPlan visit_plan(const Network& network, bool carry_state, const Place& plac
 void visit_samples(std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan,
                    const std::function<void(bool first)>& visit) {
   std::vector<std::int32_t> kept;
-  for (std::size_t begin = 0; begin < samples.size(); begin += plan.run * plan.every) {
+  for (std::size_t begin = plan.first * plan.run; begin < samples.size(); begin += plan.run * plan.every) {
     const auto run = samples.subspan(begin, std::min(plan.run, samples.size() - begin));
     kept.insert(kept.end(), run.begin(), run.end());
   }
@@ -200,12 +200,12 @@ MapMoments gather_moments(const Network& network, const ParamVector& features, c
   return moments;
 }
 
-OutputMoments gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
-                             std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan) {
+OutputSums gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
+                          std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan) {
   const torch::NoGradGuard no_grad;
   const AffineMap& layer = network.maps()[map];
-  OutputMoments total{Eigen::VectorXd::Zero(layer.outputs(at.layout())),
-                      Eigen::VectorXd::Zero(layer.outputs(at.layout()))};
+  OutputSums total{Eigen::VectorXd::Zero(layer.outputs(at.layout())),
+                   Eigen::VectorXd::Zero(layer.outputs(at.layout()))};
   double visited = 0.0;
   MapInputs inputs(network, at, map, plan.place);
   const RowMatrix matrix = layer.plain_matrix(at);

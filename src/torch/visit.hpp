@@ -39,6 +39,7 @@ struct VisitPlan {
   int at_once = 1000;     ///< samples in one pass
   std::size_t run = 1;    ///< consecutive samples through which state is carried; 1 carries none
   std::size_t every = 1;  ///< visit one of so many runs
+  std::size_t first = 0;  ///< the first of them, below `every`
   Place place;            ///< where the network computes, and samples are loaded to
 };
 /// Windows through which evaluation carries state, where training does.
@@ -59,10 +60,9 @@ void visit_samples(std::span<const std::int32_t> samples, Samples& source, const
                                         std::size_t map, std::span<const std::int32_t> samples, Samples& source,
                                         const VisitPlan& plan);
 
-/// OutputMoments of `samples` (LocalData::output_moments), scaled up as well.
-[[nodiscard]] OutputMoments gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
-                                           std::span<const std::int32_t> samples, Samples& source,
-                                           const VisitPlan& plan);
+/// OutputSums of `samples` (LocalData::output_sums), scaled up as well.
+[[nodiscard]] OutputSums gather_outputs(const Network& network, const ParamVector& at, std::size_t map,
+                                        std::span<const std::int32_t> samples, Samples& source, const VisitPlan& plan);
 
 /// What enters the last map of `body`, with the targets.
 [[nodiscard]] std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<const Objective> objective,

@@ -39,6 +39,22 @@ def test_experts_are_the_same_on_any_number_of_ranks(fleet: Fleet) -> None:
         assert fleet(*roll, ranks=ranks).expect(0).out == alone.out
 
 
+@pytest.mark.parametrize("gradient", ["reinforce", "search"])
+def test_batch_norms_of_robots_that_learn_online_are_renewed(fleet: Fleet, gradient: str) -> None:
+    """Over what robots remember of their own episodes, as all that they are asked."""
+    text = SWEEP.replace("[train]", f'norm = "batch"\n[train]\ngradient = "{gradient}"')
+    if gradient == "search":
+        text = text.replace("batch_episodes = 2", "").replace(
+            "epoch_episodes = 4", "epoch_episodes = 16"
+        )
+    config = fleet.config(
+        text + '[sweep.grid]\nmerge.method = ["average", "regression"]\n', base=""
+    )
+    fleet("run", config, "-o", "one", data=False).expect(0)
+    fleet("run", config, "-o", "two", ranks=2, data=False).expect(0)
+    assert fleet.cells("two").outcomes() == fleet.cells("one").outcomes()
+
+
 METHODS = """
 [sweep.grid]
 merge.method = ["average", "git-rebasin", "fleet-merge", "regression", "auto", "local", "joint"]

@@ -174,6 +174,27 @@ TEST_F(SeenMetaworld, environments_that_take_turns_see_what_each_would_see_alone
   EXPECT_EQ(copy_of(a->observation()), alone[1]);
 }
 
+/// Other episodes of a scene move the drawer, too.
+TEST_F(SeenMetaworld, an_episode_that_is_begun_again_shows_its_own_objects) {
+  const std::shared_ptr<const Suite> seen = suite_of(sight());
+  const int task = task_named("drawer-open");
+  const std::shared_ptr<Environment> environment = seen->make_environment(task, Suite::Detail::kPhysics);
+  RandomStream stream(4, Purpose::kTest);
+  std::vector<Start> starts;
+  std::vector<std::vector<double>> looks;
+  for (int episode = 0; episode < 2; ++episode) {
+    environment->reset(seen->draw(task, stream));
+    starts.push_back(environment->start());
+    looks.push_back(copy_of(environment->observation()));
+    (void)environment->step(std::vector<float>{1, 0, 0, 0});
+  }
+  EXPECT_NE(looks[0], looks[1]);
+  for (const std::size_t episode : {0U, 1U, 0U}) {
+    environment->restore(starts[episode]);
+    EXPECT_EQ(copy_of(environment->observation()), looks[episode]) << episode;
+  }
+}
+
 TEST_F(SeenMetaworld, a_fleet_is_the_same_on_any_number_of_ranks) {
   const std::shared_ptr<const Suite> seen = suite_of(sight(2));
   const Settings settings = cell(record(*seen, "seen.h5"));
@@ -236,8 +257,10 @@ TEST_F(SeenMetaworld, a_saved_policy_is_refused_behind_another_encoder) {
   };
   save();
   EXPECT_EQ(load_policy(file, suite_entry()).suite->sizes(0).observation, kOwn + 2 * kFeatures);
+  fs::copy_file(home_ / "eye.pt", home_ / cat("moved-", world_.rank(), ".pt"));
   settings["data.encoder"].value = (home_ / "other.pt").string();
   save();
+  EXPECT_NO_THROW((void)load_policy(file, suite_entry(), {}, home_ / cat("moved-", world_.rank(), ".pt")));
   try {
     (void)load_policy(file, suite_entry());
     FAIL() << "loaded";

@@ -18,7 +18,7 @@ class FrozenEncoderTest : public testing::Test {
   }
   static std::string failure(const std::filesystem::path& file) {
     try {
-      (void)FrozenEncoder(file, 4, 6);
+      (void)FrozenEncoder(file, 2, 4, 6);
     } catch (const Error& error) {
       return error.what();
     }
@@ -29,7 +29,7 @@ class FrozenEncoderTest : public testing::Test {
 };
 
 TEST_F(FrozenEncoderTest, sees_red_green_and_blue_from_0_to_1_row_by_row_from_the_top) {
-  const FrozenEncoder encoder(this->encoder("x.flatten(1)"), 4, 6);
+  const FrozenEncoder encoder(this->encoder("x.flatten(1)"), 2, 4, 6);
   ASSERT_EQ(encoder.features(), 3U * 4 * 6);
   std::vector<std::uint8_t> rgb(2 * 3 * 4 * 6);
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(i);
@@ -47,7 +47,7 @@ TEST_F(FrozenEncoderTest, sees_red_green_and_blue_from_0_to_1_row_by_row_from_th
 
 /// TorchScript would rewrite what it has seen twice, and round otherwise from then on.
 TEST_F(FrozenEncoderTest, gives_the_same_bits_from_the_first_picture_on) {
-  const FrozenEncoder encoder(this->encoder("torch.tanh(x * 1.7 + x.exp()).sin().mean([2]).flatten(1)"), 32, 32);
+  const FrozenEncoder encoder(this->encoder("torch.tanh(x * 1.7 + x.exp()).sin().mean([2]).flatten(1)"), 1, 32, 32);
   std::vector<std::uint8_t> rgb(3 * 32 * 32);
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(7 * i);
   std::vector<float> first(encoder.features());
@@ -60,21 +60,22 @@ TEST_F(FrozenEncoderTest, gives_the_same_bits_from_the_first_picture_on) {
 }
 
 TEST_F(FrozenEncoderTest, is_known_by_its_bytes) {
-  const FrozenEncoder one(encoder("x.mean([2, 3])", "one.pt"), 4, 6);
+  const FrozenEncoder one(encoder("x.mean([2, 3])", "one.pt"), 1, 4, 6);
   std::filesystem::copy_file(scratch_.path() / "one.pt", scratch_.path() / "copy.pt");
-  EXPECT_EQ(FrozenEncoder(scratch_.path() / "copy.pt", 4, 6).digest(), one.digest());
-  EXPECT_NE(FrozenEncoder(encoder("x.amax([2, 3])", "other.pt"), 4, 6).digest(), one.digest());
+  EXPECT_EQ(FrozenEncoder(scratch_.path() / "copy.pt", 1, 4, 6).digest(), one.digest());
+  EXPECT_NE(FrozenEncoder(encoder("x.amax([2, 3])", "other.pt"), 1, 4, 6).digest(), one.digest());
 }
 
 TEST_F(FrozenEncoderTest, what_is_no_encoder_is_named_and_refused) {
   expect_says(failure(scratch_.path() / "none.pt"), {"none.pt: cannot be opened"});
+  expect_says(failure(scratch_.path()), {"cannot be opened"});  // a folder
   Scratch::write(scratch_.path() / "text.pt", "no module");
   expect_says(failure(scratch_.path() / "text.pt"), {"text.pt: not a TorchScript module", "make_encoder.py"});
   expect_says(failure(encoder("x.view([x.size(0), 1, 100])")), {"encoder.pt: takes no pictures of 3 x 4 x 6"});
-  expect_says(failure(encoder("x")), {"of two pictures it makes 2 x 3 x 4 x 6, expected 2 x the number of features"});
+  expect_says(failure(encoder("x")), {"of 2 x 3 x 4 x 6 it makes 2 x 3 x 4 x 6, expected 2 x the number of features"});
   expect_says(failure(encoder("x.mean()")), {"it makes a single number"});
   expect_says(failure(encoder("x.mean([2, 3]) / 0.0")), {"a feature of a black picture is not finite"});
-  const FrozenEncoder of_white(encoder("1.0 / (1.0 - x.mean([2, 3]))"), 4, 6);
+  const FrozenEncoder of_white(encoder("1.0 / (1.0 - x.mean([2, 3]))"), 1, 4, 6);
   const std::vector<std::uint8_t> white(72, 255);
   std::vector<float> into(3);
   EXPECT_THROW(of_white.encode(white, into), Error);

@@ -283,7 +283,7 @@ TEST_P(EveryTrainedNetwork, renewed_norms_are_those_of_the_merged_networks_own_o
     if (!map.norm) continue;
     statistics.insert(statistics.end(), {map.norm->mean, map.norm->variance});
     const MapMoments entering = robots_[0]->map_moments(merged, merged, m);  // both robots have all the data
-    const OutputMoments leaving = outputs_behind(entering.inputs, map, merged);
+    const OutputSums leaving = outputs_behind(entering.inputs, map, merged);
     for (Eigen::Index unit = 0; unit < leaving.sum.size(); ++unit) {
       const double mean = leaving.sum(unit) / leaving.rows;
       const double variance = leaving.squares(unit) / leaving.rows - mean * mean;

@@ -64,7 +64,14 @@ LAYOUTS = (
 def _load(file: BinaryIO, path: Path) -> dict[Any, Any]:
     try:
         batch = _Arrays(file, encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        ImportError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise FleetError(f"{path}: not a batch of images: {error}") from error
     if not isinstance(batch, dict):
         raise FleetError(f"{path}: not a batch of images: it holds a {type(batch).__name__}")
