@@ -108,6 +108,9 @@ def test_images_that_are_varied_and_norms_that_are_renewed_change_what_is_learne
         for frame in [table(photographs.directory / f"{name}.h5", "metrics")]
     }
     assert losses["plain"] == losses["plain, stale"]  # it has no batch norm to renew
+    ids = {name: [path.name for path in photographs.cells(name).done()] for name in losses}
+    assert ids["plain"] == ids["plain, stale"]
+    assert ids["as it is"] != ids["stale"]
     assert len(set(losses.values())) == 5
 
 
