@@ -62,7 +62,7 @@ void ImageData::find_moments(const ImageExtent& extent) {
         squares += std::uint64_t{pixel} * pixel;
       }
     }
-    const auto count = static_cast<double>(pixels.size() / channels);
+    const auto count = static_cast<double>(pixels.size()) / static_cast<double>(channels);
     const double mean = static_cast<double>(sum) / count;
     const double variance = static_cast<double>(squares) / count - mean * mean;
     mean_[channel] = static_cast<float>(mean / kWhite);

@@ -73,7 +73,7 @@ class Environment {
   virtual void mark_goal() {}
   /// Calls `watch`, if there is one, Facts::pictures_per_step times in each step, at equal distances, from now on.
   /// Worlds with one picture a step, or fewer, need not.
-  virtual void watch_motion(std::function<void()> /*watch*/) {}
+  virtual void watch_motion(std::function<void()> /*watch*/) {}  // NOLINT(performance-unnecessary-value-param)
 
  protected:
   Environment() = default;
