@@ -64,6 +64,7 @@ class External final : public World {
             .offers = facts.offers,
             .joint = facts.joint,
             .moments = facts.carries,
+            .savable = facts.states,
             .held_out = facts.finetune,
             .gpu = options.request.device == "cuda",
             .robot_bytes = facts.robot_bytes,

@@ -8,6 +8,7 @@
 #include <functional>
 #include <iomanip>
 #include <iostream>
+#include <numeric>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "command/sweep_arguments.hpp"
 #include "io/toml.hpp"
 #include "sweep/calibration.hpp"
+#include "sweep/common_training.hpp"
 #include "sweep/cost.hpp"
 #include "sweep/holdings.hpp"
 #include "sweep/progress.hpp"
@@ -97,6 +99,17 @@ void print_exchange(std::ostream& out, const Sweep& sweep) {
   }
 }
 
+/// How many cells need not train.
+void print_training(std::ostream& out, const Sweep& sweep, const SweepDirectory& directory) {
+  std::vector<std::size_t> all(sweep.cells.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const std::vector<bool> first = trains(sweep, all, directory);
+  const auto alike = std::ranges::count(first, false);
+  if (alike == 0) return;
+  out << "training  " << alike
+      << " of the cells go on from what others have trained, as they differ in the merge alone\n";
+}
+
 void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
   const Groups groups = make_groups(sweep, ranks, sweep.cells.size());
   int robots = 1;
@@ -137,6 +150,7 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
   out << "robots    up to " << robots << ", " << per_rank << " on a rank"
       << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
+  print_training(out, sweep, directory);
   print_memory(out, sweep, per_rank);
   print_exchange(out, sweep);
   if (list_cells) {
@@ -157,14 +171,20 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
   CellTime sum;
   std::vector<double> seconds;  // of each cell
   double measured = 0.0;
-  for (const Cell& cell : sweep.cells) {
-    if (state_in(states, cell.id) == CellState::kDone) continue;
+  std::vector<std::size_t> todo;
+  for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
+    if (state_in(states, sweep.cells[i].id) != CellState::kDone) todo.push_back(i);
+  }
+  const std::vector<bool> first = trains(sweep, todo, directory);
+  for (std::size_t i = 0; i < todo.size(); ++i) {
+    const Cell& cell = sweep.cells[todo[i]];
     if (costs.knows(cell)) {
-      seconds.push_back(costs.rank_seconds(cell) / size);
+      seconds.push_back(costs.rank_seconds(cell, first[i]) / size);
       measured += seconds.back();
       continue;
     }
-    const CellTime time = calibration.time(cell, size);
+    CellTime time = calibration.time(cell, size);
+    if (!first[i]) time.train = 0.0;
     sum.setup += time.setup;
     sum.train += time.train;
     sum.merge += time.merge;

@@ -42,7 +42,7 @@ void CheckpointWriter::commit(const std::filesystem::path& previous) {
   file_.write(bytes_of(records_));
   file_.sync();
   std::error_code none_at_first;
-  std::filesystem::rename(path_, previous, none_at_first);
+  if (!previous.empty()) std::filesystem::rename(path_, previous, none_at_first);
   file_.commit();
   sync_directory(path_.parent_path());
 }

@@ -24,8 +24,8 @@ class CheckpointWriter {
 
   /// Error when the disk is full.
   void append(std::string_view record);
-  /// Completes the file and puts it safely on disk; the one that is there becomes `previous`. At every moment one of
-  /// the two is whole.
+  /// Completes the file and puts it safely on disk. The one that is there becomes `previous`, unless that is empty: at
+  /// every moment one of the two is whole.
   void commit(const std::filesystem::path& previous);
 
  private:

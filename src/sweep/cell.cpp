@@ -10,6 +10,7 @@
 #include "merge/rounds_after.hpp"
 #include "merge/shared_part.hpp"
 #include "sweep/cell_reader.hpp"
+#include "sweep/common_training.hpp"
 #include "sweep/methods.hpp"
 #include "sweep/sweep_name.hpp"
 
@@ -238,6 +239,8 @@ RunOptions read_run_options(SettingsReader& settings, const std::string& name) {
                 "Minutes between checkpoints of a cell, within rounds too; 0: none by time.");
   settings.read("run.retry", options.retry_failed, Names<bool>(kRetries),
                 "Whether a cell that failed is tried once more, on another group of ranks.");
+  settings.read("run.share_training", options.share_training,
+                "Whether cells that train alike before their only merge do it once, and the others go on from there.");
   return options;
 }
 
@@ -258,7 +261,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
                           ": together the [[sweep.exclude]] tables leave no cell to run"));
   }
   Chooser chooser(base, sweep.axes);
-  CellReader reader(table, worlds);
+  CellReader reader(table, worlds, sweep.run.share_training);
   std::unordered_map<std::string, std::size_t> places;  // by id
   sweep.cells.reserve(grid.cells().size());
   for (const std::size_t index : grid.cells()) {
@@ -269,6 +272,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     if (!is_new) reject_twin(sweep.axes, sweep.cells[twin->second], cell);
     sweep.cells.push_back(std::move(cell));
   }
+  keep_common(sweep.cells);
   check_keys(base, sweep.axes, general, reader);
   write_texts(general.resolved(), reader.applied(), sweep);
   if (sweep.config.size() > kLongestText) {

@@ -29,7 +29,8 @@ struct RunOptions {
   bool save_weights = false;
   SavedModels save_models = SavedModels::kNone;
   CheckpointOptions checkpoint;
-  bool retry_failed = false;  ///< once, on another group of ranks
+  bool retry_failed = false;   ///< once, on another group of ranks
+  bool share_training = true;  ///< cells that train alike do it once
 };
 
 struct Cell {
@@ -42,6 +43,7 @@ struct Cell {
   std::string method;
   std::optional<Exchange> exchange;  ///< of its method; none where nothing is merged
   CellFacts facts;
+  std::string training;  ///< what it has in common with other cells of the sweep, by name (training_of); or empty
 
   /// "merge.method=average fleet.alpha=0.1".
   [[nodiscard]] std::string label() const;

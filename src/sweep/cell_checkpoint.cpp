@@ -4,9 +4,10 @@
 
 namespace fleet {
 
-CellCheckpoint::CellCheckpoint(std::filesystem::path file, std::string origin, std::string label, std::ostream& log)
+CellCheckpoint::CellCheckpoint(std::filesystem::path file, std::string origin, std::string label, std::ostream& log,
+                               Kind kind)
     : file_(std::move(file)),
-      older_(file_.string() + ".old"),
+      older_(kind == Kind::kCell ? file_.string() + ".old" : ""),
       origin_(std::move(origin)),
       label_(std::move(label)),
       log_(log) {}
@@ -41,7 +42,9 @@ bool CellCheckpoint::open() {
 
 void CellCheckpoint::warn(std::string_view reason) {
   writer_.reset();
-  log_ << "fleet: " << label_ << ": goes on without a checkpoint: " << reason << std::endl;
+  log_ << "fleet: " << label_
+       << (older_.empty() ? ": other cells train this again: " : ": goes on without a checkpoint: ") << reason
+       << std::endl;
 }
 
 void CellCheckpoint::discard() {

@@ -1,4 +1,4 @@
-// The last two checkpoints of a cell under way, in its sweep's directory.
+// The last two checkpoints of a cell under way, or what several cells have trained, in their sweep's directory.
 #pragma once
 
 #include <filesystem>
@@ -13,9 +13,14 @@ namespace fleet {
 
 class CellCheckpoint final : public CheckpointStore {
  public:
-  /// Keeps `file` and `file`.old. A checkpoint of another `origin` (the cell and the program) is refused. What happens
-  /// is told to `log` after "fleet: `label`: ".
-  CellCheckpoint(std::filesystem::path file, std::string origin, std::string label, std::ostream& log);
+  enum class Kind {
+    kCell,      ///< keeps the one before as `file`.old
+    kTraining,  ///< keeps one, which several cells may write at a time: all the same
+  };
+  /// Keeps `file`. A checkpoint of another `origin` (the cell, or the training, and the program) is refused. What
+  /// happens is told to `log` after "fleet: `label`: ".
+  CellCheckpoint(std::filesystem::path file, std::string origin, std::string label, std::ostream& log,
+                 Kind kind = Kind::kCell);
 
   void create() override;
   void append(std::string_view record) override { writer_->append(record); }
@@ -26,12 +31,12 @@ class CellCheckpoint final : public CheckpointStore {
   [[nodiscard]] std::string next() override { return reader_->next(); }
   void warn(std::string_view reason) override;
 
-  /// Removes both: the cell has ended.
+  /// Removes what is kept: the cell has ended.
   void discard();
 
  private:
   std::filesystem::path file_;
-  std::filesystem::path older_;
+  std::filesystem::path older_;  // none of a training
   std::string origin_;
   std::string label_;
   std::ostream& log_;

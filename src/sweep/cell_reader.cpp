@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "merge/rounds_after.hpp"
 #include "merge/shared_part.hpp"
+#include "sweep/common_training.hpp"
 #include "sweep/methods.hpp"
 #include "train/shared_keys.hpp"
 
@@ -324,6 +325,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     cell.exchange = merger->needs().exchange;
   }
   cell.id = identity(reader.resolved(), cell, looked_at);
+  if (shares_training_) cell.training = training_of(reader.resolved(), cell);
 }
 
 const CellReader::Look& CellReader::look(const MergerEntry& method, const Settings& chosen) {

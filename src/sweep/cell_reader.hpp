@@ -12,8 +12,9 @@ namespace fleet {
 
 class CellReader {
  public:
-  /// Makes the worlds that `worlds` lack; keeps both.
-  CellReader(std::span<const WorldEntry> table, Worlds& worlds) : table_(table), worlds_(worlds) {}
+  /// Makes the worlds that `worlds` lack; keeps both. `shares_training`: whether cells are told what they train.
+  CellReader(std::span<const WorldEntry> table, Worlds& worlds, bool shares_training)
+      : table_(table), worlds_(worlds), shares_training_(shares_training) {}
 
   /// All of `cell` but its axes, which are there. ConfigError for a setting that cannot be read, does not fit the
   /// others, or asks for more than any machine has.
@@ -36,6 +37,7 @@ class CellReader {
 
   std::span<const WorldEntry> table_;
   Worlds& worlds_;
+  bool shares_training_;
   SettingsPool pool_;
   Settings applied_;
   Reasons ruled_out_;

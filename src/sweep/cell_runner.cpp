@@ -73,10 +73,12 @@ class CellRunner::RunningMarker {
 
 std::string CellRunner::run(World& world) {
   const RunningMarker marker(group_, directory_.running_file(cell_.id));
-  CellCheckpoint checkpoints(
-      directory_.checkpoint_file(cell_.id),
-      cat("cell ", cell_.id, " of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")"),
-      cell_.label(), std::cerr);
+  const std::string version =
+      cat(" of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")");
+  CellCheckpoint checkpoints(directory_.checkpoint_file(cell_.id), cat("cell ", cell_.id, version), cell_.label(),
+                             std::cerr);
+  CellCheckpoint training(directory_.training_file(cell_.training), cat("training ", cell_.training, version),
+                          cell_.label(), std::cerr, CellCheckpoint::Kind::kTraining);
   CellRecord record{.id = cell_.id,
                     .columns = cell_.columns(),
                     .axes = axis_keys(sweep_.axes),
@@ -86,7 +88,10 @@ std::string CellRunner::run(World& world) {
   std::unique_ptr<Workload> workload;
   CellResult result;
   try {
-    result = train(world, workload, record, marker, checkpoints);
+    result = train(world, workload, record, marker,
+                   {.when = sweep_.run.checkpoint,
+                    .store = &checkpoints,
+                    .training = cell_.training.empty() ? nullptr : &training});
   } catch (const Error& error) {
     record.reason = error.what();
   }
@@ -129,7 +134,7 @@ std::vector<std::unique_ptr<RoundObserver>> CellRunner::make_observers(Workload&
 }
 
 CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record,
-                             const RunningMarker& marker, CheckpointStore& checkpoints) {
+                             const RunningMarker& marker, const Checkpointing& checkpointing) {
   const Settings whole = cell_.settings.whole();
   SettingsReader settings(whole);
   const MergerEntry& entry = find_method(cell_.method);
@@ -139,15 +144,14 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;
   for (const auto& observer : observers) looking.push_back(observer.get());
-  const double round_cost = cell_.cost() / cell_.fleet.rounds();
+  const double round_cost = cost_ / cell_.fleet.rounds();
   const auto emit = [&](const RoundRecord& round) {
     record.rounds.push_back(round);
     const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
     marker.write(place);
     if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
   };
-  return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit,
-                  {.when = sweep_.run.checkpoint, .store = &checkpoints}, looking);
+  return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit, checkpointing, looking);
 }
 
 void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {

@@ -10,15 +10,16 @@ namespace fleet {
 
 class CellRunner {
  public:
-  /// Everything outlives the object. `progress`: of the rank that reports, else nullptr.
+  /// Everything outlives the object. `progress`: of the rank that reports, else nullptr; to it the cell is `cost`.
   CellRunner(const Sweep& sweep, const Cell& cell, const SweepDirectory& directory, const Comm& group,
-             const Provenance& provenance, Progress* progress)
+             const Provenance& provenance, Progress* progress, double cost)
       : sweep_(sweep),
         cell_(cell),
         directory_(directory),
         group_(group),
         provenance_(provenance),
-        progress_(progress) {}
+        progress_(progress),
+        cost_(cost) {}
 
   /// Goes on from a checkpoint if there is one. The reason for which the cell failed; empty when it is done.
   /// Collective; throws Interrupted when asked to stop, with a checkpoint on disk.
@@ -27,7 +28,7 @@ class CellRunner {
  private:
   class RunningMarker;
   CellResult train(World& world, std::unique_ptr<Workload>& workload, CellRecord& record, const RunningMarker& marker,
-                   CheckpointStore& checkpoints);
+                   const Checkpointing& checkpointing);
   [[nodiscard]] std::vector<std::unique_ptr<RoundObserver>> make_observers(Workload& workload, Regime regime) const;
   void keep_weights(const CellResult& result, const Workload& workload, CellRecord& record);
   void write(const CellRecord& record, const std::string& started) const;
@@ -38,6 +39,7 @@ class CellRunner {
   const Comm& group_;
   const Provenance& provenance_;
   Progress* progress_;
+  double cost_;
 };
 
 }  // namespace fleet

@@ -5,14 +5,15 @@
 
 #include "base/error.hpp"
 #include "io/results.hpp"
+#include "sweep/common_training.hpp"
 
 namespace fleet {
 namespace {
 
 constexpr int kCellsPerMethod = 5;
-constexpr std::array kMeasured = {ColumnSpec{"seconds_total", ColumnType::kReal},
-                                  ColumnSpec{"ranks", ColumnType::kInteger},
-                                  ColumnSpec{"peak_memory_mib", ColumnType::kReal}};
+constexpr std::array kMeasured = {
+    ColumnSpec{"seconds_total", ColumnType::kReal}, ColumnSpec{"seconds_train", ColumnType::kReal},
+    ColumnSpec{"ranks", ColumnType::kInteger}, ColumnSpec{"peak_memory_mib", ColumnType::kReal}};
 
 }  // namespace
 
@@ -24,6 +25,7 @@ CostModel::CostModel(const Sweep& sweep, const SweepDirectory& directory, const 
   }
   for (const auto& [name, rate] : rates_) {
     overall_.rank_seconds += rate.rank_seconds;
+    overall_.training += rate.training;
     overall_.cost += rate.cost;
   }
 }
@@ -32,7 +34,9 @@ void CostModel::measure(const Cell& cell, const std::filesystem::path& file, Rat
   ++rate.cells;
   try {
     const Table cells = read_cells(Hdf5Reader(file), kMeasured);
-    rate.rank_seconds += cells.column<double>("seconds_total").front() * cells.column<std::int32_t>("ranks").front();
+    const int ranks = cells.column<std::int32_t>("ranks").front();
+    rate.rank_seconds += cells.column<double>("seconds_total").front() * ranks;
+    rate.training += cells.column<double>("seconds_train").front() * ranks;
     rate.cost += cell.cost();
     peak_memory_mib_ = std::max(peak_memory_mib_, cells.column<double>("peak_memory_mib").front());
     ++measured_;
@@ -41,9 +45,14 @@ void CostModel::measure(const Cell& cell, const std::filesystem::path& file, Rat
   }
 }
 
-double CostModel::rank_seconds(const Cell& cell) const {
+double CostModel::Rate::value(bool trains) const {
+  if (cost <= 0.0) return trains ? 1.0 : kMergeAlone;
+  return (trains ? rank_seconds : rank_seconds - training) / cost;
+}
+
+double CostModel::rank_seconds(const Cell& cell, bool trains) const {
   const auto found = rates_.find({cell.workload, cell.method});
-  return cell.cost() * (found != rates_.end() && found->second.cost > 0.0 ? found->second : overall_).value();
+  return cell.cost() * (found != rates_.end() && found->second.cost > 0.0 ? found->second : overall_).value(trains);
 }
 
 }  // namespace fleet

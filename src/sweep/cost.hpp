@@ -16,7 +16,8 @@ class CostModel {
 
   /// Seconds times ranks: the cell's predicted cost, scaled as finished cells of its workload and method have shown. Of
   /// a method of which there are none, as all finished cells have; where there are none at all, in arbitrary units.
-  [[nodiscard]] double rank_seconds(const Cell& cell) const;
+  /// `trains`: without it the training is left out, which is another cell's.
+  [[nodiscard]] double rank_seconds(const Cell& cell, bool trains = true) const;
   /// Whether cells of this one's workload and method are finished.
   [[nodiscard]] bool knows(const Cell& cell) const { return rates_.contains({cell.workload, cell.method}); }
   /// Finished cells that were looked into.
@@ -27,9 +28,10 @@ class CostModel {
  private:
   struct Rate {
     double rank_seconds = 0.0;
+    double training = 0.0;  ///< of these
     double cost = 0.0;
     int cells = 0;
-    [[nodiscard]] double value() const { return cost > 0.0 ? rank_seconds / cost : 1.0; }
+    [[nodiscard]] double value(bool trains) const;
   };
   void measure(const Cell& cell, const std::filesystem::path& file, Rate& rate);
 

@@ -138,6 +138,20 @@ CellStates SweepDirectory::states() const {
   return states;
 }
 
+std::filesystem::path SweepDirectory::training_file(const std::string& name) const {
+  return cell(name, kTraining);
+}
+
+std::vector<std::string> SweepDirectory::trainings() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / "cells", error)) {
+    if (entry.path().extension() == kTraining && is_plain_file(entry.path()))
+      names.push_back(entry.path().stem().string());
+  }
+  return names;
+}
+
 std::vector<CellStatus> SweepDirectory::planned() const {
   std::ifstream in = open_plain(path_ / "cells.tsv");
   require(in.is_open(), path_.string(), " is not a sweep's directory: it has no cells.tsv");

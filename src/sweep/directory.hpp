@@ -6,6 +6,7 @@
 //   cells/<id>.failed.h5    a failed cell, with its reason
 //   cells/<id>.running      a cell under way: host, process, start, round; touched every round
 //   cells/<id>.checkpoint   a cell under way or interrupted, to go on from; .checkpoint.old is the one before
+//   cells/<name>.training   what several cells train, as long as one of them waits for it (sweep/common_training.hpp)
 //   models/<id>/*.h5        its saved models, where run.save_models asks for them
 //   queue.fleet-<run>       which cells a run has handed out, while it lasts
 //   cells.lock              locks of the cells that processes are working on, of who prepares the rest (byte 0), and of
@@ -81,6 +82,9 @@ class SweepDirectory {
   [[nodiscard]] std::filesystem::path running_file(const std::string& id) const { return cell(id, ".running"); }
   [[nodiscard]] std::filesystem::path models(const std::string& id) const { return path_ / "models" / id; }
   [[nodiscard]] std::filesystem::path checkpoint_file(const std::string& id) const { return cell(id, ".checkpoint"); }
+  [[nodiscard]] std::filesystem::path training_file(const std::string& name) const;
+  /// The names of those that are there.
+  [[nodiscard]] std::vector<std::string> trainings() const;
   /// Creates an empty file of a name that there has not been before. Error if that cannot be done.
   [[nodiscard]] std::filesystem::path new_queue_file() const;
   [[nodiscard]] CellState state(const std::string& id) const;

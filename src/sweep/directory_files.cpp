@@ -137,7 +137,7 @@ void remove_plain(const fs::path& file) {
 void remove_leftovers_of_cells(const fs::path& cells, bool keep_checkpoints) {
   remove_temporaries(cells, [](const std::string& target) {
     const std::string_view suffix = suffix_of(target);
-    return is_among(kResults, suffix) || suffix == kMarker || suffix == kCheckpoints[0];
+    return is_among(kResults, suffix) || suffix == kMarker || suffix == kCheckpoints[0] || suffix == kTraining;
   });
   const std::vector<std::string> names = names_in(cells);
   const std::set<std::string> present(names.begin(), names.end());

@@ -10,6 +10,9 @@ namespace fleet {
 /// In a sweep's directory; mkstemp() fills in the end.
 inline constexpr const char* kQueuePattern = "queue.fleet-XXXXXX";
 
+/// What follows its name in that of a training that several cells have in common.
+inline constexpr const char* kTraining = ".training";
+
 /// Whether a file is there that is no link.
 [[nodiscard]] bool is_plain_file(const std::filesystem::path& path);
 

@@ -14,13 +14,15 @@
 #include "comm/placement.hpp"
 #include "sweep/cell_runner.hpp"
 #include "sweep/claims.hpp"
+#include "sweep/common_training.hpp"
 #include "sweep/cost.hpp"
 #include "sweep/queue.hpp"
 
 namespace fleet {
 namespace {
 
-/// The cells of this job that are still to be run, costliest first.
+/// The cells of this job that are still to be run: those that train before those that go on from there, and of each the
+/// costliest first.
 std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& directory, const RunRequest& request,
                                       RunSummary& summary) {
   const CellStates states = directory.states();
@@ -42,7 +44,26 @@ std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& 
   std::vector<double> cost(sweep.cells.size(), 0.0);
   for (const std::size_t i : todo) cost[i] = costs.rank_seconds(sweep.cells[i]);
   std::stable_sort(todo.begin(), todo.end(), [&](std::size_t a, std::size_t b) { return cost[a] > cost[b]; });
+  const std::vector<bool> first = trains(sweep, todo, directory);
+  const std::vector<std::size_t> sorted = todo;
+  auto next = todo.begin();
+  for (const bool which : {true, false}) {
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      if (first[i] == which) *next++ = sorted[i];
+    }
+  }
   return todo;
+}
+
+/// Of every cell of the sweep: what there is to do, in arbitrary units.
+std::vector<double> expected_costs(const Sweep& sweep, const std::vector<std::size_t>& todo,
+                                   const SweepDirectory& directory) {
+  std::vector<double> costs(sweep.cells.size(), 0.0);
+  const std::vector<bool> first = trains(sweep, todo, directory);
+  for (std::size_t i = 0; i < todo.size(); ++i) {
+    costs[todo[i]] = sweep.cells[todo[i]].cost() * (first[i] ? 1.0 : kMergeAlone);
+  }
+  return costs;
 }
 
 /// The root decides what there is to do, and is present from now on; everybody hears of it.
@@ -88,14 +109,15 @@ void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, World
 class GroupRunner {
  public:
   GroupRunner(const Sweep& sweep, Worlds& worlds, const SweepDirectory& directory, const RunRequest& request,
-              const CellQueue* queue, const Comm& group, Progress* progress)
+              const CellQueue* queue, const Comm& group, Progress* progress, std::span<const double> costs)
       : sweep_(sweep),
         worlds_(worlds),
         directory_(directory),
         request_(request),
         queue_(queue),
         group_(group),
-        progress_(progress) {
+        progress_(progress),
+        costs_(costs) {
     group.see_through([&] {
       if (group.is_root()) claims_.emplace(directory.path());
     });
@@ -105,7 +127,7 @@ class GroupRunner {
     while (const std::optional<CellQueue::Task> task = next()) {
       const Cell& cell = sweep_.cells[task->cell];
       if (claim(cell)) {
-        const std::string reason = run(cell);
+        const std::string reason = run(task->cell);
         count(reason, finish(*task, !reason.empty()));
       } else {
         finish(*task, false);
@@ -128,7 +150,7 @@ class GroupRunner {
   void run_skipped() {
     for (const std::size_t i : skipped_) {
       if (claim(sweep_.cells[i])) {
-        count(run(sweep_.cells[i]), false);
+        count(run(i), false);
       } else {
         ++elsewhere_;
       }
@@ -173,16 +195,20 @@ class GroupRunner {
   }
 
   /// Runs a cell that was claimed, and releases it; why it failed, or nothing.
-  std::string run(const Cell& cell) {
+  std::string run(std::size_t index) {
+    const Cell& cell = sweep_.cells[index];
+    const double cost = progress_ != nullptr ? costs_[index] : 0.0;
     const Stopwatch watch;
     const double waited = group_.seconds_waited();
     const auto charge = [&] { busy_seconds_ += watch.seconds() - (group_.seconds_waited() - waited); };
     try {
-      CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_);
+      CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_, cost);
       const std::string reason = runner.run(*worlds_.at(cell.workload));
       charge();
       release(cell);
-      if (progress_ != nullptr) progress_->cell_finished(cell.cost(), cell.label(), reason);
+      const bool none_wait = request_.rerun != RunRequest::Rerun::kAll && group_.is_root();
+      if (none_wait) remove_if_settled(cell.training, sweep_, directory_);
+      if (progress_ != nullptr) progress_->cell_finished(cost, cell.label(), reason);
       return reason;
     } catch (const Interrupted&) {
       charge();
@@ -198,6 +224,7 @@ class GroupRunner {
   const CellQueue* queue_;  // at the root
   const Comm& group_;
   Progress* progress_;
+  std::span<const double> costs_;     // of every cell of the sweep, for it
   std::optional<CellClaims> claims_;  // at the root
   std::vector<std::size_t> skipped_;  // cells that another job was at
   std::int64_t ran_ = 0;
@@ -277,13 +304,14 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   });
 
   std::optional<Progress> progress;  // the root tells how its own group fares; groups have like shares
+  std::vector<double> costs;
   if (run.is_root()) {
-    double cost = 0.0;
-    for (const std::size_t i : todo) cost += sweep.cells[i].cost();
+    costs = expected_costs(sweep, todo, directory);
+    const double cost = std::accumulate(costs.begin(), costs.end(), 0.0);
     progress.emplace(std::cerr, cost / groups.count, static_cast<int>(todo.size()), progress_is_watched());
   }
   GroupRunner runner(sweep, worlds, directory, request, queue ? &*queue : nullptr, group,
-                     progress ? &*progress : nullptr);
+                     progress ? &*progress : nullptr, costs);
   bool interrupted = false;
   try {
     runner.run();
@@ -302,6 +330,7 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   run.see_through([&] {
     if (!run.is_root()) return;
     std::filesystem::remove(queue_file);
+    remove_settled(sweep, directory);
     directory.note_run(started, groups.ranks, groups.count, summary, interrupted);
   });
   if (interrupted) throw Interrupted();

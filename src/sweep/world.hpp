@@ -26,6 +26,7 @@ struct CellFacts {
   Questions offers = Questions::all().without({Question::kTrials});
   bool joint = true;             ///< whether there is a robot with everybody's data
   bool moments = true;           ///< whether what optimisers remember can be carried over a merge
+  bool savable = true;           ///< whether robots can be saved, and go on from there
   bool held_out = true;          ///< whether there are data that no robot trains on
   bool gpu = false;              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;   ///< that a rank needs beside its robots

@@ -92,12 +92,16 @@ void CellRun::begin_round() {
       fleet_.own_weights(member);
       fleet_.own_optimizer(member);
     }
-    for (const int robot : shown()) {
-      Member& member = fleet_.member(robot);
-      if (fleet_.standing() == nullptr) fleet_.own_weights(member);
-    }
+    wake_shown();
   });
   phase_ = Phase::kTrain;
+}
+
+void CellRun::wake_shown() {
+  for (const int robot : shown()) {
+    Member& member = fleet_.member(robot);
+    if (fleet_.standing() == nullptr) fleet_.own_weights(member);
+  }
 }
 
 int CellRun::epochs_in(int round) const {
@@ -212,6 +216,7 @@ bool CellRun::tests_locals() const {
 void CellRun::test_locals() {
   if (tests_locals()) test_locals_now();
   phase_ = Phase::kMerge;
+  if (shares_training() && round_ == 1) save_in(*checkpointing_.training);
 }
 
 void CellRun::test_locals_now() {

@@ -31,7 +31,7 @@ class CellRun {
   [[nodiscard]] bool save_is_due();
   /// Writes a checkpoint if there is a place for one; what goes wrong is a warning.
   void save();
-  /// Goes on from a checkpoint if there is one, and returns the rounds that it has behind it.
+  /// Goes on from a checkpoint if there is one, or from what another cell has trained; returns the rounds behind it.
   std::vector<RoundRecord> resume();
 
  private:
@@ -47,6 +47,8 @@ class CellRun {
   };
 
   void begin_round();
+  /// Robots that are looked at have weights of their own, as long as the fleet stands nowhere.
+  void wake_shown();
   std::unique_ptr<Robot> make_robot(int index);
   /// Gradient steps that a robot takes per local epoch of the fleet.
   [[nodiscard]] std::int64_t steps_per_epoch(int robot) const;
@@ -107,13 +109,21 @@ class CellRun {
   /// the end of one, when there is less to keep.
   [[nodiscard]] bool pauses() const { return checkpointing_.pauses() && !rounds_are_short_; }
 
-  void write_records();
-  void send_members(int rank, FirstError& failure);
-  void receive_members(int rank, std::string& record, FirstError& failure);
-  [[nodiscard]] std::string cell_state() const;
-  void load_cell_state(std::string_view bytes);
-  [[nodiscard]] std::string member_state(const Member& member, std::span<const int> rows) const;
-  void load_member_state(std::string_view bytes, std::span<const int> rows);
+  /// Whether the robots, once trained, may be another cell's as well: the method has no part in their training.
+  [[nodiscard]] bool shares_training() const;
+  /// What is kept in a store: in that of the training nothing of the method.
+  void save_in(CheckpointStore& store);
+  void write_records(CheckpointStore& store);
+  [[nodiscard]] bool resume_from(CheckpointStore& store);
+  [[nodiscard]] Merger* kept_merger(const CheckpointStore& store) const {
+    return &store == checkpointing_.training ? nullptr : merger_;
+  }
+  void send_members(int rank, CheckpointStore& store, FirstError& failure);
+  void receive_members(int rank, CheckpointStore& store, std::string& record, FirstError& failure);
+  [[nodiscard]] std::string cell_state(const Merger* merger) const;
+  void load_cell_state(std::string_view bytes, Merger* merger);
+  [[nodiscard]] std::string member_state(const Member& member, std::span<const int> rows, const Merger* merger) const;
+  void load_member_state(std::string_view bytes, std::span<const int> rows, Merger* merger);
 
   const FleetOptions& options_;
   Regime regime_;

@@ -134,28 +134,35 @@ bool CellRun::save_is_due() {
   return due || (rounds_are_short_ && seconds[1] >= interval);
 }
 
+bool CellRun::shares_training() const {
+  return checkpointing_.training != nullptr && (merger_ == nullptr || merger_->local_term(0, nullptr) == nullptr);
+}
+
 void CellRun::save() {
   if (checkpointing_.store == nullptr) return;
+  save_in(*checkpointing_.store);
+  since_save_.lap();
+}
+
+void CellRun::save_in(CheckpointStore& store) {
   record_.processor_seconds += processor_seconds_since();
   try {
-    write_records();
+    write_records(store);
   } catch (const Error& error) {
-    if (comm_.is_root()) checkpointing_.store->warn(error.what());
+    if (comm_.is_root()) store.warn(error.what());
   }
-  since_save_.lap();
   charge(&PhaseSeconds::other);
 }
 
-void CellRun::write_records() {
-  CheckpointStore& store = *checkpointing_.store;
+void CellRun::write_records(CheckpointStore& store) {
   FirstError failure;
   if (comm_.is_root()) {
     failure.attempt([&] {
       store.create();
-      store.append(cell_state());
+      store.append(cell_state(kept_merger(store)));
     });
   }
-  for (int rank = 0; rank < comm_.size(); ++rank) send_members(rank, failure);
+  for (int rank = 0; rank < comm_.size(); ++rank) send_members(rank, store, failure);
   comm_.see_through([&] { failure.rethrow(); });
   comm_.see_through([&] {
     if (!comm_.is_root()) return;
@@ -164,7 +171,7 @@ void CellRun::write_records() {
   });
 }
 
-void CellRun::send_members(int rank, FirstError& failure) {
+void CellRun::send_members(int rank, CheckpointStore& store, FirstError& failure) {
   if (comm_.rank() != rank && !comm_.is_root()) return;
   const std::vector<int> rows = shown();
   auto next = fleet_.members().begin();
@@ -174,7 +181,7 @@ void CellRun::send_members(int rank, FirstError& failure) {
       failure.attempt([&] {
         std::size_t size = 0;
         for (; next != fleet_.members().end() && size < kPackage; ++next) {
-          size += package.records.emplace_back(member_state(next->second, rows)).size();
+          size += package.records.emplace_back(member_state(next->second, rows, kept_merger(store))).size();
         }
         package.is_last = next == fleet_.members().end();
       });
@@ -184,40 +191,42 @@ void CellRun::send_members(int rank, FirstError& failure) {
     if (comm_.is_root()) package = unpacked(bytes);
     more = !package.is_last;
     if (!comm_.is_root()) continue;
-    for (const std::string& record : package.records) failure.attempt([&] { checkpointing_.store->append(record); });
+    for (const std::string& record : package.records) failure.attempt([&] { store.append(record); });
   }
 }
 
 std::vector<RoundRecord> CellRun::resume() {
-  if (checkpointing_.store == nullptr) return {};
-  CheckpointStore& store = *checkpointing_.store;
+  const bool resumed = checkpointing_.store != nullptr && resume_from(*checkpointing_.store);
+  if (!resumed && shares_training()) (void)resume_from(*checkpointing_.training);
+  return history_;
+}
+
+bool CellRun::resume_from(CheckpointStore& store) {
   std::string record;
   comm_.see_through([&] {
     if (comm_.is_root() && store.open()) record = store.next();
   });
   comm_.broadcast(record);
-  if (record.empty()) return {};
-  comm_.see_through([&] { load_cell_state(record); });
+  if (record.empty()) return false;
+  comm_.see_through([&] { load_cell_state(record, kept_merger(store)); });
   FirstError failure;
   if (comm_.is_root()) failure.attempt([&] { record = store.next(); });
-  for (int rank = 0; rank < comm_.size(); ++rank) receive_members(rank, record, failure);
+  for (int rank = 0; rank < comm_.size(); ++rank) receive_members(rank, store, record, failure);
   comm_.see_through([&] { failure.rethrow(); });
-  comm_.see_through([&] {
-    for (const int robot : shown()) (void)fleet_.member(robot);
-  });
+  comm_.see_through([&] { wake_shown(); });
   since_save_.lap();
   charge(&PhaseSeconds::other);
-  return history_;
+  return true;
 }
 
-void CellRun::receive_members(int rank, std::string& record, FirstError& failure) {
+void CellRun::receive_members(int rank, CheckpointStore& store, std::string& record, FirstError& failure) {
   if (comm_.rank() != rank && !comm_.is_root()) return;
   const std::vector<int> rows = shown();
   for (bool more = true; more;) {
     Package package;
     if (comm_.is_root()) {
       failure.attempt([&] {
-        for (std::size_t size = 0; !record.empty() && size < kPackage; record = checkpointing_.store->next()) {
+        for (std::size_t size = 0; !record.empty() && size < kPackage; record = store.next()) {
           const int robot = StateReader(record).read<int>();
           require(robot >= 0 && robot < placement_.robots, "the checkpoint holds a robot ", robot, " of ",
                   placement_.robots);
@@ -232,11 +241,12 @@ void CellRun::receive_members(int rank, std::string& record, FirstError& failure
     package = unpacked(bytes);
     more = !package.is_last;
     if (comm_.rank() != rank) continue;
-    for (const std::string& state : package.records) failure.attempt([&] { load_member_state(state, rows); });
+    for (const std::string& state : package.records)
+      failure.attempt([&] { load_member_state(state, rows, kept_merger(store)); });
   }
 }
 
-std::string CellRun::cell_state() const {
+std::string CellRun::cell_state(const Merger* merger) const {
   StateWriter state;
   state.write(placement_.robots);
   state.write(round_);
@@ -261,11 +271,11 @@ std::string CellRun::cell_state() const {
   state.write_all(std::span<const int>(late_));
   state.write(reached_);
   state.write(stopped_);
-  if (merger_ != nullptr) merger_->save(kWholeFleet, state);
+  if (merger != nullptr) merger->save(kWholeFleet, state);
   return state.bytes();
 }
 
-void CellRun::load_cell_state(std::string_view bytes) {
+void CellRun::load_cell_state(std::string_view bytes, Merger* merger) {
   StateReader state(bytes);
   const int robots = state.read<int>();
   require(robots == placement_.robots, "the checkpoint is of ", robots, " robots, the cell has ", placement_.robots);
@@ -296,10 +306,10 @@ void CellRun::load_cell_state(std::string_view bytes) {
   reached_ = state.read<int>();
   stopped_ = state.read<bool>();
   roster_ = draw_roster(round_, late_);
-  if (merger_ != nullptr) merger_->load(kWholeFleet, state);
+  if (merger != nullptr) merger->load(kWholeFleet, state);
 }
 
-std::string CellRun::member_state(const Member& member, std::span<const int> rows) const {
+std::string CellRun::member_state(const Member& member, std::span<const int> rows, const Merger* merger) const {
   StateWriter state;
   state.write(member.index);
   state.write(member.steps_left);
@@ -308,7 +318,7 @@ std::string CellRun::member_state(const Member& member, std::span<const int> row
   state.write(member.optimizer != nullptr);
   if (member.optimizer != nullptr) member.optimizer->save(state);
   member.robot->save(state);
-  if (merger_ != nullptr) merger_->save(member.index, state);
+  if (merger != nullptr) merger->save(member.index, state);
   const auto row = static_cast<std::size_t>(std::ranges::lower_bound(rows, member.index) - rows.begin());
   const bool is_shown = row < rows.size() && rows[row] == member.index;
   const bool permuted = is_shown && outcome_ && row < outcome_->elements.size();
@@ -325,14 +335,14 @@ std::string CellRun::member_state(const Member& member, std::span<const int> row
   return state.bytes();
 }
 
-void CellRun::load_member_state(std::string_view bytes, std::span<const int> rows) {
+void CellRun::load_member_state(std::string_view bytes, std::span<const int> rows, Merger* merger) {
   StateReader state(bytes);
   Member& member = fleet_.member(state.read<int>());
   member.steps_left = state.read<std::int64_t>();
   if (state.read<bool>()) state.read_into(fleet_.own_weights(member).flat());
   if (state.read<bool>()) fleet_.own_optimizer(member).load(state);
   member.robot->load(state);
-  if (merger_ != nullptr) merger_->load(member.index, state);
+  if (merger != nullptr) merger->load(member.index, state);
   const auto row = static_cast<std::size_t>(std::ranges::lower_bound(rows, member.index) - rows.begin());
   if (state.read<bool>()) {
     outcome_->elements.resize(rows.size(), workload_.symmetry().identity());

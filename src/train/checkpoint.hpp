@@ -37,6 +37,9 @@ class CheckpointStore {
 struct Checkpointing {
   CheckpointOptions when;
   CheckpointStore* store = nullptr;  ///< none: a cell that is interrupted starts over
+  /// Where robots are kept that have trained and been tested, but not merged yet, for cells that differ in nothing else
+  /// than what comes now. Of cells that train in one round only; none: a cell trains for itself.
+  CheckpointStore* training = nullptr;
 
   /// Whether training is paused for checkpoints.
   [[nodiscard]] bool pauses() const { return store != nullptr && when.every_minutes > 0.0; }

@@ -63,6 +63,26 @@ def test_outcomes_are_the_same_bits_on_1_2_4_and_5_ranks(fleet: Fleet, methods: 
         assert not differing, f"on {ranks} ranks"
 
 
+def test_what_is_trained_once_for_all_methods_gives_the_same_bits(
+    fleet: Fleet, methods: list[str]
+) -> None:
+    axes = "[sweep.grid]\nmerge.rounds_after = [0, 1]\nmerge.method = " + repr(methods) + "\n"
+    config = fleet.config(axes.replace("'", '"'))
+    once = ("--set", "merge.every_epochs=0")
+    fleet.run(config, "apart", *once, "--set", "run.share_training=false", ranks=2).expect(0)
+    apart = fleet.cells("apart").outcomes()
+    for ranks, how in ((0, 1), (4, 2)):
+        output = f"shared-{ranks}"
+        fleet.run(config, output, *once, "--set", f"run.ranks_per_cell={how}", ranks=ranks).expect(
+            0
+        )
+        assert fleet.cells(output).outcomes() == apart
+        assert fleet.cells(output).files("*.training") == []
+    # All but the two of joint training, and who is the first.
+    planned = fleet("plan", config, *once).expect(0).out
+    assert f"\ntraining  {2 * len(methods) - 3} of the cells" in planned
+
+
 def test_one_robot_is_a_fleet(fleet: Fleet, methods: list[str]) -> None:
     config = fleet.config(every_method(methods))
     for ranks in (1, 2):

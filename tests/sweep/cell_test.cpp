@@ -704,5 +704,46 @@ TEST(Expand, a_cell_knows_what_its_method_moves) {
                                                              Exchange::kAllModels, Exchange::kSums, std::nullopt}));
 }
 
+TEST(CommonTraining, is_that_of_cells_which_differ_in_what_follows_it) {
+  const auto names = [](const std::string& text) {
+    Worlds worlds;
+    const Sweep sweep = expand(parse_toml("workload = \"toy\"\n" + text, "a.toml"), "name", kWorlds, worlds);
+    std::vector<std::string> each;
+    for (const Cell& cell : sweep.cells) each.push_back(cell.training);
+    return each;
+  };
+  const auto alike = [&](const std::string& text) {
+    const std::vector<std::string> all = names("merge.every_epochs = 0\n" + text);
+    return !all.front().empty() && std::ranges::count(all, all.front()) == std::ssize(all);
+  };
+  EXPECT_TRUE(alike(R"(sweep.grid.merge.method = ["average", "regression", "auto", "local", "scaffold"])"));
+  EXPECT_TRUE(alike(R"(sweep.grid.merge.regression.ridge = [0.1, 1.0]
+                       merge.method = "regression")"));
+  EXPECT_TRUE(alike("sweep.grid.merge.rounds_after = [0, 3]"));
+  EXPECT_TRUE(
+      alike("sweep.grid.privacy.clip = [0.0, 1.0]\nmerge.method = \"average\"\n"
+            "merge.average.weighted = false"));
+  EXPECT_TRUE(alike("sweep.grid.merge.hand_back = [\"all\", \"participants\"]"));
+  for (const std::string axis :
+       {"seed = [0, 1]", "fleet.robots = [2, 3]", "train.epochs = [1, 2]", "toy.size = [1, 2]",
+        "fleet.alpha = [1.0, 2.0]", "toy.place = [\"here\", \"there\"]", "merge.participation = [0.5, 1.0]",
+        "merge.participants = [1, 2]", "merge.dropped = [0.0, 0.5]", "merge.late = [0.0, 0.5]",
+        "train.robots = [\"all\", \"participants\"]", "evaluate.local = [\"last\", \"never\"]"}) {
+    EXPECT_FALSE(alike("sweep.grid." + axis)) << axis;
+  }
+  // The reference line trains and tests all robots, whatever the keys say.
+  EXPECT_FALSE(alike(R"(sweep.grid.merge.method = ["average", "local"]
+                        train.robots = "participants")"));
+  EXPECT_FALSE(alike(R"(sweep.grid.merge.method = ["average", "local"]
+                        merge.late = 0.5)"));
+  EXPECT_FALSE(alike(R"(sweep.grid.merge.method = ["average", "local"]
+                        evaluate.local = "never")"));
+  EXPECT_FALSE(alike(R"(sweep.grid.merge.method = ["average", "regression"]
+                        run.share_training = false)"));
+  const std::vector<std::string> nobody(2, "");
+  EXPECT_EQ(names("merge.every_epochs = 1\nsweep.grid.merge.method = [\"average\", \"regression\"]"), nobody);
+  EXPECT_EQ(names("merge.every_epochs = 0\nsweep.grid.merge.method = [\"average\", \"joint\"]"), nobody);
+}
+
 }  // namespace
 }  // namespace fleet

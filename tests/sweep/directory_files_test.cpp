@@ -58,6 +58,7 @@ class LeftoversTest : public SweepDirectoryTest {
                     "cells/" + kId + ".h5.fleet-host.7.tmp",
                     "cells/" + kId + ".failed.h5.fleet-host.7.tmp",
                     "cells/" + kId + ".checkpoint.fleet-host.7.tmp",
+                    "cells/" + kId + ".training.fleet-host.7.tmp",
                     "cells/" + kId + ".running.fleet-host.7.tmp",
                     "cells/" + kId + ".h5." + host_name() + ".7.tmp",  // as earlier versions had them
                     "cells/" + kId + ".checkpoint.tmp",
@@ -70,7 +71,7 @@ class LeftoversTest : public SweepDirectoryTest {
                     "../sweep.h5.fleet-host.7.tmp",
                     "../sweep.h5." + host_name() + ".1.tmp"};
   const Texts kept_{"cells/" + kOther + ".checkpoint", "cells/" + kOther + ".checkpoint.old",
-                    "models/" + kId + "/merged.h5", "runs.tsv"};
+                    "cells/" + kOther + ".training", "models/" + kId + "/merged.h5", "runs.tsv"};
   const Texts others_{"a.tmp",
                       "queue.x",
                       "queue.py",

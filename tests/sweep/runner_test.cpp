@@ -7,9 +7,12 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <thread>
 
+#include "io/hdf5.hpp"
+#include "io/results.hpp"
 #include "io/toml.hpp"
 #include "scratch.hpp"
 #include "sweep/cell_checkpoint.hpp"
@@ -112,6 +115,68 @@ TEST_F(RunTest, finished_cells_leave_no_checkpoints) {
   EXPECT_EQ(run(plan).ran, 2);
   const SweepDirectory directory(output_);
   for (const Cell& cell : plan.cells) EXPECT_FALSE(std::filesystem::exists(directory.checkpoint_file(cell.id)));
+}
+
+TEST_F(RunTest, cells_that_differ_in_the_merge_train_once_and_come_to_the_same) {
+  const auto plan = [&](bool share, const std::string& output) {
+    const std::string text =
+        cat("workload = \"toy\"\nfleet.robots = 2\ntrain.epochs = 2\nmerge.every_epochs = 0\nrun.output = \"", output,
+            "\"\nrun.ranks_per_cell = 64\nrun.share_training = ", share ? "true" : "false",
+            "\nsweep.grid.toy.part = [0, 1]\nsweep.grid.merge.method = [\"average\", \"regression\", \"local\", "
+            "\"joint\"]\n");
+    return expand(parse_toml(text, "a.toml"), "sweep", kWorlds, worlds_);
+  };
+  const Sweep shared = plan(true, output_);
+  const SweepDirectory directory(output_);
+  std::vector<std::int64_t> begun;
+  std::vector<std::size_t> kept;
+  on_make = [&](const Settings& cell) {
+    begun.push_back(part_of(cell));
+    kept.push_back(directory.trainings().size());
+  };
+  EXPECT_EQ(run(shared).ran, 8);
+  on_make = nullptr;
+  // Both parts are trained, and both reference lines, before anybody goes on; what nobody waits for any more is gone.
+  EXPECT_EQ(std::set(begun.begin(), begun.begin() + 4), (std::set<std::int64_t>{0, 1}));
+  EXPECT_EQ(kept[4], 2U);
+  EXPECT_LE(kept.back(), 1U);
+  EXPECT_EQ(directory.trainings(), std::vector<std::string>{});
+
+  const Sweep apart = plan(false, output_ + "-apart");
+  EXPECT_EQ(run(apart).ran, 8);
+  if (!world_.is_root()) return;
+  for (std::size_t i = 0; i < shared.cells.size(); ++i) {
+    EXPECT_EQ(shared.cells[i].id, apart.cells[i].id);
+    const Hdf5Reader one(directory.done_file(shared.cells[i].id));
+    const Hdf5Reader other(SweepDirectory(output_ + "-apart").done_file(shared.cells[i].id));
+    EXPECT_EQ(read_metrics(one, 1).column<double>("value"), read_metrics(other, 1).column<double>("value"))
+        << shared.cells[i].label();
+  }
+}
+
+TEST_F(RunTest, a_training_of_another_version_is_not_taken) {
+  const std::string text =
+      cat("workload = \"toy\"\nfleet.robots = 2\ntrain.epochs = 2\nmerge.every_epochs = 0\nrun.output = \"", output_,
+          "\"\nrun.ranks_per_cell = 64\nsweep.grid.merge.method = [\"average\", \"local\"]\n");
+  const Sweep plan = expand(parse_toml(text, "a.toml"), "sweep", kWorlds, worlds_);
+  const SweepDirectory directory(output_);
+  world_.together([&] {
+    if (!world_.is_root()) return;
+    directory.prepare(plan);
+    const std::string& name = plan.cells[0].training;
+    CellCheckpoint old(directory.training_file(name), cat("training ", name, " of fleet w (w)"), "cell", std::cerr,
+                       CellCheckpoint::Kind::kTraining);
+    old.create();
+    old.append("not what a cell has written");
+    old.commit();
+  });
+  std::ostringstream told;
+  std::streambuf* const terminal = std::cerr.rdbuf(told.rdbuf());
+  const RunSummary summary = run(plan);
+  std::cerr.rdbuf(terminal);
+  EXPECT_EQ(summary.ran, 2);
+  EXPECT_EQ(summary.failed, 0);
+  EXPECT_EQ(told.str().find("this checkpoint is not used") == std::string::npos, !world_.is_root()) << told.str();
 }
 
 TEST_F(RunTest, a_cell_that_another_job_gives_back_is_run_at_the_end) {

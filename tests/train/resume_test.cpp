@@ -166,6 +166,60 @@ TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninte
   }
 }
 
+TEST_F(ResumeTest, what_another_method_has_trained_is_as_good_as_what_this_one_would_have) {
+  options_.merge_every = 0;
+  options_.rounds_after = 2;
+  MemoryStore trained;
+  (void)run(options_, "average", half_, {.training = &trained});
+  trained.share(world_);
+  EXPECT_EQ(trained.commits, half_.is_root() ? 1 : 0);
+  const int steps = [&] {
+    ToyWorkload workload(kSamples);
+    std::int64_t all = 0;
+    for (int robot = 0; robot < options_.robots; ++robot) all += workload.steps_per_epoch(robot);
+    return static_cast<int>(all) * options_.epochs;
+  }();
+  for (const MergerEntry& entry : merger_table()) {
+    if (!toy::suits(entry) || entry.regime == Regime::kJoint) continue;
+    const std::string method(entry.name);
+    int asked = 0;
+    alone_.set_stop_request([&] { return ++asked < 0; });
+    const Outcome whole = run(options_, method, alone_);
+    const int by_itself = std::exchange(asked, 0);
+    expect_same(run(options_, method, alone_, {.training = &trained}), whole, method);
+    EXPECT_LE(asked, by_itself - steps) << method << " has trained all the same";
+    alone_.set_stop_request(nullptr);
+    expect_same(run(options_, method, world_, {.training = &trained}), whole, method);
+  }
+}
+
+TEST_F(ResumeTest, who_comes_first_is_trained_though_a_method_has_seen_others_only) {
+  // Of participants alone, and with robots that are late: who is not drawn has neither trained nor woken.
+  options_.merge_every = 0;
+  options_.trainees = FleetOptions::Trainees::kParticipants;
+  options_.late = 0.5;
+  for (const std::string first : {"average", "git-rebasin"}) {
+    MemoryStore trained;
+    ToyWorkload workload(kSamples);
+    const std::unique_ptr<Merger> merger = toy::quick_merger(first);  // looked at by nobody, who would see all robots
+    (void)run_cell(options_, Regime::kMerge, merger.get(), workload, alone_, [](const RoundRecord&) {},
+                   {.training = &trained});
+    for (const std::string method : {"average", "scaffold", "regression", "fleet-merge"}) {
+      const Outcome whole = run(options_, method, alone_);
+      expect_same(run(options_, method, alone_, {.training = &trained}), whole, cat(method, " after ", first));
+    }
+  }
+}
+
+TEST_F(ResumeTest, a_training_that_cannot_be_kept_costs_nothing_else) {
+  options_.merge_every = 0;
+  MemoryStore trained;
+  trained.full = true;
+  const Outcome whole = run(options_, "average", alone_);
+  expect_same(run(options_, "average", alone_, {.training = &trained}), whole, "average");
+  EXPECT_EQ(trained.warnings, std::vector<std::string>{"the store is full"});
+}
+
 TEST_F(ResumeTest, robots_at_rest_wake_as_if_nothing_had_been_interrupted) {
   options_.trainees = FleetOptions::Trainees::kParticipants;
   for (const std::string method : {"average", "git-rebasin", "regression"}) {
