@@ -178,7 +178,7 @@ class Merger {
   /// taken by weighted_mean() or sum_moments(); 0, whatever the maps, where it sees other things of single robots.
   [[nodiscard]] virtual int private_sums(std::span<const AffineMap> /*maps*/) const { return 0; }
 
-  /// Whether it renews batch normalisation itself, of everything that it judges (renewed_norms.hpp).
+  /// Whether it renews batch normalisation itself, of everything that it judges or remembers (renewed_norms.hpp).
   [[nodiscard]] virtual bool renews_norms() const { return false; }
 
   /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered

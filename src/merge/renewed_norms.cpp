@@ -45,16 +45,10 @@ class WithRenewedNorms final : public Merger {
   bool renews_norms() const override { return true; }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    MergeOutcome outcome = propose(input, comm);
-    remember(input, outcome.merged, comm);
-    return outcome;
+    return renewed(input, method_->merge(input, comm), comm);
   }
   MergeOutcome propose(const MergeInput& input, const Comm& comm) override {
-    MergeOutcome outcome = method_->propose(input, comm);
-    if (input.participants.size() == 1) return outcome;
-    enter_bases(input, outcome.elements);
-    renew_norms(input, outcome.merged, comm);
-    return outcome;
+    return renewed(input, method_->propose(input, comm), comm);
   }
   void remember(const MergeInput& input, const ParamVector& consensus, const Comm& comm) override {
     method_->remember(input, consensus, comm);
@@ -67,6 +61,13 @@ class WithRenewedNorms final : public Merger {
   void load(int robot, StateReader& state) override { method_->load(robot, state); }
 
  private:
+  static MergeOutcome renewed(const MergeInput& input, MergeOutcome outcome, const Comm& comm) {
+    if (input.participants.size() == 1) return outcome;
+    enter_bases(input, outcome.elements);
+    renew_norms(input, outcome.merged, comm);
+    return outcome;
+  }
+
   std::unique_ptr<Merger> method_;
 };
 

@@ -17,8 +17,8 @@ namespace fleet {
 /// batch normalisation nothing is done. Collective.
 void renew_norms(const MergeInput& input, ParamVector& network, const Comm& comm);
 
-/// `method`, whose merged network is renewed before anything is remembered of it, unless it is a single robot's. For
-/// methods that do not do so themselves with what they judge (Merger::renews_norms).
+/// `method`, whose merged network is renewed, unless it is a single robot's. For methods that do not do so themselves
+/// with what they judge or remember (Merger::renews_norms).
 [[nodiscard]] std::unique_ptr<Merger> with_renewed_norms(std::unique_ptr<Merger> method);
 
 /// The same, where "merge.renew_norms" asks for it and the method does not do so itself.

@@ -203,8 +203,8 @@ std::vector<std::pair<std::string, Value>> Cell::columns() const {
 double Cell::cost() const {
   const bool some = fleet.trainees == FleetOptions::Trainees::kParticipants;
   const bool rests = some && find_method(method).regime == Regime::kMerge;
-  const double training = rests ? static_cast<double>(fleet.drawn(fleet.robots)) / fleet.robots : 1.0;
-  return training * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
+  const double trained = rests ? static_cast<double>(fleet.drawn(fleet.robots)) / fleet.robots : 1.0;
+  return trained * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
 }
 
 bool Sweep::asks_for_gpus() const {

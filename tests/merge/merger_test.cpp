@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "comm/placement.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
 #include "merge/methods.hpp"
+#include "merge/rounds_after.hpp"
 #include "toy_fleet.hpp"
 #include "values.hpp"
 
@@ -69,6 +71,46 @@ TEST_P(EveryMerger, remembers_the_same_on_any_number_of_ranks) {
     return values(merger->merge(second, comm).merged);
   };
   EXPECT_EQ(merge_twice(spread, world_), merge_twice(together, alone));
+}
+
+/// Three merges, the robots moving on between them, and all that can be seen of them.
+std::vector<float> seen_of_three_merges(Merger& merger, const Comm& comm) {
+  ToyFleet fleet(4, comm);
+  std::vector<float> seen;
+  std::optional<ParamVector> consensus;
+  for (int round = 1; round <= 3; ++round) {
+    MergeInput input = fleet.input({0, 1, 2, 3});
+    input.round = round;
+    input.previous = consensus ? &*consensus : nullptr;
+    consensus = merger.merge(input, comm).merged;
+    seen.insert(seen.end(), consensus->flat().begin(), consensus->flat().end());
+    for (std::size_t row = 0; row < fleet.rows(); ++row) {
+      ParamVector& weights = fleet.weights(row);
+      const auto term = merger.local_term(fleet.index(row), &*consensus);
+      ParamVector added(fleet.symmetry().layout());
+      if (term != nullptr) term->add_to(weights, added);
+      seen.insert(seen.end(), added.flat().begin(), added.flat().end());
+      for (std::size_t w = 0; w < weights.flat().size(); ++w) {
+        weights.flat()[w] = consensus->flat()[w] + 0.1F * static_cast<float>(fleet.index(row)) - added.flat()[w];
+      }
+    }
+  }
+  return seen;
+}
+
+TEST_P(EveryMerger, what_sweeps_wrap_it_in_changes_nothing_where_it_has_nothing_to_do) {
+  for (const std::string server : {"none", "momentum", "adam"}) {
+    if (server != "none" && GetParam().name != "average") continue;
+    Settings settings;
+    settings["merge.rounds_after"].value = std::int64_t{0};
+    settings["merge.average.server"].value = server;
+    settings["merge.average.proximal"].value = 0.1;
+    SettingsReader reader(settings);
+    int rounds = 0;
+    const std::unique_ptr<Merger> wrapped = make_merger(GetParam(), reader, rounds);
+    const std::unique_ptr<Merger> bare = GetParam().make(reader);
+    EXPECT_EQ(seen_of_three_merges(*wrapped, world_), seen_of_three_merges(*bare, world_)) << server;
+  }
 }
 
 TEST_P(EveryMerger, following_an_alignment_changes_nothing_and_gives_a_value_per_epoch) {
