@@ -65,14 +65,16 @@ MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm
   const bool by_norms = method.merger->needs().asks.to_string().empty();  // nothing else asks for data
   const std::string wanted_by = by_norms ? std::string("merge.renew_norms, which is true unless --set says false,")
                                          : cat("merge.method = ", method.name);
-  const MergeInput input = fleet.input(wanted_by);
+  MergeInput input = fleet.input(wanted_by);
+  const ParamVector nothing(input.symmetry->layout());  // is known of the files beforehand
+  input.center = &nothing;
   try {
     MergeOutcome outcome = method.merger->merge(input, world);
     for (int after = 1; after <= method.rounds_after; ++after) {
       MergeInput next = input;
       next.round += after;
       next.after = after;
-      next.previous = &outcome.merged;
+      next.previous = next.center = &outcome.merged;
       MergeOutcome reached = method.merger->merge(next, world);
       outcome.merged = std::move(reached.merged);
     }

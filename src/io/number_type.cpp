@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "base/bfloat16.hpp"
 #include "base/multiversion.hpp"
 
 namespace fleet {
@@ -33,17 +34,6 @@ constexpr std::array<TypeFacts, 15> kTypes{{{NumberType::kBool, "BOOL", 1},
                                             {NumberType::kBF16, "BF16", 2},
                                             {NumberType::kF32, "F32", 4},
                                             {NumberType::kF64, "F64", 8}}};
-
-float from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
-}
-
-std::uint16_t to_bfloat16(float number) {
-  const auto bits = std::bit_cast<std::uint32_t>(number);
-  const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
-  const bool is_nan = (bits & 0x7fffffffU) > 0x7f800000U;
-  return static_cast<std::uint16_t>(is_nan ? (bits >> 16U) | 0x40U : rounded);
-}
 
 /// The exponent is moved by a product with 2^112, which makes subnormal numbers normal as well.
 float from_half(std::uint16_t bits) {

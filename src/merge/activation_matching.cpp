@@ -121,8 +121,8 @@ ParamVector reference_of(const MergeInput& input, const Comm& comm) {
     if (row.robot == input.participants.front()) terms.push_back({row.weights->flat(), 1.0});
   }
   comm.ordered_sum(terms, reference.flat());
-  charge(input, Cargo::kWeights, {.received = model_bytes(input)});  // and one robot has sent it
-  if (input.cost != nullptr) input.cost->of(Cargo::kWeights).sent += model_bytes(input);
+  charge(input, Cargo::kWeights, {.received = sent_bytes(input)});  // and one robot has sent it
+  if (input.cost != nullptr) input.cost->of(Cargo::kWeights).sent += sent_bytes(input);
   return reference;
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "merge/precision.hpp"
 #include "merge/privacy.hpp"
 
 namespace fleet {
@@ -19,8 +20,12 @@ std::uint64_t model_bytes(const MergeInput& input) {
   return sizeof(float) * input.symmetry->layout()->size();
 }
 
+std::uint64_t sent_bytes(const MergeInput& input) {
+  return weight_bytes(input.precision, *input.symmetry->layout());
+}
+
 std::uint64_t symmetric_bytes(Eigen::Index size) {
-  return sizeof(double) * static_cast<std::uint64_t>(size * (size + 1) / 2);
+  return sizeof(float) * static_cast<std::uint64_t>(size * (size + 1) / 2);
 }
 
 std::vector<double> row_weights(const MergeInput& input, bool by_samples) {
@@ -69,7 +74,7 @@ void weighted_mean(const MergeInput& input, std::span<const ParamVector* const> 
     if (weights[i] > 0.0) terms.push_back({vectors[i]->flat(), weights[i]});
   }
   comm.ordered_sum(terms, mean.flat(), 1.0 / total);
-  charge(input, Cargo::kWeights, {.sent = model_bytes(input), .received = model_bytes(input)});
+  charge(input, Cargo::kWeights, {.sent = sent_bytes(input), .received = model_bytes(input)});
   charge(input, Cargo::kScalars, {.sent = sizeof(double)});
 }
 
@@ -117,8 +122,8 @@ void visit_participants(const MergeInput& input, std::span<const ParamVector> ve
     }
     comm.broadcast(model.flat(), owner);
     if (input.cost != nullptr) {
-      input.cost->of(Cargo::kWeights).sent += model_bytes(input);
-      input.cost->of(Cargo::kWeights).received += (owners.size() - 1) * model_bytes(input);
+      input.cost->of(Cargo::kWeights).sent += sent_bytes(input);
+      input.cost->of(Cargo::kWeights).received += (owners.size() - 1) * sent_bytes(input);
     }
     visit(place, model);
   }

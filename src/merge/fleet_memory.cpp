@@ -1,6 +1,7 @@
 #include "merge/fleet_memory.hpp"
 
 #include "merge/consensus.hpp"
+#include "merge/fleet_moments.hpp"
 
 namespace fleet {
 
@@ -20,14 +21,15 @@ void FleetMemory::note(const MergeInput& input, const ParamVector& consensus, co
   std::int64_t away = 0;
   for (const MergeRow& row : input.rows) away += !row.participates && row.samples > 0.0 ? 1 : 0;
   if (comm.sum(away) == 0) return;
-  comm.together([&] {
+  comm.see_through([&] {  // another method may have remembered the merge already
     for (const MergeRow& row : input.rows) {
       if (!row.participates) continue;
       RobotMemory& memory = robots_[row.robot];
       memory.samples = row.samples;
       memory.inputs.clear();
       for (std::size_t map = 0; map < input.maps.size(); ++map) {
-        memory.inputs.push_back(row.data->map_moments(consensus, consensus, map).inputs);
+        DoubleMatrix& inputs = memory.inputs.emplace_back(row.data->map_moments(consensus, consensus, map).inputs);
+        to_single(flat(inputs));  // as it was sent
       }
     }
   });

@@ -8,6 +8,10 @@
 
 namespace fleet {
 
+void to_single(std::span<double> numbers) {
+  for (double& number : numbers) number = static_cast<double>(static_cast<float>(number));
+}
+
 std::vector<double> half_of(const DoubleMatrix& symmetric) {
   std::vector<double> half;
   half.reserve(static_cast<std::size_t>(symmetric.rows() * (symmetric.rows() + 1) / 2));
@@ -81,8 +85,9 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   std::vector<std::vector<double>> halves;
   std::vector<Comm::DoubleTerm> inputs;
   std::vector<Comm::DoubleTerm> targets;
-  for (const MapMoments& moments : local) {
-    halves.push_back(half_of(moments.inputs));
+  for (MapMoments& moments : local) {
+    to_single(halves.emplace_back(half_of(moments.inputs)));
+    to_single(flat(moments.targets));
     targets.push_back({flat(moments.targets), 1.0});
   }
   for (const std::vector<double>& half : halves) inputs.push_back({half, 1.0});
@@ -92,7 +97,7 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   comm.ordered_sum(targets, flat(sum.targets));
   for (const double count : comm.all_gather(samples)) sum.samples += count;
   charge(input, Cargo::kMoments,
-         {.sent = sizeof(double) * (half.size() + static_cast<std::size_t>(sum.targets.size()))});
+         {.sent = sizeof(float) * (half.size() + static_cast<std::size_t>(sum.targets.size()))});
   charge(input, Cargo::kScalars, {.sent = sizeof(double)});
   return sum;
 }

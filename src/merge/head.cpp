@@ -59,8 +59,9 @@ RowMatrix solve_head(const HeadOptions& options, const MergeInput& input,
     if (!comm.is_root()) return;
     const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, options.ridge, moments.samples);
     lower = hessian.factor.matrixL();
+    to_single(flat(lower));  // as robots will have it
     const Eigen::MatrixXd inverse =
-        hessian.factor.matrixL().solve(Eigen::MatrixXd::Identity(lower.rows(), lower.cols()));
+        lower.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(lower.rows(), lower.cols()));
     pull = hessian.weight * inverse * inverse.transpose();
   });
   comm.broadcast(flat(lower));

@@ -106,6 +106,9 @@ class LocalData {
   virtual Curvature curvature(const ParamVector& at, std::uint64_t draw);
 };
 
+/// In what numbers robots send their weights (precision.hpp).
+enum class Precision { kFloat32, kBfloat16, kInt8 };
+
 /// One robot of this rank as a merger sees it.
 struct MergeRow {
   int robot = 0;
@@ -125,6 +128,9 @@ struct MergeInput {
   std::uint64_t seed = 0;         ///< with `round`, names the random streams
   int round = 0;
   const ParamVector* previous = nullptr;  ///< the last consensus, on every rank; none before the first merge
+  const ParamVector* center = nullptr;    ///< that or, before the first merge, what robots begin with if all begin with
+                                          ///< the same, else zero; only if asked for (MergerNeeds::center)
+  Precision precision = Precision::kFloat32;  ///< in which rows' weights have been sent
   int after = 0;                     ///< of the short rounds after the last merge, which this is, from 1; 0: it is none
   bool wants_series = false;         ///< MergeOutcome::series are to be recorded
   MergeCost* cost = nullptr;         ///< grows by what the merge costs, on every rank alike; nullptr: nobody counts
@@ -146,6 +152,7 @@ struct MergerNeeds {
   std::string_view key = "merge.method";         ///< the setting that makes it so
   Exchange exchange = Exchange::kSums;
   bool absent = false;   ///< a row also of every robot that does not take part
+  bool center = false;   ///< MergeInput::center
   bool whole = false;    ///< it cannot merge a part of the weights while robots keep the rest to themselves
   bool between = false;  ///< it asks robots about weights between two bases, to which what a robot keeps to itself
                          ///< cannot be brought: units that this touches stay where they are
@@ -183,7 +190,7 @@ class Merger {
 
   /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered
   /// of the fleet as it goes on from `consensus`, whoever proposed it. Both collective, both of the same input. By
-  /// default nothing is remembered.
+  /// default nothing is remembered. remember() is not interrupted: it comes when others have remembered the merge.
   [[nodiscard]] virtual MergeOutcome propose(const MergeInput& input, const Comm& comm) { return merge(input, comm); }
   virtual void remember(const MergeInput& /*input*/, const ParamVector& /*consensus*/, const Comm& /*comm*/) {}
 

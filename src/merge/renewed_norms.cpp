@@ -11,7 +11,7 @@ void renew(const MergeInput& input, std::size_t index, ParamVector& network, con
   const AffineMap& map = input.maps[index];
   const auto outputs = static_cast<std::size_t>(map.outputs(network.layout()));
   std::vector<std::vector<double>> local;  // sums, sums of squares, count
-  comm.together([&] {
+  comm.see_through([&] {                   // the method may have remembered the merge already
     for (const MergeRow& row : input.rows) {
       if (!row.participates) continue;
       const OutputSums own = row.data->output_sums(network, index);

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/precision.hpp"
 #include "merge/regression.hpp"
 #include "merge/renewed_norms.hpp"
 
@@ -15,6 +16,10 @@ namespace {
 using RoundKind = RoundsAfterOptions::Kind;
 constexpr std::array<std::pair<std::string_view, RoundKind>, 3> kRoundKinds{
     {{"auto", RoundKind::kAuto}, {"plain", RoundKind::kPlain}, {"consolidated", RoundKind::kConsolidated}}};
+
+std::unique_ptr<Merger> sending(std::unique_ptr<Merger> method, Precision precision) {
+  return precision == Precision::kFloat32 ? std::move(method) : with_precision(std::move(method), precision);
+}
 
 /// The others' loss around `center` as a robot knows it: its gradient and curvature, means over their samples, times r.
 class OthersLoss final : public GradientTerm {
@@ -72,11 +77,12 @@ Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& 
   const auto sum_symmetric = [&](Eigen::Index size, auto matrix_of) {
     std::vector<std::vector<double>> halves;
     std::vector<Comm::DoubleTerm> terms;
-    for (const Curvature& part : own) halves.push_back(half_of(matrix_of(part)));
+    for (const Curvature& part : own) to_single(halves.emplace_back(half_of(matrix_of(part))));
     for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});
     DoubleMatrix sum(size, size);
     std::vector<double> half = half_of(sum);
     comm.ordered_sum(terms, half);
+    to_single(half);
     from_half(half, sum);
     charge(input, Cargo::kMoments, {.sent = symmetric_bytes(size), .received = symmetric_bytes(size)});
     return sum;
@@ -101,7 +107,9 @@ Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& 
 class WithRoundsAfter final : public Merger {
  public:
   WithRoundsAfter(std::unique_ptr<Merger> method, const RoundsAfterOptions& options)
-      : method_(std::move(method)), options_(options), mean_(make_solved_mean(options.renew_norms)) {}
+      : method_(std::move(method)),
+        options_(options),
+        mean_(sending(make_solved_mean(options.renew_norms), options.precision)) {}
 
   MergerNeeds needs() const override {
     MergerNeeds needs = method_->needs();
@@ -110,6 +118,7 @@ class WithRoundsAfter final : public Merger {
     needs.asks = needs.asks | mean_->needs().asks | Questions{Question::kSteps};
     if (options_.kind != RoundKind::kPlain) needs.asks = needs.asks | Questions{Question::kCurvature};
     needs.absent = true;
+    needs.center = needs.center || mean_->needs().center;
     return needs;
   }
 
@@ -143,6 +152,7 @@ class WithRoundsAfter final : public Merger {
     const std::vector<ParamVector> reached =
         take_steps(input, steps, consolidated && input.participants.size() > 1, comm);
     MergeInput moved = input;
+    moved.center = input.previous;
     auto next = reached.begin();
     for (MergeRow& row : moved.rows) row.weights = row.participates ? &*next++ : input.previous;
     if (input.cost != nullptr) {
@@ -203,8 +213,10 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
 std::unique_ptr<Merger> make_merger(const MergerEntry& entry, SettingsReader& settings, int& rounds) {
   std::unique_ptr<Merger> merger = entry.make(settings);
   if (merger == nullptr) return merger;
-  merger = renewing(std::move(merger), settings);
+  const Precision precision = read_precision(settings);
+  merger = sending(renewing(std::move(merger), settings), precision);
   RoundsAfterOptions options = read_rounds_after(settings, entry.rounds_after);
+  options.precision = precision;
   options.renew_norms = read_renew_norms(settings);
   rounds = options.rounds;
   return rounds > 0 ? with_rounds_after(std::move(merger), options) : std::move(merger);

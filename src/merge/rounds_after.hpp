@@ -16,9 +16,10 @@ struct RoundsAfterOptions {
     kConsolidated,  ///< each robot minimises its own loss and a quadratic model of the others'
   };
   Kind kind = Kind::kAuto;
-  int steps = 100;             ///< of a robot in a round
-  bool renew_norms = true;     ///< of what is merged in them (renewed_norms.hpp)
-  double learning_rate = 0.0;  ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
+  int steps = 100;                            ///< of a robot in a round
+  Precision precision = Precision::kFloat32;  ///< of what robots send in them (precision.hpp)
+  bool renew_norms = true;                    ///< of what is merged in them (renewed_norms.hpp)
+  double learning_rate = 0.0;                 ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
 };
 
 /// Reads "merge.rounds_after" and "merge.after.*"; `rounds` is the default.

@@ -322,13 +322,14 @@ SharedFleet::SharedFleet(const SharedPart& part, const MergeInput& whole) : inpu
   input_.symmetry = &part.symmetry();
   input_.maps = part.maps();
   input_.has_head = part.has_head();
-  weights_.reserve(whole.rows.size() + 1);
+  weights_.reserve(whole.rows.size() + 2);
   for (MergeRow& row : input_.rows) {
     data_.push_back(std::make_unique<Data>(part, *whole.symmetry, *row.weights, *row.data));
     row.weights = &weights_.emplace_back(part.part_of(*row.weights));
     row.data = data_.back().get();
   }
   if (whole.previous != nullptr) input_.previous = &weights_.emplace_back(part.part_of(*whole.previous));
+  if (whole.center != nullptr) input_.center = &weights_.emplace_back(part.part_of(*whole.center));
 }
 
 SharedFleet::~SharedFleet() = default;

@@ -88,7 +88,7 @@ class SharedFleet {
 
  private:
   class Data;
-  std::vector<ParamVector> weights_;  // per row, and the previous consensus
+  std::vector<ParamVector> weights_;  // per row, and the previous consensus and center
   std::vector<std::unique_ptr<Data>> data_;
   MergeInput input_;
 };

@@ -308,7 +308,7 @@ class FleetMatching {
   void charge_matching() const {
     std::uint64_t units = 0;
     for (const SymmetryGroup& group : symmetry_.groups()) units += static_cast<std::uint64_t>(group.size);
-    charge(input_, Cargo::kWeights, {.sent = model_bytes(input_)});
+    charge(input_, Cargo::kWeights, {.sent = sent_bytes(input_)});
     charge(input_, Cargo::kScalars, {.received = units * sizeof(std::int32_t)});
   }
 

@@ -15,6 +15,7 @@ namespace fleet {
 namespace {
 
 constexpr std::string_view kRenewNorms = "merge.renew_norms";
+constexpr std::string_view kPrecision = "merge.precision";
 
 constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
     {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
@@ -172,6 +173,21 @@ void check_norms(const Cell& cell) {
              "\" do not answer; set it to false to keep the mean of their own"));
 }
 
+/// Rejects rounded weights where what rounding has lost cannot be kept, or sums have an arithmetic of their own.
+void check_precision(const Cell& cell, const MergerNeeds& needs) {
+  const Setting& setting = *cell.settings.find(kPrecision);
+  if (setting.value == Value(std::string("float32"))) return;
+  if (cell.fleet.privacy.any()) {
+    reject(kPrecision, setting,
+           "private sums are taken of robots' weights as they are; with privacy.* set it to \"float32\"");
+  }
+  if (needs.symmetry != GroupKind::kPermutation) {
+    reject(kPrecision, setting,
+           cat("what rounding loses belongs to a robot's own basis, and \"", cell.method,
+               "\" mixes its units; set it to \"float32\""));
+  }
+}
+
 /// Rejects what is to be merged of a network's tensors where it has none so named, and what goes with the whole alone.
 void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<const std::string> names) {
   if (names.empty()) return;
@@ -317,6 +333,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
   if (merger != nullptr) {
     check_trials(cell, merger->needs());
     check_needs(cell, merger->needs());
+    check_precision(cell, merger->needs());
     check_privacy(cell, *merger);
     check_norms(cell);
     check_parameters(cell, merger->needs(), parameters);
@@ -345,7 +362,8 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell, con
   text_.clear();
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
     if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
-    if (key == kRenewNorms && !cell.facts.norms) continue;  // there are none
+    if (key == kRenewNorms && !cell.facts.norms) continue;                              // there are none
+    if (key == kPrecision && setting.value == Value(std::string("float32"))) continue;  // as without this key
     text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
   }
   Hash id;

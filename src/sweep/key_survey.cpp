@@ -7,6 +7,7 @@
 #include <set>
 
 #include "merge/choice.hpp"
+#include "merge/precision.hpp"
 #include "merge/renewed_norms.hpp"
 #include "merge/rounds_after.hpp"
 #include "merge/shared_part.hpp"
@@ -175,6 +176,7 @@ void read_general(SettingsReader& reader, std::span<const WorldEntry> worlds) {
   (void)read_fleet_options(reader);
   (void)read_rounds_after(reader, 0);
   (void)read_renew_norms(reader);
+  (void)read_precision(reader);
   (void)read_choice(reader);
   (void)read_privacy(reader);
   (void)read_parameters(reader);

@@ -303,11 +303,13 @@ void CellRun::merge_robots() {
   input.after = std::max(0, round_ - options_.training_rounds());
   MergeCost cost;
   input.cost = &cost;
+  if (options_.privacy.any() || merger_->needs().center) {
+    input.center = input.previous != nullptr ? input.previous : &known_start();
+  }
   std::optional<PrivateSums> sums;
   if (options_.privacy.any()) {
     const int each = merger_->private_sums(input.maps);
-    sums.emplace(options_.privacy, each * options_.rounds(), options_.seed, round_, roster_.merged,
-                 input.previous != nullptr ? *input.previous : known_start());
+    sums.emplace(options_.privacy, each * options_.rounds(), options_.seed, round_, roster_.merged, *input.center);
     input.privately = &*sums;
   }
   input.wants_series = std::any_of(observers_.begin(), observers_.end(),

@@ -95,7 +95,7 @@ TEST(MergeCost, of_moments_is_half_a_symmetric_matrix_and_a_whole_one) {
   constexpr std::uint64_t kWithBias = toy::kInputs + 1;
   constexpr std::uint64_t kNumbers = kWithBias * (kWithBias + 1) / 2 + toy::kHidden * kWithBias +
                                      toy::kHidden * (toy::kHidden + 1) / 2 + toy::kOutputs * toy::kHidden;
-  EXPECT_EQ(cost.of(Cargo::kMoments).sent, 3 * sizeof(double) * kNumbers);
+  EXPECT_EQ(cost.of(Cargo::kMoments).sent, 3 * sizeof(float) * kNumbers);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "merge/consensus.hpp"
 #include "merge/fleet_merge.hpp"
 #include "merge/methods.hpp"
+#include "merge/precision.hpp"
 #include "merge/rounds_after.hpp"
 #include "toy_fleet.hpp"
 #include "values.hpp"
@@ -111,6 +112,24 @@ TEST_P(EveryMerger, what_sweeps_wrap_it_in_changes_nothing_where_it_has_nothing_
     const std::unique_ptr<Merger> bare = GetParam().make(reader);
     EXPECT_EQ(seen_of_three_merges(*wrapped, world_), seen_of_three_merges(*bare, world_)) << server;
   }
+}
+
+TEST_P(EveryMerger, of_rounded_weights_gives_the_same_bits_on_any_number_of_ranks) {
+  const Comm alone = world_.split(world_.rank());
+  ToyFleet spread(7, world_);
+  ToyFleet together(7, alone);
+  const ParamVector nothing(spread.symmetry().layout());
+  const auto merge_twice = [&](ToyFleet& fleet, const Comm& comm) {
+    const auto merger = with_precision(make_short(GetParam()), Precision::kInt8);
+    MergeInput first = fleet.input({0, 2, 3, 6});
+    first.center = &nothing;
+    const ParamVector merged = merger->merge(first, comm).merged;
+    MergeInput second = fleet.input({1, 2, 6});
+    second.round = 2;
+    second.previous = second.center = &merged;
+    return values(merger->merge(second, comm).merged);
+  };
+  EXPECT_EQ(merge_twice(spread, world_), merge_twice(together, alone));
 }
 
 TEST_P(EveryMerger, following_an_alignment_changes_nothing_and_gives_a_value_per_epoch) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "complaint.hpp"
 #include "io/toml.hpp"
 
 namespace fleet {
@@ -702,6 +703,27 @@ TEST(Expand, a_cell_knows_what_its_method_moves) {
   for (const Cell& cell : sweep.cells) exchanges.push_back(cell.exchange);
   EXPECT_EQ(exchanges, (std::vector<std::optional<Exchange>>{Exchange::kSums, Exchange::kInTurn, Exchange::kAllModels,
                                                              Exchange::kAllModels, Exchange::kSums, std::nullopt}));
+}
+
+TEST(Precision, is_refused_where_what_rounding_loses_cannot_be_kept) {
+  const std::string eight = "merge.precision = \"int8\"\n";
+  expect_complaint(eight + "merge.method = \"average\"\nmerge.average.weighted = false\nprivacy.clip = 1.0\n",
+                   {"a.toml:2:", "merge.precision", "privacy", "float32"});
+  const Settings linear =
+      parse_toml("workload = \"quiet\"\nmerge.method = \"gl\"\ntrain.epochs = 1\n" + eight, "a.toml");
+  expect_says(complaint([&] { (void)expand_settings(linear); }), {"a.toml:4:", "merge.precision", "gl", "basis"});
+  expect_complaint("merge.precision = \"int4\"\n", {"a.toml:2:", "\"int4\"", "\"int8\""});
+}
+
+/// A key that came later leaves cells' names as they were, at the value that is as without it.
+TEST(Precision, of_whole_floats_is_no_part_of_a_name) {
+  const auto id = [](const std::string& value) {
+    const std::string key = value.empty() ? "" : "merge.precision = \"" + value + "\"\n";
+    return expand_text("merge.method = \"average\"\n" + key).cells.front().id;
+  };
+  EXPECT_EQ(id("float32"), id(""));
+  EXPECT_NE(id("int8"), id(""));
+  EXPECT_NE(id("int8"), id("bfloat16"));
 }
 
 TEST(CommonTraining, is_that_of_cells_which_differ_in_what_follows_it) {

@@ -75,7 +75,7 @@ Outcome run(const FleetOptions& options, const std::string& method, const Comm& 
   Outcome outcome;
   try {
     const CellResult result = run_cell(
-        options, find_merger(method).regime, merger.get(), workload, comm,
+        options, find_merger(toy::plain_name(method)).regime, merger.get(), workload, comm,
         [&](const RoundRecord& round) { outcome.rounds.push_back(round); }, checkpointing, observers);
     if (result.merged) outcome.merged.assign(result.merged->flat().begin(), result.merged->flat().end());
     for (std::size_t i = 0; i < result.elements.size(); ++i) {
@@ -162,6 +162,17 @@ TEST_F(ResumeTest, interrupted_anywhere_and_resumed_on_other_ranks_equals_uninte
         expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
         EXPECT_GT(legs_, 1) << "nothing was interrupted";
       }
+    }
+  }
+}
+
+TEST_F(ResumeTest, what_rounding_has_lost_of_weights_is_kept) {
+  options_.rounds_after = 2;
+  for (const std::string method : {"average:int8", "git-rebasin:int8", "regression:bfloat16", "scaffold:int8"}) {
+    const Outcome whole = run(options_, method, alone_);
+    EXPECT_NE(whole.merged, run(options_, toy::plain_name(method), alone_).merged) << "nothing was rounded";
+    for (const int first_leg : {1, 4, 30}) {
+      expect_same(run_in_legs(options_, method, first_leg), whole, cat(method, " in legs from ", first_leg));
     }
   }
 }
