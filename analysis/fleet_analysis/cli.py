@@ -12,6 +12,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from fleet_analysis.claims import (
+    findings_text,
+    is_page,
+    judge_all,
+    read_claims,
+    read_findings,
+    write_page,
+)
 from fleet_analysis.compare import Comparison, compare, comparison_tables
 from fleet_analysis.export import FORMS, export
 from fleet_analysis.figures import every_figure
@@ -147,6 +155,23 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _claims(options: argparse.Namespace) -> int:
+    """Beside the page a file keeps what was found, for the claims whose results are not there the
+    next time."""
+    claims = read_claims(options.claims)
+    page, kept = options.output, options.output.with_suffix(".json")
+    if page.exists() and not is_page(page):
+        raise ResultsError(
+            f"{page}: fleet-analysis did not write this file, so it stays; "
+            "give another name with -o"
+        )
+    found = judge_all(claims, options.results, read_findings(kept))
+    kept.write_text(findings_text(found), encoding="utf-8")
+    page.write_text(write_page(claims, found), encoding="utf-8")
+    print(page)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     directory = Path(options.results[0]) if len(options.results) == 1 else None
     if options.follow is not None:
@@ -257,6 +282,14 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     _add_export(commands)
+
+    claims = commands.add_parser("claims", help="write a page on whether claims hold in results")
+    claims.add_argument("claims", type=Path, metavar="CLAIMS", help="TOML file of claims")
+    claims.add_argument(
+        "results", nargs="*", type=Path, help="results files, each named as the sweep of a claim"
+    )
+    _output(claims, Path("claims.md"), "FILE", "the page")
+    claims.set_defaults(run=_claims)
 
     watch = commands.add_parser("watch", help="a running sweep's curves, in a terminal")
     watch.add_argument("directory", type=Path, help="the sweep's directory")

@@ -61,3 +61,15 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     scaled = values[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(order) else scaled
     return adjusted
+
+
+def mean_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Student's interval of the mean; NaN for fewer than two values."""
+    numbers = np.asarray(values, dtype=float)
+    if len(numbers) < 2:
+        return np.nan, np.nan
+    from scipy.stats import t
+
+    half = float(t.ppf(0.5 + level / 2.0, len(numbers) - 1)) * numbers.std(ddof=1)
+    half /= np.sqrt(len(numbers))
+    return float(numbers.mean() - half), float(numbers.mean() + half)
