@@ -42,6 +42,7 @@ struct Cell {
   std::string workload;
   std::string method;
   std::optional<Exchange> exchange;  ///< of its method; none where nothing is merged
+  bool sums_moments = false;         ///< whether its method works with second moments of what enters layers
   CellFacts facts;
   std::string training;  ///< what it has in common with other cells of the sweep, by name (training_of); or empty
 

@@ -340,6 +340,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     check_personal(cell);
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;
+    cell.sums_moments = merger->needs().asks.contains(Question::kMapMoments);
   }
   cell.id = identity(reader.resolved(), cell, looked_at);
   if (shares_training_) cell.training = training_of(reader.resolved(), cell);

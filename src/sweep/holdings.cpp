@@ -5,6 +5,23 @@
 #include "sweep/methods.hpp"
 
 namespace fleet {
+namespace {
+
+/// Of the layer with most inputs: what the rank's robots send, their sum, and what is solved for at the root.
+double moment_bytes(const ParamLayout& layout, double robots) {
+  double most = 0.0;
+  for (const TensorSpec& tensor : layout.tensors()) {
+    if (tensor.shape.size() < 2) continue;
+    const auto outputs = static_cast<double>(tensor.shape.front());
+    const double inputs = static_cast<double>(tensor.size) / outputs + 1.0;
+    const double square = inputs * inputs;
+    const double each = 1.5 * square + outputs * inputs;  // whole, and the half that is sent
+    most = std::max(most, robots * each + 4.0 * square + 2.0 * outputs * inputs);
+  }
+  return most * sizeof(double);
+}
+
+}  // namespace
 
 Holdings holdings_of(const Cell& cell, int robots) {
   const FleetOptions& fleet = cell.fleet;
@@ -23,6 +40,9 @@ Holdings holdings_of(const Cell& cell, int robots) {
   constexpr double kRobot = 512.0;  // its object, and where it is found
   holdings.bytes = vectors * sizeof(float) * static_cast<double>(cell.facts.parameters) +
                    (kRobot + static_cast<double>(cell.facts.robot_bytes)) * holdings.robots;
+  if (cell.sums_moments && cell.facts.layout != nullptr) {
+    holdings.bytes += moment_bytes(*cell.facts.layout, std::min(fleet.drawn(fleet.robots), robots));
+  }
   return holdings;
 }
 
