@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-#: Of each page: how it begins, and which settings it lists.
+#: Of each page: how it begins, and which settings it lists: all below a prefix or, after "=", one section alone, which
+#: then stands nowhere else.
 PAGES = {
     "settings.md": (
         """\
@@ -19,7 +20,7 @@ PAGES = {
 
 This page lists the settings of the sweep, the fleet, its data and the run: what each means, what it
 may be, and its default. [A sweep of your own](sweeps.md) says how to write them. Further pages list
-the settings of [training and tests](settings-training.md), of
+the settings of [training and tests](settings-training.md), of [merges](settings-merges.md), of
 [merging methods](settings-methods.md), and of
 [networks and linear systems](settings-networks.md).
 """,
@@ -36,11 +37,20 @@ measure besides.
 """,
         ["train", "evaluate", "instruments"],
     ),
+    "settings-merges.md": (
+        """\
+# Settings of merges
+
+This page lists the settings below `merge` that all methods have in common: when robots merge, who
+takes part, by which method, and what follows.
+""",
+        ["=merge", "=merge.after"],
+    ),
     "settings-methods.md": (
         """\
 # Settings of merging methods
 
-This page lists the settings below `merge`. [Merging methods](methods.md) explains what the methods
+This page lists the options of each method. [Merging methods](methods.md) explains what the methods
 do.
 """,
         ["merge"],
@@ -89,11 +99,14 @@ def listed(fleet: str) -> list[Row]:
 
 def tables(rows: list[Row], prefixes: list[str]) -> str:
     """Those of all prefixes, each section once."""
+    alone = {prefix for _, listing in PAGES.values() for prefix in listing if prefix[0] == "="}
     sections: dict[str, str] = {}
     for prefix in prefixes:
-        # What stands before all sections of a prefix, as `merge` before `merge.after`, comes first.
+        # What stands before all sections of a prefix, as `train` before `train.x`, comes first.
         for row in sorted(rows, key=lambda row: row.title):
-            if f"{row.key}.".startswith(f"{prefix}."):
+            section = f"={row.title}"
+            below = f"{row.key}.".startswith(f"{prefix}.") and section not in alone
+            if section == prefix or below:
                 sections[row.title] = sections.get(row.title, row.head) + f"{row.text}\n"
     return "".join(f"\n## {title}\n\n{table}" for title, table in sections.items())
 

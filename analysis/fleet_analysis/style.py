@@ -76,6 +76,7 @@ KNOWN: dict[str, MethodStyle] = {
     "gl": MethodStyle("gl", "#882255", "h"),
     "sinkhorn-data": MethodStyle("sinkhorn-data", "#56B4E9", "p"),
     "random": MethodStyle("random weights", "#a6761d", "x", (0, (3, 1.5))),
+    "one-robot": MethodStyle("one robot's", "#666600", "+", (0, (3, 1.5))),
     "joint": MethodStyle("joint (pooled data)", "#555555", "", (0, (5, 2)), reference=True),
     "local": MethodStyle("local (no merging)", "#8c8c8c", "", (0, (1, 1.6)), reference=True),
 }

@@ -114,16 +114,7 @@ class UnitMatching {
 };
 
 ParamVector reference_of(const MergeInput& input, const Comm& comm) {
-  if (input.previous != nullptr) return *input.previous;
-  ParamVector reference(input.symmetry->layout());
-  std::vector<Comm::Term> terms;
-  for (const MergeRow& row : input.rows) {
-    if (row.robot == input.participants.front()) terms.push_back({row.weights->flat(), 1.0});
-  }
-  comm.ordered_sum(terms, reference.flat());
-  charge(input, Cargo::kWeights, {.received = sent_bytes(input)});  // and one robot has sent it
-  if (input.cost != nullptr) input.cost->of(Cargo::kWeights).sent += sent_bytes(input);
-  return reference;
+  return input.previous != nullptr ? *input.previous : weights_of(input, input.participants.front(), comm);
 }
 
 }  // namespace

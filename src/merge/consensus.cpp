@@ -24,6 +24,18 @@ std::uint64_t sent_bytes(const MergeInput& input) {
   return weight_bytes(input.precision, *input.symmetry->layout());
 }
 
+ParamVector weights_of(const MergeInput& input, int robot, const Comm& comm) {
+  ParamVector weights(input.symmetry->layout());
+  std::vector<Comm::Term> terms;
+  for (const MergeRow& row : input.rows) {
+    if (row.robot == robot) terms.push_back({row.weights->flat(), 1.0});
+  }
+  comm.ordered_sum(terms, weights.flat());
+  charge(input, Cargo::kWeights, {.received = sent_bytes(input)});
+  if (input.cost != nullptr) input.cost->of(Cargo::kWeights).sent += sent_bytes(input);
+  return weights;
+}
+
 std::uint64_t symmetric_bytes(Eigen::Index size) {
   return sizeof(float) * static_cast<std::uint64_t>(size * (size + 1) / 2);
 }

@@ -11,6 +11,8 @@ namespace fleet {
 void charge(const MergeInput& input, Cargo cargo, const CargoBytes& each);
 /// Of a model's weights, and of a symmetric matrix in double precision, of which one half is sent.
 [[nodiscard]] std::uint64_t model_bytes(const MergeInput& input);
+/// One participant's weights, on every rank: it sends them, and all receive them. Collective.
+[[nodiscard]] ParamVector weights_of(const MergeInput& input, int robot, const Comm& comm);
 /// Of a model that a robot sends, in the precision of the input.
 [[nodiscard]] std::uint64_t sent_bytes(const MergeInput& input);
 [[nodiscard]] std::uint64_t symmetric_bytes(Eigen::Index size);

@@ -3,12 +3,12 @@
 #include "base/error.hpp"
 #include "merge/average.hpp"
 #include "merge/best_of.hpp"
+#include "merge/controls.hpp"
 #include "merge/fisher.hpp"
 #include "merge/fleet_merge.hpp"
 #include "merge/general_linear.hpp"
 #include "merge/git_rebasin.hpp"
 #include "merge/merger.hpp"
-#include "merge/random_weights.hpp"
 #include "merge/regmean.hpp"
 #include "merge/regression.hpp"
 #include "merge/scaffold.hpp"
@@ -44,6 +44,7 @@ constexpr std::array kMergers = {
     MergerEntry{"best-of", "several methods, the one with the least loss over the fleet kept", Regime::kMerge,
                 make_best_of},
     MergerEntry{"random", "control: random weights in place of what was learned", Regime::kMerge, make_random_weights},
+    MergerEntry{"one-robot", "control: a single robot's weights for the whole fleet", Regime::kMerge, make_one_robot},
     MergerEntry{"local", "reference line: every robot on its own, never merged", Regime::kLocal, no_merger},
     MergerEntry{"joint", "reference line: one policy trained on all robots' data pooled", Regime::kJoint, no_merger},
 };

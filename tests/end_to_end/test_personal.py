@@ -10,7 +10,16 @@ import pytest
 
 from conftest import Fleet, finish, ranks_of, table, wait_until
 
-METHODS = ["average", "git-rebasin", "fleet-merge", "fisher", "regmean", "regression", "random"]
+METHODS = [
+    "average",
+    "git-rebasin",
+    "fleet-merge",
+    "fisher",
+    "regmean",
+    "regression",
+    "random",
+    "one-robot",
+]
 PERSONAL = """
 [evaluate]
 local = "last"

@@ -114,6 +114,18 @@ TEST_P(EveryMerger, what_sweeps_wrap_it_in_changes_nothing_where_it_has_nothing_
   }
 }
 
+TEST(OneRobot, gives_everybody_its_weights_or_those_of_the_next_who_takes_part) {
+  const Comm world = MpiSession::world();
+  const Comm alone = world.split(world.rank());
+  ToyFleet fleet(5, world);
+  ToyFleet all(5, alone);
+  for (const auto& [asked, given] : {std::pair{1, 1}, std::pair{2, 3}, std::pair{4, 1}, std::pair{99, 1}}) {
+    const auto merger = make_method("one-robot", {{"merge.one-robot.robot", Value(std::int64_t{asked})}});
+    const ParamVector merged = merger->merge(fleet.input({1, 3}), world).merged;
+    EXPECT_EQ(values(merged), values(all.weights(static_cast<std::size_t>(given)))) << asked;
+  }
+}
+
 TEST_P(EveryMerger, of_rounded_weights_gives_the_same_bits_on_any_number_of_ranks) {
   const Comm alone = world_.split(world_.rank());
   ToyFleet spread(7, world_);

@@ -1,5 +1,6 @@
-#include "merge/random_weights.hpp"
+#include "merge/controls.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "merge/consensus.hpp"
@@ -54,7 +55,27 @@ class RandomWeights final : public Merger {
   }
 };
 
+class OneRobot final : public Merger {
+ public:
+  explicit OneRobot(int robot) : robot_(robot) {}
+
+  MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
+    const auto next = std::ranges::lower_bound(input.participants, robot_);
+    const int chosen = next != input.participants.end() ? *next : input.participants.front();
+    return {.merged = weights_of(input, chosen, comm), .iterations = 1};
+  }
+
+ private:
+  int robot_;
+};
+
 }  // namespace
+
+std::unique_ptr<Merger> make_one_robot(SettingsReader& settings) {
+  int robot = 0;
+  settings.read("merge.one-robot.robot", robot, between(0, 1e6), "Whose weights everybody gets.");
+  return std::make_unique<OneRobot>(robot);
+}
 
 std::unique_ptr<Merger> make_random_weights(SettingsReader& /*settings*/) {
   return std::make_unique<RandomWeights>();
