@@ -6,6 +6,7 @@ the first side is better than the second by more than `margin`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
@@ -34,6 +35,7 @@ VERDICTS = {
     "open": "open: chance may explain it",
     "no": "does not hold",
 }
+COUNTED = {"holds": "hold", "in part": "hold in part", "open": "are open", "no": "do not hold"}
 BEYOND = 1e6  # a cost over the optimum that counts as this, if more
 MARK = "<!-- written by fleet-analysis claims -->"
 
@@ -63,6 +65,7 @@ class Claim:
 class Finding:
     """What results say of a claim: differences in the claim's favour, less its margin."""
 
+    claim: str  # digest of what was asked
     revision: str
     seeds: int
     settings: int
@@ -75,17 +78,19 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        if self.held == 0:
-            return "no"
-        if self.held < self.settings:
+        if self.held == self.settings:
+            return "holds" if self.low > 0.0 else "open"
+        if self.held > 0:
             return "in part"
-        return "holds" if self.low > 0.0 else "open"
+        return "no" if self.high < 0.0 else "open"
 
 
 def read_claims(path: Path) -> list[Claim]:
     """The tables [[claim]] of a TOML file. Raises ResultsError that names the claim and key."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("claim", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise ResultsError(f"{path}: claims are tables [[claim]]")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ResultsError(f"{path}: {error}") from error
     kinds = {each.name: type(getattr(_BLANK, each.name)) for each in fields(Claim)}
@@ -123,13 +128,15 @@ def judge(claim: Claim, results: Results) -> Finding:
     pairs["difference"] = sign * (first - second) - claim.margin
     within = pairs.groupby(claim.by).difference.mean() if claim.by else pairs.difference.mean()
     held = np.atleast_1d(np.asarray(within)) > 0.0
+    asked = pd.concat(sides)[claim.by].drop_duplicates() if claim.by else [None]
     by_seed = pairs.groupby(SEED).difference.mean()
     low, high = mean_interval(by_seed.to_numpy())
     revision = results.provenance.get("git_revision", pd.Series([""]))
     return Finding(
+        claim=_digest(claim),
         revision=", ".join(dict.fromkeys(map(str, revision))),
         seeds=len(by_seed),
-        settings=len(held),
+        settings=len(asked),  # one without a pair does not hold
         held=int(held.sum()),
         mean=float(by_seed.mean()),
         low=low,
@@ -169,6 +176,13 @@ def _side(claim: Claim, results: Results, chosen: Mapping[str, Any]) -> pd.DataF
             f"in given, or keep apart in by: {', '.join(more) or 'what tells them apart'}"
         )
     return cells[[*keys, "value"]]
+
+
+def _digest(claim: Claim) -> str:
+    """Of what decides a finding."""
+    aside = ("paper", "where", "says", "note")
+    asked = {key: value for key, value in asdict(claim).items() if key not in aside}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _comparable(claim: Claim, values: pd.Series) -> pd.Series:
@@ -214,12 +228,14 @@ def judge_all(
     """Findings by claim: those that the results tell anew, and the `known` ones of the others. A
     claim's results are the file that is named as its sweep."""
     files = {Path(source).stem: Path(source) for source in sources}
+    if len(files) < len(sources):
+        raise ResultsError("two results files of one name, so that both would be of one sweep")
     strange = set(files) - {claim.sweep for claim in claims}
     if strange:
         raise ResultsError(f"{files[min(strange)]}: no claim is about a sweep of this name")
     loaded = {name: load(path) for name, path in files.items()}
-    ids = {claim.id for claim in claims}
-    found = {name: finding for name, finding in known.items() if name in ids}
+    digests = {claim.id: _digest(claim) for claim in claims}
+    found = {name: each for name, each in known.items() if each.claim == digests.get(name)}
     for claim in claims:
         if claim.sweep in loaded:
             found[claim.id] = judge(claim, loaded[claim.sweep])
@@ -228,12 +244,15 @@ def judge_all(
 
 def write_page(claims: Sequence[Claim], found: Mapping[str, Finding]) -> str:
     """Markdown: how to read it, and a table for each paper."""
-    counts = {
-        name: sum(each.verdict == key for each in found.values()) for key, name in VERDICTS.items()
-    }
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    lines = [MARK, "# What the papers claim, and what holds here", "", *_HOW_TO_READ]
-    lines += ["", f"{len(claims)} claims: {told or 'none'}; {len(claims) - len(found)} not run."]
+    verdicts = [each.verdict for each in found.values()]
+    counts = [
+        f"{verdicts.count(key)} {name}" for key, name in COUNTED.items() if verdicts.count(key)
+    ]
+    untested = sum(not claim.sweep for claim in claims)
+    counts += [f"{len(claims) - len(found) - untested} were not run"]
+    counts += [f"{untested} have no test here"] if untested else []
+    lines = [MARK, "# Which claims hold", "", *_HOW_TO_READ]
+    lines += ["", f"Of {len(claims)} claims {', '.join(counts)}."]
     for paper in dict.fromkeys(claim.paper for claim in claims):
         lines += ["", f"## {paper}", "", "| Claim | Where | Run | Difference | Verdict |"]
         lines += ["|---|---|---|---|---|"]
@@ -314,8 +333,8 @@ def is_page(path: Path) -> bool:
 
 
 _HOW_TO_READ = [
-    "This page has a row for every empirical claim of the two papers: what was run here to test",
-    "it, and what came out. It is made from results files:",
+    "This page has a row for every empirical claim of the two papers, and some of ours: what was",
+    "run here to test it, and what came out. It is made from results files:",
     "",
     "```sh",
     "fleet-analysis claims docs/claims.toml results/fleet_size.h5 -o docs/claims.md",
@@ -325,8 +344,8 @@ _HOW_TO_READ = [
     "  with its 95 % interval, then what both sides come to. Shares are in points. Costs over the",
     "  optimum are compared as a factor; more than a million times the optimum counts as such.",
     "- **Holds**: the mean difference is in the claim's favour in every setting, and the interval",
-    "  lies above what is claimed. **In part**: in some settings only. **Open**: in every setting,",
-    "  but the interval holds the contrary too.",
+    "  lies above what is claimed. **In part**: the mean is in its favour in some settings only.",
+    "  **Open**: in every setting, or in none, but the interval holds the contrary too.",
     "- Our networks, tasks and data are smaller than the papers'. What does not hold here may hold",
     "  there.",
 ]

@@ -46,6 +46,15 @@ def judged(tmp_path: Path, rest: str, **options: object) -> Finding:
     return judge(read_claims(claims(tmp_path, HEAD + rest))[0], load(file))
 
 
+def test_a_setting_without_a_pair_does_not_hold(tmp_path: Path) -> None:
+    finding = judged(
+        tmp_path,
+        SIDES,
+        failed=lambda cell: cell[METHOD] == "average" and cell["merge.every_epochs"] == 2,
+    )
+    assert (finding.verdict, finding.settings, finding.held) == ("in part", 3, 2)
+
+
 def test_what_is_better_everywhere_holds(tmp_path: Path) -> None:
     finding = judged(tmp_path, SIDES)
     assert (finding.verdict, finding.seeds, finding.settings) == ("holds", 3, 3)
@@ -148,6 +157,9 @@ def test_a_claim_stands_once(tmp_path: Path) -> None:
         read_claims(claims(tmp_path, 2 * (HEAD + SIDES)))
     with pytest.raises(ResultsError, match="no \\[\\[claim"):
         read_claims(claims(tmp_path, ""))
+    for text in ("claim = 3", "[claim]\nid = 'a'", "claim = [3]"):
+        with pytest.raises(ResultsError, match="are tables"):
+            read_claims(claims(tmp_path, text))
 
 
 def test_the_page_has_a_row_a_claim_and_keeps_what_was_found(
@@ -166,6 +178,12 @@ def test_the_page_has_a_row_a_claim_and_keeps_what_was_found(
     assert "not run" in first and "not tested" in first and "a \\| b" in first
     assert main(["claims", str(spec), "-o", str(page)]) == 0
     assert page.read_text() == first  # from what was kept
+    changed = claims(tmp_path, text.replace(SIDES, SIDES + "margin = 0.01\n"))
+    assert main(["claims", str(changed), "-o", str(page)]) == 0
+    assert "**holds**" not in page.read_text()  # what was found is of another claim
+    claims(tmp_path, text)
+    assert main(["claims", str(spec), str(small), "-o", str(page)]) == 0
+    assert page.read_text() == first
     other = write(tmp_path / "other.h5", SMALL, epochs=4)
     assert main(["claims", str(spec), str(other), "-o", str(page)]) == 0
     assert page.read_text().count("**holds**") == 2
@@ -183,11 +201,11 @@ def test_a_page_of_somebody_else_stays(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    finding = Finding("r", 1, 1, 0, 0.25, float("nan"), float("nan"), 1.0, 0.75)
+    finding = Finding("d", "r", 1, 1, 0, 0.25, float("nan"), float("nan"), 1.0, 0.75)
     path = tmp_path / "claims.json"
     path.write_text(findings_text({"a": finding}))
     again = read_findings(path)["a"]
-    assert again.mean == 0.25 and np.isnan(again.low) and again.verdict == "no"
+    assert again.mean == 0.25 and np.isnan(again.low) and again.verdict == "open"
     path.write_text('{"a": {"mean": 1}}')
     with pytest.raises(ResultsError, match="claims.json"):
         read_findings(path)

@@ -78,7 +78,7 @@ struct Facts {
   int pictures_per_step = 1;        ///< where a step is longer than a picture
   int pictures_per_second = 25;     ///< so that they run in real time
   Camera camera;
-  std::int64_t rank_bytes = 0;               ///< that a rank needs besides those of tasks
+  std::int64_t rank_bytes = 0;               ///< that a rank needs once, beside those of each task
   std::optional<Camera> second_camera = {};  ///< for policies that see
   std::size_t own = 0;          ///< numbers, with which an observation begins, that a robot feels of itself
   int benchmark = 0;            ///< published variations of each task

@@ -99,15 +99,23 @@ void print_exchange(std::ostream& out, const Sweep& sweep) {
   }
 }
 
-/// How many cells need not train.
-void print_training(std::ostream& out, const Sweep& sweep, const SweepDirectory& directory) {
+/// How many cells need not train, and what is kept for them.
+void print_training(std::ostream& out, const Sweep& sweep, const SweepDirectory& directory, int groups) {
   std::vector<std::size_t> all(sweep.cells.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  const std::vector<bool> first = trains(sweep, all, directory);
+  const std::vector<bool> first = trains(sweep, all, directory, groups);
   const auto alike = std::ranges::count(first, false);
   if (alike == 0) return;
+  constexpr double kVectors = 3.0;  // weights, and an optimiser's two moments
+  double largest = 0.0;
+  for (const Cell& cell : sweep.cells) {
+    if (cell.training.empty()) continue;
+    largest =
+        std::max(largest, kVectors * sizeof(float) * static_cast<double>(cell.facts.parameters) * cell.fleet.robots);
+  }
   out << "training  " << alike
-      << " of the cells go on from what others have trained, as they differ in the merge alone\n";
+      << " of the cells go on from what others have trained, as they differ in the merge alone ("
+      << human_bytes(largest) << " on disk for each training)\n";
 }
 
 void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cells) {
@@ -150,7 +158,7 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
       << smallest << (groups.size(0) != smallest ? cat(" or ", groups.size(0)) : "") << '\n';
   out << "robots    up to " << robots << ", " << per_rank << " on a rank"
       << (sweep.asks_for_gpus() ? ", which computes on one of its node's GPUs\n" : "\n");
-  print_training(out, sweep, directory);
+  print_training(out, sweep, directory, groups.count);
   print_memory(out, sweep, per_rank);
   print_exchange(out, sweep);
   if (list_cells) {
@@ -175,7 +183,7 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
   for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
     if (state_in(states, sweep.cells[i].id) != CellState::kDone) todo.push_back(i);
   }
-  const std::vector<bool> first = trains(sweep, todo, directory);
+  const std::vector<bool> first = trains(sweep, todo, directory, groups.count);
   for (std::size_t i = 0; i < todo.size(); ++i) {
     const Cell& cell = sweep.cells[todo[i]];
     if (costs.knows(cell)) {

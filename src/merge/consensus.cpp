@@ -21,7 +21,7 @@ std::uint64_t model_bytes(const MergeInput& input) {
 }
 
 std::uint64_t sent_bytes(const MergeInput& input) {
-  return weight_bytes(input.precision, *input.symmetry->layout());
+  return weight_bytes(input.precision, *input.symmetry->layout(), input.maps);
 }
 
 ParamVector weights_of(const MergeInput& input, int robot, const Comm& comm) {

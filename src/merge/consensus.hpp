@@ -9,13 +9,13 @@ namespace fleet {
 
 /// Adds what each participant sends and receives to MergeInput::cost, if anybody counts.
 void charge(const MergeInput& input, Cargo cargo, const CargoBytes& each);
-/// Of a model's weights, and of a symmetric matrix in double precision, of which one half is sent.
+/// Of a model's weights in single precision, and of one that a robot sends, in the precision of the input.
 [[nodiscard]] std::uint64_t model_bytes(const MergeInput& input);
+[[nodiscard]] std::uint64_t sent_bytes(const MergeInput& input);
+/// Of a symmetric matrix in single precision, of which one half is sent.
+[[nodiscard]] std::uint64_t symmetric_bytes(Eigen::Index size);
 /// One participant's weights, on every rank: it sends them, and all receive them. Collective.
 [[nodiscard]] ParamVector weights_of(const MergeInput& input, int robot, const Comm& comm);
-/// Of a model that a robot sends, in the precision of the input.
-[[nodiscard]] std::uint64_t sent_bytes(const MergeInput& input);
-[[nodiscard]] std::uint64_t symmetric_bytes(Eigen::Index size);
 
 /// How much each of this rank's rows counts: zero for those that do not take part, else their samples or 1.
 [[nodiscard]] std::vector<double> row_weights(const MergeInput& input, bool by_samples);

@@ -18,7 +18,7 @@ auto flat(Matrix& matrix) {
   return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
 }
 
-/// What is left of numbers that cross the network in single precision, as moments do: robots sum them in no better.
+/// What is left of numbers that cross the network in single precision, as moments do.
 void to_single(std::span<double> numbers);
 /// The lower half of a symmetric matrix, row by row, and back.
 [[nodiscard]] std::vector<double> half_of(const DoubleMatrix& symmetric);

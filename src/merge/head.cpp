@@ -1,6 +1,8 @@
 #include "merge/head.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
@@ -57,7 +59,11 @@ RowMatrix solve_head(const HeadOptions& options, const MergeInput& input,
   Eigen::MatrixXd pull;                                                     // r L^-1 L^-T, at the root
   comm.together([&] {
     if (!comm.is_root()) return;
-    const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, options.ridge, moments.samples);
+    // No less than what single precision has taken from the moments and takes from L, in the spectral norm: steps of
+    // length 1 need a basis in which the curvature is no more than 1.
+    const double lost = 8.0 * std::sqrt(static_cast<double>(head.cols())) * std::numeric_limits<float>::epsilon() / 2.0;
+    const double ridge = std::max(options.ridge, lost);
+    const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, ridge, moments.samples);
     lower = hessian.factor.matrixL();
     to_single(flat(lower));  // as robots will have it
     const Eigen::MatrixXd inverse =

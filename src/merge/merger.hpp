@@ -34,8 +34,9 @@ struct Score {
   double samples = 0.0;
 };
 
-/// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares: in double precision, as
-/// what single precision rounds away is the size of the smallest eigenvalues.
+/// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares: summed in double
+/// precision. They are sent in single precision, which takes what is the size of the smallest eigenvalues: a ridge has
+/// to make up for it.
 struct MapMoments {
   DoubleMatrix inputs;   ///< sum x x^T
   DoubleMatrix targets;  ///< sum t x^T
@@ -190,7 +191,7 @@ class Merger {
 
   /// merge() in two, for those who may keep the consensus of another method: a proposal, and what is to be remembered
   /// of the fleet as it goes on from `consensus`, whoever proposed it. Both collective, both of the same input. By
-  /// default nothing is remembered. remember() is not interrupted: it comes when others have remembered the merge.
+  /// default nothing is remembered. remember() is not interrupted: another method may have remembered the merge.
   [[nodiscard]] virtual MergeOutcome propose(const MergeInput& input, const Comm& comm) { return merge(input, comm); }
   virtual void remember(const MergeInput& /*input*/, const ParamVector& /*consensus*/, const Comm& /*comm*/) {}
 

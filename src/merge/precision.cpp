@@ -21,6 +21,15 @@ std::size_t rows_of(const TensorSpec& tensor) {
   return tensor.shape.size() > 1 ? static_cast<std::size_t>(tensor.shape.front()) : 1;
 }
 
+/// Of each tensor, whether its numbers are sent in fewer bits.
+std::vector<bool> rounded_tensors(Precision precision, const ParamLayout& layout, std::span<const AffineMap> maps) {
+  std::vector<bool> rounded(layout.tensors().size(), precision != Precision::kFloat32);
+  for (const AffineMap& map : maps) {
+    if (map.norm) rounded[map.norm->mean] = rounded[map.norm->variance] = false;
+  }
+  return rounded;
+}
+
 void round_row(std::span<float> row) {
   constexpr float kSteps = 127.0F;
   float largest = 0.0F;
@@ -99,7 +108,7 @@ class WithPrecision final : public Merger {
         sent.lost[i] = update(input.rows[i], *input.center);
         sent.arrived[i] = *sent.lost[i];
         ParamVector& arrived = *sent.arrived[i];
-        round_weights(precision_, arrived.layout(), arrived.flat());
+        round_weights(precision_, arrived.layout(), input.maps, arrived.flat());
         for (std::size_t w = 0; w < arrived.flat().size(); ++w) {
           sent.lost[i]->flat()[w] -= arrived.flat()[w];
           arrived.flat()[w] += input.center->flat()[w];
@@ -135,26 +144,35 @@ Precision read_precision(SettingsReader& settings) {
   return precision;
 }
 
-std::uint64_t weight_bytes(Precision precision, const ParamLayout& layout) {
-  if (precision == Precision::kFloat32) return sizeof(float) * layout.size();
-  if (precision == Precision::kBfloat16) return sizeof(std::uint16_t) * layout.size();
-  std::uint64_t scales = 0;
-  for (const TensorSpec& tensor : layout.tensors()) scales += rows_of(tensor);
-  return layout.size() + sizeof(float) * scales;
+std::uint64_t weight_bytes(Precision precision, const ParamLayout& layout, std::span<const AffineMap> maps) {
+  const std::vector<bool> rounded = rounded_tensors(precision, layout, maps);
+  std::uint64_t bytes = 0;
+  for (std::size_t t = 0; t < rounded.size(); ++t) {
+    const TensorSpec& tensor = layout.tensors()[t];
+    if (!rounded[t]) {
+      bytes += sizeof(float) * tensor.size;
+    } else if (precision == Precision::kBfloat16) {
+      bytes += sizeof(std::uint16_t) * tensor.size;
+    } else {
+      bytes += tensor.size + sizeof(float) * rows_of(tensor);
+    }
+  }
+  return bytes;
 }
 
-void round_weights(Precision precision, const ParamLayout& layout, std::span<float> weights) {
-  if (precision == Precision::kFloat32) return;
-  if (precision == Precision::kBfloat16) {
-    for (float& weight : weights) weight = from_bfloat16(to_bfloat16(weight));
-    return;
-  }
-  for (const TensorSpec& tensor : layout.tensors()) {
-    const std::size_t rows = rows_of(tensor);
-    const std::size_t columns = tensor.size / rows;
-    for (std::size_t row = 0; row < rows; ++row) {
-      round_row(weights.subspan(tensor.offset + row * columns, columns));
+void round_weights(Precision precision, const ParamLayout& layout, std::span<const AffineMap> maps,
+                   std::span<float> weights) {
+  const std::vector<bool> rounded = rounded_tensors(precision, layout, maps);
+  for (std::size_t t = 0; t < rounded.size(); ++t) {
+    const TensorSpec& tensor = layout.tensors()[t];
+    const std::span<float> own = weights.subspan(tensor.offset, tensor.size);
+    if (!rounded[t]) continue;
+    if (precision == Precision::kBfloat16) {
+      for (float& weight : own) weight = from_bfloat16(to_bfloat16(weight));
+      continue;
     }
+    const std::size_t columns = tensor.size / rows_of(tensor);
+    for (std::size_t begin = 0; begin < own.size(); begin += columns) round_row(own.subspan(begin, columns));
   }
 }
 

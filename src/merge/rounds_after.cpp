@@ -129,6 +129,9 @@ class WithRoundsAfter final : public Merger {
     return outcome;
   }
 
+  std::unique_ptr<GradientTerm> local_term(int robot, const ParamVector* consensus) const override {
+    return method_->local_term(robot, consensus);
+  }
   void save(int robot, StateWriter& state) const override {
     method_->save(robot, state);
     mean_->save(robot, state);

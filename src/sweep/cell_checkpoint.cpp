@@ -7,6 +7,7 @@ namespace fleet {
 CellCheckpoint::CellCheckpoint(std::filesystem::path file, std::string origin, std::string label, std::ostream& log,
                                Kind kind)
     : file_(std::move(file)),
+      kind_(kind),
       older_(kind == Kind::kCell ? file_.string() + ".old" : ""),
       origin_(std::move(origin)),
       label_(std::move(label)),
@@ -43,7 +44,7 @@ bool CellCheckpoint::open() {
 void CellCheckpoint::warn(std::string_view reason) {
   writer_.reset();
   log_ << "fleet: " << label_
-       << (older_.empty() ? ": other cells train this again: " : ": goes on without a checkpoint: ") << reason
+       << (kind_ == Kind::kTraining ? ": other cells train this again: " : ": goes on without a checkpoint: ") << reason
        << std::endl;
 }
 

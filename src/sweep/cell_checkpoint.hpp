@@ -36,6 +36,7 @@ class CellCheckpoint final : public CheckpointStore {
 
  private:
   std::filesystem::path file_;
+  Kind kind_;
   std::filesystem::path older_;  // none of a training
   std::string origin_;
   std::string label_;

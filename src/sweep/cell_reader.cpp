@@ -181,6 +181,13 @@ void check_precision(const Cell& cell, const MergerNeeds& needs) {
     reject(kPrecision, setting,
            "private sums are taken of robots' weights as they are; with privacy.* set it to \"float32\"");
   }
+  const FleetOptions& fleet = cell.fleet;
+  const bool misses = fleet.participants > 0 || fleet.participation < 1.0 || fleet.dropped > 0.0 || fleet.late > 0.0;
+  if (misses && fleet.hand_back == FleetOptions::HandBack::kParticipants) {
+    reject(kPrecision, setting,
+           "robots send differences from the last merged policy, which who misses a merge does not get with "
+           "merge.hand_back = \"participants\"; set it to \"float32\"");
+  }
   if (needs.symmetry != GroupKind::kPermutation) {
     reject(kPrecision, setting,
            cat("what rounding loses belongs to a robot's own basis, and \"", cell.method,

@@ -77,8 +77,9 @@ std::string CellRunner::run(World& world) {
       cat(" of fleet ", provenance_.at("fleet_version"), " (", provenance_.at("git_revision"), ")");
   CellCheckpoint checkpoints(directory_.checkpoint_file(cell_.id), cat("cell ", cell_.id, version), cell_.label(),
                              std::cerr);
-  CellCheckpoint training(directory_.training_file(cell_.training), cat("training ", cell_.training, version),
-                          cell_.label(), std::cerr, CellCheckpoint::Kind::kTraining);
+  CellCheckpoint training(directory_.training_file(cell_.training),
+                          cat("training ", cell_.training, cell_.facts.gpu ? " on GPUs" : "", version), cell_.label(),
+                          std::cerr, CellCheckpoint::Kind::kTraining);
   CellRecord record{.id = cell_.id,
                     .columns = cell_.columns(),
                     .axes = axis_keys(sweep_.axes),

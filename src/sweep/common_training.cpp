@@ -12,9 +12,10 @@
 namespace fleet {
 namespace {
 
-/// Of "merge.*", what training depends on: how long it is, and who takes part. "privacy.*" is about merges.
-constexpr std::array<std::string_view, 5> kBefore = {"merge.every_epochs", "merge.participation", "merge.participants",
-                                                     "merge.dropped", "merge.late"};
+/// Of "merge.*", what training depends on: how long it is, who takes part, and what robots keep of it. "privacy.*" is
+/// about merges.
+constexpr std::array<std::string_view, 6> kBefore = {"merge.every_epochs", "merge.participation", "merge.participants",
+                                                     "merge.dropped",      "merge.late",          "merge.moments"};
 
 bool comes_after(std::string_view key) {
   if (key.starts_with("privacy.")) return true;
@@ -51,13 +52,21 @@ void keep_common(std::vector<Cell>& cells) {
   for (Cell* cell : alone) cell->training.clear();
 }
 
-std::vector<bool> trains(const Sweep& sweep, const std::vector<std::size_t>& todo, const SweepDirectory& directory) {
+std::vector<bool> trains(const Sweep& sweep, const std::vector<std::size_t>& todo, const SweepDirectory& directory,
+                         int groups) {
   std::set<std::string_view> known;
   std::vector<bool> trains;
   for (const std::size_t i : todo) {
     const std::string& training = sweep.cells[i].training;
     const bool first = training.empty() || known.insert(training).second;
     trains.push_back(first && (training.empty() || !is_plain_file(directory.training_file(training))));
+  }
+  auto idle = groups - std::ranges::count(trains, true);
+  for (std::size_t i = 0; i < trains.size() && idle > 0; ++i) {
+    const std::string& training = sweep.cells[todo[i]].training;
+    if (trains[i] || is_plain_file(directory.training_file(training))) continue;
+    trains[i] = true;
+    --idle;
   }
   return trains;
 }
@@ -74,7 +83,18 @@ void remove_if_settled(const std::string& training, const Sweep& sweep, const Sw
 }
 
 void remove_settled(const Sweep& sweep, const SweepDirectory& directory) {
-  for (const std::string& training : directory.trainings()) remove_if_settled(training, sweep, directory);
+  std::set<std::string_view> own;
+  for (const Cell& cell : sweep.cells) own.insert(cell.training);
+  for (const std::string& training : directory.trainings()) {
+    if (own.contains(training)) remove_if_settled(training, sweep, directory);
+  }
+}
+
+void remove_trainings(const SweepDirectory& directory) {
+  std::error_code ignored;
+  for (const std::string& training : directory.trainings()) {
+    std::filesystem::remove(directory.training_file(training), ignored);
+  }
 }
 
 }  // namespace fleet

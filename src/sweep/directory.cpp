@@ -146,8 +146,8 @@ std::vector<std::string> SweepDirectory::trainings() const {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path_ / "cells", error)) {
-    if (entry.path().extension() == kTraining && is_plain_file(entry.path()))
-      names.push_back(entry.path().stem().string());
+    const std::string name = entry.path().stem().string();
+    if (entry.path().extension() == kTraining && is_id(name) && is_plain_file(entry.path())) names.push_back(name);
   }
   return names;
 }

@@ -29,11 +29,6 @@ bool is_among(const std::array<std::string_view, N>& names, std::string_view nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Sixteen hexadecimal digits, as Hash::hex() has them.
-bool is_id(std::string_view text) {
-  return text.size() == kIdLength && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 /// What follows the id in the name of a cell's file; empty for any other name.
 std::string_view suffix_of(std::string_view name) {
   return is_id(name.substr(0, kIdLength)) ? name.substr(kIdLength) : "";
@@ -151,6 +146,10 @@ void remove_leftovers_of_cells(const fs::path& cells, bool keep_checkpoints) {
 }
 
 }  // namespace
+
+bool is_id(std::string_view text) {
+  return text.size() == kIdLength && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 bool is_plain_file(const fs::path& path) {
   return type_of(path) == fs::file_type::regular;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace fleet {
 
@@ -12,6 +13,9 @@ inline constexpr const char* kQueuePattern = "queue.fleet-XXXXXX";
 
 /// What follows its name in that of a training that several cells have in common.
 inline constexpr const char* kTraining = ".training";
+
+/// Whether a text is the name of a cell or of what it trains: sixteen hexadecimal digits, as Hash::hex() has them.
+[[nodiscard]] bool is_id(std::string_view text);
 
 /// Whether a file is there that is no link.
 [[nodiscard]] bool is_plain_file(const std::filesystem::path& path);

@@ -7,18 +7,22 @@
 namespace fleet {
 namespace {
 
-/// Of the layer with most inputs: what the rank's robots send, their sum, and what is solved for at the root.
-double moment_bytes(const ParamLayout& layout, double robots) {
+/// Of the layer with most inputs, or of all together: what the rank's robots send, their sum, and what is solved for at
+/// the root.
+double moment_bytes(const ParamLayout& layout, double robots, bool together) {
   double most = 0.0;
+  double all = 0.0;
   for (const TensorSpec& tensor : layout.tensors()) {
     if (tensor.shape.size() < 2) continue;
     const auto outputs = static_cast<double>(tensor.shape.front());
     const double inputs = static_cast<double>(tensor.size) / outputs + 1.0;
     const double square = inputs * inputs;
     const double each = 1.5 * square + outputs * inputs;  // whole, and the half that is sent
-    most = std::max(most, robots * each + 4.0 * square + 2.0 * outputs * inputs);
+    const double layer = robots * each + 4.0 * square + 2.0 * outputs * inputs;
+    most = std::max(most, layer);
+    all += layer;
   }
-  return most * sizeof(double);
+  return (together ? all : most) * sizeof(double);
 }
 
 }  // namespace
@@ -41,7 +45,8 @@ Holdings holdings_of(const Cell& cell, int robots) {
   holdings.bytes = vectors * sizeof(float) * static_cast<double>(cell.facts.parameters) +
                    (kRobot + static_cast<double>(cell.facts.robot_bytes)) * holdings.robots;
   if (cell.sums_moments && cell.facts.layout != nullptr) {
-    holdings.bytes += moment_bytes(*cell.facts.layout, std::min(fleet.drawn(fleet.robots), robots));
+    const bool together = fleet.rounds_after > 0;  // consolidated rounds hold the curvature of every layer
+    holdings.bytes += moment_bytes(*cell.facts.layout, std::min(fleet.drawn(fleet.robots), robots), together);
   }
   return holdings;
 }

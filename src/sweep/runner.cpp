@@ -21,8 +21,8 @@
 namespace fleet {
 namespace {
 
-/// The cells of this job that are still to be run: those that train before those that go on from there, and of each the
-/// costliest first.
+/// The cells of this job that are still to be run: those that train before those that go on from there, and of each
+/// first what would cost most with its training.
 std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& directory, const RunRequest& request,
                                       RunSummary& summary) {
   const CellStates states = directory.states();
@@ -57,9 +57,9 @@ std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& 
 
 /// Of every cell of the sweep: what there is to do, in arbitrary units.
 std::vector<double> expected_costs(const Sweep& sweep, const std::vector<std::size_t>& todo,
-                                   const SweepDirectory& directory) {
+                                   const SweepDirectory& directory, int groups) {
   std::vector<double> costs(sweep.cells.size(), 0.0);
-  const std::vector<bool> first = trains(sweep, todo, directory);
+  const std::vector<bool> first = trains(sweep, todo, directory, groups);
   for (std::size_t i = 0; i < todo.size(); ++i) {
     costs[todo[i]] = sweep.cells[todo[i]].cost() * (first[i] ? 1.0 : kMergeAlone);
   }
@@ -77,6 +77,7 @@ std::vector<std::size_t> agree_on_cells(const Sweep& sweep, const SweepDirectory
                                          .into_existing = request.into_existing,
                                          .keep_checkpoints = request.rerun == RunRequest::Rerun::kAll,
                                          .collect = request.collect});
+    if (request.rerun == RunRequest::Rerun::kAll) remove_trainings(directory);
     const std::vector<std::size_t> todo = cells_to_run(sweep, directory, request, summary);
     message = {static_cast<double>(summary.done_before), static_cast<double>(summary.failed_before)};
     message.insert(message.end(), todo.begin(), todo.end());
@@ -206,8 +207,8 @@ class GroupRunner {
       const std::string reason = runner.run(*worlds_.at(cell.workload));
       charge();
       release(cell);
-      const bool none_wait = request_.rerun != RunRequest::Rerun::kAll && group_.is_root();
-      if (none_wait) remove_if_settled(cell.training, sweep_, directory_);
+      const bool none_again = request_.rerun == RunRequest::Rerun::kNone && !sweep_.run.retry_failed;
+      if (none_again && group_.is_root()) remove_if_settled(cell.training, sweep_, directory_);
       if (progress_ != nullptr) progress_->cell_finished(cost, cell.label(), reason);
       return reason;
     } catch (const Interrupted&) {
@@ -306,7 +307,7 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   std::optional<Progress> progress;  // the root tells how its own group fares; groups have like shares
   std::vector<double> costs;
   if (run.is_root()) {
-    costs = expected_costs(sweep, todo, directory);
+    costs = expected_costs(sweep, todo, directory, groups.count);
     const double cost = std::accumulate(costs.begin(), costs.end(), 0.0);
     progress.emplace(std::cerr, cost / groups.count, static_cast<int>(todo.size()), progress_is_watched());
   }

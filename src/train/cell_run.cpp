@@ -330,19 +330,20 @@ void CellRun::merge_robots() {
 const ParamVector& CellRun::known_start() {
   if (known_start_) return *known_start_;
   bool common = true;
+  std::optional<ParamVector> start;
   comm_.together([&] {
     const auto first_weights = [&](int robot) {
       ParamVector weights(workload_.symmetry().layout());
       make_robot(robot)->initialize(weights);
       return weights;
     };
-    known_start_ = first_weights(with_data_.front());
+    start = first_weights(with_data_.front());
     for (const int robot : own_robots()) {
-      common = common && std::ranges::equal(first_weights(robot).flat(), known_start_->flat());
+      common = common && std::ranges::equal(first_weights(robot).flat(), start->flat());
     }
   });
-  if (comm_.max(common ? 0.0 : 1.0) > 0.0) known_start_.emplace(workload_.symmetry().layout());
-  return *known_start_;
+  if (comm_.max(common ? 0.0 : 1.0) > 0.0) start.emplace(workload_.symmetry().layout());
+  return known_start_.emplace(std::move(*start));
 }
 
 void CellRun::test_consensus() {

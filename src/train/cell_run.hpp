@@ -31,8 +31,10 @@ class CellRun {
   [[nodiscard]] bool save_is_due();
   /// Writes a checkpoint if there is a place for one; what goes wrong is a warning.
   void save();
-  /// Goes on from a checkpoint if there is one, or from what another cell has trained; returns the rounds behind it.
+  /// Goes on from a checkpoint if there is one, and returns the rounds behind it.
   std::vector<RoundRecord> resume();
+  /// Goes on from what another cell has trained, if that is there. An Error leaves nothing to go on with.
+  void take_training();
 
  private:
   using Member = LocalFleet::Member;
@@ -142,6 +144,7 @@ class CellRun {
 
   int round_ = 1;
   Phase phase_ = Phase::kBegin;
+  bool resumed_ = false;
   Roster roster_;                     // of the round under way
   std::vector<int> late_;             // of the round before
   int reached_ = 0;                   // round in which the target was reached; 0: not yet

@@ -196,9 +196,12 @@ void CellRun::send_members(int rank, CheckpointStore& store, FirstError& failure
 }
 
 std::vector<RoundRecord> CellRun::resume() {
-  const bool resumed = checkpointing_.store != nullptr && resume_from(*checkpointing_.store);
-  if (!resumed && shares_training()) (void)resume_from(*checkpointing_.training);
+  resumed_ = checkpointing_.store != nullptr && resume_from(*checkpointing_.store);
   return history_;
+}
+
+void CellRun::take_training() {
+  if (!resumed_ && shares_training()) resumed_ = resume_from(*checkpointing_.training);
 }
 
 bool CellRun::resume_from(CheckpointStore& store) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "train/cell_run.hpp"
@@ -16,20 +17,29 @@ int FleetOptions::drawn(int with_data) const {
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
                     const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing,
                     std::span<RoundObserver* const> observers) {
-  CellRun run(options, regime, merger, workload, comm, checkpointing, observers);
-  for (const RoundRecord& round : run.resume()) emit(round);
-  while (!run.is_done()) {
+  std::optional<CellRun> run;
+  run.emplace(options, regime, merger, workload, comm, checkpointing, observers);
+  for (const RoundRecord& round : run->resume()) emit(round);
+  Checkpointing alone = checkpointing;
+  try {
+    run->take_training();
+  } catch (const Error& error) {
+    if (comm.is_root()) checkpointing.training->warn(error.what());
+    alone.training = nullptr;
+    run.emplace(options, regime, merger, workload, comm, alone, observers);
+  }
+  while (!run->is_done()) {
     try {
-      emit(run.finish_round());
+      emit(run->finish_round());
     } catch (const Interrupted&) {
-      run.save();
+      run->save();
       throw;
     } catch (const Error& error) {
-      throw Error(cat("round ", run.round(), ": ", error.what()));
+      throw Error(cat("round ", run->round(), ": ", error.what()));
     }
-    if (run.save_is_due()) run.save();
+    if (run->save_is_due()) run->save();
   }
-  return run.take_result();
+  return run->take_result();
 }
 
 }  // namespace fleet

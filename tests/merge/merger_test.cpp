@@ -100,17 +100,18 @@ std::vector<float> seen_of_three_merges(Merger& merger, const Comm& comm) {
 }
 
 TEST_P(EveryMerger, what_sweeps_wrap_it_in_changes_nothing_where_it_has_nothing_to_do) {
-  for (const std::string server : {"none", "momentum", "adam"}) {
-    if (server != "none" && GetParam().name != "average") continue;
+  const auto cases = {std::pair{"none", 0}, {"none", 1}, {"momentum", 0}, {"momentum", 1}, {"adam", 0}};
+  for (const auto& [server, after] : cases) {  // rounds after the last merge leave those before as they are
+    if (std::string_view(server) != "none" && GetParam().name != "average") continue;
     Settings settings;
-    settings["merge.rounds_after"].value = std::int64_t{0};
-    settings["merge.average.server"].value = server;
+    settings["merge.rounds_after"].value = std::int64_t{after};
+    settings["merge.average.server"].value = std::string(server);
     settings["merge.average.proximal"].value = 0.1;
     SettingsReader reader(settings);
     int rounds = 0;
     const std::unique_ptr<Merger> wrapped = make_merger(GetParam(), reader, rounds);
     const std::unique_ptr<Merger> bare = GetParam().make(reader);
-    EXPECT_EQ(seen_of_three_merges(*wrapped, world_), seen_of_three_merges(*bare, world_)) << server;
+    EXPECT_EQ(seen_of_three_merges(*wrapped, world_), seen_of_three_merges(*bare, world_)) << server << ' ' << after;
   }
 }
 

@@ -35,19 +35,19 @@ TEST(RoundedWeights, are_the_nearest_of_those_there_are) {
   for (const Precision precision : kRounded) {
     const ParamVector weights = drawn_weights(1);
     ParamVector rounded = weights;
-    round_weights(precision, rounded.layout(), rounded.flat());
+    round_weights(precision, rounded.layout(), {}, rounded.flat());
     EXPECT_NE(values(rounded), values(weights));
     for (std::size_t w = 0; w < weights.flat().size(); ++w) {
       EXPECT_NEAR(rounded.flat()[w], weights.flat()[w], 1.0001F * bound(precision, weights));
     }
     ParamVector again = rounded;
-    round_weights(precision, again.layout(), again.flat());
+    round_weights(precision, again.layout(), {}, again.flat());
     for (std::size_t w = 0; w < weights.flat().size(); ++w) {
       EXPECT_NEAR(again.flat()[w], rounded.flat()[w], 1e-6F) << "what is rounded stays as it is";
     }
   }
   ParamVector zero(toy::symmetry().layout());
-  round_weights(Precision::kInt8, zero.layout(), zero.flat());
+  round_weights(Precision::kInt8, zero.layout(), {}, zero.flat());
   EXPECT_EQ(values(zero), values(ParamVector(toy::symmetry().layout())));
 }
 
@@ -55,10 +55,30 @@ TEST(RoundedWeights, of_one_row_do_not_depend_on_another) {
   ParamVector weights = drawn_weights(2);
   ParamVector louder = weights;
   for (int i = 0; i < toy::kInputs; ++i) louder.tensor(0)[static_cast<std::size_t>(i)] *= 1000.0F;
-  round_weights(Precision::kInt8, weights.layout(), weights.flat());
-  round_weights(Precision::kInt8, louder.layout(), louder.flat());
+  round_weights(Precision::kInt8, weights.layout(), {}, weights.flat());
+  round_weights(Precision::kInt8, louder.layout(), {}, louder.flat());
   for (std::size_t w = toy::kInputs; w < weights.flat().size(); ++w) {
     EXPECT_EQ(weights.flat()[w], louder.flat()[w]) << w;
+  }
+}
+
+TEST(RoundedWeights, leave_the_statistics_of_batch_normalisation_as_they_are) {
+  ParamLayout layout;
+  layout.add("weight", {2, 3});
+  layout.add("gain", {2});
+  layout.add("shift", {2});
+  layout.add("mean", {2});
+  layout.add("variance", {2});
+  const std::vector<AffineMap> maps = {
+      {.name = "map", .weights = {0}, .bias = {}, .norm = BatchNorm{.scale = 1, .shift = 2, .mean = 3, .variance = 4}}};
+  const std::vector<float> before = {1.0F, 0.3F, 0.2F, 0.1F, 5.0F,  0.2F, 1.1F,
+                                     0.9F, 0.1F, 0.3F, 4.0F, 0.01F, 9.0F, 0.02F};
+  for (const Precision precision : kRounded) {
+    std::vector<float> after = before;
+    round_weights(precision, layout, maps, after);
+    EXPECT_TRUE(std::equal(after.begin() + 10, after.end(), before.begin() + 10));
+    EXPECT_FALSE(std::equal(after.begin(), after.begin() + 10, before.begin()));
+    EXPECT_EQ(weight_bytes(precision, layout, maps), precision == Precision::kInt8 ? 10 + 4 * 4 + 16 : 20 + 16);
   }
 }
 
@@ -66,9 +86,9 @@ TEST(RoundedWeights, take_as_many_bytes_as_they_say) {
   const SymmetrySpec symmetry = toy::symmetry();
   const ParamLayout& layout = *symmetry.layout();
   constexpr std::uint64_t kRows = toy::kHidden + 1 + toy::kOutputs;  // a vector is one row
-  EXPECT_EQ(weight_bytes(Precision::kFloat32, layout), 4 * layout.size());
-  EXPECT_EQ(weight_bytes(Precision::kBfloat16, layout), 2 * layout.size());
-  EXPECT_EQ(weight_bytes(Precision::kInt8, layout), layout.size() + 4 * kRows);
+  EXPECT_EQ(weight_bytes(Precision::kFloat32, layout, {}), 4 * layout.size());
+  EXPECT_EQ(weight_bytes(Precision::kBfloat16, layout, {}), 2 * layout.size());
+  EXPECT_EQ(weight_bytes(Precision::kInt8, layout, {}), layout.size() + 4 * kRows);
   const Comm world = MpiSession::world();
   ToyFleet fleet(4, world);
   const ParamVector center(fleet.symmetry().layout());
@@ -78,7 +98,7 @@ TEST(RoundedWeights, take_as_many_bytes_as_they_say) {
     input.center = &center;
     input.cost = &cost;
     (void)with_precision(make_method("average"), precision)->merge(input, world);
-    EXPECT_EQ(cost.of(Cargo::kWeights).sent, 3 * weight_bytes(precision, layout));
+    EXPECT_EQ(cost.of(Cargo::kWeights).sent, 3 * weight_bytes(precision, layout, {}));
     EXPECT_EQ(cost.of(Cargo::kWeights).received, 3 * 4 * layout.size()) << "the merged policy comes back as it is";
   }
 }
@@ -124,7 +144,7 @@ TEST(ErrorFeedback, follows_a_robot_into_the_basis_of_the_merge) {
   const MergeOutcome outcome = merger->merge(input, world);
   for (std::size_t row = 0; row < fleet.rows(); ++row) {
     ParamVector rounded = fleet.weights(row);
-    round_weights(Precision::kInt8, rounded.layout(), rounded.flat());
+    round_weights(Precision::kInt8, rounded.layout(), {}, rounded.flat());
     ParamVector lost = fleet.weights(row);
     for (std::size_t w = 0; w < lost.flat().size(); ++w) lost.flat()[w] -= rounded.flat()[w];
     StateWriter state;

@@ -52,6 +52,69 @@ TEST(SolveMap, a_strong_ridge_returns_the_prior) {
   EXPECT_THROW((void)solve_map(kNobody, moments, 1e-4, prior, world), Error);
 }
 
+/// A head of squared errors behind features that are given.
+class GivenFeatures final : public HeadData {
+ public:
+  GivenFeatures(Eigen::MatrixXd features, Eigen::MatrixXd targets)
+      : features_(std::move(features)), targets_(std::move(targets)) {}
+  MapMoments moments() const override {
+    return {features_.transpose() * features_, targets_.transpose() * features_, static_cast<double>(features_.rows())};
+  }
+  void change_basis(const Eigen::MatrixXd& lower) override {
+    features_ = lower.triangularView<Eigen::Lower>().solve(features_.transpose()).transpose();
+  }
+  void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
+    const Eigen::MatrixXd error = features_ * head.cast<double>().transpose() - targets_;
+    gradient += (error.transpose() * features_).cast<float>();
+  }
+  double curvature() const override { return 1.0; }
+
+ private:
+  Eigen::MatrixXd features_;  // rows x inputs
+  Eigen::MatrixXd targets_;
+};
+
+/// What single precision takes from moments may not make the curvature more than 1 in the basis of the steps: with many
+/// units, two robots and fewer samples than units they would grow without bound.
+TEST(SolvedHead, of_a_wide_layer_stays_bounded_whatever_single_precision_takes) {
+  const Comm alone = MpiSession::world().split(MpiSession::world().rank());
+  constexpr int kSamples = 300;
+  constexpr int kUnits = 769;
+  for (const int inner : {2, 20}) {  // numbers that the features are made of
+    RandomStream stream(8, Purpose::kTest, static_cast<std::uint64_t>(inner));
+    const auto normal = [&](int rows, int columns) {
+      Eigen::MatrixXd matrix(rows, columns);
+      for (double& value : matrix.reshaped()) value = stream.normal();
+      return matrix;
+    };
+    const Eigen::MatrixXd first = normal(inner, kUnits);
+    std::vector<Eigen::MatrixXd> features;
+    std::vector<Eigen::MatrixXd> targets;
+    std::vector<std::unique_ptr<HeadData>> parts;
+    MapMoments sum{DoubleMatrix::Zero(kUnits, kUnits), DoubleMatrix::Zero(1, kUnits)};
+    for (int robot = 0; robot < 2; ++robot) {
+      features.push_back((normal(kSamples, inner) * first).cwiseMax(0.0));
+      targets.push_back(normal(kSamples, 1));
+      parts.push_back(std::make_unique<GivenFeatures>(features.back(), targets.back()));
+      MapMoments own = parts.back()->moments();
+      to_single(flat(own.inputs));
+      sum.inputs += own.inputs;
+      sum.samples += own.samples;
+    }
+    const auto loss = [&](const RowMatrix& head) {
+      double total = 0.0;
+      for (std::size_t i = 0; i < features.size(); ++i) {
+        total += (features[i] * head.cast<double>().transpose() - targets[i]).squaredNorm();
+      }
+      return total;
+    };
+    const RowMatrix start = RowMatrix::Zero(1, kUnits);
+    const RowMatrix head = solve_head({.iterations = 300, .ridge = 1e-6}, kNobody, parts, sum, start, alone);
+    EXPECT_LT(loss(head), loss(start)) << inner;
+    EXPECT_LT(head.norm(), 1e3F) << inner;
+  }
+}
+
 /// Second moments that rounding has left with a negative eigenvalue, -2e-4.
 MapMoments rounded_moments() {
   MapMoments moments{DoubleMatrix::Ones(2, 2), DoubleMatrix::Ones(1, 2), 10.0};

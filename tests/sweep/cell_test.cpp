@@ -712,6 +712,9 @@ TEST(Precision, is_refused_where_what_rounding_loses_cannot_be_kept) {
   const Settings linear =
       parse_toml("workload = \"quiet\"\nmerge.method = \"gl\"\ntrain.epochs = 1\n" + eight, "a.toml");
   expect_says(complaint([&] { (void)expand_settings(linear); }), {"a.toml:4:", "merge.precision", "gl", "basis"});
+  expect_complaint(
+      eight + "merge.method = \"average\"\nmerge.participation = 0.5\nmerge.hand_back = \"participants\"\n",
+      {"a.toml:2:", "merge.precision", "merge.hand_back", "float32"});
   expect_complaint("merge.precision = \"int4\"\n", {"a.toml:2:", "\"int4\"", "\"int8\""});
 }
 
@@ -750,7 +753,8 @@ TEST(CommonTraining, is_that_of_cells_which_differ_in_what_follows_it) {
        {"seed = [0, 1]", "fleet.robots = [2, 3]", "train.epochs = [1, 2]", "toy.size = [1, 2]",
         "fleet.alpha = [1.0, 2.0]", "toy.place = [\"here\", \"there\"]", "merge.participation = [0.5, 1.0]",
         "merge.participants = [1, 2]", "merge.dropped = [0.0, 0.5]", "merge.late = [0.0, 0.5]",
-        "train.robots = [\"all\", \"participants\"]", "evaluate.local = [\"last\", \"never\"]"}) {
+        "merge.moments = [\"reset\", \"keep\"]", "train.robots = [\"all\", \"participants\"]",
+        "evaluate.local = [\"last\", \"never\"]"}) {
     EXPECT_FALSE(alike("sweep.grid." + axis)) << axis;
   }
   // The reference line trains and tests all robots, whatever the keys say.

@@ -222,6 +222,16 @@ TEST_F(ResumeTest, who_comes_first_is_trained_though_a_method_has_seen_others_on
   }
 }
 
+TEST_F(ResumeTest, a_training_that_cannot_be_read_to_its_end_is_done_anew) {
+  options_.merge_every = 0;
+  const Outcome whole = run(options_, "average", alone_);
+  MemoryStore trained;
+  (void)run(options_, "average", alone_, {.training = &trained});
+  trained.records[3] += "more than a robot writes";
+  expect_same(run(options_, "average", world_, {.training = &trained}), whole, "average");
+  EXPECT_EQ(trained.warnings.size(), world_.is_root() ? 1U : 0U);
+}
+
 TEST_F(ResumeTest, a_training_that_cannot_be_kept_costs_nothing_else) {
   options_.merge_every = 0;
   MemoryStore trained;
