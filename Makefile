@@ -33,7 +33,7 @@ export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export OMPI_ALLOW_RUN_AS_ROOT ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM ?= 1
 
-.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench docs keys format check-format \
+.PHONY: help run test slow-test test-torch chaos sanitize fuzz deps build program data scenes figures bench peers docs keys format check-format \
   tidy dist clean
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them"
+	@echo "make peers    run the same federated jobs by fleet and by others' programs"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make keys     the pages of docs/ that list the settings, from the code"
 	@echo "make tidy     clang-tidy over what differs from main (EVERYTHING=1: over all)"
@@ -133,6 +134,10 @@ scenes: program
 
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
+
+# The same federated jobs by fleet and by others' programs, which take 8 GB and some minutes to install.
+peers: data
+	.venv/bin/python tests/peers/run.py --fleet $(FLEET) --mpirun "$(MPIRUN)" -o build/peers/peers.md
 
 bench: data .venv-debian/installed
 	@scripts/install-deps.sh libbenchmark-dev python3-torch

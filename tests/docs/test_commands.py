@@ -36,6 +36,7 @@ NOT_RUN = {
     r"\S*python3? -m (pytest|ruff)\b": "runs tests",
     r"(\w+=\S+ )?\S*python -m pytest\b": "runs tests",
     r"\S*fleet-analysis claims\b": "needs whole sweeps; tests of analysis/ make pages of others",
+    r"\S*python tests/peers/run.py\b": "installs 8 GB",
     r"pip install\b": "installs: the tests have the package in a place of their own",
     r"fleet data fetch cifar": "downloads 140 MB; tests/data fetches from places of its own",
     r"python -m fleet cifar\b": "needs CIFAR's pickles; tests of python/ convert some",
