@@ -29,13 +29,14 @@ void FleetMemory::note(const MergeInput& input, const ParamVector& consensus, co
       memory.inputs.clear();
       for (std::size_t map = 0; map < input.maps.size(); ++map) {
         DoubleMatrix& inputs = memory.inputs.emplace_back(row.data->map_moments(consensus, consensus, map).inputs);
-        to_single(flat(inputs));  // as it was sent
+        if (!is_head(input, input.maps[map])) to_single(flat(inputs));  // as it was sent
       }
     }
   });
   const ParamLayout& layout = *input.symmetry->layout();
   for (const AffineMap& map : input.maps) {
-    charge(input, Cargo::kMoments, {.sent = symmetric_bytes(map.inputs(layout))});
+    const std::uint64_t bytes = symmetric_bytes(map.inputs(layout));
+    charge(input, Cargo::kMoments, {.sent = is_head(input, map) ? 2 * bytes : bytes});
   }
 }
 

@@ -8,6 +8,10 @@
 
 namespace fleet {
 
+bool is_head(const MergeInput& input, const AffineMap& map) {
+  return input.has_head && &map == &input.maps.back();
+}
+
 void to_single(std::span<double> numbers) {
   for (double& number : numbers) number = static_cast<double>(static_cast<float>(number));
 }
@@ -82,12 +86,16 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   const ParamLayout& layout = *input.symmetry->layout();
   MapMoments sum{DoubleMatrix(map.inputs(layout), map.inputs(layout)),
                  DoubleMatrix(map.outputs(layout), map.inputs(layout))};
+  const bool in_double = is_head(input, map);
   std::vector<std::vector<double>> halves;
   std::vector<Comm::DoubleTerm> inputs;
   std::vector<Comm::DoubleTerm> targets;
   for (MapMoments& moments : local) {
-    to_single(halves.emplace_back(half_of(moments.inputs)));
-    to_single(flat(moments.targets));
+    halves.push_back(half_of(moments.inputs));
+    if (!in_double) {
+      to_single(halves.back());
+      to_single(flat(moments.targets));
+    }
     targets.push_back({flat(moments.targets), 1.0});
   }
   for (const std::vector<double>& half : halves) inputs.push_back({half, 1.0});
@@ -97,7 +105,8 @@ MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMa
   comm.ordered_sum(targets, flat(sum.targets));
   for (const double count : comm.all_gather(samples)) sum.samples += count;
   charge(input, Cargo::kMoments,
-         {.sent = sizeof(float) * (half.size() + static_cast<std::size_t>(sum.targets.size()))});
+         {.sent = (in_double ? sizeof(double) : sizeof(float)) *
+                  (half.size() + static_cast<std::size_t>(sum.targets.size()))});
   charge(input, Cargo::kScalars, {.sent = sizeof(double)});
   return sum;
 }

@@ -18,14 +18,16 @@ auto flat(Matrix& matrix) {
   return std::span(matrix.data(), static_cast<std::size_t>(matrix.size()));
 }
 
-/// What is left of numbers that cross the network in single precision, as moments do.
+/// Whether a map of the input is the network's last, whose moments are sent in double precision: its solution follows
+/// directions that single precision takes away.
+[[nodiscard]] bool is_head(const MergeInput& input, const AffineMap& map);
+/// What is left of numbers that cross the network in single precision, as other moments do.
 void to_single(std::span<double> numbers);
 /// The lower half of a symmetric matrix, row by row, and back.
 [[nodiscard]] std::vector<double> half_of(const DoubleMatrix& symmetric);
 void from_half(std::span<const double> half, DoubleMatrix& symmetric);
 
-/// The sum over the fleet of what `ask` gets for each row of the input, if anything, each in single precision.
-/// Collective.
+/// The sum over the fleet of what `ask` gets for each row of the input, if anything, as it is sent. Collective.
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                                      const std::function<std::optional<MapMoments>(std::size_t row)>& ask);
 

@@ -1,8 +1,6 @@
 #include "merge/head.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
@@ -59,19 +57,14 @@ RowMatrix solve_head(const HeadOptions& options, const MergeInput& input,
   Eigen::MatrixXd pull;                                                     // r L^-1 L^-T, at the root
   comm.together([&] {
     if (!comm.is_root()) return;
-    // No less than what single precision has taken from the moments and takes from L, in the spectral norm: steps of
-    // length 1 need a basis in which the curvature is no more than 1.
-    const double lost = 8.0 * std::sqrt(static_cast<double>(head.cols())) * std::numeric_limits<float>::epsilon() / 2.0;
-    const double ridge = std::max(options.ridge, lost);
-    const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, ridge, moments.samples);
+    const RidgedMoments hessian = add_ridge(fleet.curvature() * moments.inputs, options.ridge, moments.samples);
     lower = hessian.factor.matrixL();
-    to_single(flat(lower));  // as robots will have it
     const Eigen::MatrixXd inverse =
         lower.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(lower.rows(), lower.cols()));
     pull = hessian.weight * inverse * inverse.transpose();
   });
   comm.broadcast(flat(lower));
-  charge(input, Cargo::kMoments, {.received = symmetric_bytes(head.cols())});
+  charge(input, Cargo::kMoments, {.received = 2 * symmetric_bytes(head.cols())});  // in double precision
   fleet.change_basis(lower);
 
   // Of a head W, in the new basis W L.

@@ -35,8 +35,7 @@ struct Score {
 };
 
 /// Sums over a robot's samples that decide one affine map y = W x (AffineMap) by least squares: summed in double
-/// precision. They are sent in single precision, which takes what is the size of the smallest eigenvalues: a ridge has
-/// to make up for it.
+/// precision. What single precision takes, in which most are sent, is the size of the smallest eigenvalues.
 struct MapMoments {
   DoubleMatrix inputs;   ///< sum x x^T
   DoubleMatrix targets;  ///< sum t x^T

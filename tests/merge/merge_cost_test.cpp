@@ -93,9 +93,9 @@ TEST(MergeCost, of_moments_is_half_a_symmetric_matrix_and_a_whole_one) {
   ToyFleet fleet(4, world);
   MergeCost cost = cost_of(*make_entry(find_merger("regmean")), fleet, {0, 1, 3}, world);
   constexpr std::uint64_t kWithBias = toy::kInputs + 1;
-  constexpr std::uint64_t kNumbers = kWithBias * (kWithBias + 1) / 2 + toy::kHidden * kWithBias +
-                                     toy::kHidden * (toy::kHidden + 1) / 2 + toy::kOutputs * toy::kHidden;
-  EXPECT_EQ(cost.of(Cargo::kMoments).sent, 3 * sizeof(float) * kNumbers);
+  constexpr std::uint64_t kFirst = kWithBias * (kWithBias + 1) / 2 + toy::kHidden * kWithBias;
+  constexpr std::uint64_t kLast = toy::kHidden * (toy::kHidden + 1) / 2 + toy::kOutputs * toy::kHidden;
+  EXPECT_EQ(cost.of(Cargo::kMoments).sent, 3 * (sizeof(float) * kFirst + sizeof(double) * kLast));
 }
 
 }  // namespace
