@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/error.hpp"
 #include "complaint.hpp"
 #include "io/toml.hpp"
+#include "sweep/common_training.hpp"
 
 namespace fleet {
 namespace {
@@ -769,6 +771,20 @@ TEST(CommonTraining, is_that_of_cells_which_differ_in_what_follows_it) {
   const std::vector<std::string> nobody(2, "");
   EXPECT_EQ(names("merge.every_epochs = 1\nsweep.grid.merge.method = [\"average\", \"regression\"]"), nobody);
   EXPECT_EQ(names("merge.every_epochs = 0\nsweep.grid.merge.method = [\"average\", \"joint\"]"), nobody);
+}
+
+/// Nobody waits: groups that begin beside the first of each training train as well.
+TEST(CommonTraining, is_done_by_the_first_of_each_and_by_who_begins_beside_them) {
+  const Sweep sweep = expand_text(R"(merge.every_epochs = 0
+                                     sweep.grid.fleet.alpha = [0.1, 1.0]
+                                     sweep.grid.merge.method = ["average", "regression", "auto", "joint"])");
+  std::vector<std::size_t> todo(sweep.cells.size());
+  std::iota(todo.begin(), todo.end(), std::size_t{0});
+  const SweepDirectory nowhere("there-is-no-such-sweep");
+  for (const auto& [groups, expected] : {std::pair{1, 4}, std::pair{4, 4}, std::pair{6, 6}, std::pair{99, 8}}) {
+    const std::vector<bool> first = trains(sweep, todo, nowhere, groups);
+    EXPECT_EQ(std::ranges::count(first, true), expected) << groups << " groups";
+  }
 }
 
 }  // namespace

@@ -128,6 +128,12 @@ TEST_F(RunTest, cells_that_differ_in_the_merge_train_once_and_come_to_the_same) 
   };
   const Sweep shared = plan(true, output_);
   const SweepDirectory directory(output_);
+  const std::filesystem::path mine = directory.path() / "cells" / "mine.training";  // somebody else's file
+  world_.together([&] {
+    if (!world_.is_root()) return;
+    directory.prepare(shared);
+    Scratch::write(mine, "x");
+  });
   std::vector<std::int64_t> begun;
   std::vector<std::size_t> kept;
   on_make = [&](const Settings& cell) {
@@ -141,6 +147,7 @@ TEST_F(RunTest, cells_that_differ_in_the_merge_train_once_and_come_to_the_same) 
   EXPECT_EQ(kept[4], 2U);
   EXPECT_LE(kept.back(), 1U);
   EXPECT_EQ(directory.trainings(), std::vector<std::string>{});
+  EXPECT_TRUE(std::filesystem::exists(mine));
 
   const Sweep apart = plan(false, output_ + "-apart");
   EXPECT_EQ(run(apart).ran, 8);
