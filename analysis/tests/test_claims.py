@@ -207,7 +207,7 @@ def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
     again = read_findings(path)["a"]
     assert again.mean == 0.25 and np.isnan(again.low) and again.verdict == "open"
     path.write_text('{"a": {"mean": 1}}')
-    with pytest.raises(ResultsError, match="claims.json"):
+    with pytest.raises(ResultsError, match=r"claims\.json"):
         read_findings(path)
 
 
