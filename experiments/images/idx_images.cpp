@@ -3,7 +3,6 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "data/idx.hpp"
 #include "images/images.hpp"
 
 namespace fleet {
@@ -15,6 +14,7 @@ constexpr std::int64_t kMostImages = std::numeric_limits<std::int32_t>::max();
 /// A file, as it was when it was scanned.
 struct IdxFile {
   std::string stem;
+  IdxPart part;
   IdxContent content;
 };
 
@@ -22,15 +22,17 @@ class IdxImages final : public ImageFiles {
  public:
   IdxImages(const IdxNames& names, int classes, const std::filesystem::path& directory, ContentCache& cache)
       : directory_(directory) {
-    const auto open = [&](std::string_view part, std::string_view what) {
-      IdxFile file{.stem = cat(names.prefix, part, what), .content = {}};
-      file.content = scan_idx(find_idx(directory, file.stem), cache);
+    const auto open = [&](std::string_view half, std::string_view what, IdxPart part) {
+      IdxFile file{.stem = cat(names.prefix, half, what), .part = part, .content = {}};
+      file.content = scan_idx(find_idx(directory, file.stem), cache, part);
       return file;
     };
-    constexpr std::string_view kImages = "-images-idx3-ubyte";
-    constexpr std::string_view kLabels = "-labels-idx1-ubyte";
-    train_ = {open("train", kImages), open("train", kLabels)};
-    test_ = {open(names.test, kImages), open(names.test, kLabels)};
+    const auto open_half = [&](std::string_view half) {
+      const std::string_view labels = names.labels == IdxPart::kBytes ? "-labels-idx1-ubyte" : "-labels-idx2-int";
+      return Files{open(half, "-images-idx3-ubyte", IdxPart::kBytes), open(half, labels, names.labels)};
+    };
+    train_ = open_half("train");
+    test_ = open_half(names.test);
     check_shapes();
     const std::vector<std::int64_t>& shape = train_.images.content.shape;
     const int largest = std::max(train_.labels.content.largest, test_.labels.content.largest);
@@ -52,8 +54,8 @@ class IdxImages final : public ImageFiles {
     const Files& files = half == Half::kTrain ? train_ : test_;
     const auto fill = [&](const IdxFile& file, std::span<std::byte> into) {
       const std::filesystem::path path = find_idx(directory_, file.stem);
-      if (read_idx(path, into).digest == file.content.digest) return;
-      forget_idx(path, cache);
+      if (read_idx(path, into, file.part).digest == file.content.digest) return;
+      forget_idx(path, cache, file.part);
       throw Error(cat(path.string(), " has changed since the sweep was planned"));
     };
     fill(files.labels, labels);

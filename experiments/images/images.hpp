@@ -15,13 +15,15 @@
 #include "comm/shared_array.hpp"
 #include "data/cifar.hpp"
 #include "data/content_cache.hpp"
+#include "data/idx.hpp"
 
 namespace fleet {
 
 /// Four IDX files, of images and labels.
 struct IdxNames {
-  std::string_view prefix = {};    ///< of the files' names
-  std::string_view test = "t10k";  ///< what they call the test set
+  std::string_view prefix = {};      ///< of the files' names
+  std::string_view test = "t10k";    ///< what they call the test set
+  IdxPart labels = IdxPart::kBytes;  ///< where labels are
 };
 /// Files of CIFAR's binary version.
 struct CifarNames {

@@ -30,6 +30,7 @@ constexpr std::array kIdxSets = {
     ImageSet{"emnist-digits", "", IdxNames{"emnist-digits-", "test"}},
     ImageSet{"emnist-letters", "", IdxNames{"emnist-letters-", "test"}},
     ImageSet{"emnist-mnist", "", IdxNames{"emnist-mnist-", "test"}},
+    ImageSet{"qmnist", "", IdxNames{"qmnist-", "test", IdxPart::kFirstColumn}, 10},
     ImageSet{"idx", "", IdxNames{}},
 };
 

@@ -17,7 +17,13 @@ namespace fs = std::filesystem;
 // Far above any data set of bytes, far below what a random header claims or a product overflows at.
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 36;
 constexpr unsigned kUnsignedByte = 0x08;
-constexpr const char* kQuestion = "idx 1";  // of a cache; the number is that of to_text()
+constexpr unsigned kInteger = 0x0C;
+constexpr std::size_t kIntegerBytes = 4;
+
+/// Of a cache; the number is that of to_text().
+const char* question(IdxPart part) {
+  return part == IdxPart::kBytes ? "idx 1" : "idx column 1";
+}
 
 std::size_t product(const std::vector<std::int64_t>& shape) {
   std::size_t bytes = 1;
@@ -50,7 +56,7 @@ std::string_view type_name(unsigned type) {
       return "signed byte";
     case 0x0B:
       return "16-bit integer";
-    case 0x0C:
+    case kInteger:
       return "32-bit integer";
     case 0x0D:
       return "32-bit float";
@@ -64,26 +70,45 @@ std::string_view type_name(unsigned type) {
 /// What comes out of a file, one after another.
 class IdxFile {
  public:
-  explicit IdxFile(const fs::path& path) : file_(path), must_be_gzip_(path.extension() == ".gz") { read_header(); }
+  IdxFile(const fs::path& path, IdxPart part) : file_(path), must_be_gzip_(path.extension() == ".gz"), part_(part) {
+    read_header();
+  }
 
-  [[nodiscard]] const std::vector<std::int64_t>& shape() const { return shape_; }
-  [[nodiscard]] std::size_t bytes() const { return product(shape_); }
-  /// The next bytes of the payload, all of them.
+  /// Of what is read.
+  [[nodiscard]] std::vector<std::int64_t> shape() const {
+    return part_ == IdxPart::kBytes ? shape_ : std::vector{shape_.front()};
+  }
+  /// The next bytes of what is read, all of them.
   void read(std::span<std::byte> into) {
-    const std::size_t found = file_.read(into);
-    if (found < into.size()) complain_of_end(std::to_string(read_ + found));
-    read_ += found;
+    if (part_ == IdxPart::kBytes) return read_payload(into);
+    std::vector<std::byte> row(payload() / static_cast<std::size_t>(shape_.front()));
+    for (std::byte& each : into) {
+      read_payload(row);
+      require(row[0] == std::byte{0} && row[1] == std::byte{0} && row[2] == std::byte{0}, name(), ": row ",
+              read_ / row.size() - 1, " begins with ", hex(std::span(row).first(kIntegerBytes)),
+              ", expected an integer from 0 to 255");
+      each = row[kIntegerBytes - 1];
+    }
   }
   void expect_end() {
     // Reads on even when nothing is expected: gzip's checksum stands behind the last byte.
     std::array<std::byte, 1> extra{};
-    require(file_.read(extra) == 0, name(), ": trailing bytes: found more than the ", bytes(), " expected (",
+    require(file_.read(extra) == 0, name(), ": trailing bytes: found more than the ", payload(), " expected (",
             shape_text(shape_), ")");
   }
   [[nodiscard]] const std::string& name() const { return file_.name(); }
 
  private:
+  [[nodiscard]] std::size_t payload() const { return product(shape_) * (part_ == IdxPart::kBytes ? 1 : kIntegerBytes); }
+  void read_payload(std::span<std::byte> into) {
+    const std::size_t found = file_.read(into);
+    if (found < into.size()) complain_of_end(std::to_string(read_ + found));
+    read_ += found;
+  }
+
   void read_header() {
+    const bool bytes = part_ == IdxPart::kBytes;
+    const unsigned wanted = bytes ? kUnsignedByte : kInteger;
     std::array<std::byte, 4> magic{};
     const std::size_t found = file_.read(magic);
     // zlib has looked at the first bytes only now, and passes through what is not compressed.
@@ -92,15 +117,16 @@ class IdxFile {
     const auto type = std::to_integer<unsigned>(magic[2]);
     const auto dimensions = std::to_integer<std::size_t>(magic[3]);
     require(magic[0] == std::byte{0} && magic[1] == std::byte{0}, name(), ": not an IDX file: it begins with ",
-            hex(magic), ", expected 00 00 08 and the number of dimensions");
-    require(type == kUnsignedByte, name(), ": elements of type ", hex({&magic[2], 1}), " (", type_name(type),
-            "), expected 08 (", type_name(kUnsignedByte), ")");
-    require(dimensions >= 1, name(), ": found 0 dimensions, expected at least 1");
+            hex(magic), ", expected 00 00 ", bytes ? "08" : "0c", " and the number of dimensions");
+    require(type == wanted, name(), ": elements of type ", hex({&magic[2], 1}), " (", type_name(type), "), expected ",
+            bytes ? "08" : "0c", " (", type_name(wanted), ")");
+    require(bytes ? dimensions >= 1 : dimensions == 2, name(), ": found ", dimensions, " dimensions, expected ",
+            bytes ? "at least 1" : "2");
     read_dimensions(dimensions);
     // A header may claim anything: nobody is to allocate what the file cannot hold.
     const std::size_t header = magic.size() + 4 * dimensions;
     const std::uint64_t most = file_.most_bytes() - std::min<std::uint64_t>(header, file_.most_bytes());
-    if (most >= bytes()) return;
+    if (most >= payload()) return;
     complain_of_end(file_.is_compressed()
                         ? cat("at most ", most, ", as ", file_.size(), " compressed bytes hold no more")
                         : std::to_string(most));
@@ -126,12 +152,13 @@ class IdxFile {
   }
 
   [[noreturn]] void complain_of_end(const std::string& found) const {
-    throw Error(
-        cat(name(), ": truncated payload: found ", found, " bytes, expected ", bytes(), " (", shape_text(shape_), ")"));
+    throw Error(cat(name(), ": truncated payload: found ", found, " bytes, expected ", payload(), " (",
+                    shape_text(shape_), ")"));
   }
 
   PackedFile file_;
   bool must_be_gzip_;
+  IdxPart part_;
   std::vector<std::int64_t> shape_;
   std::size_t read_ = 0;  // of the payload
 };
@@ -142,9 +169,10 @@ IdxContent read_content(IdxFile& file, std::span<std::byte> into) {
   IdxContent content{.shape = file.shape()};
   Hash digest;
   for (const std::int64_t extent : content.shape) digest.add(static_cast<std::uint64_t>(extent));
-  std::vector<std::byte> kept(into.empty() ? std::min(kPiece, file.bytes()) : 0);
-  for (std::size_t at = 0; at < file.bytes(); at += kPiece) {
-    const std::size_t size = std::min(kPiece, file.bytes() - at);
+  const std::size_t bytes = content.bytes();
+  std::vector<std::byte> kept(into.empty() ? std::min(kPiece, bytes) : 0);
+  for (std::size_t at = 0; at < bytes; at += kPiece) {
+    const std::size_t size = std::min(kPiece, bytes - at);
     const std::span<std::byte> piece = into.empty() ? std::span(kept).first(size) : into.subspan(at, size);
     file.read(piece);
     content.largest =
@@ -179,23 +207,24 @@ std::size_t IdxContent::bytes() const {
   return product(shape);
 }
 
-IdxContent scan_idx(const fs::path& path) {
-  IdxFile file(path);
+IdxContent scan_idx(const fs::path& path, IdxPart part) {
+  IdxFile file(path, part);
   return read_content(file, {});
 }
 
-IdxContent scan_idx(const fs::path& path, ContentCache& cache) {
-  return from_text(cache.answer(path, kQuestion, [&] { return to_text(scan_idx(path)); }));
+IdxContent scan_idx(const fs::path& path, ContentCache& cache, IdxPart part) {
+  return from_text(cache.answer(path, question(part), [&] { return to_text(scan_idx(path, part)); }));
 }
 
-void forget_idx(const fs::path& path, ContentCache& cache) {
-  cache.forget(path, kQuestion);
+void forget_idx(const fs::path& path, ContentCache& cache, IdxPart part) {
+  cache.forget(path, question(part));
 }
 
-IdxContent read_idx(const fs::path& path, std::span<std::byte> into) {
-  IdxFile file(path);
-  require(into.size() == file.bytes(), file.name(), ": holds ", file.bytes(), " bytes (", shape_text(file.shape()),
-          "), expected ", into.size());
+IdxContent read_idx(const fs::path& path, std::span<std::byte> into, IdxPart part) {
+  IdxFile file(path, part);
+  const std::size_t bytes = product(file.shape());
+  require(into.size() == bytes, file.name(), ": holds ", bytes, " bytes (", shape_text(file.shape()), "), expected ",
+          into.size());
   return read_content(file, into);
 }
 

@@ -185,6 +185,57 @@ TEST_F(IdxTest, a_damaged_file_is_never_remembered) {
   for (int i = 0; i < 2; ++i) EXPECT_THROW((void)scan_idx(path, cache), Error);
 }
 
+/// A table of 32-bit integers; its first column, as a string of bytes.
+std::string idx_table(const std::string& first, unsigned columns) {
+  std::string bytes = idx_header({static_cast<unsigned>(first.size()), columns});
+  bytes[2] = '\x0c';
+  for (const char each : first) {
+    bytes += std::string(3, '\0') + each;
+    for (unsigned k = 1; k < columns; ++k) bytes += noise_bytes(4);
+  }
+  return bytes;
+}
+
+TEST_F(IdxTest, the_first_column_of_a_table_is_read_as_an_array_of_its_bytes) {
+  const std::string classes = noise_bytes(300);
+  const IdxContent alike = scan_idx(write("array", idx_header({300}) + classes));
+  for (const unsigned columns : {1U, 8U}) {
+    for (const fs::path& path :
+         {write("t", idx_table(classes, columns)), write_gzip("t.gz", idx_table(classes, columns))}) {
+      std::string found(classes.size(), '?');
+      const IdxContent read = read_idx(path, std::as_writable_bytes(std::span(found)), IdxPart::kFirstColumn);
+      EXPECT_EQ(found, classes);
+      for (const IdxContent& content : {read, scan_idx(path, IdxPart::kFirstColumn)}) {
+        EXPECT_EQ(content.shape, alike.shape);
+        EXPECT_EQ(content.largest, alike.largest);
+        EXPECT_EQ(content.digest, alike.digest);
+      }
+    }
+  }
+}
+
+TEST_F(IdxTest, refuses_what_is_no_table_of_small_integers) {
+  const auto column_complaint = [this](const std::string& bytes) -> std::string {
+    try {
+      (void)scan_idx(write("t", bytes), IdxPart::kFirstColumn);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const std::string table = idx_table("\1\2\3", 2);
+  const std::size_t header = 12;
+  std::string large = table;
+  large[header + 8 + 1] = '\1';  // of the second row
+  expect_says(column_complaint(large), {"row 1 begins with 00 01 00 02", "from 0 to 255"});
+  expect_says(column_complaint(idx_header({3}) + "abc"), {"type 08 (unsigned byte)", "expected 0c (32-bit integer)"});
+  std::string flat = idx_header({3});
+  flat[2] = '\x0c';
+  expect_says(column_complaint(flat + noise_bytes(12)), {"found 1 dimensions, expected 2"});
+  expect_says(column_complaint(table.substr(0, table.size() - 1)), {"truncated payload", "expected 24 (3 x 2)"});
+  expect_says(column_complaint(table + "x"), {"trailing bytes"});
+}
+
 TEST_F(IdxTest, refuses_a_file_it_cannot_read) {
   expect_says(complaint(directory_ / "absent", 1), {"cannot be opened", "No such file"});
   expect_says(complaint(directory_, 1), {"it is a folder, a pipe or a device; expected a file"});

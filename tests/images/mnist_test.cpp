@@ -98,6 +98,25 @@ TEST_F(MnistTest, any_byte_of_any_file_is_part_of_what_the_data_are) {
   EXPECT_EQ(describe(cell()).data, data);
 }
 
+TEST_F(MnistTest, labels_of_qmnist_are_the_first_column_of_a_table) {
+  for (const auto& [half, name, count] : {std::tuple(0U, "train", 40U), std::tuple(2U, "test", 20U)}) {
+    fs::rename(data_ / kStems[half], data_ / cat("qmnist-", name, "-images-idx3-ubyte"));
+    std::string table = idx({count, 2}, "");
+    table[2] = '\x0c';
+    for (unsigned i = 0; i < count; ++i) table += {0, 0, 0, static_cast<char>(i % 10), 0, 0, 7, static_cast<char>(i)};
+    Scratch::write(data_ / cat("qmnist-", name, "-labels-idx2-int"), table);
+  }
+  const std::string data = describe(cell({{"data.dataset", "qmnist"}})).data;
+  const fs::path labels = data_ / "qmnist-train-labels-idx2-int";
+  std::string table = Scratch::read(labels);
+  table[table.size() - 1] ^= 1;  // another writer
+  Scratch::write(labels, table);
+  EXPECT_EQ(describe(cell({{"data.dataset", "qmnist"}})).data, data);
+  table[table.size() - 5] ^= 1;  // another class
+  Scratch::write(labels, table);
+  EXPECT_NE(describe(cell({{"data.dataset", "qmnist"}})).data, data);
+}
+
 TEST_F(MnistTest, files_that_change_places_are_other_data) {
   fs::copy_file(data_ / kStems[0], data_ / kStems[2], fs::copy_options::overwrite_existing);
   fs::copy_file(data_ / kStems[1], data_ / kStems[3], fs::copy_options::overwrite_existing);
