@@ -45,7 +45,7 @@ help:
 	@echo "make chaos    break $(TRIALS) runs in every way we know, resume them, compare (TRIALS=50)"
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
-	@echo "make bench    measure the hot paths against what bounds them"
+	@echo "make bench    measure the hot paths against what bounds them, mark what fell (ONLY=training,lqg)"
 	@echo "make peers    run the same federated jobs by fleet and by others' programs"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make keys     the pages of docs/ that list the settings, from the code"
@@ -73,7 +73,6 @@ test: build check-format scenes .venv-debian/installed
 	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
-	$(PYTHON) -m ruff check $(PYTHONS)
 
 slow-test: build scenes
 	ctest --test-dir build/$(PRESET) --output-on-failure --label-regex slow
@@ -139,36 +138,13 @@ figures: deps
 peers: data
 	.venv/bin/python tests/peers/run.py --fleet $(FLEET) --mpirun "$(MPIRUN)" -o build/peers/peers.md
 
-bench: data .venv-debian/installed
+# ONLY=training,lqg runs a part.
+bench: data scenes .venv-debian/installed
 	@scripts/install-deps.sh libbenchmark-dev python3-torch
 	cmake --preset $(PRESET) -DFLEET_BENCHMARKS=ON
 	cmake --build --preset $(PRESET)
-	build/$(PRESET)/tests/benchmarks/training_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.2 \
-	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
-	build/$(PRESET)/tests/benchmarks/sequence_benchmark --benchmark_repetitions=5 --benchmark_min_time=0.2 \
-	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
-	build/$(PRESET)/tests/benchmarks/sinkhorn_benchmark --benchmark_repetitions=9 --benchmark_min_time=0.1 \
-	  --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
-	/usr/bin/python3 tests/benchmarks/python_steps.py build/$(PRESET)/tests/benchmarks/sequence_benchmark
-	build/$(PRESET)/tests/benchmarks/lqg_benchmark --benchmark_min_time=0.1
-	@$(MAKE) --no-print-directory scenes
-	test ! -x build/$(PRESET)/tests/benchmarks/metaworld_benchmark || build/$(PRESET)/tests/benchmarks/metaworld_benchmark
-	test ! -x build/$(PRESET)/tests/benchmarks/locomotion_benchmark || build/$(PRESET)/tests/benchmarks/locomotion_benchmark \
-	  --benchmark_repetitions=5 --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true
-	test ! -x build/$(PRESET)/tests/benchmarks/tools_benchmark || build/$(PRESET)/tests/benchmarks/tools_benchmark \
-	  --benchmark_repetitions=5 --benchmark_min_time=0.3 --benchmark_enable_random_interleaving=true \
-	  --benchmark_report_aggregates_only=true
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e 'analysis[bench]'
-	$(PYTHON) tests/benchmarks/assignment.py $(FLEET) build/$(PRESET)/tests/benchmarks/libassignment_library.so "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/round_overhead.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/resting_fleets.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/polite_waiting.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/plan_time.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/external_overhead.py $(FLEET) .venv-debian/bin/python "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/merge_scaling.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/scaling.py $(FLEET) "$(MPIRUN)"
-	$(PYTHON) tests/benchmarks/long_sweeps.py $(FLEET) "$(MPIRUN)"
-	PYTHONPATH=analysis/tests $(PYTHON) analysis/tests/benchmark.py
+	$(PYTHON) tests/benchmarks/bench.py build/$(PRESET) --mpirun "$(MPIRUN)" $(if $(ONLY),--only $(ONLY))
 
 # The pages that list every setting, as the code reads them.
 keys: program
@@ -191,6 +167,7 @@ format: deps
 check-format: deps
 	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 	@$(PYTHON) -m ruff format --check --quiet $(PYTHONS)
+	@$(PYTHON) -m ruff check --quiet $(PYTHONS)
 
 # The sources of this commit, to be carried to another machine.
 VERSION = $(shell sed -n 's|^project.fleet VERSION \([0-9.]*\).*|\1|p' CMakeLists.txt)

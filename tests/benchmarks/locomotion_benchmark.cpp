@@ -69,11 +69,8 @@ class Ratios final : public Medians {
   void print_ratios() override {
     for (const Body& body : body_table()) {
       const std::string name(body.name);
-      const double bare = median(name + "-bare");
-      const double steps = median(name + "-steps");
-      if (bare <= 0 || steps <= 0) continue;
-      std::printf("%-12s %6.0f steps/s, %3.0f %% of the bare simulator's\n", name.c_str(), 1e9 * kPlayed / steps,
-                  100 * bare / steps);
+      std::printf("%-12s %6.0f steps/s\n", name.c_str(), 1e9 * kPlayed / median(name + "-steps"));
+      print_rate(name + ", steps beside the bare simulator", name + "-steps", name + "-bare");
     }
   }
 };

@@ -2,11 +2,10 @@
 // problem is measured beside the dense n^2 x n^2 system that it does without.
 //
 //   lqg_benchmark --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
-#include <benchmark/benchmark.h>
-
 #include "lqg/expected_cost.hpp"
 #include "lqg/imitation.hpp"
 #include "lqg/systems.hpp"
+#include "medians.hpp"
 #include "merge/basis_fit.hpp"
 #include "merge/general_linear.hpp"
 
@@ -122,12 +121,22 @@ void merge_over_gl(benchmark::State& state) {
 }
 BENCHMARK(merge_over_gl)->ArgName("n")->RangeMultiplier(2)->Range(4, 64)->Unit(benchmark::kMillisecond);
 
+class Ratios final : public Medians {
+  void print_ratios() override {
+    for (const std::string n : {"n:4", "n:16", "n:32"}) {
+      print_rate("a basis by conjugate gradients beside the dense system, " + n, "basis_by_conjugate_gradients/" + n,
+                 "basis_by_the_dense_system/" + n);
+    }
+  }
+};
+
 }  // namespace
 }  // namespace fleet
 
 int main(int argc, char** argv) {
   const fleet::MpiSession session(argc, argv);
   benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  fleet::Ratios ratios;
+  benchmark::RunSpecifiedBenchmarks(&ratios);
   return 0;
 }

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import h5py
-from runs import mnist_run, run_quietly
+from runs import mnist_run, run_quietly, tell_ratio
 
 ROUNDS = 2
 METHODS = ("git-rebasin", "fleet-merge")
@@ -46,10 +46,8 @@ def main() -> None:
                     output = Path(folder) / f"{ranks}-{trial}"
                     times.append(merge_seconds(fleet, mpirun, method, ranks, output))
         one, more = min(seconds[1]), min(seconds[several])
-        print(
-            f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s: {one / more:.2f} times as fast",
-            flush=True,
-        )
+        print(f"{method:12s} 1 rank {one:.2f} s, {several} ranks {more:.2f} s")
+        tell_ratio(f"{method} on {several} ranks beside one", one / more)
 
 
 if __name__ == "__main__":

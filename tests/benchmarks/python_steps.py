@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from runs import run_quietly
+from runs import run_quietly, tell_ratio
 
 SYMBOLS, WINDOW, EMBEDDING, HIDDEN, LAYERS = 80, 80, 8, 256, 2
 BATCHES = (4, 10, 50)
@@ -162,10 +162,9 @@ def main() -> None:
         python_rate(step, items)  # warms up
         pairs = [(fleet_rate(benchmark, pattern), python_rate(step, items)) for _ in range(rounds)]
         fleet, python = (statistics.median(side) for side in zip(*pairs, strict=True))
+        print(f"{name}: {fleet:.0f} steps of sequences a second, by Python {python:.0f}")
         ratio = statistics.median(a / b for a, b in pairs)
-        print(
-            f"{name}: {fleet:.0f} steps of sequences a second, by Python {python:.0f}; {ratio:.2f} times its rate"
-        )
+        tell_ratio(f"{name}, training beside PyTorch's Python API", ratio)
 
 
 if __name__ == "__main__":

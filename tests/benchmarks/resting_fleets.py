@@ -2,7 +2,7 @@
 
 Logistic regression on MNIST (robots of 60 images, batches of 10, plain gradient descent, 100 rounds on two ranks) with
 1,000, 100,000 and a million robots, in turn; then LEAF's LSTM with a robot for each of 698 roles, where `shakespeare`
-has been fetched. Prints medians, and what was aimed at.
+has been fetched. Prints medians, and what was aimed at beside what was found.
 
 usage: resting_fleets.py FLEET [MPIRUN]
 """
@@ -19,11 +19,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from runs import tell_ratio
 
 ROBOTS = (1_000, 100_000, 1_000_000)
 REPEATS = 3
 ROUNDS = 100
 TEN = 10  # robots of a round
+AIMS = (700.0, 1.0, 2.6)  # MiB in all and seconds at 100,000 robots; milliseconds at 1,000
+LEAF_AIMS = (300.0, 20.0)  # MiB of a rank, and of a checkpoint
 SAMPLES = 60
 LOGISTIC = {
     "fleet.partition": "drawn",
@@ -144,15 +147,16 @@ def logistic_regression(fleet: str, mpirun: list[str]) -> None:
             f"{statistics.median(r.seconds for r in runs[robots]):16.2f}{statistics.median(plans[robots]):11.2f}"
             f"{max(r.peak for r in runs[robots]):18.0f}"
         )
-    ratio = statistics.median(
-        a / b for a, b in zip(rounds[ROBOTS[1]], rounds[ROBOTS[0]], strict=True)
-    )
-    print(
-        f"a round of {ROBOTS[1]:,d} robots takes {ratio:.2f} times one of {ROBOTS[0]:,d} (aim: 1.2)"
-    )
-    print(
-        "aims at 100,000: under 700 MiB in all, a plan under 1 s; at 1,000: a round of 2.6 ms on idle cores"
-    )
+    few, many = ROBOTS[:2]
+    ratio = statistics.median(a / b for a, b in zip(rounds[few], rounds[many], strict=True))
+    tell_ratio(f"rounds of {many:,d} robots beside those of {few:,d}", ratio)
+    found = {
+        f"memory of {many:,d} robots": max(r.peak for r in runs[many]),
+        f"a plan of {many:,d} robots": statistics.median(plans[many]),
+        f"a round of {few:,d} robots": statistics.median(rounds[few]),
+    }
+    for (what, value), aim in zip(found.items(), AIMS, strict=True):
+        tell_ratio(f"{what}, aim / found", aim / value)
 
 
 def leaf_lstm(fleet: str, mpirun: list[str]) -> None:
@@ -176,8 +180,10 @@ def leaf_lstm(fleet: str, mpirun: list[str]) -> None:
     run = watch(command, f"{output}/**/*.checkpoint*")
     size = max(run.files.values(), default=0) / 2**20
     print(
-        f"LEAF's LSTM, 698 robots: {run.rank:.0f} MiB private in a rank (aim: 300), a checkpoint of {size:.1f} MiB (20)"
+        f"LEAF's LSTM, 698 robots: {run.rank:.0f} MiB private in a rank, a checkpoint of {size:.1f} MiB"
     )
+    tell_ratio("LEAF's LSTM, memory of a rank, aim / found", LEAF_AIMS[0] / run.rank)
+    tell_ratio("LEAF's LSTM, a checkpoint, aim / found", LEAF_AIMS[1] / size)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from runs import mnist_run, run_quietly
+from runs import mnist_run, run_quietly, tell_ratio
 
 ROUNDS = 30
 ENDLESS = 100_000
@@ -36,9 +36,7 @@ def round_shares(results: Path) -> None:
     for name in names:
         print(f"  {name:9s}{seconds[name] * 1e3:8.2f} ms {100 * seconds[name] / total:6.1f} %")
     overhead = seconds["merge"] + seconds["other"]
-    print(
-        f"outside training, evaluation and waiting for the slower rank: {100 * overhead / total:.2f} %"
-    )
+    tell_ratio("share of a round in training, evaluation and waiting", 1 - overhead / total)
 
 
 def memory_mib(pid: int) -> dict[str, float]:

@@ -66,15 +66,14 @@ class Rates final : public Medians {
   void print_ratios() override {
     const double pass = median("triad") / 3.0;
     if (pass <= 0.0) return;
-    std::printf("a triad moves %.1f GB/s; of that rate:\n", 1e-3 * sizeof(float) * kSize * kSize / pass);
+    std::printf("a triad moves %.1f GB/s\n", 1e-3 * sizeof(float) * kSize * kSize / pass);
     print("forward<kFew>", forward_passes(kFew), pass);
     print("forward<kMany>", forward_passes(kMany), pass);
     print("backward<kFew>", backward_passes(kFew), pass);
     print("backward<kMany>", backward_passes(kMany), pass);
   }
-  void print(const char* name, double passes, double pass) {
-    if (median(name) > 0.0)
-      std::printf("%-16s %3.0f passes  %4.0f %%\n", name, passes, 100.0 * passes * pass / median(name));
+  void print(const std::string& name, double passes, double pass) {
+    if (median(name) > 0.0) print_ratio("Sinkhorn " + name + " beside a triad", passes * pass / median(name));
   }
 };
 

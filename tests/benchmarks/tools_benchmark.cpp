@@ -89,12 +89,9 @@ void expert_episodes(benchmark::State& state, const Family& family) {
 class Ratios final : public Medians {
   void print_ratios() override {
     for (const auto& [name, text] : own_families()) {
-      const double bare = median(name + "-bare");
-      const double steps = median(name + "-steps");
-      const double cloud = median(name + "-cloud");
-      if (bare <= 0 || steps <= 0 || cloud <= 0) continue;
-      std::printf("%-8s %6.0f steps/s; the controller takes %2.0f %% of a step, with 2 x 64 points %2.0f %%\n",
-                  name.c_str(), 1e9 * kSteps / steps, 100 * (1 - bare / steps), 100 * (1 - bare / cloud));
+      std::printf("%-8s %6.0f steps/s\n", name.c_str(), 1e9 * kSteps / median(name + "-steps"));
+      print_rate(name + ", steps beside the bare simulator", name + "-steps", name + "-bare");
+      print_rate(name + ", steps that see 2 x 64 points beside it", name + "-cloud", name + "-bare");
     }
   }
 };

@@ -4,7 +4,6 @@
 //   training_benchmark --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
 #include <map>
 #include <numeric>
 
@@ -113,11 +112,8 @@ void alignment_step(benchmark::State& state, const Case& shape) {
 class Ratios final : public Medians {
   void print_ratios() override {
     for (const auto& [name, shape] : kCases) {
-      const double step = median("training_step/" + name);
-      std::printf(
-          "%s: training runs at %.0f %% of the rate of its matrix products; an alignment step costs %.2f training "
-          "steps\n",
-          name.c_str(), 100.0 * median("matrix_products/" + name) / step, median("alignment_step/" + name) / step);
+      print_rate(name + ", training beside its matrix products", "training_step/" + name, "matrix_products/" + name);
+      print_rate(name + ", alignment beside training", "alignment_step/" + name, "training_step/" + name);
     }
   }
 };
