@@ -71,7 +71,7 @@ test: build check-format scenes .venv-debian/installed
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python
 	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
-	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm
+	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm tests/hosts
 	$(IN_TESTS) $(PYTHON) tests/chaos/chaos.py --trials 12
 
 slow-test: build scenes

@@ -83,6 +83,15 @@ def test_what_is_trained_once_for_all_methods_gives_the_same_bits(
     assert f"\ntraining  {2 * len(methods) - 3} of the cells" in planned
 
 
+def test_outcomes_are_the_same_bits_over_tcp(fleet: Fleet) -> None:
+    """Within one host, and for methods that sum, broadcast and relay; tests/hosts has several hosts."""
+    config = fleet.config(every_method(["average", "fleet-merge", "git-rebasin"]))
+    fleet.run(config, "memory", ranks=2).expect(0)
+    tcp = {"OMPI_MCA_btl": "tcp,self", "OMPI_MCA_btl_tcp_if_include": "lo"}
+    fleet("run", config, "-o", "tcp", ranks=2, environment=tcp).expect(0)
+    assert fleet.cells("tcp").outcomes() == fleet.cells("memory").outcomes()
+
+
 def test_one_robot_is_a_fleet(fleet: Fleet, methods: list[str]) -> None:
     config = fleet.config(every_method(methods))
     for ranks in (1, 2):
