@@ -7,6 +7,9 @@ With N robots of d weights on P ranks a round takes
 training, what every merge does, adding up and handing back a rank's own rows, and the levels of the tree sum and of the
 broadcast, each a message of latency alpha and beta seconds a weight (8 bytes up, 4 down).
 
+That is fitted in shared memory. Between hosts (network.py) every block of the sum costs latencies of its own, and Open
+MPI 4.1 gathers numbers by a message from each rank to each: the extrapolation counts these, too.
+
 usage: scaling.py FLEET [MPIRUN]
 """
 
@@ -28,8 +31,14 @@ BATCH = 50
 RANKS = (1, 2)
 ROBOTS = (4, 16, 64)
 WIDTHS = (32, 128, 1024)  # of one hidden layer
-ALPHA = 2e-6  # seconds: a cluster's network, for the extrapolation
-BANDWIDTH = 10e9  # bytes a second, the same
+
+# For the extrapolation.
+NETWORKS = {"2 us and 10 GB/s": (2e-6, 10e9), "50 us and 1.25 GB/s": (50e-6, 1.25e9)}
+BLOCK = 8192  # weights of a sum that are sent at once
+# Latencies a level, as network.py finds them: of the first block, of every other one, of a long broadcast.
+FIRST, BLOCKS, BROADCAST = 3.0, 2.5, 3.0
+GATHERS = 4  # a round: messages from each rank to each other one, counted on 4 to 16 ranks
+MESSAGE = 1e-6  # seconds that a short message takes a rank's processor: an assumption
 
 
 @dataclass
@@ -39,6 +48,11 @@ class Round:
     weights: int
     train: float  # median seconds of the first rank
     merge: float
+
+
+def weights_of(width: int) -> int:
+    """Of a network for MNIST with one hidden layer."""
+    return 785 * width + (width + 1) * 10
 
 
 def measure(fleet: str, mpirun: str, ranks: int, robots: int, width: int, folder: Path) -> Round:
@@ -60,11 +74,10 @@ def measure(fleet: str, mpirun: str, ranks: int, robots: int, width: int, folder
     run_quietly(mnist_run(fleet, mpirun, ranks, settings, output))
     with h5py.File(output.with_suffix(".h5")) as file:
         rounds = file["rounds"][:]
-    weights = 785 * width + (width + 1) * 10
     seconds = {
         name: float(np.median(rounds[f"seconds_{name}"][1:-1])) for name in ("train", "merge")
     }
-    return Round(ranks, robots, weights, **seconds)
+    return Round(ranks, robots, weights_of(width), **seconds)
 
 
 def terms(ranks: int, robots: int, weights: int) -> list[float]:
@@ -97,6 +110,31 @@ def print_fit(rounds: list[Round], found: np.ndarray) -> None:
     )
 
 
+@dataclass
+class Extrapolated:
+    """Seconds of a merge with one robot a rank."""
+
+    latencies: float  # of the levels
+    numbers: float  # that pass up and down them
+    gathers: float
+
+
+def extrapolate(
+    ranks: int, weights: int, beta: float, network: tuple[float, float], unasked: bool
+) -> Extrapolated:
+    """`unasked`: MPI sends blocks at once, rather than announcing them and waiting for an answer."""
+    latency, bandwidth = network
+    levels = math.log2(ranks)
+    waits = FIRST + BROADCAST
+    if not unasked:
+        waits += BLOCKS * (math.ceil(weights / BLOCK) - 1)
+    return Extrapolated(
+        latencies=levels * latency * waits,
+        numbers=levels * weights * max(beta, 12 / bandwidth),
+        gathers=GATHERS * ranks * MESSAGE,
+    )
+
+
 def print_extrapolation(rounds: list[Round], found: np.ndarray) -> None:
     """One robot a rank; a level of the tree costs what it did here, or what the network takes if that is more."""
     steps = IMAGES // BATCH
@@ -107,19 +145,20 @@ def print_extrapolation(rounds: list[Round], found: np.ndarray) -> None:
             if r.ranks == 1
         ]
     )
-    network = np.array([found[0], found[1], ALPHA, max(found[3], 12 / BANDWIDTH)])
-    print(
-        f"\none robot a rank on a network of {ALPHA * 1e6:.0f} us and {BANDWIDTH / 1e9:.0f} GB/s:"
-    )
-    print(
-        "  ranks      weights   a step (ms)   a merge (ms)   steps between merges for 95 % training"
-    )
-    for ranks, weights in itertools.product((100, 1_000, 10_000), (100_000, 10_000_000)):
-        merge = float(np.dot(terms(ranks, ranks, weights), network))
-        train = step * weights
-        print(
-            f"{ranks:7d}{weights:13,d}{train * 1e3:14.2f}{merge * 1e3:15.2f}{math.ceil(19 * merge / train):25d}"
-        )
+    for (name, network), unasked in itertools.product(NETWORKS.items(), (False, True)):
+        how = "sent unasked" if unasked else "as it is"
+        print(f"\none robot a rank, {name}, blocks {how}; ms")
+        print("  ranks     weights  latencies  numbers  gathers    merge  steps for 95 % training")
+        for ranks, weights in itertools.product((100, 1_000, 10_000), (100_000, 10_000_000)):
+            costs = extrapolate(ranks, weights, found[3], network, unasked)
+            parts = [costs.latencies, costs.numbers, costs.gathers]
+            merge = found[0] + found[1] * weights + sum(parts)
+            print(
+                f"{ranks:7d}{weights:12,d}",
+                *(f"{1e3 * each:9.2f}" for each in [*parts, merge]),
+                end="",
+            )
+            print(f"{math.ceil(19 * merge / (step * weights)):12d}")
 
 
 def main() -> None:
