@@ -66,7 +66,7 @@ run: program data
 
 test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
-	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge chromium-driver faketime zsh
+	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge iproute2 chromium-driver faketime zsh
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 analysis tests/docs
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python

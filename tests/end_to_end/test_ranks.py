@@ -84,7 +84,7 @@ def test_what_is_trained_once_for_all_methods_gives_the_same_bits(
 
 
 def test_outcomes_are_the_same_bits_over_tcp(fleet: Fleet) -> None:
-    """Within one host, and for methods that sum, broadcast and relay; tests/hosts has several hosts."""
+    """Within one host, for methods that sum, broadcast and relay; tests/hosts has several hosts."""
     config = fleet.config(every_method(["average", "fleet-merge", "git-rebasin"]))
     fleet.run(config, "memory", ranks=2).expect(0)
     tcp = {"OMPI_MCA_btl": "tcp,self", "OMPI_MCA_btl_tcp_if_include": "lo"}

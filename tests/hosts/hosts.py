@@ -39,9 +39,12 @@ class NoHosts(Exception):
 def require_means() -> None:
     if os.geteuid() != 0:
         raise NoHosts("hosts for tests need root")
-    for program in ("ip", "unshare", "nsenter"):
+    for program in ("ip", "unshare", "nsenter", "mpirun"):
         if shutil.which(program) is None:
-            raise NoHosts(f"{program} is not installed (Debian: iproute2, util-linux)")
+            raise NoHosts(f"{program} is not installed (Debian: iproute2, util-linux, openmpi-bin)")
+    launcher = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=False)
+    if "(Open MPI) 4." not in launcher.stdout:
+        raise NoHosts("mpirun is not of Open MPI 4, whose way to other hosts is known here")
     if not Path("/dev/net/tun").exists():
         raise NoHosts("there is no /dev/net/tun")
 
@@ -93,4 +96,5 @@ class Hosts:
         settings = MCA | {"plm_rsh_agent": f"{self.folder}/enter"} | mca
         words = [word for name, value in settings.items() for word in ("--mca", name, value)]
         ranks = str(self.count * ranks_each)
-        return self.on(1, "mpirun", "-wdir", Path.cwd(), "--host", names, *words, "-n", ranks)
+        here = ["mpirun", "--allow-run-as-root", "-wdir", Path.cwd()]
+        return self.on(1, *here, "--host", names, *words, "-n", ranks)

@@ -59,7 +59,10 @@ pids() {
 write_names
 write_enter
 for name in $names; do start_host "$name"; done
-until [ "$(pids 2>/dev/null | wc -l)" = "$count" ]; do sleep 0.02; done
+until [ "$(pids 2>/dev/null | wc -l)" = "$count" ]; do
+  [ "$(jobs -pr | wc -l)" = "$count" ] || exit 1
+  sleep 0.02
+done
 
 if [ $# = 0 ]; then
   join_by_bridge $(pids)
