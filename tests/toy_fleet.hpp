@@ -38,7 +38,8 @@ inline bool suits(const MergerEntry& entry) {
 inline constexpr std::uint64_t kSeed = 5;
 
 inline std::vector<AffineMap> maps() {
-  return {{.name = "layers.0", .weights = {0}, .bias = 1}, {.name = "layers.1", .weights = {2}, .bias = {}}};
+  return {{.name = "layers.0", .weights = {0}, .bias = 1, .sees_data = true},
+          {.name = "layers.1", .weights = {2}, .bias = {}}};
 }
 
 using Vector = Eigen::VectorXf;

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
+#include "merge/known_sums.hpp"
 #include "merge/privacy.hpp"
 
 namespace fleet {
@@ -70,43 +71,60 @@ MapMoments sum_privately(const MergeInput& input, const Comm& comm, const Affine
 
 }  // namespace
 
+DoubleMatrix sum_inputs(const MergeInput& input, const Comm& comm, const AffineMap& map, std::span<const int> robots,
+                        std::vector<std::vector<double>> halves, bool in_double) {
+  const Eigen::Index size = map.inputs(*input.symmetry->layout());
+  for (std::vector<double>& half : halves) {
+    if (!in_double) to_single(half);
+  }
+  DoubleMatrix sum(size, size);
+  std::vector<double> total = half_of(sum);
+  std::uint64_t bytes = (in_double ? 2 : 1) * symmetric_bytes(size);
+  if (input.known != nullptr && map.sees_data) {
+    std::vector<KnownSums::Part> parts;
+    for (std::size_t i = 0; i < halves.size(); ++i) parts.push_back({robots[i], halves[i]});
+    const auto index = static_cast<std::size_t>(&map - input.maps.data());
+    if (!input.known->add_up(index, parts, total, comm)) bytes = 1;  // to say so
+  } else {
+    std::vector<Comm::DoubleTerm> terms;
+    for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});
+    comm.ordered_sum(terms, total);
+  }
+  from_half(total, sum);
+  charge(input, Cargo::kMoments, {.sent = bytes});
+  return sum;
+}
+
 MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                        const std::function<std::optional<MapMoments>(std::size_t row)>& ask) {
   if (input.privately != nullptr) return sum_privately(input, comm, map, ask);
-  std::vector<MapMoments> local;
+  std::vector<int> robots;
+  std::vector<std::vector<double>> halves;
+  std::vector<DoubleMatrix> targets;
   std::vector<double> samples;
   comm.together([&] {
     for (std::size_t i = 0; i < input.rows.size(); ++i) {
       std::optional<MapMoments> moments = ask(i);
       if (!moments) continue;
+      robots.push_back(input.rows[i].robot);
+      halves.push_back(half_of(moments->inputs));
+      targets.push_back(std::move(moments->targets));
       samples.push_back(moments->samples);
-      local.push_back(std::move(*moments));
     }
   });
   const ParamLayout& layout = *input.symmetry->layout();
-  MapMoments sum{DoubleMatrix(map.inputs(layout), map.inputs(layout)),
-                 DoubleMatrix(map.outputs(layout), map.inputs(layout))};
   const bool in_double = is_head(input, map);
-  std::vector<std::vector<double>> halves;
-  std::vector<Comm::DoubleTerm> inputs;
-  std::vector<Comm::DoubleTerm> targets;
-  for (MapMoments& moments : local) {
-    halves.push_back(half_of(moments.inputs));
-    if (!in_double) {
-      to_single(halves.back());
-      to_single(flat(moments.targets));
-    }
-    targets.push_back({flat(moments.targets), 1.0});
+  MapMoments sum{sum_inputs(input, comm, map, robots, std::move(halves), in_double),
+                 DoubleMatrix(map.outputs(layout), map.inputs(layout))};
+  std::vector<Comm::DoubleTerm> terms;
+  for (DoubleMatrix& each : targets) {
+    if (!in_double) to_single(flat(each));
+    terms.push_back({flat(each), 1.0});
   }
-  for (const std::vector<double>& half : halves) inputs.push_back({half, 1.0});
-  std::vector<double> half = half_of(sum.inputs);
-  comm.ordered_sum(inputs, half);
-  from_half(half, sum.inputs);
-  comm.ordered_sum(targets, flat(sum.targets));
+  comm.ordered_sum(terms, flat(sum.targets));
   for (const double count : comm.all_gather(samples)) sum.samples += count;
   charge(input, Cargo::kMoments,
-         {.sent = (in_double ? sizeof(double) : sizeof(float)) *
-                  (half.size() + static_cast<std::size_t>(sum.targets.size()))});
+         {.sent = (in_double ? sizeof(double) : sizeof(float)) * static_cast<std::size_t>(sum.targets.size())});
   charge(input, Cargo::kScalars, {.sent = sizeof(double)});
   return sum;
 }

@@ -27,6 +27,13 @@ void to_single(std::span<double> numbers);
 [[nodiscard]] std::vector<double> half_of(const DoubleMatrix& symmetric);
 void from_half(std::span<const double> half, DoubleMatrix& symmetric);
 
+/// The sum over the fleet of second moments of what enters a map: half_of() those of each of `robots` of this rank, in
+/// single precision unless `in_double`. Of a map that sees the data themselves they are sent only if any have changed
+/// (MergeInput::known). Collective.
+[[nodiscard]] DoubleMatrix sum_inputs(const MergeInput& input, const Comm& comm, const AffineMap& map,
+                                      std::span<const int> robots, std::vector<std::vector<double>> halves,
+                                      bool in_double);
+
 /// The sum over the fleet of what `ask` gets for each row of the input, if anything, as it is sent. Collective.
 [[nodiscard]] MapMoments sum_moments(const MergeInput& input, const Comm& comm, const AffineMap& map,
                                      const std::function<std::optional<MapMoments>(std::size_t row)>& ask);

@@ -26,6 +26,7 @@
 
 namespace fleet {
 
+class KnownSums;
 class PrivateSums;
 
 /// A sum of per-sample values with the number of samples, so that parts add up to a mean.
@@ -135,6 +136,7 @@ struct MergeInput {
   bool wants_series = false;         ///< MergeOutcome::series are to be recorded
   MergeCost* cost = nullptr;         ///< grows by what the merge costs, on every rank alike; nullptr: nobody counts
   PrivateSums* privately = nullptr;  ///< how sums are taken; nullptr: as they are
+  KnownSums* known = nullptr;        ///< of the robots' data, from earlier merges; nullptr: nothing is remembered
 };
 
 /// What crosses ranks when a method merges N robots of d weights, and what a rank holds of it besides its own robots.

@@ -7,6 +7,7 @@
 #include "merge/choice.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/known_sums.hpp"
 #include "merge/renewed_norms.hpp"
 #include "merge/solved_head.hpp"
 
@@ -262,19 +263,29 @@ class Regression final : public Merger {
 
   MergeOutcome propose(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
-    return RegressionMerge(options_, input, memory_, comm).run();
+    MergeInput knowing = input;
+    if (knowing.known == nullptr) knowing.known = &known_;
+    return RegressionMerge(options_, knowing, memory_, comm).run();
   }
 
   void remember(const MergeInput& input, const ParamVector& consensus, const Comm& comm) override {
     if (options_.memory) memory_.note(input, consensus, comm);
+    known_.commit();
   }
 
-  void save(int robot, StateWriter& state) const override { memory_.save(robot, state); }
-  void load(int robot, StateReader& state) override { memory_.load(robot, state); }
+  void save(int robot, StateWriter& state) const override {
+    memory_.save(robot, state);
+    known_.save(robot, state);
+  }
+  void load(int robot, StateReader& state) override {
+    memory_.load(robot, state);
+    known_.load(robot, state);
+  }
 
  private:
   RegressionOptions options_;
   FleetMemory memory_;
+  KnownSums known_;
 };
 
 }  // namespace
@@ -309,9 +320,11 @@ std::unique_ptr<Merger> make_auto(SettingsReader& settings) {
       RegressionOptions{.body = Body::kAny, .choice = read_choice(settings), .renew_norms = renew});
 }
 
-std::unique_ptr<Merger> make_solved_mean(bool renew_norms) {
-  return std::make_unique<Regression>(
-      RegressionOptions{.align = Alignment::kNone, .body = Body::kAverage, .renew_norms = renew_norms});
+std::unique_ptr<Merger> make_solved_mean(bool renew_norms, int head_iterations) {
+  return std::make_unique<Regression>(RegressionOptions{.align = Alignment::kNone,
+                                                        .body = Body::kAverage,
+                                                        .head_iterations = head_iterations,
+                                                        .renew_norms = renew_norms});
 }
 
 }  // namespace fleet

@@ -11,6 +11,6 @@ namespace fleet {
 [[nodiscard]] std::unique_ptr<Merger> make_auto(SettingsReader& settings);
 /// The same for policies that have but few steps behind them since they were one: their mean as it is, with a solved
 /// head.
-[[nodiscard]] std::unique_ptr<Merger> make_solved_mean(bool renew_norms);
+[[nodiscard]] std::unique_ptr<Merger> make_solved_mean(bool renew_norms, int head_iterations);
 
 }  // namespace fleet

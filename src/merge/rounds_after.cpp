@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/known_sums.hpp"
 #include "merge/precision.hpp"
 #include "merge/regression.hpp"
 #include "merge/renewed_norms.hpp"
@@ -61,8 +62,41 @@ class OthersLoss final : public GradientTerm {
   std::vector<Factors> factors_;
 };
 
-/// The sum over the participants, on every rank; adds up the parts of `own`, one of each of this rank's. Collective.
-Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& own, const Comm& comm) {
+/// What enters map `m`: of one that sees the data it has been sent, and handed back, but once.
+DoubleMatrix sum_entering(const MergeInput& input, const std::vector<Curvature>& own, std::size_t m, const Comm& comm) {
+  const AffineMap& map = input.maps[m];
+  std::vector<int> robots;
+  for (const MergeRow& row : input.rows) {
+    if (row.participates) robots.push_back(row.robot);
+  }
+  std::vector<std::vector<double>> halves;
+  for (const Curvature& part : own) halves.push_back(half_of(part.maps[m].inputs));
+  DoubleMatrix sum = sum_inputs(input, comm, map, robots, std::move(halves), false);
+  to_single(flat(sum));
+  const bool is_news = !map.sees_data || input.known->hand_back(m);
+  if (is_news) charge(input, Cargo::kMoments, {.received = symmetric_bytes(sum.rows())});
+  return sum;
+}
+
+DoubleMatrix sum_leaving(const MergeInput& input, const std::vector<Curvature>& own, std::size_t m, const Comm& comm) {
+  std::vector<std::vector<double>> halves;
+  std::vector<Comm::DoubleTerm> terms;
+  for (const Curvature& part : own) to_single(halves.emplace_back(half_of(part.maps[m].outputs)));
+  for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});
+  const Eigen::Index size = input.maps[m].outputs(*input.symmetry->layout());
+  DoubleMatrix sum(size, size);
+  std::vector<double> total = half_of(sum);
+  comm.ordered_sum(terms, total);
+  to_single(total);
+  from_half(total, sum);
+  charge(input, Cargo::kMoments, {.sent = symmetric_bytes(size), .received = symmetric_bytes(size)});
+  return sum;
+}
+
+/// The sum over the participants, on every rank; adds up the parts of `own`, one of each of this rank's. They send the
+/// gradient in `precision`, which `own` is in. Collective.
+Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& own, Precision precision,
+                         const Comm& comm) {
   Curvature total{.gradient = ParamVector(input.symmetry->layout())};
   std::vector<Comm::Term> gradients;
   std::vector<double> counts;
@@ -72,28 +106,11 @@ Curvature sum_curvatures(const MergeInput& input, const std::vector<Curvature>& 
     for (const MapCurvature& map : part.maps) counts.push_back(map.rows);
   }
   comm.ordered_sum(gradients, total.gradient.flat());
-  charge(input, Cargo::kGradients, {.sent = model_bytes(input), .received = model_bytes(input)});
   const ParamLayout& layout = *input.symmetry->layout();
-  const auto sum_symmetric = [&](Eigen::Index size, auto matrix_of) {
-    std::vector<std::vector<double>> halves;
-    std::vector<Comm::DoubleTerm> terms;
-    for (const Curvature& part : own) to_single(halves.emplace_back(half_of(matrix_of(part))));
-    for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});
-    DoubleMatrix sum(size, size);
-    std::vector<double> half = half_of(sum);
-    comm.ordered_sum(terms, half);
-    to_single(half);
-    from_half(half, sum);
-    charge(input, Cargo::kMoments, {.sent = symmetric_bytes(size), .received = symmetric_bytes(size)});
-    return sum;
-  };
+  charge(input, Cargo::kGradients,
+         {.sent = weight_bytes(precision, layout, input.maps), .received = model_bytes(input)});
   for (std::size_t m = 0; m < input.maps.size(); ++m) {
-    const AffineMap& map = input.maps[m];
-    MapCurvature& sum = total.maps.emplace_back();
-    sum.inputs = sum_symmetric(
-        map.inputs(layout), [m](const Curvature& c) -> const auto& { return c.maps[m].inputs; });
-    sum.outputs = sum_symmetric(
-        map.outputs(layout), [m](const Curvature& c) -> const auto& { return c.maps[m].outputs; });
+    total.maps.push_back({.inputs = sum_entering(input, own, m, comm), .outputs = sum_leaving(input, own, m, comm)});
   }
   const std::vector<double> all = comm.all_gather(counts);
   charge(input, Cargo::kScalars, {.sent = (1 + input.maps.size()) * sizeof(double)});
@@ -109,7 +126,7 @@ class WithRoundsAfter final : public Merger {
   WithRoundsAfter(std::unique_ptr<Merger> method, const RoundsAfterOptions& options)
       : method_(std::move(method)),
         options_(options),
-        mean_(sending(make_solved_mean(options.renew_norms), options.precision)) {}
+        mean_(sending(make_solved_mean(options.renew_norms, options.head_iterations), options.precision)) {}
 
   MergerNeeds needs() const override {
     MergerNeeds needs = method_->needs();
@@ -123,9 +140,11 @@ class WithRoundsAfter final : public Merger {
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    if (input.after > 0) return short_round(input, comm);
-    MergeOutcome outcome = method_->merge(input, comm);
-    mean_->remember(input, outcome.merged, comm);
+    MergeInput knowing = input;
+    knowing.known = &known_;
+    MergeOutcome outcome = input.after > 0 ? short_round(knowing, comm) : method_->merge(knowing, comm);
+    if (input.after == 0) mean_->remember(knowing, outcome.merged, comm);
+    known_.commit();
     return outcome;
   }
 
@@ -135,10 +154,12 @@ class WithRoundsAfter final : public Merger {
   void save(int robot, StateWriter& state) const override {
     method_->save(robot, state);
     mean_->save(robot, state);
+    known_.save(robot, state);
   }
   void load(int robot, StateReader& state) override {
     method_->load(robot, state);
     mean_->load(robot, state);
+    known_.load(robot, state);
   }
 
  private:
@@ -167,8 +188,8 @@ class WithRoundsAfter final : public Merger {
   }
 
   /// What this rank's participants come to.
-  static std::vector<ParamVector> take_steps(const MergeInput& input, const LocalSteps& steps, bool consolidated,
-                                             const Comm& comm) {
+  [[nodiscard]] std::vector<ParamVector> take_steps(const MergeInput& input, const LocalSteps& steps, bool consolidated,
+                                                    const Comm& comm) const {
     const ParamVector& start = *input.previous;
     const auto draw = static_cast<std::uint64_t>(input.round);
     std::vector<Curvature> own;  // of this rank's participants
@@ -176,10 +197,12 @@ class WithRoundsAfter final : public Merger {
     if (consolidated) {
       comm.together([&] {
         for (const MergeRow& row : input.rows) {
-          if (row.participates) own.push_back(row.data->curvature(start, draw));
+          if (!row.participates) continue;
+          ParamVector& gradient = own.emplace_back(row.data->curvature(start, draw)).gradient;
+          round_weights(options_.precision, gradient.layout(), input.maps, gradient.flat());
         }
       });
-      fleet = sum_curvatures(input, own, comm);
+      fleet = sum_curvatures(input, own, options_.precision, comm);
     }
     std::vector<ParamVector> reached;
     comm.together([&] {
@@ -196,6 +219,7 @@ class WithRoundsAfter final : public Merger {
   std::unique_ptr<Merger> method_;
   RoundsAfterOptions options_;
   std::unique_ptr<Merger> mean_;
+  KnownSums known_;
 };
 
 }  // namespace
@@ -210,6 +234,8 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
                 "Gradient steps of a robot in a round after the merge.");
   settings.read("merge.after.learning_rate", options.learning_rate, at_least(0),
                 "Learning rate of Adam in the rounds after the merge; 0: by the loss.");
+  settings.read("merge.after.head_iterations", options.head_iterations, between(1, 1e6),
+                "Iterations of the last layer's solver in a round after the merge, at most.");
   return options;
 }
 

@@ -19,6 +19,7 @@ struct RoundsAfterOptions {
   int steps = 100;                            ///< of a robot in a round
   Precision precision = Precision::kFloat32;  ///< of what robots send in them (precision.hpp)
   bool renew_norms = true;                    ///< of what is merged in them (renewed_norms.hpp)
+  int head_iterations = 100;                  ///< of the last layer's solver, at most
   double learning_rate = 0.0;                 ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kRenewNorms = "merge.renew_norms";
 constexpr std::string_view kPrecision = "merge.precision";
+constexpr std::string_view kHeadIterations = "merge.after.head_iterations";
 
 constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
     {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
@@ -372,6 +373,7 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell, con
     if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
     if (key == kRenewNorms && !cell.facts.norms) continue;                              // there are none
     if (key == kPrecision && setting.value == Value(std::string("float32"))) continue;  // as without this key
+    if (key == kHeadIterations && setting.value == Value(std::int64_t{100})) continue;  // the same
     text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
   }
   Hash id;
