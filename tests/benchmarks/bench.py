@@ -63,7 +63,7 @@ def benchmarks(build: Path, mpirun: str) -> list[Benchmark]:
         Benchmark("metaworld", [str(programs / "metaworld_benchmark")]),
         google(build, "locomotion", 5, 0.5),
         google(build, "tools", 5, 0.3),
-        script("python_steps", str(programs / "sequence_benchmark"), python=DEBIAN),
+        script("python_steps", str(programs), python=DEBIAN),
         script("assignment", fleet, str(programs / "libassignment_library.so"), mpirun),
         script("round_overhead", fleet, mpirun),
         script("resting_fleets", fleet, mpirun),

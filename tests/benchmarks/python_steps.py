@@ -1,9 +1,10 @@
-"""Training sequence models: fleet's step beside the same step through PyTorch's Python API, on the same LibTorch.
+"""Training: fleet's step beside the same step through PyTorch's Python API.
 
 Debian's python3-torch runs on the very libtorch that fleet is built against, so that what differs is what lies around
-it. The two take turns; characters, or steps of windows, a second of processor time on one thread, of each the median.
+it; another Python may have another PyTorch. The two take turns; images, characters, or steps of windows, a second of
+processor time on one thread, of each the median.
 
-usage: /usr/bin/python3 python_steps.py SEQUENCE_BENCHMARK [ROUNDS]
+usage: PYTHON python_steps.py FOLDER_OF_BENCHMARKS [ROUNDS]
 """
 
 import json
@@ -12,11 +13,15 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
+from pathlib import Path
 
 from runs import run_quietly, tell_ratio
 
 SYMBOLS, WINDOW, EMBEDDING, HIDDEN, LAYERS = 80, 80, 8, 256, 2
 BATCHES = (4, 10, 50)
+PIXELS, CLASSES, IMAGES = 784, 10, 4096
+PERCEPTRONS = {"mlp_2x200_batch_10": ((200, 200), 10), "mlp_2x128_batch_128": ((128, 128), 128)}
 SECONDS = 1.0
 CLIP_NORM = 5.0
 
@@ -55,6 +60,33 @@ def lstm_step(batch: int):
         torch.nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
         adam.step()
         state = tuple(part.detach() for part in after)
+        loss.item()
+
+    return step
+
+
+def perceptron_step(hidden: tuple[int, ...], batch: int):
+    """Images as tensors of float, which are shuffled in every epoch."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise((PIXELS, *hidden, CLASSES)):
+        layers += [nn.Linear(wide, narrow), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    adam = torch.optim.Adam(model.parameters())
+    images, labels = torch.rand(IMAGES, PIXELS), torch.randint(CLASSES, (IMAGES,))
+    order: list[torch.Tensor] = []
+
+    def step() -> None:
+        if not order:
+            order.extend(torch.randperm(IMAGES).split(batch))
+        rows = order.pop()
+        adam.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(images[rows]), labels[rows])
+        loss.backward()
+        adam.step()
         loss.item()
 
     return step
@@ -132,7 +164,7 @@ def python_rate(step, items: int) -> float:
     return steps * items / (time.process_time() - begin)
 
 
-def fleet_rate(benchmark: str, name: str) -> float:
+def fleet_rate(benchmark: Path, name: str) -> float:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         options = [
             f"filter={name}$",
@@ -140,7 +172,7 @@ def fleet_rate(benchmark: str, name: str) -> float:
             f"out={file.name}",
             "out_format=json",
         ]
-        command = [benchmark, *(f"--benchmark_{option}" for option in options)]
+        command = [str(benchmark), *(f"--benchmark_{option}" for option in options)]
         run_quietly(command)
         return json.load(file)["benchmarks"][0]["items_per_second"]
 
@@ -148,21 +180,34 @@ def fleet_rate(benchmark: str, name: str) -> float:
 def main() -> None:
     import torch
 
-    benchmark = sys.argv[1]
+    folder = Path(sys.argv[1])
+    sequences, training = folder / "sequence_benchmark", folder / "training_benchmark"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     torch.set_num_threads(1)
     cases = [
-        (f"LSTM, batch {batch}", f"training_step/.*_{batch}", lstm_step(batch), batch * WINDOW)
+        (name, training, f"training_step/{name}", perceptron_step(*shape), shape[1])
+        for name, shape in PERCEPTRONS.items()
+    ]
+    cases += [
+        (
+            f"LSTM, batch {batch}",
+            sequences,
+            f"training_step/.*_{batch}",
+            lstm_step(batch),
+            batch * WINDOW,
+        )
         for batch in BATCHES
     ]
+    decisions = decision_step(32, 20)
     cases.append(
-        ("Decision Transformer, batch 32", "decision_step/.*", decision_step(32, 20), 32 * 20)
+        ("Decision Transformer, batch 32", sequences, "decision_step/.*", decisions, 32 * 20)
     )
-    for name, pattern, step, items in cases:
+    print(f"PyTorch {torch.__version__}")
+    for name, benchmark, pattern, step, items in cases:
         python_rate(step, items)  # warms up
         pairs = [(fleet_rate(benchmark, pattern), python_rate(step, items)) for _ in range(rounds)]
         fleet, python = (statistics.median(side) for side in zip(*pairs, strict=True))
-        print(f"{name}: {fleet:.0f} steps of sequences a second, by Python {python:.0f}")
+        print(f"{name}: {fleet:.0f} a second, by Python {python:.0f}")
         ratio = statistics.median(a / b for a, b in pairs)
         tell_ratio(f"{name}, training beside PyTorch's Python API", ratio)
 
