@@ -64,6 +64,12 @@ void observe(ConstState state, State into) {
   std::ranges::copy(state, into.begin());
 }
 
+/// The cart's place and the pole's angle, without their speeds, which only who remembers can tell.
+void observe_positions(ConstState state, State into) {
+  into[0] = state[0];
+  into[1] = state[2];
+}
+
 void expert(ConstState state, std::span<float> action) {
   choose(0.02 * state[0] + 0.05 * state[1] + state[2] + 0.25 * state[3] > 0 ? 1 : 0, action);
 }
@@ -239,6 +245,17 @@ std::span<const System> system_table() {
              .step = acrobot::step,
              .observe = acrobot::observe,
              .expert = acrobot::expert},
+      System{.name = "cartpole-positions",
+             .body = "cart's mass, pole's mass, pole's length",
+             .state = 4,
+             .observation = 2,
+             .action = 2,
+             .chooses = true,
+             .steps = 500,
+             .draw = cart_pole::draw,
+             .step = cart_pole::step,
+             .observe = cart_pole::observe_positions,
+             .expert = cart_pole::expert},
   };
   return kSystems;
 }

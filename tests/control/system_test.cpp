@@ -52,7 +52,9 @@ TEST(ControlSystems, go_step_by_step_where_gymnasium_s_go) {
     ++steps[name];
     ends[name] += result.terminated ? 1 : 0;
   }
-  for (const System& system : system_table()) EXPECT_GE(steps[std::string(system.name)], 50) << system.name;
+  for (const System& system : system_table()) {  // what is seen of a system does not change its physics
+    EXPECT_GE(steps[std::string(system.name.substr(0, system.name.find('-')))], 50) << system.name;
+  }
   EXPECT_GT(ends["cartpole"], 0) << "no episode ended";
 }
 

@@ -31,8 +31,8 @@ max_steps = 60
 
 def test_experts_are_the_same_on_any_number_of_ranks(fleet: Fleet) -> None:
     listing = fleet("control", "tasks").expect(0).out.split()
-    assert listing == ["cartpole", "pendulum", "acrobot"]
-    roll = ("control", "rollout", "cartpole,acrobot,pendulum", "--episodes", "7")
+    assert listing == ["cartpole", "pendulum", "acrobot", "cartpole-positions"]
+    roll = ("control", "rollout", "cartpole,acrobot,pendulum,cartpole-positions", "--episodes", "7")
     alone = fleet(*roll).expect(0)
     assert re.search(r"cartpole +500", alone.out), alone.out
     for ranks in (2, 3):
