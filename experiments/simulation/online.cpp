@@ -30,6 +30,31 @@ int task_of(const PlayOptions& options, int robot) {
   return options.tasks[static_cast<std::size_t>(robot) % options.tasks.size()];
 }
 
+int longest_of(const PlayOptions& options) {
+  int longest = 0;
+  for (const int task : options.tasks) longest = std::max(longest, options.suite->task(task).steps);
+  return longest;
+}
+
+/// What networks see, the one that "model.kind" names: an observation or, in order, those of an episode.
+NetworkShape read_shape(SettingsReader& settings, const Sizes& sizes, int longest) {
+  const NetworkShape single{
+      .inputs = static_cast<int>(sizes.observation), .outputs = static_cast<int>(sizes.action), .hidden = kHidden};
+  NetworkShape sequence = single;
+  sequence.input = NetworkShape::Input::kSequence;
+  sequence.steps = std::min(16, longest);
+  NetworkShape shape = choose_shape(settings, std::array{single, sequence});
+  const Value& kind = settings.resolved().at("model.kind").value;
+  if (kind == Value(std::string("transformer"))) {
+    settings.read("data.window", shape.steps, between(1, longest), "Last steps that a transformer sees.");
+  } else {
+    settings.rule_out("data.window",
+                      "an mlp sees one observation at a time, and rnn, lstm and gru all since an episode began; "
+                      "transformer sees windows");
+  }
+  return shape;
+}
+
 /// Robots that play in the world's environments.
 class Playground {
  public:
@@ -161,17 +186,14 @@ PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Su
   options.tasks = read_tasks(settings, *options.suite, true);
   const Sizes& sizes = world.common_sizes(options.tasks);
   options.chooses = world.task(options.tasks.front()).chooses;
-  options.shape = choose_shape(settings, std::array{NetworkShape{.inputs = static_cast<int>(sizes.observation),
-                                                                 .outputs = static_cast<int>(sizes.action),
-                                                                 .hidden = kHidden}});
+  options.shape = read_shape(settings, sizes, longest_of(options));
   settings.read("fleet.robots", options.robots, between(1, 1e6), about::kRobots);
   settings.read("fleet.spread", options.spread, between(0, 2),
                 "How far robots' bodies differ: factors e^u of masses, lengths and forces, u uniform up to this.");
   for (const char* key : {"fleet.partition", "fleet.alpha", "data.held_out", "data.demos", "train.batch_size"}) {
     settings.rule_out(key, "robots of this workload gather their own data");
   }
-  options.max_steps = 0;
-  for (const int task : options.tasks) options.max_steps = std::max(options.max_steps, world.task(task).steps);
+  options.max_steps = longest_of(options);
   settings.read("evaluate.episodes", options.episodes, between(1, 10'000), "Episodes of each task in a test.");
   settings.read("evaluate.max_steps", options.max_steps, between(1, options.max_steps), "Longest episode, in steps.");
   options.training = read_descent_options(settings);
@@ -180,6 +202,11 @@ PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Su
            "robots that act for every step they learn from compute on processors; expected \"cpu\"");
   }
   options.online = read_online_options(settings, options.chooses);
+  if (options.shape.input == NetworkShape::Input::kSequence && options.online.gradient != PolicyGradient::kReinforce) {
+    reject("model.kind", settings.resolved().at("model.kind"),
+           "robots whose train.gradient is \"search\" or \"ppo\" see one observation at a time; expected \"mlp\", or "
+           "train.gradient = \"reinforce\"");
+  }
   return options;
 }
 

@@ -57,7 +57,7 @@ std::int64_t Classroom::rows_per_sample(std::size_t map) {
   const torch::NoGradGuard no_grad;
   constexpr std::array<std::int32_t, 1> kAny = {0};
   samples->load(kAny);
-  Pass pass{.stop_before = map};
+  Pass pass{.steps = samples->steps(), .stop_before = map};
   (void)network->forward(plan.place.bring(gradient).tensors, samples->inputs(), pass);
   return map_rows_[map] = pass.entering.size(0);
 }

@@ -57,23 +57,12 @@ void Experience::clear() {
   beyond.clear();
 }
 
-Actor::Actor(const Network& network, const ParamVector& weights, int features, bool chooses,
-             std::span<const float> deviations, RandomStream* stream, Experience& notes)
-    : network_(network),
-      parameters_(Network::views(weights)),
-      input_(torch::empty({1, features})),
-      chooses_(chooses),
-      deviations_(deviations),
-      stream_(stream),
-      notes_(notes) {}
-
 void Actor::act(std::span<const float> input, std::span<float> action) {
-  const torch::NoGradGuard no_grad;
-  std::ranges::copy(input, input_.data_ptr<float>());
-  const torch::Tensor outputs = network_.forward(parameters_, input_).contiguous();
-  const std::span<const float> proposed(outputs.data_ptr<float>(), action.size());
   notes_.inputs.insert(notes_.inputs.end(), input.begin(), input.end());
-  notes_.outputs.insert(notes_.outputs.end(), proposed.begin(), proposed.end());
+  const std::size_t before = notes_.outputs.size();
+  notes_.outputs.resize(before + action.size());
+  const std::span<float> proposed = std::span(notes_.outputs).subspan(before);
+  runner_.act(input, proposed);
   if (chooses_) {
     const std::size_t choice = stream_ != nullptr
                                    ? drawn(proposed, stream_->uniform())
@@ -89,10 +78,6 @@ void Actor::act(std::span<const float> input, std::span<float> action) {
         static_cast<float>(static_cast<double>(proposed[i]) + static_cast<double>(deviations_[i]) * stream_->normal());
   }
   notes_.actions.insert(notes_.actions.end(), action.begin(), action.end());
-}
-
-torch::Tensor Experience::input_rows() const {
-  return rows_of(inputs, std::ssize(rewards));
 }
 
 torch::Tensor Experience::output_rows() const {
@@ -113,26 +98,28 @@ void standardise(std::span<float> values) {
   for (float& value : values) value = static_cast<float>((static_cast<double>(value) - mean) / (deviation + 1e-8));
 }
 
-Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses) {
+Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses, const Stretch& part) {
   const auto steps = std::ssize(experience.rewards);
-  const torch::Tensor worth = rows_of(advantages(experience.rewards, experience.lengths, options), steps).squeeze(1);
-  const torch::Tensor actions = experience.action_rows();
+  const double share = static_cast<double>(part.count) / static_cast<double>(steps);
+  const torch::Tensor all_worth = rows_of(advantages(experience.rewards, experience.lengths, options), steps);
+  const torch::Tensor worth = all_worth.squeeze(1).narrow(0, part.begin, part.count);
+  const torch::Tensor actions = experience.action_rows().narrow(0, part.begin, part.count);
   if (!chooses) {
     return [=](const torch::Tensor& outputs) {  // minus the log density, but for a constant
-      return ((actions - outputs).div(options.deviation).square().sum(1) * 0.5 * worth).mean();
+      return ((actions - outputs).div(options.deviation).square().sum(1) * 0.5 * worth).mean() * share;
     };
   }
   return [=](const torch::Tensor& outputs) {
     const torch::Tensor log_shares = torch::log_softmax(outputs, 1);
     const torch::Tensor taken = log_shares.gather(1, actions.to(torch::kInt64)).squeeze(1);
-    const torch::Tensor loss = -(taken * worth).mean();
+    const torch::Tensor loss = -(taken * worth).mean() * share;
     if (options.entropy == 0.0) return loss;
-    return loss + options.entropy * (log_shares.exp() * log_shares).sum(1).mean();
+    return loss + options.entropy * share * (log_shares.exp() * log_shares).sum(1).mean();
   };
 }
 
-torch::Tensor Memory::inputs(std::span<const std::int32_t> steps) const {
-  return picked(kept_.inputs, features_, steps);
+History Memory::inputs(std::span<const std::int32_t> steps) const {
+  return histories_.of(kept_.inputs, kept_.lengths, steps);
 }
 
 torch::Tensor Memory::actions(std::span<const std::int32_t> steps) const {
@@ -154,7 +141,7 @@ void Memory::remember(const Experience& episodes, std::size_t most) {
   const auto steps = static_cast<std::size_t>(
       std::accumulate(kept_.lengths.begin(), kept_.lengths.begin() + static_cast<std::ptrdiff_t>(forgotten), 0));
   drop_front(kept_.lengths, forgotten);
-  drop_front(kept_.inputs, steps * features_);
+  drop_front(kept_.inputs, steps * histories_.features());
   drop_front(kept_.outputs, steps * outputs_);
   drop_front(kept_.actions, steps * action_size());
 }

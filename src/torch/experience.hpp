@@ -8,9 +8,11 @@
 
 #include "base/random.hpp"
 #include "base/state.hpp"
+#include "torch/histories.hpp"
 #include "torch/network.hpp"
 #include "torch/objective.hpp"
 #include "torch/online.hpp"
+#include "torch/policy.hpp"
 #include "torch/samples.hpp"
 
 namespace fleet {
@@ -26,24 +28,21 @@ struct Experience {
 
   void clear();
   /// Steps x numbers of each.
-  [[nodiscard]] torch::Tensor input_rows() const;
   [[nodiscard]] torch::Tensor output_rows() const;
   [[nodiscard]] torch::Tensor action_rows() const;
 };
 
-/// Acts by one set of weights, and notes what it saw, thought and did. All must outlive it.
+/// Acts in one episode, which `runner` has begun, and notes what it saw, thought and did. All must outlive it.
 class Actor {
  public:
-  Actor(const Network& network, const ParamVector& weights, int features, bool chooses,
-        std::span<const float> deviations, RandomStream* stream, Experience& notes);
+  Actor(PolicyRunner& runner, bool chooses, std::span<const float> deviations, RandomStream* stream, Experience& notes)
+      : runner_(runner), chooses_(chooses), deviations_(deviations), stream_(stream), notes_(notes) {}
   /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise, of the deviation of
   /// each. Without a stream what is likeliest.
   void act(std::span<const float> input, std::span<float> action);
 
  private:
-  const Network& network_;
-  std::vector<torch::Tensor> parameters_;
-  torch::Tensor input_;
+  PolicyRunner& runner_;
   bool chooses_;
   std::span<const float> deviations_;
   RandomStream* stream_;
@@ -54,30 +53,35 @@ class Actor {
 void standardise(std::span<float> values);
 
 /// Whose gradient is the policy gradient: minus the mean over steps of advantage x log probability of the action taken,
-/// by a network with these outputs, and minus the weighted entropy of choices. `experience` must outlive it.
-[[nodiscard]] Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses);
+/// by a network with these outputs, and minus the weighted entropy of choices. Of the outputs for `part` of the steps
+/// it is what these contribute.
+[[nodiscard]] Loss policy_loss(const Experience& experience, const OnlineOptions& options, bool chooses,
+                               const Stretch& part);
 
 /// The last episodes that a robot has played.
 class Memory {
  public:
-  Memory(int features, int outputs, bool chooses)
-      : features_(static_cast<std::size_t>(features)), outputs_(static_cast<std::size_t>(outputs)), chooses_(chooses) {}
-  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(kept_.inputs.size() / features_); }
+  Memory(const Histories& histories, int outputs, bool chooses)
+      : histories_(histories), outputs_(static_cast<std::size_t>(outputs)), chooses_(chooses) {}
+  /// Steps.
+  [[nodiscard]] std::int64_t size() const {
+    return static_cast<std::int64_t>(kept_.inputs.size() / histories_.features());
+  }
 
   /// Adds episodes and forgets all but the last `most`.
   void remember(const Experience& episodes, std::size_t most);
   void save(StateWriter& state) const;
   void load(StateReader& state);
 
-  /// What it saw at these steps, steps x features; what it did: classes, or steps x numbers; and what its network said.
-  [[nodiscard]] torch::Tensor inputs(std::span<const std::int32_t> steps) const;
+  /// What it saw up to these steps; what it did: classes, or steps x numbers; and what its network said.
+  [[nodiscard]] History inputs(std::span<const std::int32_t> steps) const;
   [[nodiscard]] torch::Tensor actions(std::span<const std::int32_t> steps) const;
   [[nodiscard]] torch::Tensor outputs(std::span<const std::int32_t> steps) const;
 
  private:
   [[nodiscard]] std::size_t action_size() const { return chooses_ ? 1 : outputs_; }
 
-  std::size_t features_;
+  Histories histories_;
   std::size_t outputs_;
   bool chooses_;
   Experience kept_;
@@ -90,7 +94,9 @@ class Recollection final : public Samples {
   Recollection(const Memory& memory, Of of) : memory_(memory), of_(of) {}
   [[nodiscard]] std::int64_t size() const override { return memory_.size(); }
   void load(std::span<const std::int32_t> samples) override {
-    inputs_ = memory_.inputs(samples);
+    History history = memory_.inputs(samples);
+    inputs_ = std::move(history.inputs);
+    steps_ = std::move(history.steps);
     targets_ = of_ == Of::kActions ? memory_.actions(samples) : memory_.outputs(samples);
   }
 

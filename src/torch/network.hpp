@@ -22,6 +22,9 @@ struct Pass {
   /// Per recurrent layer, its state after the inputs, which no gradient reaches; empty before the first pass of a
   /// sequence (state zero).
   std::vector<torch::Tensor>* state = nullptr;
+  /// Where set, of sequences of vectors: which steps count, of samples x steps. What enters a map is kept of these
+  /// alone, and the outputs are theirs, in this order. The others are what they look back on, or fill up a batch.
+  torch::Tensor steps;
   /// Stop where data enters this affine map; forward() then returns nothing.
   std::optional<std::size_t> stop_before;
   /// What enters it: rows x inputs, without the ones of its bias. A map of patches or steps has many rows per sample.
@@ -40,8 +43,15 @@ struct Pass {
   /// Whether the pass ends before map `map`, which `inputs` enter.
   bool ends_at(std::size_t map, const torch::Tensor& inputs) {
     if (stop_before != map) return false;
-    entering = inputs;
+    entering = steps.defined() ? inputs.index_select(0, steps) : inputs;
     return true;
+  }
+  /// Of rows of samples x steps, those that count; all that follows is of these alone.
+  torch::Tensor counted(const torch::Tensor& rows) {
+    if (!steps.defined()) return rows;
+    const torch::Tensor kept = rows.index_select(0, steps);
+    steps = torch::Tensor();
+    return kept;
   }
 };
 

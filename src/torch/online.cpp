@@ -36,10 +36,12 @@ class OnlineRobot final : public Robot {
       : problem_(problem),
         index_(index),
         played_(std::move(played)),
-        memory_(problem.shape.inputs, problem.shape.outputs, problem.chooses),
+        histories_(*problem.network, problem.shape),
+        memory_(histories_, problem.shape.outputs, problem.chooses),
         classroom_(recollection(problem, memory_)),
         student_(classroom_, index, samples(), [this] { return remembered_shard(); }),
         search_(*problem.network, problem.shape.inputs, problem.online.search),
+        runner_(make_policy_runner(problem.network, problem.shape)),
         episodes_(played_.size()) {
     if (problem.online.gradient == PolicyGradient::kProximal) proximal_.emplace(problem, index, played_.size());
   }
@@ -176,12 +178,26 @@ class OnlineRobot final : public Robot {
         sum += play(weights, robot, number, deviations, &stream);
       }
     }
-    Pass pass{.training = true};
-    const torch::Tensor loss =
-        trainer.find_gradient(policy_loss(batch_, problem_.online, problem_.chooses), batch_.input_rows(), pass);
-    require(std::isfinite(loss.item<double>()), "robot ", index_, ": the policy gradient is not finite at step ", step_,
-            "; a smaller train.learning_rate may help");
+    require(std::isfinite(find_gradient(trainer)), "robot ", index_, ": the policy gradient is not finite at step ",
+            step_, "; a smaller train.learning_rate may help");
     return sum / static_cast<double>(batch_.lengths.size());
+  }
+
+  /// Of batch_; its loss.
+  double find_gradient(Trainer& trainer) const {
+    double total = 0.0;
+    std::vector<std::int32_t> steps;
+    for (const Stretch& part : histories_.parts(batch_.lengths)) {
+      steps.resize(static_cast<std::size_t>(part.count));
+      std::iota(steps.begin(), steps.end(), part.begin);
+      const History history = histories_.of(batch_.inputs, batch_.lengths, steps);
+      const Loss loss = policy_loss(batch_, problem_.online, problem_.chooses, part);
+      Pass pass{.training = true, .steps = history.steps};
+      const torch::Tensor reached = part.begin == 0 ? trainer.find_gradient(loss, history.inputs, pass)
+                                                    : trainer.add_gradient(loss, history.inputs, pass);
+      total += reached.item<double>();
+    }
+    return total;
   }
 
   /// Finds the gradient by episodes of policies nearby; their mean return.
@@ -208,7 +224,9 @@ class OnlineRobot final : public Robot {
   /// says.
   double play(const ParamVector& weights, int robot, std::uint64_t number, std::span<const float> deviations,
               RandomStream* stream) {
-    Actor actor(*problem_.network, weights, problem_.shape.inputs, problem_.chooses, deviations, stream, batch_);
+    runner_->use(weights);
+    runner_->begin();
+    Actor actor(*runner_, problem_.chooses, deviations, stream, batch_);
     Played played = problem_.play(
         robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
     std::vector<float>& rewards = played.rewards;
@@ -223,10 +241,12 @@ class OnlineRobot final : public Robot {
   const OnlineProblem& problem_;
   int index_;
   std::vector<int> played_;
+  Histories histories_;
   Memory memory_;
   Classroom classroom_;  // of what it remembers
   SupervisedRobot student_;
   RandomSearch search_;
+  std::unique_ptr<PolicyRunner> runner_;
   Experience batch_;
   std::optional<ProximalLearner> proximal_;
   std::vector<std::uint64_t> episodes_;  // of proximal_, whose batches have any number of them: how many of each played

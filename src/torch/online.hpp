@@ -71,7 +71,8 @@ using Play = std::function<Played(int robot, std::uint64_t number, const Act& ac
 
 struct OnlineProblem {
   int robots = 1;
-  std::shared_ptr<const Network> network;  ///< one that takes vectors
+  /// One that takes vectors or, of kReinforce, sequences of them.
+  std::shared_ptr<const Network> network;
   NetworkShape shape;
   bool chooses = false;  ///< actions are choices, one for each output
   TrainingOptions training;

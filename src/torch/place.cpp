@@ -41,6 +41,7 @@ class SamplesElsewhere final : public Samples {
  private:
   void bring() {
     inputs_ = place_.bring(samples_->inputs());
+    if (samples_->steps().defined()) steps_ = place_.bring(samples_->steps());
     targets_ = place_.bring(samples_->targets());
   }
 

@@ -30,10 +30,11 @@ class NetworkRunner final : public PolicyRunner {
   void act(std::span<const float> input, std::span<float> output) override {
     const torch::NoGradGuard no_grad;
     see(input);
-    const torch::Tensor inputs = seen_.narrow(1, 0, steps_);
     Pass pass{.state = &state_};
-    const torch::Tensor acted = network_->forward(parameters_, sequence_ ? inputs : inputs.flatten(0, 1), pass);
-    const torch::Tensor last = acted.view({seen_.size(0), -1, acted.size(1)}).select(1, -1).contiguous();
+    torch::Tensor acted =
+        network_->forward(parameters_, sequence_ ? seen_.narrow(1, 0, steps_) : seen_.select(1, 0), pass);
+    if (sequence_) acted = acted.view({seen_.size(0), -1, acted.size(1)}).select(1, -1);
+    const torch::Tensor last = acted.contiguous();
     std::copy_n(last.data_ptr<float>(), output.size(), output.begin());
   }
 

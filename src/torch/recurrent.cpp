@@ -72,7 +72,7 @@ class Recurrent final : public Network {
       ++map;
       x = std::move(y);
     }
-    const torch::Tensor rows = x.flatten(0, 1);
+    const torch::Tensor rows = pass.counted(x.flatten(0, 1));
     if (pass.ends_at(map, rows)) return {};
     return pass.probed(torch::linear(rows, parameters[tensor], parameters[tensor + 1]));
   }

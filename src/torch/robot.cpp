@@ -142,7 +142,7 @@ double SupervisedRobot::loss_gradient(const ParamVector& at, int batch, RandomSt
   const Place& place = classroom_.plan.place;
   const PlacedVector weights = place.bring(at);
   const PlacedVector slopes = place.room_for(gradient);
-  Pass pass;
+  Pass pass{.steps = samples.steps()};
   const torch::Tensor loss = backpropagate(*classroom_.network, *classroom_.objective, weights.tensors,
                                            samples.inputs(), samples.targets(), pass, slopes.tensors);
   place.fetch(slopes.flat, gradient.flat());

@@ -75,7 +75,7 @@ void pass_through(Classroom& classroom, std::span<const std::int32_t> samples, c
     if (first) state.clear();
     keep_lanes(state, inputs.size(0));
     if (probes != nullptr) probes->clear();
-    Pass pass{.state = &state, .probes = probes};
+    Pass pass{.state = &state, .steps = classroom.samples->steps(), .probes = probes};
     visit(classroom.network->forward(parameters.tensors, inputs, pass));
     for (torch::Tensor& tensor : state) tensor = tensor.detach();
   });
@@ -121,7 +121,7 @@ Curvature gather_curvature(Classroom& classroom, std::span<const std::int32_t> s
 
   std::vector<torch::Tensor> sums;
   pass_through(classroom, samples, classroom.plan, parameters, nullptr, [&](const torch::Tensor& outputs) {
-    const auto here = static_cast<double>(classroom.samples->inputs().size(0));
+    const auto here = static_cast<double>(classroom.samples->loaded());
     const torch::Tensor loss = classroom.objective->loss(outputs, classroom.samples->targets()) * here;
     const std::vector<torch::Tensor> slopes = torch::autograd::grad({loss}, parameters.tensors, {}, false, false, true);
     sums.resize(slopes.size());
@@ -144,7 +144,7 @@ Curvature gather_curvature(Classroom& classroom, std::span<const std::int32_t> s
   std::vector<torch::Tensor> outer(network.maps().size());
   double visited = 0.0;
   pass_through(classroom, samples, plan, parameters, &probes, [&](const torch::Tensor& outputs) {
-    const auto here = static_cast<double>(classroom.samples->inputs().size(0));
+    const auto here = static_cast<double>(classroom.samples->loaded());
     visited += here;
     const double steps = static_cast<double>(outputs.size(0)) / here;  // whose mean is the loss of a sample
     const torch::Tensor draw =

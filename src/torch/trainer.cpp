@@ -37,12 +37,20 @@ Trainer::Trainer(Classroom& classroom, ParamVector& weights, Optimizer& optimize
 }
 
 torch::Tensor Trainer::find_gradient(Pass& pass) {
+  pass.steps = classroom_.samples->steps();
   return backpropagate(*classroom_.network, *classroom_.objective, placed_weights_.tensors,
                        classroom_.samples->inputs(), classroom_.samples->targets(), pass, gradient_.tensors);
 }
 
 torch::Tensor Trainer::find_gradient(const Loss& loss, const torch::Tensor& inputs, Pass& pass) {
   return backpropagate(*classroom_.network, loss, placed_weights_.tensors, inputs, pass, gradient_.tensors);
+}
+
+torch::Tensor Trainer::add_gradient(const Loss& loss, const torch::Tensor& inputs, Pass& pass) {
+  const torch::Tensor before = gradient_.flat.clone();
+  const torch::Tensor reached = find_gradient(loss, inputs, pass);
+  gradient_.flat.add_(before);
+  return reached;
 }
 
 void Trainer::add(const GradientTerm& term) {

@@ -17,6 +17,8 @@ class Trainer {
   [[nodiscard]] torch::Tensor find_gradient(Pass& pass);
   /// Of another loss of the network's outputs for `inputs`.
   [[nodiscard]] torch::Tensor find_gradient(const Loss& loss, const torch::Tensor& inputs, Pass& pass);
+  /// The same, added to the gradient that is there.
+  [[nodiscard]] torch::Tensor add_gradient(const Loss& loss, const torch::Tensor& inputs, Pass& pass);
   /// Adds `term` to that gradient.
   void add(const GradientTerm& term);
   /// One step of the optimiser at `factor` times the learning rate, by the gradient clipped to its greatest norm, of

@@ -44,7 +44,7 @@ class Transformer final : public Network {
     x = run_blocks(shape_.blocks, next, pass.probed(x), samples, steps);
     if (!x.defined()) return {};
     torch::Tensor outputs;
-    (void)next.apply(x, outputs);
+    (void)next.apply(pass.counted(x), outputs);
     return outputs;
   }
 

@@ -10,10 +10,11 @@ class MapInputs {
       : network_(network), place_(place), parameters_(place.bring(weights)), map_(map) {}
 
   /// Rows x inputs of the map as its matrix multiplies them: with a one for the constant. In the host's memory.
-  torch::Tensor of(const torch::Tensor& inputs, bool first) {
+  torch::Tensor of(const Samples& samples, bool first) {
+    const torch::Tensor& inputs = samples.inputs();
     if (first) state_.clear();
     keep_lanes(state_, inputs.size(0));
-    Pass pass{.state = &state_, .stop_before = map_};
+    Pass pass{.state = &state_, .steps = samples.steps(), .stop_before = map_};
     (void)network_.forward(parameters_.tensors, inputs, pass);
     if (!network_.maps()[map_].has_constant()) return place_.fetch(pass.entering.contiguous());
     const torch::Tensor ones = torch::ones({pass.entering.size(0), 1}, pass.entering.options());
@@ -161,7 +162,7 @@ std::vector<Score> score_samples(const Network& network, const Objective& object
   visit_samples(samples, source, plan, [&](bool first) {
     if (first) state.clear();
     keep_lanes(state, source.inputs().size(0));
-    Pass pass{.state = &state};
+    Pass pass{.state = &state, .steps = source.steps()};
     const std::vector<Score> scores =
         objective.scores(network.forward(parameters.tensors, source.inputs(), pass), source.targets());
     for (std::size_t i = 0; i < total.size(); ++i) {
@@ -186,14 +187,14 @@ MapMoments gather_moments(const Network& network, const ParamVector& features, c
   const RowMatrix target_map = layer.matrix(targets);
   const bool same = &targets == &features;
   visit_samples(samples, source, plan, [&](bool first) {
-    const torch::Tensor x = feature_inputs.of(source.inputs(), first);
+    const torch::Tensor x = feature_inputs.of(source, first);
     if (same) {
       sum.add(matrix_of(x));
     } else {
-      const RowMatrix leaving = matrix_of(target_inputs.of(source.inputs(), first)) * target_map.transpose();
+      const RowMatrix leaving = matrix_of(target_inputs.of(source, first)) * target_map.transpose();
       sum.add(matrix_of(x), leaving);
     }
-    visited += static_cast<double>(source.inputs().size(0));
+    visited += static_cast<double>(source.loaded());
   });
   MapMoments moments = sum.scaled(share_of(samples.size(), visited));
   if (same) moments.targets = target_map.cast<double>() * moments.inputs;
@@ -211,11 +212,11 @@ OutputSums gather_outputs(const Network& network, const ParamVector& at, std::si
   const RowMatrix matrix = layer.plain_matrix(at);
   RowMatrix leaving;
   visit_samples(samples, source, plan, [&](bool first) {
-    leaving.noalias() = matrix_of(inputs.of(source.inputs(), first)) * matrix.transpose();
+    leaving.noalias() = matrix_of(inputs.of(source, first)) * matrix.transpose();
     total.sum += leaving.cast<double>().colwise().sum().transpose();
     total.squares += leaving.cast<double>().colwise().squaredNorm().transpose();
     total.rows += static_cast<double>(leaving.rows());
-    visited += static_cast<double>(source.inputs().size(0));
+    visited += static_cast<double>(source.loaded());
   });
   const double share = share_of(samples.size(), visited);
   return {share * total.sum, share * total.squares, share * total.rows};
@@ -231,9 +232,9 @@ std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<co
   double visited = 0.0;
   MapInputs inputs(network, body, last, plan.place);
   visit_samples(samples, source, plan, [&](bool first) {
-    features.push_back(inputs.of(source.inputs(), first));
+    features.push_back(inputs.of(source, first));
     targets.push_back(plan.place.fetch(source.targets()).clone());
-    visited += static_cast<double>(source.inputs().size(0));
+    visited += static_cast<double>(source.loaded());
   });
   return std::make_unique<FixedFeatures>(std::move(objective), torch::cat(features), torch::cat(targets),
                                          share_of(samples.size(), visited),

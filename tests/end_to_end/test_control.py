@@ -1,11 +1,13 @@
 """`fleet control` and sweeps of robots that learn online, from episodes of their own."""
 
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
 
-from conftest import Fleet, table
+from conftest import Fleet, finish, ranks_of, table, wait_until
 
 SWEEP = """
 workload = "control"
@@ -76,6 +78,59 @@ def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(
         file.unlink()
     fleet("run", config, "-o", "three", ranks=2, data=False).expect(0)
     assert fleet.cells("three").outcomes() == expected
+
+
+SEQUENCES = {
+    "gru": 'kind = "gru"\nhidden = [8]',
+    "rnn": 'kind = "rnn"\nhidden = [8, 8]',
+    "transformer": 'kind = "transformer"\nlayers = 1\nwidth = 8\nheads = 2',
+}
+
+
+def sequence_sweep(kind: str) -> str:
+    text = SWEEP.replace("hidden = [16]", SEQUENCES[kind]).replace(
+        "max_steps = 60", "max_steps = 30"
+    )
+    return text.replace("[fleet]", "window = 5\n[fleet]") if kind == "transformer" else text
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [("gru", "cartpole-positions"), ("rnn", "pendulum"), ("transformer", "cartpole-positions")],
+)
+def test_so_is_one_of_networks_that_see_sequences(fleet: Fleet, kind: str, task: str) -> None:
+    """Whatever methods ask of the robots' episodes, and on 1, 2 and 4 ranks."""
+    text = sequence_sweep(kind).replace("cartpole", task)
+    text = text.replace("robots = 3", "robots = 4").replace("epochs = 3", "epochs = 2")
+    methods = METHODS.replace('"local", "joint"', '"fisher", "joint"')
+    config = fleet.config(text + methods, base="")
+    fleet("run", config, "-o", "one", data=False).expect(0)
+    expected = fleet.cells("one").outcomes()
+    assert len(expected) == 7
+    fleet("run", config, "-o", "four", ranks=4, data=False).expect(0)
+    assert fleet.cells("four").outcomes() == expected
+    for file in fleet.cells("four").done()[1:]:
+        file.unlink()
+    fleet("run", config, "-o", "four", ranks=2, data=False).expect(0)
+    assert fleet.cells("four").outcomes() == expected
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_a_cell_that_was_stopped_goes_on_in_the_middle(fleet: Fleet, kind: str) -> None:
+    text = sequence_sweep(kind).replace("epochs = 3", "epochs = 300")
+    config = fleet.config(text.replace("[merge]", '[merge]\nmethod = "average"'), base="")
+    fleet("run", config, "-o", "whole", data=False).expect(0)
+    cells = fleet.cells("cut")
+    process = fleet.start("run", config, "-o", "cut", ranks=2, data=False)
+    wait_until(
+        lambda: any("round 2" in path.read_text() for path in cells.files("*.running")), process
+    )
+    for rank in ranks_of(process):
+        os.kill(rank, signal.SIGTERM)
+    finish(process).expect(75)
+    assert cells.done() == []
+    fleet("run", config, "-o", "cut", data=False).expect(0)
+    assert cells.outcomes() == fleet.cells("whole").outcomes()
 
 
 PROXIMAL = """
@@ -149,13 +204,32 @@ def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet) -> None:
         ("train.deviation=0.1", "an action of this task is a choice"),
         ("train.passes=3", 'it is of train.gradient = "ppo"'),
         ("train.gradient='pppo'", 'expected one of "reinforce", "search", "ppo"'),
-        ("model.kind='lstm'", "model.kind"),
+        ("model.kind='cnn'", "such data are for mlp, lstm, gru, rnn, transformer"),
+        ("data.window=8", "an mlp sees one observation at a time"),
         ("instruments.finetune_steps=5", "finetune"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(fleet: Fleet, setting: str, message: str) -> None:
     said = fleet("plan", fleet.config(SWEEP, base=""), "--set", setting, data=False).expect(2)
     assert message in said.err
+
+
+@pytest.mark.parametrize("kind", ["rnn", "transformer"])
+@pytest.mark.parametrize("gradient", ["ppo", "search"])
+def test_only_reinforce_is_for_sequences(fleet: Fleet, gradient: str, kind: str) -> None:
+    text = SWEEP.replace("epoch_episodes = 4\nbatch_episodes = 2", f'gradient = "{gradient}"')
+    text = text.replace("hidden = [16]", f'kind = "{kind}"')
+    said = fleet("plan", fleet.config(text, base=""), data=False).expect(2)
+    assert "model.kind" in said.err
+    assert 'expected "mlp", or train.gradient = "reinforce"' in said.err
+
+
+def test_a_recurrent_network_has_no_window(fleet: Fleet) -> None:
+    text = SWEEP.replace("hidden = [16]", 'kind = "lstm"')
+    said = fleet("plan", fleet.config(text, base=""), "--set", "data.window=8", data=False).expect(
+        2
+    )
+    assert "rnn, lstm and gru all since an episode began" in said.err
 
 
 def test_ppo_refuses_a_norm_by_the_batch(fleet: Fleet) -> None:

@@ -79,7 +79,10 @@ TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
   const OnlineOptions options{.discount = 1.0, .baseline = false};
   Experience episodes;
   RandomStream stream(1, Purpose::kTest);
-  Actor actor(*network, weights, 1, true, {}, &stream, episodes);
+  const std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, bandit_shape(3));
+  runner->use(weights);
+  runner->begin();
+  Actor actor(*runner, true, {}, &stream, episodes);
   constexpr int kPulls = 40'000;
   for (int i = 0; i < kPulls; ++i) {
     std::array<float, 3> action{};
@@ -91,8 +94,9 @@ TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
   }
   ParamVector gradient(network->layout());
   Pass pass;
-  const torch::Tensor loss = backpropagate(*network, policy_loss(episodes, options, true), Network::views(weights),
-                                           episodes.input_rows(), pass, Network::views(gradient));
+  const torch::Tensor loss =
+      backpropagate(*network, policy_loss(episodes, options, true, {0, kPulls}), Network::views(weights),
+                    torch::ones({kPulls, 1}), pass, Network::views(gradient));
   EXPECT_TRUE(std::isfinite(loss.item<double>()));
   const std::vector<double> pulled = shares(*network, weights);
   const double expected = std::inner_product(pulled.begin(), pulled.end(), kWorth.begin(), 0.0);
@@ -113,8 +117,8 @@ TEST(PolicyGradient, of_numbers_leads_towards_actions_that_were_worth_more) {
       .inputs = {1.0F}, .outputs = {0.0F, 0.0F}, .actions = {0.4F, -0.2F}, .rewards = {3.0F}, .lengths = {1}};
   ParamVector gradient(network->layout());
   Pass pass;
-  (void)backpropagate(*network, policy_loss(one, options, false), Network::views(weights), one.input_rows(), pass,
-                      Network::views(gradient));
+  (void)backpropagate(*network, policy_loss(one, options, false, {0, 1}), Network::views(weights), torch::ones({1, 1}),
+                      pass, Network::views(gradient));
   // d (3 |a - m|^2 / (2 s^2)) / dm = -3 (a - m) / s^2, at m = 0.
   for (const torch::Tensor& tensor : Network::views(gradient)) {
     EXPECT_NEAR(tensor.flatten()[0].item<double>(), -3 * 0.4 / 0.25, 1e-5);
@@ -238,14 +242,14 @@ TEST(OnlineRobots, search_and_go_on_from_a_saved_state_with_the_same_bits) {
 }
 
 TEST(Memory, forgets_whole_episodes) {
-  Memory memory(1, 2, true);
+  Memory memory(Histories(*linear(2), bandit_shape(2)), 2, true);
   memory.remember(
       {.inputs = {1, 2, 3}, .outputs = {1, -1, 2, -2, 3, -3}, .actions = {0, 1, 0}, .rewards = {}, .lengths = {2, 1}},
       2);
   memory.remember({.inputs = {4, 5}, .outputs = {4, -4, 5, -5}, .actions = {1, 1}, .rewards = {}, .lengths = {2}}, 2);
   ASSERT_EQ(memory.size(), 3);
   const std::array<std::int32_t, 2> some = {0, 2};
-  EXPECT_TRUE(memory.inputs(some).equal(torch::tensor({{3.0F}, {5.0F}})));
+  EXPECT_TRUE(memory.inputs(some).inputs.equal(torch::tensor({{3.0F}, {5.0F}})));
   EXPECT_TRUE(memory.actions(some).equal(torch::tensor({0, 1}, torch::kInt64)));
   EXPECT_TRUE(memory.outputs(some).equal(torch::tensor({{3.0F, -3.0F}, {5.0F, -5.0F}})));
 }
