@@ -181,8 +181,10 @@ def test_bodies_that_differ_make_other_episodes(fleet: Fleet) -> None:
     assert not np.array_equal(*values)
 
 
-def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet) -> None:
-    config = fleet.config(SWEEP + '[run]\nsave_models = "merged"\n', base="")
+@pytest.mark.parametrize("kind", [None, "gru", "transformer"])
+def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet, kind: str | None) -> None:
+    text = sequence_sweep(kind) if kind else SWEEP
+    config = fleet.config(text + '[run]\nsave_models = "merged"\n', base="")
     fleet("run", config, "-o", "out", data=False).expect(0)
     model = next((fleet.directory / "out").rglob("*merged*.h5"))
     roll = ("control", "rollout", "cartpole", "--policy", str(model), "--episodes", "5")
