@@ -46,7 +46,7 @@ help:
 	@echo "make sanitize every test under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz     every reader of files against random input, SECONDS_EACH=$(SECONDS_EACH) of each"
 	@echo "make bench    measure the hot paths against what bounds them, mark what fell (ONLY=training,lqg)"
-	@echo "make peers    run the same federated jobs by fleet and by others' programs"
+	@echo "make peers    run the same jobs by fleet and by others' programs"
 	@echo "make docs     the pages of docs/ as a site, in build/site"
 	@echo "make keys     the pages of docs/ that list the settings, from the code"
 	@echo "make tidy     clang-tidy over what differs from main (EVERYTHING=1: over all)"
@@ -134,8 +134,9 @@ scenes: program
 figures: deps
 	.venv/bin/fleet-analysis figures results/$(NAME).h5 -o results
 
-# The same federated jobs by fleet and by others' programs, which take 8 GB and some minutes to install.
+# The same jobs by fleet and by others' programs, which take 8 GB and some minutes to install.
 peers: data
+	PATH="$(abspath .venv/bin):$$PATH" $(FLEET) data fetch shakespeare
 	.venv/bin/python tests/peers/run.py --fleet $(FLEET) --mpirun "$(MPIRUN)" -o build/peers/peers.md
 
 # ONLY=training,lqg runs a part.

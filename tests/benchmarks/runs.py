@@ -33,9 +33,20 @@ def said_by(command: list[str]) -> str:
 def mnist_run(
     fleet: str, mpirun: str, ranks: int, settings: Mapping[str, object], output: Path
 ) -> list[str]:
-    """The command of a sweep on MNIST; its configuration is written beside its output."""
+    return sweep_command("mnist", fleet, mpirun, ranks, settings, output)
+
+
+def sweep_command(
+    workload: str,
+    fleet: str,
+    mpirun: str,
+    ranks: int,
+    settings: Mapping[str, object],
+    output: Path,
+) -> list[str]:
+    """The command of a sweep; its configuration is written beside its output."""
     config = output.with_suffix(".toml")
-    config.write_text('workload = "mnist"\n')
+    config.write_text(f'workload = "{workload}"\n')
     overrides = [f"--set={key}={value}" for key, value in settings.items()]
     return [
         *mpirun.split(),

@@ -16,32 +16,36 @@ from pathlib import Path
 
 import numpy as np
 from jobs import FIRST_ROUNDS, JOBS, Job
+from modules import module_of
 from torch.nn import functional as F
 
 import torch
 from torch import nn
 
 RANK, PORT = "PEERS_RANK", "PEERS_PORT"
+TESTED_AT_ONCE = 1000
 
 
 class Dealt:
-    """The images and labels of all clients, as tensors of bytes."""
+    """The samples and labels of all clients."""
 
     def __init__(self, job: Job, file: Path) -> None:
         torch.set_num_threads(1)
         self.job = job
         with np.load(file) as arrays:
-            self._images = torch.from_numpy(arrays["images"])
-            self._labels = torch.from_numpy(arrays["labels"])
-            self._test = (arrays["test_images"], arrays["test_labels"])
+            self._arrays = {name: torch.from_numpy(arrays[name]) for name in arrays}
 
     def client(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         rows = slice(index * self.job.samples, (index + 1) * self.job.samples)
-        return self._images[rows].float() / 255, self._labels[rows].long()
+        return scaled(self._arrays["samples"][rows]), self._arrays["labels"][rows].long()
 
     def test(self) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = map(torch.from_numpy, self._test)
-        return images.float() / 255, labels.long()
+        return scaled(self._arrays["test_samples"]), self._arrays["test_labels"].long()
+
+
+def scaled(samples: torch.Tensor) -> torch.Tensor:
+    """Bytes are an image's; what else there is stays as it is."""
+    return samples.float() / 255 if samples.dtype == torch.uint8 else samples
 
 
 @cache
@@ -55,45 +59,43 @@ def asked() -> tuple[Job, str]:
     return JOBS[sys.argv[1]], sys.argv[2]
 
 
-def network(job: Job) -> nn.Sequential:
+def network(job: Job) -> nn.Module:
     """The same first weights in every process; leaves the random stream as it was."""
-    layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for wide, narrow in pairwise(job.widths):
-            layers += [nn.Linear(wide, narrow), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+        module = module_of(job.network)
+    trained = sum(each.numel() for each in module.parameters() if each.requires_grad)
+    if trained != job.parameters:
+        raise ValueError(f"{job.name}: {trained} parameters in place of {job.parameters}")
+    return module
 
 
-def train(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, job: Job) -> None:
+def train(module: nn.Module, samples: torch.Tensor, labels: torch.Tensor, job: Job) -> None:
     """One local epoch."""
     optimizer = torch.optim.SGD(module.parameters(), lr=job.learning_rate)
     for rows in torch.randperm(len(labels)).split(job.batch):
         optimizer.zero_grad()
-        F.cross_entropy(module(images[rows]), labels[rows]).backward()
+        F.cross_entropy(module(samples[rows]), labels[rows]).backward()
         optimizer.step()
 
 
-def accuracy(module: nn.Module, data: Dealt) -> float:
-    images, labels = data.test()
+def accuracy(module: nn.Module, samples: torch.Tensor, labels: torch.Tensor) -> float:
     with torch.no_grad():
-        return float((module(images).argmax(1) == labels).float().mean())
+        told = torch.cat([module(some).argmax(1) for some in samples.split(TESTED_AT_ONCE)])
+    return float((told == labels).float().mean())
 
 
-def report(reached: float, ends: list[float], package: str = "torch") -> None:
+def say(figures: dict[str, float], package: str) -> None:
+    versions = {name: version(name) for name in dict.fromkeys((package, "torch", "numpy"))}
+    told = {"versions": versions | {"Python": platform.python_version()}}
+    print(json.dumps(told | figures), flush=True)
+
+
+def report(module: nn.Module, data: Dealt, ends: list[float], package: str = "torch") -> None:
     """`ends`: when the first round began, and when each ended."""
     rounds = [end - begin for begin, end in pairwise(ends)]
-    versions = {name: version(name) for name in dict.fromkeys((package, "torch", "numpy"))}
-    print(
-        json.dumps(
-            {
-                "accuracy": reached,
-                "round_ms": 1e3 * statistics.median(rounds[FIRST_ROUNDS:]),
-                "versions": versions | {"Python": platform.python_version()},
-            }
-        ),
-        flush=True,
-    )
+    median = statistics.median(rounds[FIRST_ROUNDS:])
+    say({"accuracy": accuracy(module, *data.test()), "part_ms": 1e3 * median}, package)
 
 
 def free_port() -> int:

@@ -12,6 +12,8 @@ PACKAGES = {
     "flower": "flwr[simulation]",
     "appfl": "appfl",
     "blazefl": "blazefl",
+    "rebasin": "rebasin",
+    "sinkhorn": "sinkhorn-rebasin",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from appfl.agent.sim_client import SimClientAgent
 from appfl.agent.sim_server import SimServerAgent
 from appfl.vsim import ClientProfile, SyncSimDriver, VsimLogger
-from common import Dealt, accuracy, asked, dealt, network, report
+from common import Dealt, asked, dealt, network, report
 from jobs import Job
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.data import TensorDataset
@@ -94,7 +94,7 @@ def main() -> None:
     simulation.run()
     module = network(job)
     module.load_state_dict(server.get_parameters(serial_run=True))
-    report(accuracy(module, data), server.ends, "appfl")
+    report(module, data, server.ends, "appfl")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import time
 
 os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
-from common import accuracy, asked, dealt, network, report, train
+from common import asked, dealt, network, report, train
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
@@ -34,8 +34,8 @@ def clients(name: str, file: str) -> ClientApp:
         data = dealt(name, file)
         module = network(data.job)
         module.load_state_dict(message.content["arrays"].to_torch_state_dict())
-        images, labels = data.client(int(context.node_config["partition-id"]))
-        train(module, images, labels, data.job)
+        samples, labels = data.client(int(context.node_config["partition-id"]))
+        train(module, samples, labels, data.job)
         trained = {
             "arrays": ArrayRecord(module.state_dict()),
             "metrics": MetricRecord({"num-examples": len(labels)}),
@@ -68,7 +68,7 @@ def main() -> None:
             "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
         }
         run_simulation(server, clients(job.name, file), job.clients, backend_config=backend)
-    report(accuracy(module, dealt(job.name, file)), strategy.ends, "flwr")
+    report(module, dealt(job.name, file), strategy.ends, "flwr")
 
 
 if __name__ == "__main__":

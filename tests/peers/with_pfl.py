@@ -3,7 +3,7 @@
 import os
 import time
 
-from common import Dealt, accuracy, asked, dealt, network, report, two_workers
+from common import Dealt, asked, dealt, network, report, two_workers
 from jobs import WORKERS, Job
 from torch.nn import functional as F
 
@@ -18,28 +18,28 @@ class Classifier(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.layers(images)
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        return self.layers(samples)
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(self(images), labels)
+    def loss(self, samples: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(self(samples), labels)
 
-    def metrics(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, object]:
+    def metrics(self, samples: torch.Tensor, labels: torch.Tensor) -> dict[str, object]:
         from pfl.metrics import Weighted
 
-        return {"loss": Weighted(float(self.loss(images, labels)) * len(labels), len(labels))}
+        return {"loss": Weighted(float(self.loss(samples, labels)) * len(labels), len(labels))}
 
 
 def federated(job: Job, data: Dealt) -> object:
-    """The clients as pfl has them, their images in another order every time."""
+    """The clients as pfl has them, their samples in another order every time."""
     from pfl.data.dataset import Dataset
     from pfl.data.federated_dataset import FederatedDataset
     from pfl.data.sampling import get_user_sampler
 
     def shuffled(client: int) -> Dataset:
-        images, labels = data.client(client)
+        samples, labels = data.client(client)
         order = torch.randperm(len(labels))
-        return Dataset([images[order], labels[order]], user_id=str(client))
+        return Dataset([samples[order], labels[order]], user_id=str(client))
 
     return FederatedDataset(shuffled, get_user_sampler("random", list(range(job.clients))))
 
@@ -77,7 +77,7 @@ def work(rank: int, job: Job, file: str) -> None:
         callbacks=[Clock()],
     )
     if rank == 0:
-        report(accuracy(classifier, data), ends, "pfl")
+        report(classifier, data, ends, "pfl")
 
 
 def main() -> None:

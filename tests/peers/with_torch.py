@@ -3,7 +3,7 @@
 import time
 
 import numpy as np
-from common import accuracy, asked, dealt, network, report, train, two_workers
+from common import asked, dealt, network, report, train, two_workers
 from jobs import WORKERS
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -34,7 +34,7 @@ def work(rank: int, port: int) -> None:
     distributed.destroy_process_group()
     if rank == 0:
         vector_to_parameters(consensus, module.parameters())
-        report(accuracy(module, data), ends)
+        report(module, data, ends)
 
 
 if __name__ == "__main__":
