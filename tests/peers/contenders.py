@@ -18,7 +18,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "benchmarks"))
 
 LIMIT = 3600.0  # seconds of a run
-ENVIRONMENT = os.environ | {
+os.environ |= {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -85,7 +85,7 @@ def figures_of(cost: Cost, accuracy: float, part_ms: float = nan) -> Figures:
 def checked_cost(command: list[str]) -> Cost:
     """Runs it in a folder of its own."""
     with tempfile.TemporaryDirectory() as scratch:
-        cost = cost_of(command, ENVIRONMENT, Path(scratch), LIMIT)
+        cost = cost_of(command, os.environ, Path(scratch), LIMIT)
     if cost.code != 0:
         raise Skipped(f"exit code {cost.code}: {last_line(cost.complained or cost.said)}")
     return cost

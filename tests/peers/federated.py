@@ -1,7 +1,6 @@
 """Federated jobs, by fleet and by its peers."""
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 from contenders import (
-    ENVIRONMENT,
     Contender,
     Figures,
     Found,
@@ -21,7 +19,7 @@ from contenders import (
 from deals import DEALS
 from environments import Skipped
 from jobs import FIRST_ROUNDS, WORKERS, Job
-from runs import sweep_command
+from runs import said_by, sweep_command
 
 NEAR = 0.015  # accuracies of the same work
 
@@ -110,10 +108,7 @@ class Federated:
         }
 
     def _check_parameters(self, command: list[str]) -> None:
-        plan = ["plan" if word == "run" else word for word in command]
-        said = subprocess.run(
-            plan, env=ENVIRONMENT, capture_output=True, text=True, check=False
-        ).stdout
+        said = said_by(["plan" if word == "run" else word for word in command])
         found = re.search(r"\((\d+) weights per robot\)", said)
         if found is None or int(found[1]) != self._job.parameters:
             raise Skipped(f"its network has not {self._job.parameters} parameters: {said}")

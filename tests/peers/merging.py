@@ -56,16 +56,17 @@ class Merging:
         fleet = self._place.fleet
         run_quietly(sweep_command("mnist", fleet, self._place.mpirun, WORKERS, settings, output))
         for model in output.glob("models/*/robot-*.h5"):
-            shutil.copy(model, self._folder)
-            self._export(model, self._folder / f"{model.stem}.safetensors")
+            kept = model.rename(self._folder / model.name)
+            self._export(kept, kept.with_suffix(".safetensors"))
 
     def contenders(self, peers: list[str]) -> list[Contender]:
-        symmetry = ["--symmetry", str(self._folder / "robot-0.symmetry.json")]
+        symmetry = str(self._folder / "robot-0.symmetry.json")
+        git_rebasin = self._by_fleet("git-rebasin", "safetensors", "--symmetry", symmetry)
         return [
-            Contender("fleet: git-rebasin", self._without_data("git-rebasin", symmetry)),
-            Contender("fleet: average", self._without_data("average", [])),
+            Contender("fleet: git-rebasin", git_rebasin),
+            Contender("fleet: average", self._by_fleet("average", "safetensors")),
             *(
-                Contender(f"fleet: {method}, with data", self._with_data(method))
+                Contender(f"fleet: {method}, with data", self._by_fleet(method, "h5"))
                 for method in WITH_DATA
             ),
             *(Contender(name, self._by_peer(name)) for name in peers),
@@ -75,25 +76,15 @@ class Merging:
         """None: methods differ."""
         return ""
 
-    def _without_data(self, method: str, words: list[str]) -> Callable[[], Found]:
+    def _by_fleet(self, method: str, kind: str, *words: str) -> Callable[[], Found]:
+        """By `fleet merge`, which takes safetensors without data, and models of its own with them."""
+
         def run() -> Found:
             with tempfile.TemporaryDirectory() as scratch:
-                merged = Path(scratch) / "merged.safetensors"
-                cost = checked_cost(
-                    self._merge(self._models("safetensors"), method, merged) + words
-                )
+                merged = Path(scratch) / f"merged.{kind}"
+                command = [self._place.fleet, "merge", *self._models(kind), "--method", method]
+                cost = checked_cost([*command, "-o", str(merged), *words])
                 return figures_of(cost, self._accuracy(merged)), self._version()
-
-        return run
-
-    def _with_data(self, method: str) -> Callable[[], Found]:
-        def run() -> Found:
-            with tempfile.TemporaryDirectory() as scratch:
-                merged = Path(scratch) / "merged.h5"
-                cost = checked_cost(self._merge(self._models("h5"), method, merged))
-                exported = merged.with_suffix(".safetensors")
-                self._export(merged, exported)
-                return figures_of(cost, self._accuracy(exported)), self._version()
 
         return run
 
@@ -110,13 +101,13 @@ class Merging:
     def _models(self, kind: str) -> list[str]:
         return [str(self._folder / f"robot-{robot}.{kind}") for robot in range(ROBOTS)]
 
-    def _merge(self, models: list[str], method: str, merged: Path) -> list[str]:
-        return [self._place.fleet, "merge", *models, "--method", method, "-o", str(merged)]
-
     def _export(self, model: Path, to: Path) -> None:
         run_quietly([self._place.fleet, "export", str(model), "-o", str(to)])
 
     def _accuracy(self, merged: Path) -> float:
+        if merged.suffix == ".h5":
+            self._export(merged, merged.with_suffix(".safetensors"))
+            merged = merged.with_suffix(".safetensors")
         python = python_of("torch", self._place.folder)
         return float(said_by([str(python), str(HERE / "judge.py"), str(merged), str(self._mnist)]))
 

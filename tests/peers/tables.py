@@ -55,10 +55,9 @@ def beside(value: float, first: float, digits: int) -> str:
 
 
 def versions(contenders: list[Contender]) -> list[str]:
-    """Those that are the same stand once."""
-    named: dict[str, list[str]] = {}
-    for one in contenders:
-        if one.versions:
-            told = ", ".join(f"{name} {found}" for name, found in one.versions.items())
-            named.setdefault(told, []).append(one.name)
-    return [f"- {'; '.join(names)}: {told}" for told, names in named.items()]
+    """A line for each program, which may have several rows."""
+    told = {one.name.partition(":")[0]: one.versions for one in contenders if one.versions}
+    return [
+        f"- {name}: " + ", ".join(f"{part} {found}" for part, found in parts.items())
+        for name, parts in told.items()
+    ]
