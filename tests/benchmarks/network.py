@@ -2,13 +2,13 @@
 of MPI change it.
 
 One rank and one robot a host. Links are slow, so that they and not two cores decide. With levels = log2(hosts), d
-weights, and the sum sent in blocks of 64 KiB, what the first rank sees of a merge is modelled by
+weights, and the sum sent in blocks of 8,000 numbers, what the first rank sees of a merge is modelled by
 
     latency (fixed + levels (each_level + each_block (blocks - 1))) + 8 d levels / rate
 
-where latency and rate are what plain sockets find of the link, and the other three are fitted. A block sent as soon as
-it is summed would make each_block zero; one that is announced, and waits for an answer, costs latencies. The same merges
-are fitted by the model of scaling.py, in which latencies do not depend on d.
+where latency and rate are what plain sockets find of the link, and the other three are fitted. A block that is sent as
+soon as it is summed makes each_block zero; one that is announced, and waits for an answer, costs latencies. The same
+merges are fitted by the model of scaling.py, in which latencies do not depend on d.
 
 usage: network.py FLEET    as root; with tests/hosts in PYTHONPATH; six minutes
 """
@@ -42,8 +42,8 @@ SLOW = LINKS["5 ms, 1 Gbit/s"]
 EAGER = "btl_tcp_eager_limit"  # bytes of a message, its header among them, up to which it is sent unasked
 SETTINGS = {
     "as it is": {},
-    "blocks sent unasked": {EAGER: str(1 << 17)},
-    "the broadcast, too": {EAGER: str(1 << 22)},
+    "blocks announced first": {EAGER: str(1 << 15)},
+    "the broadcast unasked, too": {EAGER: str(1 << 22)},
 }
 SWEEP = f"""\
 workload = "mnist"
@@ -171,7 +171,7 @@ def print_settings_of_mpi(fleet: str, folder: Path) -> None:
             f"{m.weights:,d}: {m.seconds / SLOW.delay:.0f} and {m.round / SLOW.delay:.0f}"
             for m in merges
         ]
-        print(f"  {name:20s}{';  '.join(said)}")
+        print(f"  {name:28s}{';  '.join(said)}")
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ With N robots of d weights on P ranks a round takes
 training, what every merge does, adding up and handing back a rank's own rows, and the levels of the tree sum and of the
 broadcast, each a message of latency alpha and beta seconds a weight (8 bytes up, 4 down).
 
-That is fitted in shared memory. Between hosts (network.py) every block of the sum costs latencies of its own, and Open
-MPI 4.1 gathers numbers by a message from each rank to each: the extrapolation counts these, too.
+That is fitted in shared memory. Between hosts (network.py) a level costs several latencies, and Open MPI 4.1 gathers
+numbers by a message from each rank to each: the extrapolation counts these, too.
 
 usage: scaling.py FLEET [MPIRUN]
 """
@@ -34,9 +34,8 @@ WIDTHS = (32, 128, 1024)  # of one hidden layer
 
 # For the extrapolation.
 NETWORKS = {"2 us and 10 GB/s": (2e-6, 10e9), "50 us and 1.25 GB/s": (50e-6, 1.25e9)}
-BLOCK = 8192  # weights of a sum that are sent at once
-# Latencies a level, as network.py finds them: of the first block, of every other one, of a long broadcast.
-FIRST, BLOCKS, BROADCAST = 3.0, 2.5, 3.0
+BLOCK = 8000  # weights of a sum that are sent at once
+LATENCIES = 6.0  # a level, as network.py finds them: of the sum, and of a long broadcast
 GATHERS = 4  # a round: messages from each rank to each other one, counted on 4 to 16 ranks
 MESSAGE = 1e-6  # seconds that a short message takes a rank's processor: an assumption
 
@@ -120,16 +119,12 @@ class Extrapolated:
 
 
 def extrapolate(
-    ranks: int, weights: int, beta: float, network: tuple[float, float], unasked: bool
+    ranks: int, weights: int, beta: float, network: tuple[float, float]
 ) -> Extrapolated:
-    """`unasked`: MPI sends blocks at once, rather than announcing them and waiting for an answer."""
     latency, bandwidth = network
     levels = math.log2(ranks)
-    waits = FIRST + BROADCAST
-    if not unasked:
-        waits += BLOCKS * (math.ceil(weights / BLOCK) - 1)
     return Extrapolated(
-        latencies=levels * latency * waits,
+        latencies=levels * latency * LATENCIES,
         numbers=levels * weights * max(beta, 12 / bandwidth),
         gathers=GATHERS * ranks * MESSAGE,
     )
@@ -145,12 +140,11 @@ def print_extrapolation(rounds: list[Round], found: np.ndarray) -> None:
             if r.ranks == 1
         ]
     )
-    for (name, network), unasked in itertools.product(NETWORKS.items(), (False, True)):
-        how = "sent unasked" if unasked else "as it is"
-        print(f"\none robot a rank, {name}, blocks {how}; ms")
+    for name, network in NETWORKS.items():
+        print(f"\none robot a rank, {name}; ms")
         print("  ranks     weights  latencies  numbers  gathers    merge  steps for 95 % training")
         for ranks, weights in itertools.product((100, 1_000, 10_000), (100_000, 10_000_000)):
-            costs = extrapolate(ranks, weights, found[3], network, unasked)
+            costs = extrapolate(ranks, weights, found[3], network)
             parts = [costs.latencies, costs.numbers, costs.gathers]
             merge = found[0] + found[1] * weights + sum(parts)
             print(
