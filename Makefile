@@ -10,6 +10,7 @@ CONFIG ?= configs/quickstart.toml
 
 FLEET = build/$(PRESET)/fleet
 TRIALS ?= 50
+ONLY ?=
 SECONDS_EACH ?= 600
 # What the end-to-end tests share lies with them.
 IN_TESTS = PYTHONPATH=tests/end_to_end FLEET_BINARY=$(abspath $(FLEET))
@@ -68,7 +69,7 @@ test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge iproute2 chromium-driver faketime zsh
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 analysis tests/docs
-	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 tests/end_to_end
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 3 tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python
 	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
 	$(IN_TESTS) $(PYTHON) -m pytest -q -rs tests/slurm tests/hosts

@@ -2,8 +2,25 @@
 
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/known_sums.hpp"
 
 namespace fleet {
+namespace {
+
+/// Of what enters map `map`: those of robots' data are sent by those who have not done so yet.
+void charge_moments(const MergeInput& input, std::size_t map, const Comm& comm) {
+  if (input.cost == nullptr) return;
+  const bool in_double = is_head(input, input.maps[map]);
+  std::int64_t senders = 0;
+  for (const MergeRow& row : input.rows) {
+    const bool knows = input.known != nullptr && input.known->has_part({map, in_double}, row.robot);
+    senders += row.participates && !knows ? 1 : 0;
+  }
+  const std::uint64_t bytes = symmetric_bytes(input.maps[map].inputs(*input.symmetry->layout()));
+  input.cost->of(Cargo::kMoments).sent += static_cast<std::uint64_t>(comm.sum(senders)) * (in_double ? 2 : 1) * bytes;
+}
+
+}  // namespace
 
 const RobotMemory* FleetMemory::of(const MergeInput& input, std::size_t row) const {
   const auto found = robots_.find(input.rows[row].robot);
@@ -33,11 +50,7 @@ void FleetMemory::note(const MergeInput& input, const ParamVector& consensus, co
       }
     }
   });
-  const ParamLayout& layout = *input.symmetry->layout();
-  for (const AffineMap& map : input.maps) {
-    const std::uint64_t bytes = symmetric_bytes(map.inputs(layout));
-    charge(input, Cargo::kMoments, {.sent = is_head(input, map) ? 2 * bytes : bytes});
-  }
+  for (std::size_t map = 0; map < input.maps.size(); ++map) charge_moments(input, map, comm);
 }
 
 void FleetMemory::save(int robot, StateWriter& state) const {

@@ -84,7 +84,7 @@ DoubleMatrix sum_inputs(const MergeInput& input, const Comm& comm, const AffineM
     std::vector<KnownSums::Part> parts;
     for (std::size_t i = 0; i < halves.size(); ++i) parts.push_back({robots[i], halves[i]});
     const auto index = static_cast<std::size_t>(&map - input.maps.data());
-    if (!input.known->add_up(index, parts, total, comm)) bytes = 1;  // to say so
+    if (!input.known->add_up({index, in_double}, parts, total, comm)) bytes = 1;  // to say so
   } else {
     std::vector<Comm::DoubleTerm> terms;
     for (const std::vector<double>& half : halves) terms.push_back({half, 1.0});

@@ -21,11 +21,19 @@ class KnownSums {
     int robot;
     std::span<const double> numbers;
   };
-  /// total = the sum over the fleet of this rank's `parts`, in the order of robots, for map `map`. Returns whether it
-  /// had to cross the network. Collective.
-  bool add_up(std::size_t map, std::span<const Part> parts, std::span<double> total, const Comm& comm);
-  /// Whether robots have not received the sum for `map` yet; from now on they have.
-  bool hand_back(std::size_t map);
+  /// Of which map, and whether as numbers of double precision.
+  struct Key {
+    std::size_t map;
+    bool in_double = false;
+    auto operator<=>(const Key&) const = default;
+  };
+  /// total = the sum over the fleet of this rank's `parts`, in the order of robots. Returns whether it had to cross the
+  /// network. Collective.
+  bool add_up(Key key, std::span<const Part> parts, std::span<double> total, const Comm& comm);
+  /// Whether robots have not received the sum yet; from now on they have.
+  bool hand_back(Key key);
+  /// Whether this rank's `robot` has sent its part.
+  [[nodiscard]] bool has_part(Key key, int robot) const;
   /// The merge is through.
   void commit() { known_ = latest_; }
 
@@ -39,9 +47,12 @@ class KnownSums {
     std::shared_ptr<const std::vector<double>> total;  ///< on every rank
     bool handed_back = false;
   };
-  using Sums = std::map<std::size_t, Sum>;  ///< by map
+  using Sums = std::map<Key, Sum>;
   Sums known_;
   Sums latest_;
 };
+
+/// `method`, which is told what the fleet knows (MergeInput::known).
+[[nodiscard]] std::unique_ptr<Merger> with_known_sums(std::unique_ptr<Merger> method);
 
 }  // namespace fleet

@@ -7,7 +7,6 @@
 #include "merge/choice.hpp"
 #include "merge/consensus.hpp"
 #include "merge/fleet_moments.hpp"
-#include "merge/known_sums.hpp"
 #include "merge/renewed_norms.hpp"
 #include "merge/solved_head.hpp"
 
@@ -263,29 +262,19 @@ class Regression final : public Merger {
 
   MergeOutcome propose(const MergeInput& input, const Comm& comm) override {
     require(!input.maps.empty(), "layer regression: this network does not say what its layers are");
-    MergeInput knowing = input;
-    if (knowing.known == nullptr) knowing.known = &known_;
-    return RegressionMerge(options_, knowing, memory_, comm).run();
+    return RegressionMerge(options_, input, memory_, comm).run();
   }
 
   void remember(const MergeInput& input, const ParamVector& consensus, const Comm& comm) override {
     if (options_.memory) memory_.note(input, consensus, comm);
-    known_.commit();
   }
 
-  void save(int robot, StateWriter& state) const override {
-    memory_.save(robot, state);
-    known_.save(robot, state);
-  }
-  void load(int robot, StateReader& state) override {
-    memory_.load(robot, state);
-    known_.load(robot, state);
-  }
+  void save(int robot, StateWriter& state) const override { memory_.save(robot, state); }
+  void load(int robot, StateReader& state) override { memory_.load(robot, state); }
 
  private:
   RegressionOptions options_;
   FleetMemory memory_;
-  KnownSums known_;
 };
 
 }  // namespace

@@ -73,7 +73,7 @@ DoubleMatrix sum_entering(const MergeInput& input, const std::vector<Curvature>&
   for (const Curvature& part : own) halves.push_back(half_of(part.maps[m].inputs));
   DoubleMatrix sum = sum_inputs(input, comm, map, robots, std::move(halves), false);
   to_single(flat(sum));
-  const bool is_news = !map.sees_data || input.known->hand_back(m);
+  const bool is_news = !map.sees_data || input.known == nullptr || input.known->hand_back({m});
   if (is_news) charge(input, Cargo::kMoments, {.received = symmetric_bytes(sum.rows())});
   return sum;
 }
@@ -140,11 +140,9 @@ class WithRoundsAfter final : public Merger {
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
-    MergeInput knowing = input;
-    knowing.known = &known_;
-    MergeOutcome outcome = input.after > 0 ? short_round(knowing, comm) : method_->merge(knowing, comm);
-    if (input.after == 0) mean_->remember(knowing, outcome.merged, comm);
-    known_.commit();
+    if (input.after > 0) return short_round(input, comm);
+    MergeOutcome outcome = method_->merge(input, comm);
+    mean_->remember(input, outcome.merged, comm);
     return outcome;
   }
 
@@ -154,12 +152,10 @@ class WithRoundsAfter final : public Merger {
   void save(int robot, StateWriter& state) const override {
     method_->save(robot, state);
     mean_->save(robot, state);
-    known_.save(robot, state);
   }
   void load(int robot, StateReader& state) override {
     method_->load(robot, state);
     mean_->load(robot, state);
-    known_.load(robot, state);
   }
 
  private:
@@ -219,7 +215,6 @@ class WithRoundsAfter final : public Merger {
   std::unique_ptr<Merger> method_;
   RoundsAfterOptions options_;
   std::unique_ptr<Merger> mean_;
-  KnownSums known_;
 };
 
 }  // namespace
@@ -248,7 +243,10 @@ std::unique_ptr<Merger> make_merger(const MergerEntry& entry, SettingsReader& se
   options.precision = precision;
   options.renew_norms = read_renew_norms(settings);
   rounds = options.rounds;
-  return rounds > 0 ? with_rounds_after(std::move(merger), options) : std::move(merger);
+  if (rounds > 0) merger = with_rounds_after(std::move(merger), options);
+  const Questions asks = merger->needs().asks;
+  const bool asks_for_data = asks.contains(Question::kMapMoments) || asks.contains(Question::kCurvature);
+  return asks_for_data ? with_known_sums(std::move(merger)) : std::move(merger);
 }
 
 std::unique_ptr<Merger> with_rounds_after(std::unique_ptr<Merger> method, const RoundsAfterOptions& options) {

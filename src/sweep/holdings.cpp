@@ -18,7 +18,7 @@ double moment_bytes(const ParamLayout& layout, double robots, bool together) {
     const double inputs = static_cast<double>(tensor.size) / outputs + 1.0;
     const double square = inputs * inputs;
     const double each = 1.5 * square + outputs * inputs;  // whole, and the half that is sent
-    const double layer = robots * each + 4.0 * square + 2.0 * outputs * inputs;
+    const double layer = robots * each + 4.5 * square + 2.0 * outputs * inputs;
     most = std::max(most, layer);
     all += layer;
   }

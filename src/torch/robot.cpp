@@ -62,7 +62,7 @@ void SupervisedRobot::rest() {
   order_ = {};
   ordered_epoch_ = -1;
   picked_ = {};
-  data_moments_.reset();
+  data_moments_.clear();
 }
 
 double SupervisedRobot::train(ParamVector& weights, Optimizer& optimizer, std::int64_t steps,
@@ -171,8 +171,10 @@ MapMoments SupervisedRobot::map_moments(const ParamVector& features, const Param
   };
   const AffineMap& layer = classroom_.network->maps()[map];
   if (!layer.sees_data) return gather();
-  if (!data_moments_) data_moments_ = gather();
-  return {data_moments_->inputs, layer.matrix(targets).cast<double>() * data_moments_->inputs, data_moments_->samples};
+  auto known = data_moments_.find(map);
+  if (known == data_moments_.end()) known = data_moments_.emplace(map, gather()).first;
+  const MapMoments& data = known->second;
+  return {data.inputs, layer.matrix(targets).cast<double>() * data.inputs, data.samples};
 }
 
 OutputSums SupervisedRobot::output_sums(const ParamVector& at, std::size_t map) {

@@ -1,6 +1,8 @@
 // A robot that trains a network on its shard of labelled samples. Seen only inside src/torch.
 #pragma once
 
+#include <map>
+
 #include "torch/classroom.hpp"
 
 namespace fleet {
@@ -54,8 +56,8 @@ class SupervisedRobot final : public Robot {
   std::vector<torch::Tensor> state_;  // after the last training step, within an epoch
   std::int64_t step_ = 0;
   std::int64_t total_steps_ = 0;
-  const GradientTerm* term_ = nullptr;      // that training adds to the loss's gradient
-  std::optional<MapMoments> data_moments_;  // of what enters the first map, if that is the data itself
+  const GradientTerm* term_ = nullptr;              // that training adds to the loss's gradient
+  std::map<std::size_t, MapMoments> data_moments_;  // of what enters maps that see the data, by map
 };
 
 }  // namespace fleet

@@ -99,11 +99,14 @@ TEST(ControlSystems, have_bodies_that_differ_in_each_of_their_factors) {
   }
 }
 
-TEST(ControlSystems, are_observed_whole) {
+TEST(ControlSystems, are_observed_whole_or_without_their_speeds) {
   const std::array<double, 4> state = {0.1, 0.2, 0.3, 0.4};
   std::array<double, 6> seen{};
   system_named("cartpole").observe(state, seen);
   EXPECT_TRUE(std::equal(state.begin(), state.end(), seen.begin()));
+  system_named("cartpole-positions").observe(state, seen);
+  EXPECT_EQ(seen[0], 0.1) << "the cart's place";
+  EXPECT_EQ(seen[1], 0.3) << "the pole's angle";
   system_named("pendulum").observe(std::span(state).first(2), seen);
   EXPECT_EQ(seen[0], std::cos(0.1));
   EXPECT_EQ(seen[1], std::sin(0.1));

@@ -37,6 +37,7 @@ NOT_RUN = {
     r"(\w+=\S+ )?\S*python -m pytest\b": "runs tests",
     r"\S*fleet-analysis claims\b": "needs whole sweeps; tests of analysis/ make pages of others",
     r"\S*python tests/peers/run.py\b": "installs 8 GB",
+    r"\S*python tests/benchmarks/bench.py\b": "measures for minutes",
     r"sudo \S+ \S*python tests/benchmarks/network.py\b": "takes minutes: tests/hosts is quicker",
     r"pip install\b": "installs: the tests have the package in a place of their own",
     r"fleet data fetch cifar": "downloads 140 MB; tests/data fetches from places of its own",

@@ -275,8 +275,8 @@ class Cells:
 def outcome(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with h5py.File(path) as file:
-        for table in ("metrics", "shards", "instruments"):
-            if table in file:  # instruments: only of cells that have some
+        for table in ("metrics", "shards", "traffic", "instruments"):
+            if table in file:  # only of cells that have some
                 found[table] = file[table][:].tobytes()
         rounds = file["rounds"][:]
         for column in ("round", "epoch", "participants", "merge_iterations"):

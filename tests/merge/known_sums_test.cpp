@@ -14,7 +14,7 @@ namespace {
 using toy::ToyFleet;
 
 constexpr int kRobots = 5;
-constexpr std::size_t kMap = 0;
+constexpr KnownSums::Key kKey{.map = 0};
 
 /// Parts of `robots`, of which this rank adds up its own; robot `changed`'s is another than usual.
 struct Parts {
@@ -46,7 +46,7 @@ struct Parts {
 /// Whether a sum had to be sent; it is what it should be in any case.
 bool sends(KnownSums& sums, const Parts& parts, const Comm& comm) {
   std::vector<double> total(3);
-  const bool sent = sums.add_up(kMap, parts.list(), total, comm);
+  const bool sent = sums.add_up(kKey, parts.list(), total, comm);
   EXPECT_EQ(total, parts.sum(comm));
   return sent;
 }
@@ -66,19 +66,20 @@ TEST(KnownSums, are_sent_again_only_if_a_part_has_changed_or_is_missing_or_new) 
     EXPECT_TRUE(sends(sums, Parts(all, world), world)) << robot;
   }
   std::vector<double> total(3);
-  EXPECT_TRUE(sums.add_up(kMap + 1, Parts(all, world).list(), total, world)) << "another map's sum is another";
+  EXPECT_TRUE(sums.add_up({.map = 1}, Parts(all, world).list(), total, world)) << "another map's sum is another";
+  EXPECT_TRUE(sums.add_up({.map = 0, .in_double = true}, Parts(all, world).list(), total, world)) << "so is this";
 }
 
 TEST(KnownSums, are_handed_back_once) {
   const Comm world = MpiSession::world();
   KnownSums sums;
   EXPECT_TRUE(sends(sums, Parts({0, 1}, world), world));
-  EXPECT_TRUE(sums.hand_back(kMap));
-  EXPECT_FALSE(sums.hand_back(kMap));
+  EXPECT_TRUE(sums.hand_back(kKey));
+  EXPECT_FALSE(sums.hand_back(kKey));
   EXPECT_FALSE(sends(sums, Parts({0, 1}, world), world));
-  EXPECT_FALSE(sums.hand_back(kMap));
+  EXPECT_FALSE(sums.hand_back(kKey));
   EXPECT_TRUE(sends(sums, Parts({0, 1, 2}, world), world));
-  EXPECT_TRUE(sums.hand_back(kMap)) << "it is another sum";
+  EXPECT_TRUE(sums.hand_back(kKey)) << "it is another sum";
 }
 
 TEST(KnownSums, of_a_merge_that_is_not_through_are_not_saved) {
@@ -99,13 +100,13 @@ TEST(KnownSums, of_a_merge_that_is_not_through_are_not_saved) {
   };
   KnownSums sums;
   EXPECT_TRUE(sends(sums, Parts(all, world), world));
-  EXPECT_TRUE(sums.hand_back(kMap));
+  EXPECT_TRUE(sums.hand_back(kKey));
   KnownSums begun_again = copy_of(sums);
   EXPECT_TRUE(sends(begun_again, Parts(all, world), world));
   sums.commit();
   KnownSums later = copy_of(sums);
   EXPECT_FALSE(sends(later, Parts(all, world), world));
-  EXPECT_FALSE(later.hand_back(kMap));
+  EXPECT_FALSE(later.hand_back(kKey));
 }
 
 struct Merged {
@@ -121,7 +122,7 @@ std::vector<Merged> merges(int count, bool knows, const std::vector<int>& partic
   const Settings none;
   const auto make = [&] {
     SettingsReader reader(none);
-    return find_merger("regression").make(reader);
+    return with_known_sums(find_merger("regression").make(reader));
   };
   std::unique_ptr<Merger> merger = make();
   std::vector<Merged> all;
@@ -155,7 +156,7 @@ TEST(KnownSums, are_shared_by_a_merge_and_the_rounds_after_it) {
   const Settings none;
   SettingsReader reader(none);
   const RoundsAfterOptions options{.rounds = 2, .kind = RoundsAfterOptions::Kind::kConsolidated, .steps = 5};
-  const auto merger = with_rounds_after(find_merger("regression").make(reader), options);
+  const auto merger = with_known_sums(with_rounds_after(find_merger("regression").make(reader), options));
   ParamVector merged(fleet.symmetry().layout());
   std::vector<CargoBytes> moments;
   for (int after = 0; after <= options.rounds; ++after) {

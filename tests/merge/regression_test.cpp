@@ -343,7 +343,6 @@ TEST(BestOf, remembers_the_fleet_at_the_consensus_that_it_kept) {
   const ParamVector merged = best->merge(input, world).merged;
   ASSERT_TRUE(std::ranges::equal(merged.flat(), make_method("average", {})->merge(input, world).merged.flat()));
   const auto told = with_regression("regression");
-  (void)told->propose(input, world);
   told->remember(input, merged, world);
   for (const MergeRow& row : input.rows) {
     StateWriter kept;

@@ -241,6 +241,50 @@ TEST_P(EveryTrainedNetwork, moments_count_everything_that_enters_a_map) {
   }
 }
 
+/// Actions, returns and states enter a Decision Transformer by maps of their own.
+TEST(DecisionTransformers, tell_apart_what_enters_each_map_that_sees_the_data) {
+  const NetworkCase tested = decision_transformer();
+  const NetworkShape& shape = tested.shape;
+  constexpr int kRows = 60;
+  RandomStream stream(7, Purpose::kTest);
+  const auto draw = [&] { return static_cast<float>(stream.normal()); };
+  const RowMatrix seen = RowMatrix::NullaryExpr(kRows, shape.inputs, draw);
+  const RowMatrix actions = RowMatrix::NullaryExpr(kRows, shape.outputs, draw);
+  const std::shared_ptr<Samples> samples =
+      make_samples(Demonstrations{.actions = {actions.data(), static_cast<std::size_t>(actions.size())},
+                                  .features = shape.inputs,
+                                  .dimensions = shape.outputs,
+                                  .window = shape.steps,
+                                  .observe = [&](std::int32_t row, std::span<float> into) {
+                                    std::copy_n(&seen(row, 0), into.size(), into.begin());
+                                    into.back() = static_cast<float>(row % shape.longest);
+                                  }});
+  Shard all;
+  for (int i = 0; i + shape.steps < kRows; ++i) all.train.push_back(i);
+  SettingsReader reader(tested.settings);
+  const std::unique_ptr<Workload> workload = make_supervised_workload({.train = samples,
+                                                                       .test = samples,
+                                                                       .objective = ObjectiveKind::kSquaredError,
+                                                                       .shards = std::vector{all, all},
+                                                                       .network = make_network(reader, shape),
+                                                                       .options = {.batch_size = 8}});
+  const auto one = awake(*workload, 0);
+  const auto other = awake(*workload, 1);
+  const ParamVector& at = one->weights();
+  const std::span<const AffineMap> maps = workload->maps();
+  std::vector<DoubleMatrix> forwards;
+  for (std::size_t m = 0; m < maps.size(); ++m) {
+    const MapMoments moments = one->map_moments(at, at, m);
+    ASSERT_EQ(moments.inputs.rows(), maps[m].inputs(at.layout())) << maps[m].name;
+    ASSERT_EQ(moments.targets.rows(), maps[m].outputs(at.layout())) << maps[m].name;
+    forwards.push_back(moments.inputs);
+  }
+  EXPECT_EQ(std::ranges::count_if(maps, [](const AffineMap& map) { return map.sees_data; }), 3);
+  for (std::size_t m = maps.size(); m-- > 0;) {
+    EXPECT_EQ(other->map_moments(at, at, m).inputs, forwards[m]) << maps[m].name << ", asked in another order";
+  }
+}
+
 TEST_P(EveryTrainedNetwork, heads_that_imitate_are_drawn_harder_than_those_that_classify) {
   const bool acts = GetParam().shape.input == NetworkShape::Input::kSequence;
   const ParamVector by_default = merge("regression", {});
