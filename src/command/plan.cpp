@@ -204,7 +204,8 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
   std::ranges::sort(seconds, std::greater<>());
   std::vector<double> ends(static_cast<std::size_t>(groups.count), 0.0);
   for (const double cell : seconds) *std::ranges::min_element(ends) += cell;
-  out << "time      about " << duration_text(crowding * *std::ranges::max_element(ends)) << " for " << seconds.size()
+  const double whole = std::max(1.0, crowding * *std::ranges::max_element(ends));  // in seconds
+  out << "time      about " << duration_text(whole) << " for " << seconds.size()
       << (seconds.size() == 1 ? " cell" : " cells") << " on " << ranks << (ranks == 1 ? " rank" : " ranks")
       << (crowding > 1.0 ? cat(", of which this machine has cores for ", cores) : "") << '\n';
   const double all = sum.total() + measured;

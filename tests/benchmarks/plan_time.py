@@ -14,7 +14,7 @@ from runs import mnist_run, run_quietly, said_by, tell_ratio
 
 REPEATS = 3
 RANKS = 2
-COMMON = {"data.samples": 10_000, "run.ranks_per_cell": RANKS, "train.epochs": 6}
+COMMON = {"data.samples": 10_000, "run.ranks_per_cell": RANKS, "train.epochs": 40}
 SWEEPS: dict[str, dict[str, object]] = {
     "local": {"merge.method": "local", "fleet.robots": 6},
     "averaged every epoch": {"merge.method": "average", "fleet.robots": 6},
@@ -25,8 +25,8 @@ SWEEPS: dict[str, dict[str, object]] = {
         "fleet.robots": 100,
         "merge.participants": 10,
         "train.robots": "participants",
-        "train.epochs": 60,
-        "evaluate.every_rounds": 10,
+        "train.epochs": 400,
+        "evaluate.every_rounds": 50,
         "evaluate.local": "never",
     },
 }
