@@ -45,7 +45,6 @@ def google(build: Path, name: str, repetitions: int, seconds: float) -> Benchmar
         f"--benchmark_min_time={seconds}",
         "--benchmark_enable_random_interleaving=true",
         "--benchmark_report_aggregates_only=true",
-        "--benchmark_color=false",
     ]
     return Benchmark(name, [str(build / "tests/benchmarks" / f"{name}_benchmark"), *options])
 

@@ -16,6 +16,8 @@ namespace fleet {
 /// and what else the machine does should not matter.
 class Medians : public benchmark::ConsoleReporter {
  public:
+  Medians() : ConsoleReporter(OO_Tabular) {}  // without colours, whose codes would stand before the ratios
+
   void ReportRuns(const std::vector<Run>& runs) override {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs) {
