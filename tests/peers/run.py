@@ -14,6 +14,7 @@ process. A process has one thread. merging.py says what is compared where models
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,19 @@ from tables import table
 KINDS = {name: partial(Federated, job) for name, job in JOBS.items()} | {"merge": Merging}
 
 
+def some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Reads a list of names by commas."""
+
+    def read(text: str) -> list[str]:
+        found = text.split(",")
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r}: expected some of {','.join(known)}")
+        return found
+
+    return read
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -35,8 +49,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mpirun", default="mpirun")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="with mnist, shakespeare")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "peers")
-    parser.add_argument("--jobs", default=",".join(KINDS))
-    parser.add_argument("--peers", default=",".join(PACKAGES))
+    parser.add_argument("--jobs", type=some_of(KINDS), default=list(KINDS))
+    parser.add_argument("--peers", type=some_of(PACKAGES), default=list(PACKAGES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-o", dest="output", type=Path, default=Path("peers.md"))
     return parser.parse_args()
@@ -52,8 +66,7 @@ def measured(name: str, words: argparse.Namespace) -> str:
     place.data.mkdir(parents=True, exist_ok=True)
     job = KINDS[name](place)
     job.prepare()
-    chosen = words.peers.split(",")
-    contenders = job.contenders([peer for peer in job.peers if peer in chosen])
+    contenders = job.contenders([peer for peer in job.peers if peer in words.peers])
     for repeat in range(words.repeats):
         for contender in contenders:
             tell(f"{name}, {repeat + 1} of {words.repeats}: {contender.name}")
@@ -68,7 +81,7 @@ def main() -> None:
     load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the beginning"
     heading = f"Medians of {words.repeats}, interleaved; in brackets: times fleet's. {load}."
     pages = [f"# fleet and its peers\n\n{heading}\n"]
-    for name in words.jobs.split(","):
+    for name in words.jobs:
         pages.append(measured(name, words))
         words.output.write_text("\n".join(pages))
     print("\n".join(pages))

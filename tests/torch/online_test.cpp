@@ -10,6 +10,7 @@
 
 #include "awake.hpp"
 #include "base/error.hpp"
+#include "resumed.hpp"
 #include "torch/experience.hpp"
 #include "torch/random_search.hpp"
 
@@ -140,15 +141,7 @@ TEST(OnlineRobots, learn_which_arm_is_worth_most) {
 
 TEST(OnlineRobots, go_on_from_a_saved_state_with_the_same_bits) {
   const std::unique_ptr<Workload> workload = make_online_workload(bandit({.batch_episodes = 3}));
-  const auto [whole, resumed] = interrupted(*workload, 0, 4, 5);
-  EXPECT_EQ(values(*whole), values(*resumed));
-  ParamVector slopes(workload->symmetry().layout());
-  ParamVector others = slopes;
-  RandomStream one(3, Purpose::kTest);
-  RandomStream two(3, Purpose::kTest);
-  EXPECT_EQ(whole->loss_gradient(whole->weights(), 16, one, slopes),
-            resumed->loss_gradient(whole->weights(), 16, two, others));
-  EXPECT_TRUE(std::ranges::equal(slopes.flat(), others.flat()));
+  expect_resumes_with_the_same_bits(*workload);
 }
 
 TEST(OnlineRobots, answer_from_the_last_episodes_that_they_played) {

@@ -8,6 +8,7 @@
 
 #include "awake.hpp"
 #include "network_cases.hpp"
+#include "resumed.hpp"
 #include "torch/experience.hpp"
 #include "torch/histories.hpp"
 #include "torch/online.hpp"
@@ -239,15 +240,7 @@ TEST_P(EveryLearner, follows_it_in_parts_where_a_batch_is_large) {
 
 TEST_P(EveryLearner, goes_on_from_a_saved_state_with_the_same_bits) {
   const std::unique_ptr<Workload> fleet = workload({.batch_episodes = 2, .remembered = 3}, 0.05);
-  const auto [whole, resumed] = interrupted(*fleet, 0, 4, 5);
-  EXPECT_EQ(values(*whole), values(*resumed));
-  ParamVector slopes(network_->layout());
-  ParamVector others = slopes;
-  RandomStream one(3, Purpose::kTest);
-  RandomStream two(3, Purpose::kTest);
-  EXPECT_EQ(whole->loss_gradient(whole->weights(), 16, one, slopes),
-            resumed->loss_gradient(whole->weights(), 16, two, others));
-  EXPECT_TRUE(std::ranges::equal(slopes.flat(), others.flat()));
+  expect_resumes_with_the_same_bits(*fleet);
 }
 
 /// What merging methods ask is answered of each step once, with its history: heads that are fitted to what the network
