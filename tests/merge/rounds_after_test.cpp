@@ -7,6 +7,7 @@
 #include <map>
 
 #include "merge/consensus.hpp"
+#include "merge/precision.hpp"
 #include "toy_fleet.hpp"
 #include "values.hpp"
 
@@ -70,6 +71,28 @@ TEST(RoundsAfter, each_lowers_the_fleets_loss) {
       EXPECT_LT(loss, before) << rounds;
       before = loss;
     }
+  }
+}
+
+/// The gradients of the last layer, from which it is solved, are of single precision in any case: one iteration.
+TEST(RoundsAfter, send_the_gradient_of_the_loss_in_their_own_precision) {
+  const Comm world = MpiSession::world();
+  const auto sent = [&](Precision precision) {
+    ToyFleet fleet(4, world);
+    const RoundsAfterOptions options{
+        .rounds = 1, .kind = Kind::kConsolidated, .steps = 5, .precision = precision, .head_iterations = 1};
+    MergeCost cost;
+    const ParamVector merged = merge_with_rounds(fleet, options, {0, 1, 3}, world, &cost);
+    return std::pair(cost.of(Cargo::kGradients).sent, values(merged));
+  };
+  const ToyFleet fleet(4, world);
+  const std::vector<AffineMap> maps = toy::maps();
+  const ParamLayout& layout = *fleet.symmetry().layout();
+  const auto [single, exact] = sent(Precision::kFloat32);
+  for (const Precision precision : {Precision::kBfloat16, Precision::kInt8}) {
+    const auto [fewer, rounded] = sent(precision);
+    EXPECT_EQ(single - fewer, 3 * (sizeof(float) * layout.size() - weight_bytes(precision, layout, maps)));
+    EXPECT_NE(rounded, exact);
   }
 }
 
