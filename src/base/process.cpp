@@ -1,5 +1,6 @@
 #include "base/process.hpp"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,6 +22,15 @@ double processor_seconds() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kMost = 256 << 20;
+  constexpr int kLargestBlock = 32 << 20;  // larger ones glibc takes from the system, whatever is asked for
+  mallopt(M_TRIM_THRESHOLD, kMost);
+  mallopt(M_MMAP_THRESHOLD, kLargestBlock);
+#endif
 }
 
 std::string host_name() {

@@ -15,4 +15,8 @@ namespace fleet {
 /// Whether a person watches standard error: a terminal here, or, for a process that mpirun started, there.
 [[nodiscard]] bool progress_is_watched();
 
+/// From here on memory that was freed stays with this process, up to some 256 MiB: a training step asks for what the
+/// last one gave back, and the system clears every page that it hands out.
+void keep_freed_memory();
+
 }  // namespace fleet

@@ -8,6 +8,7 @@
 
 #include "base/blas.hpp"
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "command/commands.hpp"
 #include "io/hdf5.hpp"
 #include "torch/runtime.hpp"
@@ -83,7 +84,10 @@ int dispatch(char** argv, const Arguments& arguments, std::span<const WorldEntry
   }
   const Command* command = find_command(commands, arguments);
   if (command == nullptr) return explain_group(commands, arguments);
-  if (command->computes) ensure_fast_blas(argv);  // it starts the program anew
+  if (command->computes) {
+    ensure_fast_blas(argv);  // it starts the program anew
+    keep_freed_memory();
+  }
   const auto words = std::count(command->name.begin(), command->name.end(), ' ') + 1;
   return run_command(*command, Arguments(arguments.begin() + words, arguments.end()), worlds);
 }

@@ -1,7 +1,7 @@
 #include "torch/unrolled.hpp"
 
 #include "base/error.hpp"
-#include "base/multiversion.hpp"
+#include "torch/packed_weights.hpp"
 
 namespace fleet {
 namespace {
@@ -11,49 +11,8 @@ using torch::autograd::AutogradContext;
 using Tensors = std::vector<Tensor>;
 
 // LibTorch's layers on the processor pack the recurrent weights anew for the product of every step, and at every step
-// add to these weights' whole gradient. Here a step's product reads the weights once, and their gradient is one product
-// over all steps: two to three times as fast for up to a dozen lanes (tests/benchmarks/sequence_benchmark.cpp).
-
-constexpr std::int64_t kFewLanes = 16;  // from here on the library's product is faster
-
-/// to += from weights, row-major, where `from` has few rows: blocks of weights that the first cache holds, each for all
-/// of the rows.
-FLEET_MULTIVERSION
-void add_product(std::int64_t rows, std::int64_t depth, std::int64_t columns, const float* __restrict from,
-                 const float* __restrict weights, float* __restrict to) {
-  constexpr std::int64_t kColumns = 512;
-  for (std::int64_t begin = 0; begin < columns; begin += kColumns) {
-    const std::int64_t end = std::min(columns, begin + kColumns);
-    std::int64_t k = 0;
-    for (; k + 8 <= depth; k += 8) {
-      const float* __restrict w = weights + k * columns;
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const float* __restrict f = from + row * depth + k;
-        float* __restrict sum = to + row * columns;
-        for (std::int64_t j = begin; j < end; ++j) {
-          sum[j] += f[0] * w[j] + f[1] * w[columns + j] + f[2] * w[2 * columns + j] + f[3] * w[3 * columns + j] +
-                    f[4] * w[4 * columns + j] + f[5] * w[5 * columns + j] + f[6] * w[6 * columns + j] +
-                    f[7] * w[7 * columns + j];
-        }
-      }
-    }
-    for (; k < depth; ++k) {
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const float f = from[row * depth + k];
-        for (std::int64_t j = begin; j < end; ++j) to[row * columns + j] += f * weights[k * columns + j];
-      }
-    }
-  }
-}
-
-void add_product(const Tensor& from, const Tensor& weights, Tensor& to) {
-  if (from.size(0) >= kFewLanes) {
-    to.addmm_(from, weights);
-    return;
-  }
-  add_product(from.size(0), from.size(1), weights.size(1), from.data_ptr<float>(), weights.data_ptr<float>(),
-              to.data_ptr<float>());
-}
+// add to these weights' whole gradient. Here they are packed once, and their gradient is one product over all steps
+// (tests/benchmarks/sequence_benchmark.cpp).
 
 /// A layer at one step; of slopes of the loss, the slope of each. What its gates sum, lanes x gates * width, they
 /// replace by what they let through.
@@ -172,10 +131,10 @@ class Unrolled : public torch::autograd::Function<Unrolled<CellKind>> {
     if (kGru) trace.state.copy_(*state_bias);
     trace.outputs[0].copy_(state[0]);
     if (kLstm) trace.cells[0].copy_(state[1]);
-    const Tensor from_state = recurrent.t().contiguous();
+    const PackedWeights from_state(recurrent.t());
     for (std::int64_t t = 0; t < steps; ++t) {
       Step step = trace.at(t);
-      add_product(step.before, from_state, step.state);
+      from_state.add_product(step.before, step.state);
       CellKind::advance(step);
     }
     context->save_for_backward(
@@ -198,10 +157,11 @@ class Unrolled : public torch::autograd::Function<Unrolled<CellKind>> {
     slopes.outputs[0].zero_();
     slopes.outputs.narrow(0, 1, steps).copy_(result_slopes[0].transpose(0, 1));
     if (kLstm) slopes.cells[steps].zero_();
+    const PackedWeights to_state(recurrent);
     for (std::int64_t t = steps; t-- > 0;) {
       Step slope = slopes.at(t);
       CellKind::retreat(trace.at(t), slope);
-      if (t > 0) add_product(slope.state, recurrent, slope.before);
+      if (t > 0) to_state.add_product(slope.state, slope.before);
     }
     const Tensor gates = slopes.gates.flatten(0, 1);
     const Tensor state = slopes.state.flatten(0, 1);

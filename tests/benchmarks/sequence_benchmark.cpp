@@ -10,6 +10,7 @@
 
 #include "awake.hpp"
 #include "base/blas.hpp"
+#include "base/process.hpp"
 #include "medians.hpp"
 #include "torch/runtime.hpp"
 #include "torch/supervised.hpp"
@@ -209,6 +210,7 @@ class Ratios final : public Medians {
 
 int main(int argc, char** argv) {
   fleet::ensure_fast_blas(argv);
+  fleet::keep_freed_memory();
   benchmark::Initialize(&argc, argv);
   fleet::set_threads(1);
   for (const auto& [name, batch] : fleet::kBatches) {

@@ -9,6 +9,7 @@
 
 #include "awake.hpp"
 #include "base/blas.hpp"
+#include "base/process.hpp"
 #include "medians.hpp"
 #include "merge/fleet_merge.hpp"
 #include "torch/runtime.hpp"
@@ -125,6 +126,7 @@ class Ratios final : public Medians {
 
 int main(int argc, char** argv) {
   fleet::ensure_fast_blas(argv);
+  fleet::keep_freed_memory();
   benchmark::Initialize(&argc, argv);
   fleet::set_threads(1);
   for (const auto& [name, shape] : fleet::kCases) {
