@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
+#include "comm/gather.hpp"
 #include "comm/polite_wait.hpp"
 #include "comm/tree_sum.hpp"
 
@@ -27,14 +28,6 @@ std::vector<int> offsets_of(const std::vector<int>& counts) {
     offsets[i + 1] = count_of(static_cast<std::size_t>(offsets[i]) + static_cast<std::size_t>(counts[i]));
   }
   return offsets;
-}
-
-std::vector<int> gather_counts(int local, MPI_Comm comm, int size) {
-  std::vector<int> counts(static_cast<std::size_t>(size));
-  finish("MPI_Iallgather", [&](MPI_Request* request) {
-    return MPI_Iallgather(&local, 1, MPI_INT, counts.data(), 1, MPI_INT, comm, request);
-  });
-  return counts;
 }
 
 }  // namespace
@@ -117,34 +110,24 @@ void Comm::broadcast(std::string& text, int root) const {
 }
 
 std::vector<double> Comm::all_gather(std::span<const double> local) const {
-  const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
-  const std::vector<int> offsets = offsets_of(counts);
-  std::vector<double> all(static_cast<std::size_t>(offsets.back()));
-  finish("MPI_Iallgatherv", [&](MPI_Request* request) {
-    return MPI_Iallgatherv(local.data(), count_of(local.size()), MPI_DOUBLE, all.data(), counts.data(), offsets.data(),
-                           MPI_DOUBLE, handle_, request);
-  });
+  std::vector<double> all = gather_elements(*this, local).all;
   bytes_moved_ += all.size() * sizeof(double);
   return all;
 }
 
 std::vector<std::string> Comm::all_gather(const std::string& local) const {
-  const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
-  const std::vector<int> offsets = offsets_of(counts);
-  std::string all(static_cast<std::size_t>(offsets.back()), '\0');
-  finish("MPI_Iallgatherv", [&](MPI_Request* request) {
-    return MPI_Iallgatherv(local.data(), count_of(local.size()), MPI_CHAR, all.data(), counts.data(), offsets.data(),
-                           MPI_CHAR, handle_, request);
-  });
+  const Gathered<char> gathered = gather_elements(*this, std::span<const char>(local));
   std::vector<std::string> parts;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    parts.push_back(all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(counts[i])));
+  const char* begin = gathered.all.data();
+  for (const std::size_t count : gathered.counts) {
+    parts.emplace_back(begin, count);
+    begin += count;
   }
   return parts;
 }
 
 std::vector<float> Comm::gather(std::span<const float> local, int root) const {
-  const std::vector<int> counts = gather_counts(count_of(local.size()), handle_, size_);
+  const std::vector<int> counts = gather_numbers(*this, count_of(local.size()));
   const std::vector<int> offsets = offsets_of(counts);
   std::vector<float> all(rank_ == root ? static_cast<std::size_t>(offsets.back()) : 0);
   finish("MPI_Igatherv", [&](MPI_Request* request) {

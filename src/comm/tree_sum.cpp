@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "comm/gather.hpp"
 #include "comm/polite_wait.hpp"
 
 namespace fleet {
@@ -19,11 +20,8 @@ int levels_over(std::int64_t terms) {
 }  // namespace
 
 TreeSum::TreeSum(const Comm& comm, std::size_t terms, Term term) : comm_(comm), term_(std::move(term)) {
-  const auto mine = static_cast<std::int64_t>(terms);
-  starts_.resize(static_cast<std::size_t>(comm.size()) + 1, 0);
-  finish("MPI_Iallgather", [&](MPI_Request* request) {
-    return MPI_Iallgather(&mine, 1, MPI_INT64_T, starts_.data() + 1, 1, MPI_INT64_T, comm.handle(), request);
-  });
+  starts_ = gather_numbers(comm, static_cast<std::int64_t>(terms));
+  starts_.insert(starts_.begin(), 0);
   for (std::size_t rank = 1; rank < starts_.size(); ++rank) starts_[rank] += starts_[rank - 1];
   partials_.resize(static_cast<std::size_t>(levels_over(starts_.back())));
 }

@@ -7,8 +7,8 @@ With N robots of d weights on P ranks a round takes
 training, what every merge does, adding up and handing back a rank's own rows, and the levels of the tree sum and of the
 broadcast, each a message of latency alpha and beta seconds a weight (8 bytes up, 4 down).
 
-That is fitted in shared memory. Between hosts (network.py) a level costs several latencies, and Open MPI 4.1 gathers
-numbers by a message from each rank to each: the extrapolation counts these, too.
+That is fitted in shared memory. Between hosts (network.py) a level costs several latencies, and a round gathers numbers
+by log2(P) messages each (src/comm/gather.hpp): the extrapolation counts these, too.
 
 usage: scaling.py FLEET [MPIRUN]
 """
@@ -36,7 +36,7 @@ WIDTHS = (32, 128, 1024)  # of one hidden layer
 NETWORKS = {"2 us and 10 GB/s": (2e-6, 10e9), "50 us and 1.25 GB/s": (50e-6, 1.25e9)}
 BLOCK = 8000  # weights of a sum that are sent at once
 LATENCIES = 6.0  # a level, as network.py finds them: of the sum, and of a long broadcast
-GATHERS = 4  # a round: messages from each rank to each other one, counted on 4 to 16 ranks
+GATHERS = 4  # a round, of a number from every rank; counted on 4 to 16 ranks
 MESSAGE = 1e-6  # seconds that a short message takes a rank's processor: an assumption
 
 
@@ -126,7 +126,7 @@ def extrapolate(
     return Extrapolated(
         latencies=levels * latency * LATENCIES,
         numbers=levels * weights * max(beta, 12 / bandwidth),
-        gathers=GATHERS * ranks * MESSAGE,
+        gathers=GATHERS * (levels * (latency + MESSAGE) + 8 * ranks / bandwidth),
     )
 
 

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "comm/gather.hpp"
 #include "comm/placement.hpp"
 #include "comm/shared_array.hpp"
 #include "comm/stop_notice.hpp"
@@ -80,6 +81,24 @@ TEST_F(CommTest, all_gather_keeps_rank_order_and_unequal_lengths) {
   const std::vector<std::string> names = world_.all_gather(std::string(static_cast<std::size_t>(world_.rank()), 'x'));
   for (int rank = 0; rank < world_.size(); ++rank) {
     EXPECT_EQ(names[static_cast<std::size_t>(rank)].size(), static_cast<std::size_t>(rank));
+  }
+}
+
+/// Nothing at all, something on one rank, and messages of all lengths.
+TEST_F(CommTest, ranks_gather_the_same_from_each_and_by_doubling) {
+  for (const int longest : {0, 1, 5, 50'000}) {
+    std::vector<std::size_t> counts;
+    std::vector<double> expected;
+    for (int rank = 0; rank < world_.size(); ++rank) {
+      counts.push_back(static_cast<std::size_t>(longest * ((rank + 1) % 3) / 2));
+      expected.insert(expected.end(), counts.back(), rank);
+    }
+    const std::vector<double> mine(counts[static_cast<std::size_t>(world_.rank())], world_.rank());
+    for (const auto gather : {gather_from_each, gather_by_doubling, gather_parts}) {
+      std::vector<double> all(expected.size());
+      gather(world_, {mine.data(), counts, sizeof(double), all.data()});
+      EXPECT_EQ(all, expected) << "of up to " << longest;
+    }
   }
 }
 
