@@ -144,13 +144,15 @@ RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double sam
 }
 
 RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double ridge, const RowMatrix& prior,
-                    const Comm& comm) {
-  RowMatrix solution(prior.rows(), prior.cols());
+                    const Comm& comm, int passes) {
+  RowMatrix solution = prior;
   comm.together([&] {
     if (!comm.is_root()) return;
     const RidgedMoments normal = add_ridge(moments.inputs, ridge, moments.samples);
-    const Eigen::MatrixXd right = (moments.targets + normal.weight * prior.cast<double>()).transpose();
-    solution = normal.factor.solve(right).transpose().cast<float>();
+    for (int pass = 0; pass < passes; ++pass) {
+      const Eigen::MatrixXd right = (moments.targets + normal.weight * solution.cast<double>()).transpose();
+      solution = normal.factor.solve(right).transpose().cast<float>();
+    }
     require(solution.allFinite(), "layer regression: its solution is not finite");
   });
   comm.broadcast(flat(solution));

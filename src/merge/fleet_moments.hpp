@@ -49,9 +49,10 @@ struct RidgedMoments {
 [[nodiscard]] RidgedMoments add_ridge(const Eigen::MatrixXd& moments, double ridge, double samples);
 
 /// argmin_W sum |W x - t|^2 + ridge tr(G) / d |W - prior|^2 with G = sum x x^T (d x d): outputs x inputs, on every
-/// rank; the ridge may grow as in add_ridge(). Collective. Error if the moments are not finite.
+/// rank; the ridge may grow as in add_ridge(). Each further pass is drawn to
+/// what the last has found. Collective. Error if the moments are not finite.
 [[nodiscard]] RowMatrix solve_map(const MergeInput& input, const MapMoments& moments, double ridge,
-                                  const RowMatrix& prior, const Comm& comm);
+                                  const RowMatrix& prior, const Comm& comm, int passes = 1);
 
 /// OutputSums of `map` in `at`, one with a norm, behind rows whose second moments are `inputs`, sum x x^T.
 [[nodiscard]] OutputSums outputs_behind(const DoubleMatrix& inputs, const AffineMap& map, const ParamVector& at);

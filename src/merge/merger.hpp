@@ -63,6 +63,8 @@ class HeadData {
   /// No second derivative of the loss with respect to a sample's outputs exceeds this: 1/2 for the cross-entropy of a
   /// softmax (Boehning, 1992), 1 for half the squared error.
   [[nodiscard]] virtual double curvature() const = 0;
+  /// Whether the summed loss is curvature() / 2 times the sum of |W x - t|^2, so that moments() say all about it.
+  [[nodiscard]] virtual bool is_quadratic() const { return false; }
 };
 
 /// What a method may ask of one robot about the robot's own data, at weights that the method hands it. Only the first

@@ -1,36 +1,13 @@
 #include "merge/solved_head.hpp"
 
+#include <algorithm>
+
 #include "merge/fleet_moments.hpp"
 #include "merge/head.hpp"
+#include "merge/quadratic_head.hpp"
 
 namespace fleet {
 namespace {
-
-/// A robot that is away.
-class RememberedHead final : public HeadData {
- public:
-  RememberedHead(const DoubleMatrix& inputs, double samples, const RowMatrix& consensus, double curvature)
-      : inputs_(inputs), samples_(samples), consensus_(consensus.cast<double>()), curvature_(curvature) {}
-
-  MapMoments moments() const override { return {inputs_, consensus_ * inputs_, samples_}; }
-
-  void change_basis(const Eigen::MatrixXd& lower) override {
-    const auto factor = lower.triangularView<Eigen::Lower>();
-    const Eigen::MatrixXd half = factor.solve(Eigen::MatrixXd(inputs_));
-    inputs_ = factor.solve(Eigen::MatrixXd(half.transpose()));
-    consensus_ = consensus_ * factor;
-  }
-  void add_gradient(const RowMatrix& head, RowMatrix& gradient) override {
-    gradient += (curvature_ * (head.cast<double>() - consensus_) * inputs_).cast<float>();
-  }
-  double curvature() const override { return curvature_; }
-
- private:
-  DoubleMatrix inputs_;
-  double samples_;
-  DoubleMatrix consensus_;
-  double curvature_;
-};
 
 /// Of each row behind `body`; nullptr where it has no part. Collective.
 std::vector<std::unique_ptr<HeadData>> head_parts(const SolvedHeadOptions& options, const MergeInput& input,
@@ -41,14 +18,29 @@ std::vector<std::unique_ptr<HeadData>> head_parts(const SolvedHeadOptions& optio
   comm.together([&] {
     for (std::size_t i = 0; i < input.rows.size(); ++i) {
       if (const RobotMemory* remembered = memory.of(input, i)) {
-        parts[i] = std::make_unique<RememberedHead>(remembered->inputs[last], remembered->samples,
-                                                    input.maps[last].matrix(*input.previous), options.memory_curvature);
+        const DoubleMatrix& inputs = remembered->inputs[last];
+        const RowMatrix head = input.maps[last].matrix(*input.previous);
+        parts[i] = std::make_unique<QuadraticHead>(
+            MapMoments{inputs, head.cast<double>() * inputs, remembered->samples}, options.memory_curvature);
       } else if (input.rows[i].participates) {
         parts[i] = input.rows[i].data->head_data(body);
       }
     }
   });
   return parts;
+}
+
+/// Whether the loss of all parts together is a squared error, in which each sample counts alike: then solve_head()
+/// comes to what a second solution, drawn to the first, is. Collective.
+bool sums_say_all(std::span<const std::unique_ptr<HeadData>> parts, const Comm& comm) {
+  constexpr double kNone = 1e300;
+  double least = kNone;
+  double most = 0.0;
+  for (const auto& part : parts) {
+    least = part->is_quadratic() ? std::min(least, part->curvature()) : 0.0;
+    most = std::max(most, part->curvature());
+  }
+  return -comm.max(-least) == comm.max(most);
 }
 
 }  // namespace
@@ -63,8 +55,10 @@ void solve_last_map(const SolvedHeadOptions& options, const MergeInput& input, c
     return parts[i] != nullptr ? std::optional(parts[i]->moments()) : std::nullopt;
   });
   std::erase(parts, nullptr);
-  head = solve_map(input, sums, options.ridge, head, comm);
-  if (options.target == SolvedHeadOptions::Target::kLoss) {
+  const bool for_loss = options.target == SolvedHeadOptions::Target::kLoss;
+  const bool by_sums = for_loss && sums_say_all(parts, comm);
+  head = solve_map(input, sums, options.ridge, head, comm, by_sums ? 2 : 1);
+  if (for_loss && !by_sums) {
     head = solve_head({.iterations = options.iterations, .ridge = options.ridge}, input, parts, sums, head, comm);
   }
   map.assign(head, merged);

@@ -1,5 +1,7 @@
 #include "torch/visit.hpp"
 
+#include "merge/quadratic_head.hpp"
+
 namespace fleet {
 namespace {
 
@@ -227,18 +229,29 @@ std::unique_ptr<HeadData> gather_head(const Network& network, std::shared_ptr<co
                                       const VisitPlan& plan) {
   const torch::NoGradGuard no_grad;
   const std::size_t last = network.maps().size() - 1;
-  std::vector<torch::Tensor> features;
+  const std::int64_t outputs = network.maps()[last].outputs(body.layout());
+  MapMomentsSum sum(network.maps()[last].inputs(body.layout()), outputs);
+  std::vector<torch::Tensor> features;  // where their moments do not do
   std::vector<torch::Tensor> targets;
   double visited = 0.0;
   MapInputs inputs(network, body, last, plan.place);
   visit_samples(samples, source, plan, [&](bool first) {
-    features.push_back(inputs.of(source, first));
-    targets.push_back(plan.place.fetch(source.targets()).clone());
+    const torch::Tensor x = inputs.of(source, first);
+    const torch::Tensor wanted = plan.place.fetch(source.targets());
+    if (objective->is_quadratic()) {
+      sum.add(matrix_of(x), matrix_of(objective->rows(wanted, outputs).contiguous()));
+    } else {
+      features.push_back(x);
+      targets.push_back(wanted.clone());
+    }
     visited += static_cast<double>(source.loaded());
   });
-  return std::make_unique<FixedFeatures>(std::move(objective), torch::cat(features), torch::cat(targets),
-                                         share_of(samples.size(), visited),
-                                         network.maps()[last].outputs(body.layout()));
+  const double share = share_of(samples.size(), visited);
+  if (objective->is_quadratic()) {
+    return std::make_unique<QuadraticHead>(sum.scaled(share), objective->curvature(outputs));
+  }
+  return std::make_unique<FixedFeatures>(std::move(objective), torch::cat(features), torch::cat(targets), share,
+                                         outputs);
 }
 
 }  // namespace fleet

@@ -9,7 +9,9 @@
 #include "awake.hpp"
 #include "merge/activation_matching.hpp"
 #include "merge/fleet_moments.hpp"
+#include "merge/head.hpp"
 #include "merge/renewed_norms.hpp"
+#include "merge/solved_head.hpp"
 #include "merge/weight_matching.hpp"
 #include "network_cases.hpp"
 #include "torch/supervised.hpp"
@@ -186,6 +188,49 @@ TEST_P(EveryTrainedNetwork, its_curvature_is_that_of_its_loss) {
     }
   }
   EXPECT_NEAR(loss(ahead) - loss(behind), slope, 0.05 * std::abs(slope) + 2e-6);
+}
+
+/// In another basis, that of what the head then sees.
+TEST_P(EveryTrainedNetwork, the_gradient_of_its_head_is_that_of_its_loss) {
+  const ParamVector& at = robots_[0]->weights();
+  const AffineMap& map = input_.maps.back();
+  const RowMatrix head = map.matrix(at);
+  const int rows = std::max(1, GetParam().shape.steps);  // of a sample, of which the loss is the mean
+  const RowMatrix expected = static_cast<float>(rows) * map.matrix(robots_[0]->curvature(at, 3).gradient);
+  const std::unique_ptr<HeadData> data = robots_[0]->head_data(at);
+  RowMatrix gradient = RowMatrix::Zero(head.rows(), head.cols());
+  data->add_gradient(head, gradient);
+  EXPECT_TRUE(gradient.isApprox(expected, 1e-3F)) << gradient.norm() << " beside " << expected.norm();
+
+  Eigen::MatrixXd lower = Eigen::MatrixXd::Zero(head.cols(), head.cols());
+  RandomStream draw(12, Purpose::kTest);
+  for (Eigen::Index i = 0; i < lower.rows(); ++i) {
+    for (Eigen::Index j = 0; j < i; ++j) lower(i, j) = 0.1 * draw.normal();
+    lower(i, i) = 1.0 + draw.uniform();
+  }
+  data->change_basis(lower);
+  RowMatrix changed = RowMatrix::Zero(head.rows(), head.cols());
+  data->add_gradient((head.cast<double>() * lower).cast<float>(), changed);
+  const RowMatrix back = (changed.cast<double>() * lower.transpose()).cast<float>();
+  EXPECT_TRUE(back.isApprox(gradient, 1e-2F)) << (back - gradient).norm();
+}
+
+/// Drawn hard to the first solution, so that the second is another.
+TEST_P(EveryTrainedNetwork, sums_give_the_head_that_iterations_come_to) {
+  const Comm world = MpiSession::world();
+  const SolvedHeadOptions options{.ridge = 0.5};
+  ParamVector merged = robots_[0]->weights();
+  std::vector<std::unique_ptr<HeadData>> parts;
+  for (Awake* robot : {robots_[0].get(), robots_[1].get()}) parts.push_back(robot->head_data(merged));
+  if (!parts.front()->is_quadratic()) GTEST_SKIP() << "this loss takes iterations";
+  const AffineMap& map = input_.maps.back();
+  const MapMoments sums = sum_moments(input_, world, map, [&](std::size_t i) { return parts[i]->moments(); });
+  const RowMatrix start =
+      solve_map(input_, sums, options.ridge, RowMatrix::Zero(sums.targets.rows(), sums.targets.cols()), world);
+  const RowMatrix expected = solve_head({.iterations = 50, .ridge = options.ridge}, input_, parts, sums, start, world);
+  solve_last_map(options, input_, {}, merged, world);
+  EXPECT_TRUE(map.matrix(merged).isApprox(expected, 1e-4F));
+  EXPECT_FALSE(map.matrix(merged).isApprox(start, 1e-2F));
 }
 
 TEST_P(EveryTrainedNetwork, short_runs_lower_the_loss_and_leave_the_robot_as_it_is) {
