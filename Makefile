@@ -68,7 +68,7 @@ run: program data
 test: build check-format scenes .venv-debian/installed
 	ctest --test-dir build/$(PRESET) --output-on-failure -j 2 --label-exclude slow
 	@[ "$$(id -u)" != 0 ] || scripts/install-deps.sh slurm-wlm munge iproute2 chromium-driver faketime zsh
-	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 2 analysis tests/docs
+	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 3 analysis tests/docs
 	FLEET_BINARY=$(abspath $(FLEET)) $(PYTHON) -m pytest -q -rs -n 3 tests/end_to_end
 	$(PYTHON) -m pytest -q -rs python
 	FLEET_BINARY=$(abspath $(FLEET)) .venv-debian/bin/python -m pytest -q -rs python
@@ -159,7 +159,7 @@ docs:
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 	@echo "build/site/index.html"
 
-SOURCES = $(shell find src experiments tests -name '*.cpp' -o -name '*.hpp')
+SOURCES = $(shell find src experiments tests -name '*.cpp' -o -name '*.hpp' -o -name '*.inc')
 PYTHONS = analysis python scripts tests
 
 format: deps

@@ -1,10 +1,13 @@
 #include "base/process.hpp"
 
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
@@ -25,9 +28,10 @@ double processor_seconds() {
 }
 
 void keep_freed_memory() {
-#ifdef __GLIBC__
+#if defined(__GLIBC__) && defined(__LP64__)
+  if (std::getenv("MALLOC_TRIM_THRESHOLD_") != nullptr || std::getenv("MALLOC_MMAP_THRESHOLD_") != nullptr) return;
   constexpr int kMost = 256 << 20;
-  constexpr int kLargestBlock = 32 << 20;  // larger ones glibc takes from the system, whatever is asked for
+  constexpr int kLargestBlock = 32 << 20;  // the most that glibc accepts
   mallopt(M_TRIM_THRESHOLD, kMost);
   mallopt(M_MMAP_THRESHOLD, kLargestBlock);
 #endif

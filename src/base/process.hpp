@@ -15,8 +15,9 @@ namespace fleet {
 /// Whether a person watches standard error: a terminal here, or, for a process that mpirun started, there.
 [[nodiscard]] bool progress_is_watched();
 
-/// From here on memory that was freed stays with this process, up to some 256 MiB: a training step asks for what the
-/// last one gave back, and the system clears every page that it hands out.
+/// From here on up to 256 MiB of freed memory at the end of the heap stay with this process, and blocks of less than
+/// 32 MiB come from the heap: a training step asks for what the last one gave back, and the system clears every page
+/// that it hands out. Nothing is done where the environment tells glibc otherwise.
 void keep_freed_memory();
 
 }  // namespace fleet

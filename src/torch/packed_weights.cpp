@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+
 namespace fleet {
 namespace {
 
-constexpr int kPanel = 16;            // columns of a panel: a vector of the widest registers
+constexpr int kPanel = 16;  // columns of a panel: a vector of the widest registers
+constexpr std::int64_t kManyLanes = 16;
 constexpr std::int64_t kDepth = 256;  // rows of a panel at a time: what the first cache holds
 
 /// Rows of a matrix that lies in a wider one.
@@ -63,7 +66,7 @@ const std::vector<AddPackedProduct>& packed_products() {
 }
 
 PackedWeights::PackedWeights(const torch::Tensor& weights, AddPackedProduct add)
-    : add_(add), columns_(weights.size(1)) {
+    : add_(add), columns_(weights.size(1)), weights_(weights) {
   const std::int64_t panels = (columns_ + kPanel - 1) / kPanel;
   panels_ = at::constant_pad_nd(weights, {0, panels * kPanel - columns_})
                 .view({weights.size(0), panels, kPanel})
@@ -72,6 +75,13 @@ PackedWeights::PackedWeights(const torch::Tensor& weights, AddPackedProduct add)
 }
 
 void PackedWeights::add_product(const torch::Tensor& from, torch::Tensor& to) const {
+  require(from.is_contiguous() && to.is_contiguous() && from.size(1) == weights_.size(0) && to.size(1) == columns_ &&
+              from.size(0) == to.size(0),
+          "packed weights: the product has other sizes");
+  if (from.size(0) >= kManyLanes && (add_ == portable::add_product || at::get_num_threads() > 1)) {
+    to.addmm_(from, weights_);
+    return;
+  }
   add_({.lanes = from.size(0),
         .depth = from.size(1),
         .columns = columns_,

@@ -27,13 +27,15 @@ class PackedWeights {
  public:
   explicit PackedWeights(const torch::Tensor& weights, AddPackedProduct add = packed_products().front());
 
-  /// to (lanes x columns) += from (lanes x depth) times the weights. Both are contiguous floats on the processor. A
-  /// lane's sums have the same bits whatever lanes stand beside it.
+  /// to (lanes x columns) += from (lanes x depth) times the weights. Both are contiguous floats on the processor; else
+  /// Error. By packed weights a lane's sums have the same bits whatever lanes stand beside it. Where the processor has
+  /// no wide vectors, or LibTorch several threads, many lanes go by its own product, which is faster then.
   void add_product(const torch::Tensor& from, torch::Tensor& to) const;
 
  private:
   AddPackedProduct add_;
   std::int64_t columns_;
+  torch::Tensor weights_;
   torch::Tensor panels_;  // panels x depth x columns of a panel, zeros beyond the last column
 };
 

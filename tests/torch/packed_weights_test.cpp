@@ -60,7 +60,7 @@ TEST_P(EveryProduct, has_the_same_bits_whatever_lanes_stand_together) {
 }
 
 std::vector<ProductCase> every_product() {
-  std::vector<ProductCase> cases{{1, 1, 1}, {2, 3, 16}, {4, 600, 33}, {50, 256, 64}, {3, 257, 1024}};
+  std::vector<ProductCase> cases{{1, 1, 1}, {2, 3, 16}, {4, 600, 33}, {50, 256, 64}, {7, 20, 48}, {3, 257, 1024}};
   for (int lanes = 1; lanes <= 17; ++lanes) cases.push_back({lanes, 7, 47});
   return cases;
 }
