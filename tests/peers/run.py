@@ -25,6 +25,19 @@ from jobs import JOBS
 from merging import Merging
 from tables import table
 
+HEADING = """\
+# Beside other programs
+
+This page has the same jobs run by `fleet` and by its peers, each installed by pip. `make peers` made it.
+
+- All read one deal of the data. First weights, a round's clients and the order of samples come from streams of their own.
+- `fleet`, bare `torch.distributed` and pfl have two processes, Flower two actors of one core; APPFL's simulation is one process. A
+  process has one thread.
+- **In all** is the whole command, from its start to its end; **a round** the median, the first ten left out; **memory** the peak of all
+  processes together.
+- Medians of {repeats}, interleaved; in brackets: times fleet's. {cores} cores, load {load:.1f} at the beginning.
+"""
+
 KINDS = {name: partial(Federated, job) for name, job in JOBS.items()} | {"merge": Merging}
 
 
@@ -78,9 +91,8 @@ def measured(name: str, words: argparse.Namespace) -> str:
 
 def main() -> None:
     words = arguments()
-    load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the beginning"
-    heading = f"Medians of {words.repeats}, interleaved; in brackets: times fleet's. {load}."
-    pages = [f"# fleet and its peers\n\n{heading}\n"]
+    load = os.getloadavg()[0]
+    pages = [HEADING.format(repeats=words.repeats, cores=os.cpu_count(), load=load)]
     for name in words.jobs:
         pages.append(measured(name, words))
         words.output.write_text("\n".join(pages))
