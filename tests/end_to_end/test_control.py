@@ -119,7 +119,7 @@ def test_so_is_one_of_networks_that_see_sequences(fleet: Fleet, kind: str, task:
 
 @pytest.mark.parametrize("kind", ["gru", "transformer"])
 def test_a_cell_that_was_stopped_goes_on_in_the_middle(fleet: Fleet, kind: str) -> None:
-    text = sequence_sweep(kind).replace("epochs = 3", "epochs = 100")
+    text = sequence_sweep(kind).replace("epochs = 3", "epochs = 60")
     config = fleet.config(text.replace("[merge]", '[merge]\nmethod = "average"'), base="")
     fleet("run", config, "-o", "whole", data=False).expect(0)
     cells = fleet.cells("cut")
