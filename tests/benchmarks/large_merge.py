@@ -9,7 +9,6 @@ cache first.
 
 import json
 import os
-import resource
 import shutil
 import struct
 import subprocess
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from runs import peak_memory_of
 
 COLUMNS = 4096
 GIGABYTE = 10**9
@@ -97,7 +97,7 @@ def main() -> None:
     for seed, model in enumerate(models):
         if not model.exists():
             make_model(model, gigabytes, seed)
-    environment = os.environ | {
+    os.environ |= {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }
@@ -118,20 +118,15 @@ def main() -> None:
                 for name in read:
                     forget(Path(name))
                 target = where / "merged"
-                before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+                command = [*launcher.split(), "-n", str(ranks), fleet, "merge", *inputs]
                 begin = time.perf_counter()
-                subprocess.run(
-                    [*launcher.split(), "-n", str(ranks), fleet, "merge", *inputs, "--method", method,
-                     *options, "-o", str(target)],
-                    check=True, env=environment, stdout=subprocess.DEVNULL,
-                )  # fmt: skip
+                memory = peak_memory_of([*command, "--method", method, *options, "-o", str(target)])
                 seconds = time.perf_counter() - begin
-                memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
                 shutil.rmtree(target)
                 print(
                     f"{method:16} {ranks} ranks: {seconds:6.1f} s, dd {disk:6.1f} s: "
                     f"{100 * disk / seconds:4.0f} % of the disk's rate; a rank's memory at most "
-                    f"{max(before, memory) / 1e6:.2f} GB",
+                    f"{memory / 1e9:.2f} GB",
                     flush=True,
                 )
     finally:

@@ -6,13 +6,12 @@ Needs torch.
 """
 
 import os
-import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from runs import run_quietly
+from runs import peak_memory_of
 
 import torch
 
@@ -51,9 +50,9 @@ def main() -> None:
             command = [*launcher.split(), "-n", str(ranks), program, "merge", *map(str, files)]
             command += ["--method", "git-rebasin", "--symmetry", str(symmetry)]
             begin = time.perf_counter()
-            run_quietly([*command, "-o", str(folder / f"m{ranks}.safetensors")])
+            output = folder / f"m{ranks}.safetensors"
+            memory = peak_memory_of([*command, "-o", str(output)]) / 1e9
             seconds = time.perf_counter() - begin
-            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
             print(f"git-rebasin of five ResNet18, {ranks} ranks: {seconds:.1f} s; the largest rank's memory "
                   f"{memory:.2f} GB, {memory / size:.1f} x the models")  # fmt: skip
 

@@ -30,6 +30,20 @@ def said_by(command: list[str]) -> str:
     return done.stdout
 
 
+#: A process counts as its own the memory of the one that started it; so a small one does.
+STARTER = """\
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def peak_memory_of(command: list[str]) -> float:
+    """Bytes of the largest process that a command starts."""
+    return 1024.0 * int(said_by([sys.executable, "-c", STARTER, *command]).split()[-1])
+
+
 def mnist_run(
     fleet: str, mpirun: str, ranks: int, settings: Mapping[str, object], output: Path
 ) -> list[str]:

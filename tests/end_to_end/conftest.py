@@ -3,11 +3,14 @@
 FLEET_BINARY names the program (build/release/fleet by default) and MPIEXEC the launcher (mpirun).
 """
 
+import atexit
 import functools
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +37,13 @@ def blas_core() -> dict[str, str]:
     return {"OPENBLAS_CORETYPE": "Haswell"} if "avx2" in flags else {}
 
 
+def own_folder() -> str:
+    """For what MPI writes while it runs: programs without a launcher remove each other's."""
+    folder = tempfile.mkdtemp(prefix="fleet-mpi-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 ENVIRONMENT = (
     blas_core()
     | os.environ
@@ -44,6 +54,7 @@ ENVIRONMENT = (
         # Faster to start: no search for a network, no daemon for a program without launcher.
         "OMPI_MCA_pml": "ob1",
         "OMPI_MCA_ess_singleton_isolated": "1",
+        "OMPI_MCA_orte_tmpdir_base": own_folder(),
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
