@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "command/commands.hpp"
 #include "command/option.hpp"
 #include "command/sweep_arguments.hpp"
@@ -170,6 +171,8 @@ void print_plan(std::ostream& out, const Sweep& sweep, int ranks, bool list_cell
 /// Cells of a workload and method that others of the sweep have finished with are expected to take as long for their
 /// size; of all others a kind is tried.
 void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds, const Comm& alone) {
+  constexpr double kLaunch = 0.5;            // seconds that mpirun takes on one machine
+  const double start = processor_seconds();  // of this program, which has read the sweep by now
   const SweepDirectory directory(sweep.run.output);
   const CellStates states = directory.states();
   const CostModel costs(sweep, directory, states);
@@ -204,7 +207,8 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
   std::ranges::sort(seconds, std::greater<>());
   std::vector<double> ends(static_cast<std::size_t>(groups.count), 0.0);
   for (const double cell : seconds) *std::ranges::min_element(ends) += cell;
-  const double whole = std::max(1.0, crowding * *std::ranges::max_element(ends));  // in seconds
+  const double whole =  // in seconds
+      kLaunch + crowding * (start + calibration.loading() + *std::ranges::max_element(ends));
   out << "time      about " << duration_text(whole) << " for " << seconds.size()
       << (seconds.size() == 1 ? " cell" : " cells") << " on " << ranks << (ranks == 1 ? " rank" : " ranks")
       << (crowding > 1.0 ? cat(", of which this machine has cores for ", cores) : "") << '\n';

@@ -43,13 +43,16 @@ double mean_seconds(const Act& act) {
   return watch.seconds() / static_cast<double>(std::max<std::int64_t>(done, 1));
 }
 
-/// Some of the robots that have data, each a step on its way.
-std::vector<AwakeRobot> wake_some(Workload& workload, int robots, bool joint) {
+/// Some of the robots that have data, each a step on its way; `seconds`: that waking the last one took.
+std::vector<AwakeRobot> wake_some(Workload& workload, int robots, bool joint, double& seconds) {
   constexpr int kLooked = 1000;
   std::vector<AwakeRobot> awake;
+  awake.reserve(kMore);
+  Stopwatch watch;
   const auto wake = [&](std::unique_ptr<Robot> robot) {
     AwakeRobot& own = awake.emplace_back(std::move(robot), workload.symmetry().layout(), workload.optimizer());
     own.robot->expect(kMostTries);
+    seconds = watch.seconds();
     own.train(1, [] { return false; });
   };
   if (joint) {
@@ -57,14 +60,22 @@ std::vector<AwakeRobot> wake_some(Workload& workload, int robots, bool joint) {
     return awake;
   }
   for (int i = 0; i < std::min(robots, kLooked) && awake.size() < kMore; ++i) {
-    if (workload.steps_per_epoch(i) > 0) wake(workload.make_robot(i));
+    if (workload.steps_per_epoch(i) == 0) continue;
+    watch.lap();
+    wake(workload.make_robot(i));
   }
   return awake;
 }
 
-double seconds_to_merge(Merger& merger, const Workload& workload, std::span<const AwakeRobot> robots,
-                        const Comm& alone) {
-  MergeInput input{.symmetry = &workload.symmetry(), .maps = workload.maps(), .round = 1};
+/// What a merge of `robots` has made of them, and how long it took.
+struct TimedMerge {
+  ParamVector merged;
+  double seconds = 0.0;
+};
+
+TimedMerge merge(Merger& merger, int round, const Workload& workload, std::span<const AwakeRobot> robots,
+                 const Comm& alone) {
+  MergeInput input{.symmetry = &workload.symmetry(), .maps = workload.maps(), .round = round};
   for (std::size_t i = 0; i < robots.size(); ++i) {
     const auto index = static_cast<int>(i);
     input.participants.push_back(index);
@@ -75,8 +86,8 @@ double seconds_to_merge(Merger& merger, const Workload& workload, std::span<cons
                           .data = robots[i].robot.get()});
   }
   const Stopwatch watch;
-  (void)merger.merge(input, alone);
-  return watch.seconds();
+  MergeOutcome outcome = merger.merge(input, alone);
+  return {.merged = std::move(outcome.merged), .seconds = watch.seconds()};
 }
 
 /// The most that a rank has to do of what is drawn at random from all ranks: the mean of the largest of so many shares.
@@ -89,19 +100,20 @@ double largest_share(double count, int ranks) {
 
 }  // namespace
 
-Calibration::Rates Calibration::measure(const Cell& cell) const {
+Calibration::Rates Calibration::measure(const Cell& cell) {
   const Settings whole = cell.settings.whole();
   World& world = *worlds_.at(cell.workload);
   const std::array<const Settings*, 1> cells = {&whole};
-  world.load(cells, alone_);
   Stopwatch watch;
+  world.load(cells, alone_);
+  loading_ += watch.lap();
   const std::unique_ptr<Workload> workload = world.make(whole);
   Rates rates{.setup = watch.lap(), .parts = workload->test_parts()};
   for (int i = 0; i < cell.fleet.robots; ++i) rates.steps.push_back(workload->steps_per_epoch(i));
 
   SettingsReader settings(whole);
   const MergerEntry& entry = find_method(cell.method);
-  std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, entry.regime == Regime::kJoint);
+  std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, entry.regime == Regime::kJoint, rates.wake);
   if (robots.empty()) return rates;
   AwakeRobot& first = robots.front();
   constexpr std::int64_t kSteps = 10;
@@ -116,15 +128,30 @@ Calibration::Rates Calibration::measure(const Cell& cell) const {
     return 1;
   });
   if (entry.regime != Regime::kMerge) return rates;
+
   const std::span<const AwakeRobot> all(robots);
   const std::size_t few = std::min(kFew, all.size());
-  (void)seconds_to_merge(*entry.make(settings), *workload, all.first(1), alone_);
-  const double seconds = seconds_to_merge(*entry.make(settings), *workload, all.first(few), alone_);
-  rates.merge_robot = seconds / static_cast<double>(few);
-  if (all.size() == few || seconds > kLongMerge) return rates;
-  const double more = seconds_to_merge(*entry.make(settings), *workload, all, alone_);
-  rates.merge_robot = std::max(0.0, more - seconds) / static_cast<double>(all.size() - few);
-  rates.merge = std::max(0.0, seconds - rates.merge_robot * static_cast<double>(few));
+  (void)merge(*entry.make(settings), 1, *workload, all.first(1), alone_);  // what is done once is no part of it
+  const std::unique_ptr<Merger> of_few = entry.make(settings);
+  TimedMerge merged = merge(*of_few, 1, *workload, all.first(few), alone_);
+  rates.merge_robot = merged.seconds / static_cast<double>(few);
+  Merger* merger = of_few.get();
+  std::span<AwakeRobot> fleet = std::span(robots).first(few);
+  const std::unique_ptr<Merger> of_all = entry.make(settings);
+  if (all.size() > few && merged.seconds <= kLongMerge) {
+    const double seconds = merged.seconds;
+    merged = merge(*of_all, 1, *workload, all, alone_);
+    rates.merge_robot = std::max(0.0, merged.seconds - seconds) / static_cast<double>(all.size() - few);
+    rates.merge = std::max(0.0, seconds - rates.merge_robot * static_cast<double>(few));
+    merger = of_all.get();
+    fleet = robots;
+  }
+  if (cell.fleet.rounds() == 1) return rates;
+  for (AwakeRobot& robot : fleet) {
+    robot.weights = merged.merged;
+    robot.train(kSteps, [] { return false; });
+  }
+  rates.later = merge(*merger, 2, *workload, fleet, alone_).seconds / std::max(merged.seconds, 1e-9);
   return rates;
 }
 
@@ -170,7 +197,8 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   CellTime time{.setup = rates.setup, .train = steps * fleet.epochs * rates.step, .evaluate = parts * rates.part};
   if (regime == Regime::kMerge) {
     const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);
-    time.merge = rounds * (rates.merge + rates.merge_robot * merged);
+    time.merge = (1.0 + (rounds - 1) * rates.later) * (rates.merge + rates.merge_robot * merged);
+    if (some) time.train += rounds * merged * rates.wake;
   }
   return time;
 }

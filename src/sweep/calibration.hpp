@@ -27,23 +27,29 @@ class Calibration {
   /// data cannot be loaded.
   [[nodiscard]] CellTime time(const Cell& cell, int ranks);
 
+  /// Seconds that loading took of what the cells so far share: a sweep loads it once.
+  [[nodiscard]] double loading() const { return loading_; }
+
  private:
   /// What a kind of cell costs on this machine, in seconds.
   struct Rates {
     double setup = 0.0;
     double step = 0.0;         ///< a gradient step of one robot
     double part = 0.0;         ///< a part of the test of one model
-    double merge = 0.0;        ///< a merge, whoever takes part
+    double wake = 0.0;         ///< a robot that rested is made ready to train
+    double merge = 0.0;        ///< the first merge, whoever takes part
     double merge_robot = 0.0;  ///< and for each robot of a rank that does
+    double later = 1.0;        ///< a later merge, as a factor: robots that go on from one another are soon aligned
     int parts = 0;
     std::vector<std::int64_t> steps;  ///< in a local epoch, by robot
   };
   const Rates& rates_of(const Cell& cell);
-  [[nodiscard]] Rates measure(const Cell& cell) const;
+  [[nodiscard]] Rates measure(const Cell& cell);
 
   Worlds& worlds_;
   const Comm& alone_;
   std::map<std::string, Rates> rates_;  // by kind
+  double loading_ = 0.0;
 };
 
 }  // namespace fleet
