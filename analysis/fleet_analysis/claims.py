@@ -131,10 +131,11 @@ def judge(claim: Claim, results: Results) -> Finding:
     asked = pd.concat(sides)[claim.by].drop_duplicates() if claim.by else [None]
     by_seed = pairs.groupby(SEED).difference.mean()
     low, high = mean_interval(by_seed.to_numpy())
-    revision = results.provenance.get("git_revision", pd.Series([""]))
+    # Of cells that several versions ran, a line each.
+    lines = results.provenance.get("git_revision", pd.Series([""])).astype(str).str.split("\n")
     return Finding(
         claim=_digest(claim),
-        revision=", ".join(dict.fromkeys(map(str, revision))),
+        revision=", ".join(dict.fromkeys(lines.explode())),
         seeds=len(by_seed),
         settings=len(asked),  # one without a pair does not hold
         held=int(held.sum()),

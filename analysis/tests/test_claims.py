@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from synthetic import METHOD, SMALL, grid, write
@@ -225,3 +226,14 @@ def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
     draws = np.random.default_rng(0).normal(2.0, 3.0, (2000, 4))
     covered = sum(low < 2.0 < high for low, high in map(mean_interval, draws))
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_revisions_of_a_resumed_sweep_stay_in_their_row(tmp_path: Path) -> None:
+    spec = claims(tmp_path, HEAD + SIDES)
+    page = tmp_path / "claims.md"
+    small = write(tmp_path / "small.h5", SMALL, epochs=4)
+    with h5py.File(small, "a") as file:
+        file["provenance"].attrs["git_revision"] = "first\nsecond"
+    assert main(["claims", str(spec), str(small), "-o", str(page)]) == 0
+    row = next(line for line in page.read_text().splitlines() if "configs/small.toml" in line)
+    assert "3 seeds, first, second | " in row
