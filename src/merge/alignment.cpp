@@ -38,11 +38,12 @@ void anchor(const MergeInput& input, const Comm& comm, std::vector<GroupElement>
 
 }  // namespace
 
-std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm) {
+std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm,
+                                      double least_gain) {
   std::vector<GroupElement> elements(input.rows.size(), input.symmetry->identity());
   if (alignment == Alignment::kNone) return elements;
   if (alignment == Alignment::kActivations) return match_activations(input, comm);
-  elements = match_fleet(input, comm).elements;
+  elements = match_fleet(input, comm, {.least_gain = least_gain}).elements;
   if (input.previous != nullptr) anchor(input, comm, elements);
   return elements;
 }

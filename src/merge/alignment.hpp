@@ -25,8 +25,13 @@ inline constexpr std::array<std::pair<std::string_view, Alignment>, 3> kAlignmen
   return alignment == Alignment::kActivations ? Questions{Question::kMapMoments} : Questions();
 }
 
+/// What a step of matching must gain to be taken, as a share of what has been reached: more than rounding.
+inline constexpr double kLeastGain = 1e-7;
+
 /// Per row of the input, what brings it into the common basis, which is that of the previous consensus if there is one;
-/// the identity for rows that do not take part. Collective.
-[[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm);
+/// the identity for rows that do not take part. A step of weight matching must gain
+/// `least_gain`. Collective.
+[[nodiscard]] std::vector<GroupElement> align_fleet(Alignment alignment, const MergeInput& input, const Comm& comm,
+                                                    double least_gain = kLeastGain);
 
 }  // namespace fleet

@@ -31,7 +31,7 @@ class GitRebasin final : public Merger {
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     if (options_.activations) return merge_by_activations(input, comm);
-    MatchedFleet matched = match_fleet(input, comm, options_.sweeps);
+    MatchedFleet matched = match_fleet(input, comm, {.max_sweeps = options_.sweeps});
     MergeOutcome outcome{.merged = aligned_mean(input, matched.elements, options_.weighted, comm)};
     outcome.elements = std::move(matched.elements);
     outcome.iterations = matched.sweeps;

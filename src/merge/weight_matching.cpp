@@ -14,16 +14,14 @@
 namespace fleet {
 namespace {
 
-constexpr double kSignificant = 1e-7;  // rounding must not count as a gain
-
 double inner_product(std::span<const float> a, std::span<const float> b) {
   using Map = Eigen::Map<const Eigen::VectorXf>;
   const auto size = static_cast<Eigen::Index>(a.size());
   return Map(a.data(), size).cast<double>().dot(Map(b.data(), size).cast<double>());
 }
 
-bool improves(double reached, double objective) {
-  return reached > objective + kSignificant * std::abs(objective);
+bool improves(double reached, double objective, double least_gain) {
+  return reached > objective + least_gain * std::abs(objective);
 }
 
 /// Which tensors each group acts on, with the groups within its blocks; one that it acts on twice stands there twice.
@@ -72,15 +70,16 @@ class Reach {
 class Descent {
  public:
   /// `moved` is brought nearer to the reference; `room` is for as many weights. `settled`, kept up to date: groups that
-  /// were found to need no step, and nothing that they depend on has changed.
+  /// were found to need no step, and nothing that they depend on has changed. A step must gain `least_gain`.
   Descent(const SymmetrySpec& symmetry, const Reach& reach, const ParamVector& reference, ParamVector& moved,
-          ParamVector& room, std::vector<bool>& settled)
+          ParamVector& room, std::vector<bool>& settled, double least_gain)
       : symmetry_(symmetry),
         reach_(reach),
         reference_(reference),
         moved_(moved),
         tried_(room),
         settled_(settled),
+        least_gain_(least_gain),
         products_(symmetry.layout()->tensors().size()) {
     for (std::size_t t = 0; t < products_.size(); ++t) {
       products_[t] = inner_product(moved_.tensor(t), reference.tensor(t));
@@ -130,7 +129,7 @@ class Descent {
     symmetry_.apply(step, tried_.flat());
     std::vector<double> products = products_;
     for (const std::size_t t : changed) products[t] = inner_product(tried_.tensor(t), reference_.tensor(t));
-    if (!improves(total(products), total(products_))) return false;
+    if (!improves(total(products), total(products_), least_gain_)) return false;
     products_ = std::move(products);
     for (const std::size_t t : changed) std::ranges::copy(tried_.tensor(t), moved_.tensor(t).begin());
     return true;
@@ -145,15 +144,16 @@ class Descent {
   ParamVector& moved_;
   ParamVector& tried_;  // the tensors of a step
   std::vector<bool>& settled_;
+  const double least_gain_;
   std::vector<double> products_;  // by tensor, of moved_ with the reference
 };
 
 /// match_weights(), of groups that are not settled. `moved` stands at `start`, and comes to stand at what is returned.
 GroupElement descend(const SymmetrySpec& symmetry, const Reach& reach, const ParamVector& reference,
                      const GroupElement& start, RandomStream& order, ParamVector& moved, ParamVector& room,
-                     std::vector<bool>& settled) {
+                     std::vector<bool>& settled, double least_gain) {
   GroupElement best = start;
-  Descent descent(symmetry, reach, reference, moved, room, settled);
+  Descent descent(symmetry, reach, reference, moved, room, settled, least_gain);
   std::vector<std::size_t> groups(best.size());
   std::iota(groups.begin(), groups.end(), std::size_t{0});
   bool improved = true;
@@ -174,9 +174,10 @@ GroupElement descend(const SymmetrySpec& symmetry, const Reach& reach, const Par
 /// The participants of one merge on their way to each other.
 class FleetMatching {
  public:
-  FleetMatching(const MergeInput& input, const Comm& comm)
+  FleetMatching(const MergeInput& input, const Comm& comm, const MatchingEnd& end)
       : input_(input),
         comm_(comm),
+        end_(end),
         symmetry_(*input.symmetry),
         reach_(symmetry_),
         fleet_order_(input.seed, Purpose::kMatching, 0, static_cast<std::uint64_t>(input.round)),
@@ -202,13 +203,13 @@ class FleetMatching {
     for (std::size_t i = 0; i < all.size(); i += 2) owner_[static_cast<int>(all[i])] = static_cast<int>(all[i + 1]);
   }
 
-  MatchedFleet run(int max_sweeps) {
+  MatchedFleet run() {
     MatchedFleet result;
     AlignmentTrace trace(input_, comm_);
     result.objective.push_back(add_up());
     follow(trace);
     std::vector<int> order = input_.participants;
-    while (order.size() > 1 && result.sweeps < max_sweeps) {
+    while (order.size() > 1 && result.sweeps < end_.max_sweeps) {
       fleet_order_.shuffle(std::span(order));
       propose();
       bool moved = false;
@@ -262,7 +263,8 @@ class FleetMatching {
         }
         find_rest(i);
         std::ranges::copy(moved_[i].flat(), trial_.flat().begin());
-        proposals_[i] = descend(symmetry_, reach_, rest_, elements_[i], orders_[i], trial_, room_, settled_[i]);
+        proposals_[i] =
+            descend(symmetry_, reach_, rest_, elements_[i], orders_[i], trial_, room_, settled_[i], end_.least_gain);
       }
     });
   }
@@ -292,7 +294,8 @@ class FleetMatching {
     find_rest(i);
     std::ranges::copy(input_.rows[i].weights->flat(), trial_.flat().begin());
     symmetry_.apply(proposals_[i], trial_.flat());
-    if (!improves(inner_product(trial_.flat(), rest_.flat()), inner_product(moved_[i].flat(), rest_.flat()))) {
+    const double before = inner_product(moved_[i].flat(), rest_.flat());
+    if (!improves(inner_product(trial_.flat(), rest_.flat()), before, end_.least_gain)) {
       proposals_[i] = elements_[i];
       settled_[i].assign(settled_[i].size(), false);
       return {};
@@ -314,6 +317,7 @@ class FleetMatching {
 
   const MergeInput& input_;
   const Comm& comm_;
+  const MatchingEnd end_;
   const SymmetrySpec& symmetry_;
   Reach reach_;
   RandomStream fleet_order_;
@@ -337,11 +341,11 @@ GroupElement match_weights(const SymmetrySpec& symmetry, const ParamVector& weig
   std::vector<bool> settled(symmetry.groups().size());
   ParamVector moved = symmetry.apply(start, weights);
   ParamVector room = moved;
-  return descend(symmetry, Reach(symmetry), reference, start, order, moved, room, settled);
+  return descend(symmetry, Reach(symmetry), reference, start, order, moved, room, settled, MatchingEnd().least_gain);
 }
 
-MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, int max_sweeps) {
-  return FleetMatching(input, comm).run(max_sweeps);
+MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, const MatchingEnd& end) {
+  return FleetMatching(input, comm, end).run();
 }
 
 }  // namespace fleet

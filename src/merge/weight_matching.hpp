@@ -1,11 +1,18 @@
 // Weight matching (Ainsworth et al., Git Re-Basin, 2022): the permutations that bring models' weights near each other.
 #pragma once
 
+#include "merge/alignment.hpp"
 #include "merge/merger.hpp"
 
 namespace fleet {
 
 inline constexpr int kMaxSweeps = 100;  // Ainsworth et al.'s
+
+/// When matching ends.
+struct MatchingEnd {
+  int max_sweeps = kMaxSweeps;
+  double least_gain = kLeastGain;  ///< of a step, as a share of the objective <P(weights), reference>
+};
 
 /// Algorithm 1, two models: coordinate descent from `start` over the groups, in an order drawn anew from `order` each
 /// sweep. The objective <P(weights), reference> is linear in the permutation of one group, or linearised at the present
@@ -22,9 +29,9 @@ struct MatchedFleet {
 };
 
 /// Algorithm 3 (MergeMany): each participant in turn, in random order, is matched to the mean of the others, until a
-/// whole sweep improves nothing, or for `max_sweeps`. Ours: all propose at once, in parallel, and in their turn a
+/// whole sweep improves nothing. Ours: all propose at once, in parallel, and in their turn a
 /// proposal is taken up if it still brings the fleet nearer together, so that the time falls with the number of ranks.
 /// Collective.
-[[nodiscard]] MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, int max_sweeps = kMaxSweeps);
+[[nodiscard]] MatchedFleet match_fleet(const MergeInput& input, const Comm& comm, const MatchingEnd& end = {});
 
 }  // namespace fleet

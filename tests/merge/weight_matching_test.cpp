@@ -127,6 +127,20 @@ TEST(MatchFleet, the_robots_come_nearer_sweep_by_sweep) {
   }
 }
 
+TEST(MatchFleet, ends_sooner_where_steps_must_gain_more_and_nearly_as_near) {
+  const Comm world = MpiSession::world();
+  toy::ToyFleet fleet(7, world);
+  const MergeInput input = fleet.input({0, 1, 2, 3, 5, 6});
+  const MatchedFleet exact = match_fleet(input, world);
+  const MatchedFleet rough = match_fleet(input, world, {.least_gain = 0.1});
+  EXPECT_LT(rough.sweeps, exact.sweeps);
+  const double reached = exact.objective.front() - exact.objective.back();
+  EXPECT_GT(rough.objective.front() - rough.objective.back(), 0.7 * reached);
+  for (const GroupElement& element : match_fleet(input, world, {.least_gain = 1e9}).elements) {
+    EXPECT_EQ(element, fleet.symmetry().identity());
+  }
+}
+
 TEST(MatchFleet, permuted_copies_end_at_one_point) {
   const Comm world = MpiSession::world();
   toy::ToyFleet fleet(4, world);
