@@ -162,10 +162,11 @@ class WithRoundsAfter final : public Merger {
   MergeOutcome short_round(const MergeInput& input, const Comm& comm) {
     require(input.previous != nullptr, "a round after a merge has no merged policy to start from");
     const bool imitates = fleet_imitates(input, comm);
+    const int in_a_round = options_.steps > 0 ? options_.steps : (imitates ? 300 : 100);
     const LocalSteps steps{
-        .steps = options_.steps,
-        .before = static_cast<std::int64_t>(input.after - 1) * options_.steps,
-        .total = static_cast<std::int64_t>(options_.rounds) * options_.steps,
+        .steps = in_a_round,
+        .before = static_cast<std::int64_t>(input.after - 1) * in_a_round,
+        .total = static_cast<std::int64_t>(options_.rounds) * in_a_round,
         .learning_rate = options_.learning_rate > 0.0 ? options_.learning_rate : (imitates ? 5e-4 : 1e-3)};
     const bool consolidated =
         options_.kind == RoundKind::kConsolidated || (options_.kind == RoundKind::kAuto && !imitates);
@@ -176,7 +177,7 @@ class WithRoundsAfter final : public Merger {
     auto next = reached.begin();
     for (MergeRow& row : moved.rows) row.weights = row.participates ? &*next++ : input.previous;
     if (input.cost != nullptr) {
-      input.cost->steps += static_cast<std::uint64_t>(options_.steps) * input.participants.size();
+      input.cost->steps += static_cast<std::uint64_t>(in_a_round) * input.participants.size();
     }
     MergeOutcome outcome = mean_->merge(moved, comm);
     outcome.elements.clear();  // of what the robots came to, not of their own weights
@@ -225,8 +226,8 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
                 "Short rounds after the last merge, each with some local steps and another merge.");
   settings.read("merge.after.kind", options.kind, Names<RoundKind>(kRoundKinds),
                 "What robots minimise in a round after the merge: their own loss, or a model of the others' too.");
-  settings.read("merge.after.steps", options.steps, between(1, 1e6),
-                "Gradient steps of a robot in a round after the merge.");
+  settings.read("merge.after.steps", options.steps, between(0, 1e6),
+                "Gradient steps of a robot in a round after the merge; 0: by the loss.");
   settings.read("merge.after.learning_rate", options.learning_rate, at_least(0),
                 "Learning rate of Adam in the rounds after the merge; 0: by the loss.");
   settings.read("merge.after.head_iterations", options.head_iterations, between(1, 1e6),

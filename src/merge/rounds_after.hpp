@@ -16,7 +16,7 @@ struct RoundsAfterOptions {
     kConsolidated,  ///< each robot minimises its own loss and a quadratic model of the others'
   };
   Kind kind = Kind::kAuto;
-  int steps = 100;                            ///< of a robot in a round
+  int steps = 0;  ///< of a robot in a round; 0: 100 where robots classify, 300 where they imitate
   Precision precision = Precision::kFloat32;  ///< of what robots send in them (precision.hpp)
   bool renew_norms = true;                    ///< of what is merged in them (renewed_norms.hpp)
   int head_iterations = 100;                  ///< of the last layer's solver, at most

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "merge/consensus.hpp"
 #include "merge/precision.hpp"
@@ -117,45 +118,63 @@ TEST(RoundsAfter, those_who_do_not_take_part_are_asked_nothing) {
 }
 
 /// The learning rate comes down along one curve over all rounds: each goes on where the last one ended.
-TEST(RoundsAfter, go_on_along_one_schedule) {
-  struct Noting final : LocalData {
-    explicit Noting(LocalData& data) : inner(data) {}
-    double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
-      return inner.loss_gradient(at, batch, stream, gradient);
-    }
-    Score held_out_score(const ParamVector& at) override { return inner.held_out_score(at); }
-    bool is_quadratic() const override { return inner.is_quadratic(); }
-    MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
-      return inner.map_moments(features, targets, map);
-    }
-    std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return inner.head_data(body); }
-    ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
-                           const GradientTerm* term) override {
-      noted = steps;
-      return inner.take_steps(start, steps, draw, term);
-    }
-    LocalData& inner;
-    LocalSteps noted;
-  };
+/// A robot's data that note which steps are asked for.
+struct Noting final : LocalData {
+  Noting(LocalData& data, bool imitates) : inner(data), quadratic(imitates) {}
+  double loss_gradient(const ParamVector& at, int batch, RandomStream& stream, ParamVector& gradient) override {
+    return inner.loss_gradient(at, batch, stream, gradient);
+  }
+  Score held_out_score(const ParamVector& at) override { return inner.held_out_score(at); }
+  bool is_quadratic() const override { return quadratic; }
+  MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
+    return inner.map_moments(features, targets, map);
+  }
+  std::unique_ptr<HeadData> head_data(const ParamVector& body) override { return inner.head_data(body); }
+  ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
+                         const GradientTerm* term) override {
+    noted = steps;
+    return inner.take_steps(start, steps, draw, term);
+  }
+  LocalData& inner;
+  bool quadratic;
+  LocalSteps noted;
+};
+
+/// The steps of the first robot of this rank in round `after`.
+LocalSteps steps_of_round(const RoundsAfterOptions& options, int after, bool imitates) {
   const Comm world = MpiSession::world();
-  ToyFleet fleet(4, world);
+  ToyFleet fleet(static_cast<int>(world.size()), world);
   const ParamVector start = random_weights(fleet);
+  std::vector<int> everybody(static_cast<std::size_t>(world.size()));
+  std::iota(everybody.begin(), everybody.end(), 0);
+  MergeInput input = fleet.input(everybody);
+  input.after = after;
+  input.previous = &start;
+  std::vector<std::unique_ptr<Noting>> notes;
+  for (MergeRow& row : input.rows) row.data = notes.emplace_back(std::make_unique<Noting>(*row.data, imitates)).get();
+  (void)average_with(options)->merge(input, world);
+  return notes.at(0)->noted;
+}
+
+TEST(RoundsAfter, go_on_along_one_schedule) {
   constexpr int kRounds = 3;
   constexpr int kSteps = 7;
-  const auto merger = average_with({.rounds = kRounds, .kind = Kind::kPlain, .steps = kSteps});
   for (int after = 1; after <= kRounds; ++after) {
-    MergeInput input = fleet.input({0, 1, 2, 3});
-    input.after = after;
-    input.previous = &start;
-    std::vector<std::unique_ptr<Noting>> notes;
-    for (MergeRow& row : input.rows) row.data = notes.emplace_back(std::make_unique<Noting>(*row.data)).get();
-    (void)merger->merge(input, world);
-    for (const std::unique_ptr<Noting>& note : notes) {
-      EXPECT_EQ(note->noted.steps, kSteps);
-      EXPECT_EQ(note->noted.before, (after - 1) * kSteps);
-      EXPECT_EQ(note->noted.total, kRounds * kSteps);
-    }
+    const LocalSteps noted = steps_of_round({.rounds = kRounds, .kind = Kind::kPlain, .steps = kSteps}, after, false);
+    EXPECT_EQ(noted.steps, kSteps);
+    EXPECT_EQ(noted.before, (after - 1) * kSteps);
+    EXPECT_EQ(noted.total, kRounds * kSteps);
   }
+}
+
+TEST(RoundsAfter, are_longer_and_gentler_where_robots_imitate) {
+  const LocalSteps classifying = steps_of_round({.rounds = 2, .kind = Kind::kPlain}, 2, false);
+  const LocalSteps imitating = steps_of_round({.rounds = 2, .kind = Kind::kPlain}, 2, true);
+  EXPECT_EQ(classifying.steps, 100);
+  EXPECT_EQ(imitating.steps, 300);
+  EXPECT_EQ(imitating.before, 300);
+  EXPECT_EQ(imitating.total, 600);
+  EXPECT_LT(imitating.learning_rate, classifying.learning_rate);
 }
 
 TEST(RoundsAfter, the_robots_own_weights_do_not_matter) {
