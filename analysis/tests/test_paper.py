@@ -214,6 +214,24 @@ def test_a_cell_of_which_a_robot_has_no_value_is_left_out_and_counted(tmp_path: 
     assert "1 cell without a value left out" in words(figure).replace("\n", " ")
 
 
+def test_pooled_training_stands_beside_tasks_though_it_ran_once(tmp_path: Path) -> None:
+    path = tmp_path / "once.h5"
+    axes = grid(merge__method=["average", "joint"], merge__every_epochs=[1, 5], seed=[0, 1])
+    ran_at_1 = {METHOD: "joint", "merge.every_epochs": 1}
+    write(path, axes, left_out=lambda cell: ran_at_1.items() <= cell.items())
+    with changed(path) as file:
+        wide = np.dtype([(n, "S24" if n == "metric" else METRIC[n]) for n in METRIC.names])
+        rows = [
+            (cell, 1, 9, -1, b"test", name.encode(), 0.4)
+            for cell in range(len(file["cells"]))
+            for name in ["success", *(f"success_{task}" for task in TASKS)]
+        ]
+        del file["metrics"]
+        file["metrics"] = np.array(rows, wide)
+    (drawn,) = panels(one("10", path))
+    assert set(lines(drawn)) >= {KNOWN["joint"].colour, KNOWN["average"].colour}
+
+
 def test_tasks_are_drawn_with_the_rest_where_there_are_any(tmp_path: Path, small: Results) -> None:
     assert "tasks-tasks" in every_figure(write_tasks(tmp_path / "tasks.h5"), "success", "test")
     assert not fig10_tasks.has_tasks(small, "accuracy")

@@ -16,7 +16,7 @@ from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED, higher_is_better
-from fleet_analysis.stats import differs, summarise
+from fleet_analysis.stats import differs, spread_references, summarise
 from fleet_analysis.style import GRID, MUTED, MethodStyle, line_look, method_styles
 from fleet_analysis.tasks import on_own_tasks, task_values
 from fleet_analysis.view import Notes
@@ -75,6 +75,7 @@ def _summary(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, N
     own = own[own[METHOD] == "local"].astype({METHOD: str}).assign(**{METHOD: OWN})
     lacking = own.cell.isin(own.cell[own.value.isna()])  # of which the other robots would flatter
     rows = pd.concat([merged, own[~lacking]], ignore_index=True)
+    rows = spread_references(rows, _swept(results))
     workload = str(rows.workload.iloc[0])
     notes = Notes(workload=workload, failed=len(results.failed), spread="bar over the mean")
     notes.differing = results.differing
