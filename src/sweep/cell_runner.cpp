@@ -145,12 +145,12 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;
   for (const auto& observer : observers) looking.push_back(observer.get());
-  const double round_cost = cost_ / cell_.fleet.rounds();
   const auto emit = [&](const RoundRecord& round) {
     record.rounds.push_back(round);
     const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
     marker.write(place);
-    if (progress_ != nullptr) progress_->advance(round_cost, cat(place, ", ", cell_.label()));
+    if (progress_ != nullptr)
+      progress_->advance(1.0 / cell_.fleet.rounds(), training_, cat(place, ", ", cell_.label()));
   };
   return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit, checkpointing, looking);
 }

@@ -10,16 +10,17 @@ namespace fleet {
 
 class CellRunner {
  public:
-  /// Everything outlives the object. `progress`: of the rank that reports, else nullptr; to it the cell is `cost`.
+  /// Everything outlives the object. `progress`: of the rank that reports, else nullptr; to it the cell's training is
+  /// `training`.
   CellRunner(const Sweep& sweep, const Cell& cell, const SweepDirectory& directory, const Comm& group,
-             const Provenance& provenance, Progress* progress, double cost)
+             const Provenance& provenance, Progress* progress, double training)
       : sweep_(sweep),
         cell_(cell),
         directory_(directory),
         group_(group),
         provenance_(provenance),
         progress_(progress),
-        cost_(cost) {}
+        training_(training) {}
 
   /// Goes on from a checkpoint if there is one. The reason for which the cell failed; empty when it is done.
   /// Collective; throws Interrupted when asked to stop, with a checkpoint on disk.
@@ -39,7 +40,7 @@ class CellRunner {
   const Comm& group_;
   const Provenance& provenance_;
   Progress* progress_;
-  double cost_;
+  double training_;
 };
 
 }  // namespace fleet

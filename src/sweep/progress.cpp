@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "sweep/common_training.hpp"
 
 namespace fleet {
 
@@ -31,19 +32,53 @@ std::string shortened(const std::string& text, std::size_t width) {
 
 }  // namespace
 
-Progress::Progress(std::ostream& out, double total_cost, int total_cells, bool watched)
-    : out_(out), total_cost_(std::max(total_cost, 1e-300)), total_cells_(total_cells), watched_(watched) {}
+CellSeconds::CellSeconds(double usual) : usual_(usual), rate_(1.0), constant_(kMergeAlone) {}
 
-void Progress::advance(double cost, const std::string& label) {
-  cost_of_present_ += cost;
+void CellSeconds::note(double training, double seconds) {
+  training /= usual_;
+  cells_ += 1.0;
+  trainings_ += training;
+  squares_ += training * training;
+  seconds_ += seconds;
+  products_ += training * seconds;
+  // Normal equations of  sum (rate training + constant - seconds)^2 + (constant - kMergeAlone rate)^2.
+  const double a = squares_ + kMergeAlone * kMergeAlone;
+  const double b = trainings_ - kMergeAlone;
+  const double c = cells_ + 1.0;
+  const double determinant = a * c - b * b;
+  rate_ = (products_ * c - seconds_ * b) / determinant;
+  constant_ = (seconds_ * a - products_ * b) / determinant;
+  if (rate_ < 0.0) {
+    rate_ = 0.0;
+    constant_ = seconds_ / cells_;
+  } else if (constant_ < 0.0) {
+    constant_ = 0.0;
+    rate_ = squares_ > 0.0 ? products_ / squares_ : 0.0;
+  }
+}
+
+Progress::Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched)
+    : out_(out),
+      total_training_(total_training),
+      total_cells_(total_cells),
+      groups_(groups),
+      watched_(watched),
+      seconds_(total_training > 0.0 ? total_training / total_cells : 1.0) {}
+
+void Progress::advance(double share, double training, const std::string& label) {
+  share_of_present_ += share;
+  training_of_present_ = training;
   const double interval = watched_ ? 0.2 : 15.0;
   if (since_start_.seconds() - drawn_at_ >= interval) draw(label);
 }
 
-void Progress::cell_finished(double cost, const std::string& label, const std::string& failure) {
+void Progress::cell_finished(double training, const std::string& label, const std::string& failure) {
   cells_ended_ = std::max(cells_ended_, ++cells_done_);
-  cost_of_finished_ += cost;
-  cost_of_present_ = 0.0;
+  const double now = since_start_.seconds();
+  if (failure.empty()) seconds_.note(training, now - present_since_);
+  present_since_ = now;
+  training_of_finished_ += training;
+  share_of_present_ = 0.0;
   if (!failure.empty()) {
     out_ << (watched_ ? "\r\033[K" : "") << "fleet: failed: " << label << ": " << failure << '\n';
     drawn_at_ = -1e9;
@@ -57,10 +92,16 @@ void Progress::tell(int cells_ended) {
   if (last) draw("");
 }
 
+double Progress::share() const {
+  if (total_cells_ > 0 && cells_ended_ == total_cells_) return 1.0;
+  const double all = seconds_.of(total_training_, total_cells_) / groups_;
+  const double finished = seconds_.of(training_of_finished_, cells_done_);
+  const double present = share_of_present_ * seconds_.of(training_of_present_, 1);
+  return all > 0.0 ? std::clamp((finished + present) / all, 0.0, 1.0) : 0.0;
+}
+
 void Progress::draw(const std::string& label) {
-  const double share = total_cells_ > 0 && cells_ended_ == total_cells_
-                           ? 1.0
-                           : std::clamp((cost_of_finished_ + cost_of_present_) / total_cost_, 0.0, 1.0);
+  const double share = this->share();
   const double elapsed = since_start_.seconds();
   drawn_at_ = elapsed;
   std::ostringstream line;

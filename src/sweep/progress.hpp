@@ -8,16 +8,38 @@
 
 namespace fleet {
 
+/// Cells' seconds as finished ones show them: a rate for each unit of a cell's expected training, and a constant for
+/// what else it does, merges and tests. Least squares; a guess of the constant counts as much as one cell.
+class CellSeconds {
+ public:
+  /// The guess: so much of the training of a cell of `usual` units. Positive.
+  explicit CellSeconds(double usual);
+  void note(double training, double seconds);
+  /// Of so many cells with so much training in all; in other units as long as none is noted.
+  [[nodiscard]] double of(double training, double cells) const { return rate_ * training / usual_ + constant_ * cells; }
+
+ private:
+  double usual_;
+  double rate_;
+  double constant_;
+  double cells_ = 0.0;
+  double trainings_ = 0.0;
+  double squares_ = 0.0;  // of trainings
+  double seconds_ = 0.0;
+  double products_ = 0.0;  // of trainings and seconds
+};
+
 /// Counts work done against work planned. At a terminal it redraws one bar; in a log it adds a line at intervals.
 class Progress {
  public:
-  /// `watched`: draw a bar (see progress_is_watched()).
-  Progress(std::ostream& out, double total_cost, int total_cells, bool watched);
+  /// Of `total_cells`, whose trainings are `total_training` in all, in units of any kind, so many groups of ranks do
+  /// a like share each. `watched`: draw a bar (see progress_is_watched()).
+  Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched);
 
-  /// A share of the present cell's cost is done; `label` says where it stands.
-  void advance(double cost, const std::string& label);
-  /// The present cell, of `cost` in all, has ended; `failure` says why if before it was done.
-  void cell_finished(double cost, const std::string& label, const std::string& failure);
+  /// Another `share` of the present cell, whose training is `training`, is done; `label` says where it stands.
+  void advance(double share, double training, const std::string& label);
+  /// The present cell has ended; `failure` says why if before it was done.
+  void cell_finished(double training, const std::string& label, const std::string& failure);
   /// How many cells have ended in all, where others work on them too.
   void tell(int cells_ended);
   /// Ends the bar's line.
@@ -25,13 +47,19 @@ class Progress {
 
  private:
   void draw(const std::string& label);
+  /// Of this group's work, what is done.
+  [[nodiscard]] double share() const;
 
   std::ostream& out_;
-  double total_cost_;
+  double total_training_;
   int total_cells_;
+  int groups_;
   bool watched_;
-  double cost_of_finished_ = 0.0;
-  double cost_of_present_ = 0.0;
+  CellSeconds seconds_;
+  double training_of_finished_ = 0.0;
+  double training_of_present_ = 0.0;
+  double share_of_present_ = 0.0;
+  double present_since_ = 0.0;
   int cells_done_ = 0;   // reported here
   int cells_ended_ = 0;  // these and others
   Stopwatch since_start_;

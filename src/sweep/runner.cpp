@@ -55,15 +55,15 @@ std::vector<std::size_t> cells_to_run(const Sweep& sweep, const SweepDirectory& 
   return todo;
 }
 
-/// Of every cell of the sweep: what there is to do, in arbitrary units.
-std::vector<double> expected_costs(const Sweep& sweep, const std::vector<std::size_t>& todo,
-                                   const SweepDirectory& directory, int groups) {
-  std::vector<double> costs(sweep.cells.size(), 0.0);
+/// Of every cell of the sweep: what there is to train, in arbitrary units.
+std::vector<double> expected_trainings(const Sweep& sweep, const std::vector<std::size_t>& todo,
+                                       const SweepDirectory& directory, int groups) {
+  std::vector<double> trainings(sweep.cells.size(), 0.0);
   const std::vector<bool> first = trains(sweep, todo, directory, groups);
   for (std::size_t i = 0; i < todo.size(); ++i) {
-    costs[todo[i]] = sweep.cells[todo[i]].cost() * (first[i] ? 1.0 : kMergeAlone);
+    if (first[i]) trainings[todo[i]] = sweep.cells[todo[i]].cost();
   }
-  return costs;
+  return trainings;
 }
 
 /// The root decides what there is to do, and is present from now on; everybody hears of it.
@@ -110,7 +110,7 @@ void load_worlds(const Sweep& sweep, const std::vector<std::size_t>& todo, World
 class GroupRunner {
  public:
   GroupRunner(const Sweep& sweep, Worlds& worlds, const SweepDirectory& directory, const RunRequest& request,
-              const CellQueue* queue, const Comm& group, Progress* progress, std::span<const double> costs)
+              const CellQueue* queue, const Comm& group, Progress* progress, std::span<const double> trainings)
       : sweep_(sweep),
         worlds_(worlds),
         directory_(directory),
@@ -118,7 +118,7 @@ class GroupRunner {
         queue_(queue),
         group_(group),
         progress_(progress),
-        costs_(costs) {
+        trainings_(trainings) {
     group.see_through([&] {
       if (group.is_root()) claims_.emplace(directory.path());
     });
@@ -198,18 +198,18 @@ class GroupRunner {
   /// Runs a cell that was claimed, and releases it; why it failed, or nothing.
   std::string run(std::size_t index) {
     const Cell& cell = sweep_.cells[index];
-    const double cost = progress_ != nullptr ? costs_[index] : 0.0;
+    const double training = progress_ != nullptr ? trainings_[index] : 0.0;
     const Stopwatch watch;
     const double waited = group_.seconds_waited();
     const auto charge = [&] { busy_seconds_ += watch.seconds() - (group_.seconds_waited() - waited); };
     try {
-      CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_, cost);
+      CellRunner runner(sweep_, cell, directory_, group_, request_.provenance, progress_, training);
       const std::string reason = runner.run(*worlds_.at(cell.workload));
       charge();
       release(cell);
       const bool none_again = request_.rerun == RunRequest::Rerun::kNone && !sweep_.run.retry_failed;
       if (none_again && group_.is_root()) remove_if_settled(cell.training, sweep_, directory_);
-      if (progress_ != nullptr) progress_->cell_finished(cost, cell.label(), reason);
+      if (progress_ != nullptr) progress_->cell_finished(training, cell.label(), reason);
       return reason;
     } catch (const Interrupted&) {
       charge();
@@ -225,9 +225,9 @@ class GroupRunner {
   const CellQueue* queue_;  // at the root
   const Comm& group_;
   Progress* progress_;
-  std::span<const double> costs_;     // of every cell of the sweep, for it
-  std::optional<CellClaims> claims_;  // at the root
-  std::vector<std::size_t> skipped_;  // cells that another job was at
+  std::span<const double> trainings_;  // of every cell of the sweep, for it
+  std::optional<CellClaims> claims_;   // at the root
+  std::vector<std::size_t> skipped_;   // cells that another job was at
   std::int64_t ran_ = 0;
   std::int64_t failed_ = 0;
   std::int64_t elsewhere_ = 0;
@@ -305,14 +305,14 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   });
 
   std::optional<Progress> progress;  // the root tells how its own group fares; groups have like shares
-  std::vector<double> costs;
+  std::vector<double> trainings;
   if (run.is_root()) {
-    costs = expected_costs(sweep, todo, directory, groups.count);
-    const double cost = std::accumulate(costs.begin(), costs.end(), 0.0);
-    progress.emplace(std::cerr, cost / groups.count, static_cast<int>(todo.size()), progress_is_watched());
+    trainings = expected_trainings(sweep, todo, directory, groups.count);
+    const double training = std::accumulate(trainings.begin(), trainings.end(), 0.0);
+    progress.emplace(std::cerr, training, static_cast<int>(todo.size()), groups.count, progress_is_watched());
   }
   GroupRunner runner(sweep, worlds, directory, request, queue ? &*queue : nullptr, group,
-                     progress ? &*progress : nullptr, costs);
+                     progress ? &*progress : nullptr, trainings);
   bool interrupted = false;
   try {
     runner.run();

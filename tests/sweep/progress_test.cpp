@@ -36,12 +36,65 @@ TEST(DurationText, takes_the_two_units_that_matter) {
   EXPECT_EQ(duration_text(360000), "100 h 0 min");
 }
 
+/// That of a cell without training, of one with `training`, in shares of both together.
+double share_without(const CellSeconds& seconds, double training) {
+  return seconds.of(0.0, 1) / seconds.of(training, 2);
+}
+
+TEST(CellSeconds, are_in_proportion_to_trainings_at_first_with_a_tenth_for_merges_and_tests) {
+  for (const double usual : {1e-3, 1.0, 1e12}) {
+    const CellSeconds seconds(usual);
+    EXPECT_DOUBLE_EQ(share_without(seconds, usual), 0.1 / 1.2);
+    EXPECT_DOUBLE_EQ(seconds.of(3.0 * usual, 3), 3.0 * seconds.of(usual, 1));
+  }
+}
+
+TEST(CellSeconds, learn_what_cells_take_that_need_not_train) {
+  for (const double usual : {1e-3, 1.0, 1e12}) {
+    CellSeconds seconds(usual);
+    for (int i = 0; i < 200; ++i) {
+      const double training = i % 3 == 0 ? usual : 0.0;
+      seconds.note(training, 7.0 + 2.0 * training / usual);
+    }
+    EXPECT_NEAR(seconds.of(0.0, 1), 7.0, 0.2);
+    EXPECT_NEAR(seconds.of(usual, 1), 9.0, 0.2);
+    EXPECT_NEAR(seconds.of(2.0 * usual, 1), 11.0, 0.4);
+  }
+}
+
+TEST(CellSeconds, are_never_negative_whatever_is_noted) {
+  CellSeconds falling(1.0);  // cells with more training take less time
+  for (const double training : {0.0, 1.0, 2.0, 3.0}) falling.note(training, 10.0 - 3.0 * training);
+  CellSeconds steep(1.0);  // as if the constant were below nought
+  for (const double training : {1.0, 2.0, 3.0, 4.0}) steep.note(training, training * training);
+  for (const CellSeconds& seconds : {falling, steep}) {
+    EXPECT_GE(seconds.of(0.0, 1), 0.0);
+    EXPECT_GE(seconds.of(1.0, 0), 0.0);
+    EXPECT_GT(seconds.of(1.0, 1), 0.0);
+  }
+}
+
+TEST(Progress, follows_the_time_that_cells_take_rather_than_their_training) {
+  std::ostringstream out;
+  Progress progress(out, 1.0, 10, 1, true);  // one trains, the others go on from what it has trained
+  progress.cell_finished(1.0, "trains", "");
+  for (int cell = 0; cell < 4; ++cell) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    progress.cell_finished(0.0, "merges", "");
+  }
+  EXPECT_FALSE(contains(out.str(), "]  9")) << out.str();
+  EXPECT_TRUE(contains(out.str(), "5/10 cells"));
+  const std::string last = out.str().substr(out.str().rfind(']'));
+  EXPECT_GE(std::stoi(last.substr(1)), 25) << last;
+  EXPECT_LE(std::stoi(last.substr(1)), 60) << last;
+}
+
 TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
   std::ostringstream out;
-  Progress progress(out, 10.0, 2, false);
-  progress.advance(5.0, "round 1 of 1, seed=0");
+  Progress progress(out, 10.0, 2, 1, false);
+  progress.advance(1.0, 5.0, "round 1 of 1, seed=0");
   progress.cell_finished(5.0, "seed=0", "");
-  progress.advance(5.0, "round 1 of 1, seed=1");
+  progress.advance(1.0, 5.0, "round 1 of 1, seed=1");
   progress.cell_finished(5.0, "seed=1", "");
   progress.close();
   const std::string text = out.str();
@@ -54,7 +107,7 @@ TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
 
 TEST(Progress, cells_that_others_have_ended_count) {
   std::ostringstream out;
-  Progress progress(out, 2.0, 4, false);
+  Progress progress(out, 4.0, 4, 2, false);
   progress.cell_finished(1.0, "cell", "");
   progress.tell(3);
   EXPECT_EQ(out.str(), "");
@@ -67,9 +120,9 @@ TEST(Progress, cells_that_others_have_ended_count) {
 
 TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) {
   std::ostringstream out;
-  Progress progress(out, 1000.0, 10, false);
+  Progress progress(out, 1000.0, 10, 1, false);
   for (int cell = 0; cell < 10; ++cell) {
-    for (int step = 0; step < 100; ++step) progress.advance(1.0, "step");
+    for (int step = 0; step < 100; ++step) progress.advance(0.01, 100.0, "step");
     progress.cell_finished(100.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 2U) << out.str();
@@ -79,9 +132,9 @@ TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) 
 
 TEST(Progress, a_bar_is_redrawn_in_its_line_and_ended_by_close) {
   std::ostringstream out;
-  Progress progress(out, 4.0, 4, true);
+  Progress progress(out, 4.0, 4, 1, true);
   for (int cell = 0; cell < 4; ++cell) {
-    progress.advance(1.0, "step");
+    progress.advance(1.0, 1.0, "step");
     progress.cell_finished(1.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 0U);
@@ -97,8 +150,8 @@ TEST(Progress, a_bar_is_redrawn_in_its_line_and_ended_by_close) {
 TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
   for (const bool watched : {false, true}) {
     std::ostringstream out;
-    Progress progress(out, 4.0, 4, watched);
-    progress.advance(1.0, "step");
+    Progress progress(out, 4.0, 4, 1, watched);
+    progress.advance(1.0, 1.0, "step");
     progress.cell_finished(1.0, "seed=0", "robot 3: the loss is no longer finite");
     const std::string told = "fleet: failed: seed=0: robot 3: the loss is no longer finite\n";
     EXPECT_TRUE(contains(out.str(), (watched ? "\r\033[K" : "\n") + told)) << out.str();
@@ -108,8 +161,8 @@ TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
 
 TEST(Progress, a_cell_that_fails_early_counts_as_a_whole) {
   std::ostringstream out;
-  Progress progress(out, 4.0, 4, true);
-  progress.advance(0.1, "round 1 of 10");
+  Progress progress(out, 4.0, 4, 1, true);
+  progress.advance(0.1, 1.0, "round 1 of 10");
   progress.cell_finished(1.0, "seed=0", "diverged");
   EXPECT_TRUE(contains(out.str(), "]  25 %  1/4 cells")) << out.str();
 }
@@ -118,8 +171,8 @@ TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding)
   for (const int steps : {3, 7, 10, 49}) {
     std::ostringstream out;
     const double total = 1.0;
-    Progress progress(out, total, 1, false);
-    for (int step = 0; step < steps; ++step) progress.advance(total / steps, "step");
+    Progress progress(out, total, 1, 1, false);
+    for (int step = 0; step < steps; ++step) progress.advance(1.0 / steps, total, "step");
     progress.cell_finished(total, "cell", "");
     EXPECT_TRUE(contains(out.str(), "100 %  1/1 cells  cell\n")) << out.str();
   }
@@ -127,24 +180,24 @@ TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding)
 
 TEST(Progress, shares_stay_within_bounds_whatever_the_costs) {
   std::ostringstream out;
-  Progress nothing(out, 0.0, 0, true);
-  nothing.advance(0.0, "idle");
+  Progress nothing(out, 0.0, 0, 1, true);
+  nothing.advance(0.0, 0.0, "idle");
   nothing.close();
   EXPECT_TRUE(contains(out.str(), "[" + std::string(28, ' ') + "]   0 %  0/0 cells")) << out.str();
   out.str("");
-  Progress beyond(out, 1.0, 1, true);
-  beyond.advance(5.0, "more than was planned");
+  Progress beyond(out, 1.0, 1, 1, true);
+  beyond.advance(5.0, 1.0, "more than was planned");
   EXPECT_TRUE(contains(out.str(), "[" + std::string(28, '=') + "] 100 %")) << out.str();
 }
 
 TEST(Progress, long_labels_are_cut_where_they_would_break_the_line_only) {
   const std::string label(100, 'x');
   std::ostringstream bar;
-  Progress(bar, 1.0, 2, true).advance(0.5, label);
+  Progress(bar, 1.0, 2, 1, true).advance(0.5, 0.5, label);
   EXPECT_TRUE(contains(bar.str(), std::string(47, 'x') + "…"));
   EXPECT_FALSE(contains(bar.str(), std::string(48, 'x')));
   std::ostringstream log;
-  Progress(log, 1.0, 2, false).advance(0.5, label);
+  Progress(log, 1.0, 2, 1, false).advance(0.5, 0.5, label);
   EXPECT_TRUE(contains(log.str(), label + "\n"));
 }
 
@@ -152,25 +205,25 @@ TEST(Progress, a_label_is_not_cut_within_a_character) {
   std::string label;
   for (int i = 0; i < 60; ++i) label += "ü";  // two bytes each, so that 47 bytes are no whole number of them
   std::ostringstream out;
-  Progress(out, 1.0, 2, true).advance(0.5, label);
+  Progress(out, 1.0, 2, 1, true).advance(0.5, 0.5, label);
   EXPECT_TRUE(contains(out.str(), "ü…")) << out.str();
 }
 
 TEST(Progress, the_time_left_follows_from_the_share_done) {
   std::ostringstream out;
-  Progress progress(out, 100.0, 10, true);
+  Progress progress(out, 100.0, 10, 1, true);
   wait_for_speed();
-  progress.advance(1.0, "step");  // a hundredth in a good second leaves minutes
+  progress.advance(0.1, 10.0, "step");  // a hundredth in a good second leaves minutes
   EXPECT_TRUE(contains(out.str(), " min ")) << out.str();
   EXPECT_TRUE(contains(out.str(), " s left")) << out.str();
 }
 
 TEST(Progress, speeds_are_plain_numbers) {
   std::ostringstream out;
-  Progress progress(out, 400.0, 400, false);
+  Progress progress(out, 400.0, 400, 1, false);
   for (int cell = 0; cell < 399; ++cell) progress.cell_finished(1.0, "cell", "");
   wait_for_speed();
-  progress.advance(400.0, "last");
+  progress.advance(1.0, 1.0, "last");
   progress.cell_finished(1.0, "cell", "");
   EXPECT_TRUE(contains(out.str(), " cells/min")) << out.str();
   EXPECT_FALSE(contains(out.str(), "e+")) << out.str();
