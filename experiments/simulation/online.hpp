@@ -17,7 +17,7 @@ struct PlayOptions {
   std::vector<int> tasks;  ///< ids; robot i has the i-th, and so on in turn
   bool chooses = false;    ///< Task::chooses of them
   NetworkShape shape;
-  int robots = 1;
+  int robots = 5;
   double spread = 0;  ///< factors of each robot's body are e^u, u uniform in [-spread, spread]
   int episodes = 20;  ///< of each task that policies are tested by
   int max_steps = 0;

@@ -235,14 +235,17 @@ void reject(std::string_view key, const Setting& setting, std::string_view compl
 template <class Field>
 SettingsReader::Asked SettingsReader::ask(std::string_view key, Sentence about, std::string_view type,
                                           const Field& field, Range range, std::span<const std::string_view> choices) {
-  if (notes_ != nullptr) {
-    notes_->try_emplace(std::string(key), KeyNote{.type = type,
-                                                  .range = range,
-                                                  .choices = {choices.begin(), choices.end()},
-                                                  .standard = value_of(field),
-                                                  .about = about.text()});
-  }
   const auto found = settings_->find(key);
+  if (notes_ != nullptr) {
+    const KeyNote asked{.type = type,
+                        .range = range,
+                        .choices = {choices.begin(), choices.end()},
+                        .standard = value_of(field),
+                        .about = about.text()};
+    const KeyNote& note = notes_->try_emplace(std::string(key), asked).first->second;
+    require(found != settings_->end() || note.standard == asked.standard, key, " has two defaults: ",
+            note.standard.to_string(), ", where it is read first, and ", asked.standard.to_string());
+  }
   return {.key = key, .about = about, .written = found == settings_->end() ? nullptr : &found->second};
 }
 

@@ -31,7 +31,7 @@ struct ExternalFacts {
 /// How a cell asks for its world.
 struct ExternalRequest {
   Json settings;  ///< an object
-  int robots = 1;
+  int robots = 5;
   std::uint64_t seed = 0;
   bool common_initialization = false;
   bool moments = false;  ///< merges carry what optimisers remember

@@ -118,6 +118,17 @@ TEST(SettingsReader, what_is_asked_of_a_key_is_noted_once_as_it_is_by_default) {
   EXPECT_EQ(reader.resolved().at("n").about, "A key of this test.");
 }
 
+TEST(SettingsReader, a_key_has_one_default_wherever_it_is_read) {
+  const Settings nothing;
+  KeyNotes notes;
+  SettingsReader reader(nothing, &notes);
+  int some = 5;
+  int more = 1;
+  reader.read("robots", some, at_least(1), "A key of this test.");
+  EXPECT_THROW(reader.read("robots", more, at_least(1), "A key of this test."), Error);
+  EXPECT_NO_THROW(reader.read("robots", some, at_least(1), "A key of this test."));
+}
+
 TEST(SettingsReader, a_misspelt_choice_is_corrected) {
   const Settings settings = one("merge.method", std::string("fleet-marge"));
   constexpr std::array<std::string_view, 2> kChoices = {"average", "fleet-merge"};
