@@ -24,13 +24,14 @@ struct RegressionOptions {
     kOwn,         ///< one robot's own, the best of them
     kRobot,       ///< one robot as it is, its head included, the best of them
     kAny,         ///< whichever of all of them does best
+    kByLoss,      ///< regressed where robots imitate, averaged where they classify
   };
   Body body = Body::kBest;
   ChoiceOptions choice;
   SolvedHeadOptions::Target head = SolvedHeadOptions::Target::kLoss;
   /// Over a recurrent map: first with the robots' own states, then with the merged network's.
   int recurrent_passes = 3;
-  double ridge = 0.0;       ///< lambda; 0: as the loss wants it, see with_ridges()
+  double ridge = 0.0;       ///< lambda; 0: as the loss wants it, see by_loss()
   double head_ridge = 0.0;  ///< the same for the last layer
   int head_iterations = 100;
   bool renew_norms = true;         ///< of the mean, before it is judged (renewed_norms.hpp)
@@ -54,10 +55,11 @@ constexpr std::array<std::pair<std::string_view, Head>, 3> kHeads{
 /// data hardly excite fits the robots' own demonstrations and goes astray beside them, in closed loop above all, and
 /// grows when it is trained on and merged many times; the curvature of the loss is that of the moments, too, of which a
 /// softmax that is sure has but a small part. Collective.
-RegressionOptions with_ridges(RegressionOptions options, const MergeInput& input, const Comm& comm) {
+RegressionOptions by_loss(RegressionOptions options, const MergeInput& input, const Comm& comm) {
   const bool imitates = fleet_imitates(input, comm);
   if (options.ridge == 0.0) options.ridge = imitates ? 3e-2 : 1e-4;
   if (options.head_ridge == 0.0) options.head_ridge = imitates ? 1e-2 : 1e-6;
+  if (options.body == Body::kByLoss) options.body = imitates ? Body::kRegression : Body::kAverage;
   return options;
 }
 
@@ -72,7 +74,7 @@ class RegressionMerge {
  public:
   RegressionMerge(const RegressionOptions& options, const MergeInput& input, const FleetMemory& memory,
                   const Comm& comm)
-      : options_(with_ridges(options, input, comm)),
+      : options_(by_loss(options, input, comm)),
         input_(input),
         memory_(memory),
         comm_(comm),
@@ -316,11 +318,12 @@ std::unique_ptr<Merger> make_auto(SettingsReader& settings) {
       RegressionOptions{.body = Body::kAny, .choice = read_choice(settings), .renew_norms = renew});
 }
 
-std::unique_ptr<Merger> make_solved_mean(bool renew_norms, int head_iterations) {
-  return std::make_unique<Regression>(RegressionOptions{.align = Alignment::kNone,
-                                                        .body = Body::kAverage,
-                                                        .head_iterations = head_iterations,
-                                                        .renew_norms = renew_norms});
+std::unique_ptr<Merger> make_near_regression(NearBody body, bool renew_norms, int head_iterations) {
+  RegressionOptions options{
+      .align = Alignment::kNone, .body = Body::kByLoss, .head_iterations = head_iterations, .renew_norms = renew_norms};
+  if (body == NearBody::kAverage) options.body = Body::kAverage;
+  if (body == NearBody::kRegression) options.body = Body::kRegression;
+  return std::make_unique<Regression>(options);
 }
 
 }  // namespace fleet

@@ -8,7 +8,6 @@
 #include "merge/fleet_moments.hpp"
 #include "merge/known_sums.hpp"
 #include "merge/precision.hpp"
-#include "merge/regression.hpp"
 #include "merge/renewed_norms.hpp"
 
 namespace fleet {
@@ -17,6 +16,9 @@ namespace {
 using RoundKind = RoundsAfterOptions::Kind;
 constexpr std::array<std::pair<std::string_view, RoundKind>, 3> kRoundKinds{
     {{"auto", RoundKind::kAuto}, {"plain", RoundKind::kPlain}, {"consolidated", RoundKind::kConsolidated}}};
+
+constexpr std::array<std::pair<std::string_view, NearBody>, 3> kNearBodies{
+    {{"auto", NearBody::kAuto}, {"average", NearBody::kAverage}, {"regression", NearBody::kRegression}}};
 
 std::unique_ptr<Merger> sending(std::unique_ptr<Merger> method, Precision precision) {
   return precision == Precision::kFloat32 ? std::move(method) : with_precision(std::move(method), precision);
@@ -126,23 +128,24 @@ class WithRoundsAfter final : public Merger {
   WithRoundsAfter(std::unique_ptr<Merger> method, const RoundsAfterOptions& options)
       : method_(std::move(method)),
         options_(options),
-        mean_(sending(make_solved_mean(options.renew_norms, options.head_iterations), options.precision)) {}
+        again_(sending(make_near_regression(options.body, options.renew_norms, options.head_iterations),
+                       options.precision)) {}
 
   MergerNeeds needs() const override {
     MergerNeeds needs = method_->needs();
     if (!needs.layers) needs.key = "merge.rounds_after";
     needs.layers = true;
-    needs.asks = needs.asks | mean_->needs().asks | Questions{Question::kSteps};
+    needs.asks = needs.asks | again_->needs().asks | Questions{Question::kSteps};
     if (options_.kind != RoundKind::kPlain) needs.asks = needs.asks | Questions{Question::kCurvature};
     needs.absent = true;
-    needs.center = needs.center || mean_->needs().center;
+    needs.center = needs.center || again_->needs().center;
     return needs;
   }
 
   MergeOutcome merge(const MergeInput& input, const Comm& comm) override {
     if (input.after > 0) return short_round(input, comm);
     MergeOutcome outcome = method_->merge(input, comm);
-    mean_->remember(input, outcome.merged, comm);
+    again_->remember(input, outcome.merged, comm);
     return outcome;
   }
 
@@ -151,11 +154,11 @@ class WithRoundsAfter final : public Merger {
   }
   void save(int robot, StateWriter& state) const override {
     method_->save(robot, state);
-    mean_->save(robot, state);
+    again_->save(robot, state);
   }
   void load(int robot, StateReader& state) override {
     method_->load(robot, state);
-    mean_->load(robot, state);
+    again_->load(robot, state);
   }
 
  private:
@@ -179,7 +182,7 @@ class WithRoundsAfter final : public Merger {
     if (input.cost != nullptr) {
       input.cost->steps += static_cast<std::uint64_t>(in_a_round) * input.participants.size();
     }
-    MergeOutcome outcome = mean_->merge(moved, comm);
+    MergeOutcome outcome = again_->merge(moved, comm);
     outcome.elements.clear();  // of what the robots came to, not of their own weights
     return outcome;
   }
@@ -215,7 +218,7 @@ class WithRoundsAfter final : public Merger {
 
   std::unique_ptr<Merger> method_;
   RoundsAfterOptions options_;
-  std::unique_ptr<Merger> mean_;
+  std::unique_ptr<Merger> again_;
 };
 
 }  // namespace
@@ -230,6 +233,8 @@ RoundsAfterOptions read_rounds_after(SettingsReader& settings, int rounds) {
                 "Gradient steps of a robot in a round after the merge; 0: by the loss.");
   settings.read("merge.after.learning_rate", options.learning_rate, at_least(0),
                 "Learning rate of Adam in the rounds after the merge; 0: by the loss.");
+  settings.read("merge.after.body", options.body, Names<NearBody>(kNearBodies),
+                "How the layers before the last are merged in the rounds after the merge.");
   settings.read("merge.after.head_iterations", options.head_iterations, between(1, 1e6),
                 "Iterations of the last layer's solver in a round after the merge, at most.");
   return options;

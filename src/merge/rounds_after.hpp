@@ -1,10 +1,11 @@
-// Short rounds after a merge: from the merged policy every robot takes a few steps on its own data, and the mean of
-// what they come to is merged again. No alignment, as all of them start from one place.
+// Short rounds after a merge: from the merged policy every robot takes a few steps on its own data, and what they come
+// to is merged again. No alignment, as all of them start from one place.
 #pragma once
 
 #include <memory>
 
 #include "merge/merger.hpp"
+#include "merge/regression.hpp"
 
 namespace fleet {
 
@@ -19,6 +20,7 @@ struct RoundsAfterOptions {
   int steps = 0;  ///< of a robot in a round; 0: 100 where robots classify, 300 where they imitate
   Precision precision = Precision::kFloat32;  ///< of what robots send in them (precision.hpp)
   bool renew_norms = true;                    ///< of what is merged in them (renewed_norms.hpp)
+  NearBody body = NearBody::kAuto;            ///< of what robots come to in a round
   int head_iterations = 100;                  ///< of the last layer's solver, at most
   double learning_rate = 0.0;                 ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
 };

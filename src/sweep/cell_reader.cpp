@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kRenewNorms = "merge.renew_norms";
 constexpr std::string_view kPrecision = "merge.precision";
 constexpr std::string_view kHeadIterations = "merge.after.head_iterations";
+constexpr std::string_view kAfterBody = "merge.after.body";
 
 constexpr std::array<std::pair<std::string_view, FleetOptions::HandBack>, 2> kHandBack{
     {{"all", FleetOptions::HandBack::kAll}, {"participants", FleetOptions::HandBack::kParticipants}}};
@@ -369,11 +370,14 @@ const CellReader::Look& CellReader::look(const MergerEntry& method, const Settin
 
 std::string CellReader::identity(const Settings& resolved, const Cell& cell, const std::string& looked_at) {
   text_.clear();
+  const auto rounds = resolved.find("merge.rounds_after");
+  const bool has_rounds = rounds != resolved.end() && rounds->second.value != Value(std::int64_t{0});
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
     if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
     if (key == kRenewNorms && !cell.facts.norms) continue;                              // there are none
     if (key == kPrecision && setting.value == Value(std::string("float32"))) continue;  // as without this key
     if (key == kHeadIterations && setting.value == Value(std::int64_t{100})) continue;  // the same
+    if (key == kAfterBody && (!has_rounds || setting.value == Value(std::string("average")))) continue;
     text_.append(key).append(" = ").append(setting.value.to_string()) += '\n';
   }
   Hash id;

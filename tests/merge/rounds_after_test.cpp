@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -52,11 +53,13 @@ TEST(RoundsAfter, give_the_same_bits_on_any_number_of_ranks) {
   const Comm world = MpiSession::world();
   const Comm alone = world.split(world.rank());
   for (const Kind kind : {Kind::kPlain, Kind::kConsolidated}) {
-    ToyFleet spread(4, world);
-    ToyFleet together(4, alone);
-    const RoundsAfterOptions options{.rounds = 2, .kind = kind, .steps = 12};
-    EXPECT_EQ(values(merge_with_rounds(spread, options, {0, 2, 3}, world)),
-              values(merge_with_rounds(together, options, {0, 2, 3}, alone)));
+    for (const NearBody body : {NearBody::kAverage, NearBody::kRegression}) {
+      ToyFleet spread(4, world);
+      ToyFleet together(4, alone);
+      const RoundsAfterOptions options{.rounds = 2, .kind = kind, .steps = 12, .body = body};
+      EXPECT_EQ(values(merge_with_rounds(spread, options, {0, 2, 3}, world)),
+                values(merge_with_rounds(together, options, {0, 2, 3}, alone)));
+    }
   }
 }
 
@@ -140,20 +143,29 @@ struct Noting final : LocalData {
   LocalSteps noted;
 };
 
-/// The steps of the first robot of this rank in round `after`.
-LocalSteps steps_of_round(const RoundsAfterOptions& options, int after, bool imitates) {
-  const Comm world = MpiSession::world();
-  ToyFleet fleet(static_cast<int>(world.size()), world);
+struct NotedRound {
+  LocalSteps steps;  ///< of the first robot of this rank
+  std::vector<float> merged;
+};
+
+/// Round `after` of a fleet of robots on every rank.
+NotedRound noted_round(const RoundsAfterOptions& options, int after, bool imitates, const Comm& world) {
+  const int robots = std::max(4, static_cast<int>(world.size()));
+  ToyFleet fleet(robots, world);
   const ParamVector start = random_weights(fleet);
-  std::vector<int> everybody(static_cast<std::size_t>(world.size()));
+  std::vector<int> everybody(static_cast<std::size_t>(robots));
   std::iota(everybody.begin(), everybody.end(), 0);
   MergeInput input = fleet.input(everybody);
   input.after = after;
   input.previous = &start;
   std::vector<std::unique_ptr<Noting>> notes;
   for (MergeRow& row : input.rows) row.data = notes.emplace_back(std::make_unique<Noting>(*row.data, imitates)).get();
-  (void)average_with(options)->merge(input, world);
-  return notes.at(0)->noted;
+  const ParamVector merged = average_with(options)->merge(input, world).merged;
+  return {.steps = notes.at(0)->noted, .merged = values(merged)};
+}
+
+LocalSteps steps_of_round(const RoundsAfterOptions& options, int after, bool imitates) {
+  return noted_round(options, after, imitates, MpiSession::world()).steps;
 }
 
 TEST(RoundsAfter, go_on_along_one_schedule) {
@@ -175,6 +187,19 @@ TEST(RoundsAfter, are_longer_and_gentler_where_robots_imitate) {
   EXPECT_EQ(imitating.before, 300);
   EXPECT_EQ(imitating.total, 600);
   EXPECT_LT(imitating.learning_rate, classifying.learning_rate);
+}
+
+TEST(RoundsAfter, regress_layers_where_robots_imitate_and_average_them_where_they_classify) {
+  const Comm world = MpiSession::world();
+  for (const bool imitates : {false, true}) {
+    const auto merged_by = [&](NearBody body) {
+      return noted_round({.rounds = 1, .kind = Kind::kPlain, .steps = 20, .body = body}, 1, imitates, world).merged;
+    };
+    const auto average = merged_by(NearBody::kAverage);
+    const auto regressed = merged_by(NearBody::kRegression);
+    EXPECT_EQ(merged_by(NearBody::kAuto), imitates ? regressed : average);
+    EXPECT_NE(average, regressed);
+  }
 }
 
 TEST(RoundsAfter, the_robots_own_weights_do_not_matter) {
@@ -244,7 +269,8 @@ TEST(ConsolidatedRounds, follow_the_fleets_gradient_where_the_loss_is_quadratic)
     onlookers.push_back(std::make_unique<Onlooker>(robot, elsewhere));
     input.rows.push_back({i, &start, static_cast<double>(robot.samples()), true, onlookers.back().get()});
   }
-  (void)average_with({.rounds = 1, .kind = Kind::kConsolidated, .steps = 1})->merge(input, world);
+  const RoundsAfterOptions options{.rounds = 1, .kind = Kind::kConsolidated, .steps = 1, .body = NearBody::kAverage};
+  (void)average_with(options)->merge(input, world);
 
   ParamVector fleet(layout);
   for (const auto& robot : everyone) {

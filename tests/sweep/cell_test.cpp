@@ -731,6 +731,18 @@ TEST(Precision, of_whole_floats_is_no_part_of_a_name) {
   EXPECT_NE(id("int8"), id("bfloat16"));
 }
 
+TEST(RoundsAfter, how_they_merge_is_part_of_a_name_where_there_are_any) {
+  const auto id = [](int rounds, const std::string& body) {
+    const std::string key = body.empty() ? "" : "merge.after.body = \"" + body + "\"\n";
+    const std::string text = cat("merge.method = \"regression\"\nmerge.rounds_after = ", rounds, "\n", key);
+    return expand_text(text).cells.front().id;
+  };
+  EXPECT_EQ(id(0, "regression"), id(0, ""));
+  EXPECT_EQ(id(2, "auto"), id(2, ""));
+  EXPECT_NE(id(2, "average"), id(2, ""));
+  EXPECT_NE(id(2, "regression"), id(2, "average"));
+}
+
 TEST(CommonTraining, is_that_of_cells_which_differ_in_what_follows_it) {
   const auto names = [](const std::string& text) {
     Worlds worlds;
