@@ -22,7 +22,7 @@ from fleet_analysis.load import Results
 from fleet_analysis.names import file_names
 from fleet_analysis.written import filling
 
-TABLES = ("cells", "metrics", "rounds", "shards", "instruments", "provenance")
+TABLES = ("cells", "metrics", "rounds", "traffic", "shards", "instruments", "provenance")
 MOST_AT_ONCE = 1000  # metrics that MLflow takes in one call
 
 

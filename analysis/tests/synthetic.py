@@ -61,6 +61,10 @@ INSTRUMENT = np.dtype(
     ]
 )
 
+TRAFFIC = np.dtype(
+    [("cell", "i4"), ("round", "i4"), ("cargo", "S9"), ("sent", "i8"), ("received", "i8")]
+)
+
 Settings = dict[str, Any]
 
 
@@ -96,6 +100,23 @@ def write(
             rows = [row for number, cell in ran for row in _measured(number, cell)]
             file["instruments"] = np.array(rows, INSTRUMENT)
     return path
+
+
+def add_traffic(path: Path, sent: int, received: int) -> None:
+    """Every round of a cell, number n, costs n + 1 times so much, half of it weights."""
+    with changed(path) as file:
+        rows = [
+            (
+                row["cell"],
+                row["round"],
+                cargo,
+                (row["cell"] + 1) * sent,
+                (row["cell"] + 1) * received,
+            )
+            for row in file["rounds"][:]
+            for cargo in (b"weights", b"moments")
+        ]
+        file["traffic"] = np.array(rows, TRAFFIC)
 
 
 @contextmanager

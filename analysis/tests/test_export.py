@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import METHOD, grid, write
+from synthetic import METHOD, add_traffic, grid, write
 
 from fleet_analysis.cli import main
 from fleet_analysis.export import FORMS, TABLES, export
@@ -25,7 +25,9 @@ def results(tmp_path: Path) -> Results:
     def failed(cell: dict) -> bool:
         return cell[METHOD] == "local" and cell["seed"] == 2
 
-    return load(write(tmp_path / "sweep.h5", axes, failed=failed, instruments=True))
+    path = write(tmp_path / "sweep.h5", axes, failed=failed, instruments=True)
+    add_traffic(path, 1_500_000, 1_000_000)
+    return load(path)
 
 
 @pytest.mark.parametrize(("form", "read"), [("csv", pd.read_csv), ("parquet", pd.read_parquet)])

@@ -11,33 +11,12 @@ from fleet_analysis.figures import every_figure, traffic
 from fleet_analysis.load import load
 from fleet_analysis.schema import METHOD
 
-TRAFFIC = np.dtype(
-    [("cell", "i4"), ("round", "i4"), ("cargo", "S9"), ("sent", "i8"), ("received", "i8")]
-)
-
-
-def add_traffic(path: Path, sent: int, received: int) -> None:
-    """Every round of a cell, number n, costs n + 1 times so much, half of it weights."""
-    with synthetic.changed(path) as file:
-        rows = [
-            (
-                row["cell"],
-                row["round"],
-                cargo,
-                (row["cell"] + 1) * sent,
-                (row["cell"] + 1) * received,
-            )
-            for row in file["rounds"][:]
-            for cargo in (b"weights", b"moments")
-        ]
-        file["traffic"] = np.array(rows, TRAFFIC)
-
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     axes = synthetic.grid(merge__method=["average", "regression", "joint"], seed=[0, 1])
     path = synthetic.write(tmp_path / "sweep.h5", axes, epochs=4)
-    add_traffic(path, 1_500_000, 1_000_000)
+    synthetic.add_traffic(path, 1_500_000, 1_000_000)
     return path
 
 
@@ -58,7 +37,7 @@ def test_the_figure_is_drawn_where_bytes_were_counted(sweep: Path, tmp_path: Pat
 
 def test_bytes_have_numbers_on_their_axis_within_a_decade_too(tmp_path: Path) -> None:
     path = synthetic.write(tmp_path / "sweep.h5", synthetic.grid(merge__method=["average"]))
-    add_traffic(path, 650_000_000, 0)
+    synthetic.add_traffic(path, 650_000_000, 0)
     figure = every_figure(load(path), "accuracy", "test")["sweep-bytes"]
     (axes,) = [axes for axes in figure.axes if axes.get_xscale() == "log"]
     low, high = axes.get_xlim()
