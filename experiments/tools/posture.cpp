@@ -28,8 +28,6 @@ const std::array<Vec3, 5>& hand_points() {
   return kPoints;
 }
 
-using RowMajor3 = Eigen::Matrix<double, 3, kJoints, Eigen::RowMajor>;
-
 /// Writes rows of gradients after another.
 class Rows {
  public:

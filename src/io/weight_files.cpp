@@ -43,12 +43,6 @@ std::vector<fs::path> files_ending(const fs::path& folder, std::string_view endi
 
 }  // namespace
 
-bool looks_like_weights(const fs::path& path) {
-  std::error_code unknown;
-  const std::string name = path.filename().string();
-  return fs::is_directory(path, unknown) || name.ends_with(kEnding) || name.ends_with(kIndexEnding);
-}
-
 WeightFiles::WeightFiles(fs::path path) : path_(std::move(path)) {
   std::error_code unknown;
   if (path_.filename().string().ends_with(kIndexEnding)) {

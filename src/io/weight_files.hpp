@@ -51,9 +51,6 @@ class WeightFiles {
   std::vector<std::filesystem::path> companions_;
 };
 
-/// Whether `path` is, by its looks, what WeightFiles reads: a folder, *.safetensors or *.safetensors.index.json.
-[[nodiscard]] bool looks_like_weights(const std::filesystem::path& path);
-
 /// Error naming both models and both tensors, unless all have tensors of the same names and shapes, of types that go
 /// together: real numbers with real numbers, others with their own.
 void require_same_tensors(const WeightFiles& one, const WeightFiles& other);

@@ -16,7 +16,6 @@ from fleet.tracing.units import (
     cut_unit,
     equate,
     find,
-    fix,
     fixed,
     forbid_signs,
     free,
@@ -275,7 +274,3 @@ def concatenate(operands: Sequence[Axes], dim: int) -> Axes:
     out = tuple(Axis(terms) if i == dim else axis for i, axis in enumerate(operands[0]))
     settle(out)
     return out
-
-
-def fix_all(axes: Iterable[Axis]) -> bool:
-    return any([fix(axis) for axis in axes])
