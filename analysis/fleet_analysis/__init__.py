@@ -1,7 +1,7 @@
 """Reads the results of fleet sweeps (HDF5) and draws their figures and tables.
 
 >>> import fleet_analysis
->>> results = fleet_analysis.load("results/heterogeneity.h5")   # doctest: +SKIP
+>>> results = fleet_analysis.load("results/quickstart.h5")   # doctest: +SKIP
 >>> results.final().groupby("merge.method").value.mean()        # doctest: +SKIP
 """
 

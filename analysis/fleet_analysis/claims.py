@@ -32,7 +32,7 @@ OF_ROBOTS = ("mean", "best")
 VERDICTS = {
     "holds": "holds",
     "in part": "holds in part",
-    "open": "open: chance may explain it",
+    "open": "open",
     "no": "does not hold",
 }
 COUNTED = {"holds": "hold", "in part": "hold in part", "open": "are open", "no": "do not hold"}
@@ -343,10 +343,14 @@ _HOW_TO_READ = [
     "",
     "- **Difference**: by how much the side that the claim favours is better: the mean over seeds",
     "  with its 95 % interval, then what both sides come to. Shares are in points. Costs over the",
-    "  optimum are compared as a factor; more than a million times the optimum counts as such.",
-    "- **Holds**: the mean difference is in the claim's favour in every setting, and the interval",
-    "  lies above what is claimed. **In part**: the mean is in its favour in some settings only.",
-    "  **Open**: in every setting, or in none, but the interval holds the contrary too.",
+    "  optimum are compared by their geometric means, as a factor; more than a million times the",
+    "  optimum counts as such.",
+    "- **Holds**: the mean difference is what is claimed in every setting, and so is the whole",
+    "  interval. **In part**: the mean difference is what is claimed in some settings only.",
+    "  **Does not hold**: in no setting, and the whole interval is less than what is claimed.",
+    "  **Open**: in every setting or in none, but the interval has values of both kinds.",
+    "- **Not run**: this page has not been given a results file of that sweep, though other pages",
+    "  may have a table of it, from an earlier version. **Not tested**: no sweep can tell.",
     "- Our networks, tasks and data are smaller than the papers'. What does not hold here may hold",
     "  there.",
 ]

@@ -104,8 +104,7 @@ PAPER: dict[str, PaperFigure] = {
     ),
     "10": PaperFigure(
         "joint, task-specific and merged policies, task by task",
-        'workload = "metaworld" or "tools", for task-specific ones method "local" and '
-        'evaluate.local = "last"',
+        'workload = "metaworld" or "tools"; task-specific ones are those of the method "local"',
         fig10_tasks.draw,
     ),
     "11": PaperFigure(
