@@ -227,14 +227,17 @@ def judge_all(
     claims: Sequence[Claim], sources: Sequence[Path], known: Mapping[str, Finding]
 ) -> dict[str, Finding]:
     """Findings by claim: those that the results tell anew, and the `known` ones of the others. A
-    claim's results are the file that is named as its sweep."""
-    files = {Path(source).stem: Path(source) for source in sources}
-    if len(files) < len(sources):
-        raise ResultsError("two results files of one name, so that both would be of one sweep")
-    strange = set(files) - {claim.sweep for claim in claims}
-    if strange:
-        raise ResultsError(f"{files[min(strange)]}: no claim is about a sweep of this name")
-    loaded = {name: load(path) for name, path in files.items()}
+    claim's results are the file that is named as its sweep, or whose sweep has that name."""
+    sweeps = {claim.sweep for claim in claims}
+    loaded: dict[str, Results] = {}
+    for path in map(Path, sources):
+        results = load(path)
+        name = path.stem if path.stem in sweeps else results.name
+        if name not in sweeps:
+            raise ResultsError(f"{path}: no claim is about a sweep of this name, nor about {name}")
+        if name in loaded:
+            raise ResultsError(f"{path}: another file is of the sweep {name}, too")
+        loaded[name] = results
     digests = {claim.id: _digest(claim) for claim in claims}
     found = {name: each for name, each in known.items() if each.claim == digests.get(name)}
     for claim in claims:

@@ -237,3 +237,17 @@ def test_revisions_of_a_resumed_sweep_stay_in_their_row(tmp_path: Path) -> None:
     assert main(["claims", str(spec), str(small), "-o", str(page)]) == 0
     row = next(line for line in page.read_text().splitlines() if "configs/small.toml" in line)
     assert "3 seeds, first, second | " in row
+
+
+def test_a_file_may_be_called_otherwise_than_its_sweep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = claims(tmp_path, HEAD + SIDES)
+    page = tmp_path / "claims.md"
+    small = write(tmp_path / "small.h5", SMALL, epochs=4)
+    moved = small.rename(tmp_path / "of-yesterday.h5")
+    assert main(["claims", str(spec), str(moved), "-o", str(page)]) == 0
+    assert "**holds**, in 3 of 3 settings" in page.read_text()
+    again = write(tmp_path / "small.h5", SMALL, epochs=4)
+    assert main(["claims", str(spec), str(moved), str(again), "-o", str(page)]) == 2
+    assert "another file is of the sweep small" in capsys.readouterr().err

@@ -17,6 +17,7 @@ struct Acting {
   NetworkShape shape;
   ObservationScaling scaling;
   std::vector<int> marked;
+  std::vector<int> tasks;
 };
 
 Acting cloned_acting(SettingsReader& settings, const std::shared_ptr<const Suite>& suite, const SavedModel& model) {
@@ -25,18 +26,19 @@ Acting cloned_acting(SettingsReader& settings, const std::shared_ptr<const Suite
   require((mark == model.companions.end() ? std::vector<float>{} : mark->second) == sight_mark(*suite),
           "it was trained on what another encoder made of pictures than data.encoder is now");
   return {options.shape, ObservationScaling(model.companions, suite->common_sizes(options.tasks).observation),
-          options.marked()};
+          options.marked(), options.tasks};
 }
 
 /// Policies that learn online see observations as they are.
 Acting online_acting(SettingsReader& settings, const std::shared_ptr<const Suite>& suite) {
   const PlayOptions options = read_play_options(settings, suite);
-  return {options.shape, ObservationScaling(suite->common_sizes(options.tasks).observation), {}};
+  return {options.shape, ObservationScaling(suite->common_sizes(options.tasks).observation), {}, options.tasks};
 }
 
-/// A network that acts, together with the weights that it uses.
+/// A network that acts, together with the weights that it uses; trained on `tasks`.
 template <class Acting>
-SavedPolicy own_policy(const std::shared_ptr<const Suite>& suite, const ParamVector& weights, Acting acting) {
+SavedPolicy own_policy(const std::shared_ptr<const Suite>& suite, const std::vector<int>& tasks,
+                       const ParamVector& weights, Acting acting) {
   struct Trained {
     ParamVector weights;
     Acting acting;
@@ -49,7 +51,8 @@ SavedPolicy own_policy(const std::shared_ptr<const Suite>& suite, const ParamVec
                        return (*policy)(environment, action);
                      },
                      [policy](const Environment& environment) { policy->begin(environment); },
-                     [policy](const StepResult& step) { policy->hear(step); }}};
+                     [policy](const StepResult& step) { policy->hear(step); }},
+          .only = suite->facts().sizes == Sizes{} ? tasks : std::vector<int>{}};
 }
 
 SavedPolicy decision_policy(SettingsReader& settings, const std::shared_ptr<const Suite>& suite,
@@ -58,7 +61,7 @@ SavedPolicy decision_policy(SettingsReader& settings, const std::shared_ptr<cons
   std::vector<Sizes> sizes;
   for (const int task : options.tasks) sizes.push_back(suite->sizes(task));
   return own_policy(
-      suite, model.weights,
+      suite, options.tasks, model.weights,
       DecisionPolicy(options, Conditions::saved(model.companions, sizes), make_network(settings, options.shape)));
 }
 
@@ -121,7 +124,7 @@ SavedPolicy load_policy(const std::filesystem::path& path, const SuiteEntry& wor
     const Acting acting = world.online ? online_acting(settings, suite) : cloned_acting(settings, suite, model);
     const std::shared_ptr<const Network> network = make_network(settings, acting.shape);
     auto observer = std::make_shared<const ObservationEncoder>(suite, acting.scaling, acting.marked);
-    return own_policy(suite, model.weights, NetworkPolicy(std::move(observer), network, acting.shape));
+    return own_policy(suite, acting.tasks, model.weights, NetworkPolicy(std::move(observer), network, acting.shape));
   } catch (const ConfigError&) {
     throw;
   } catch (const Error& error) {

@@ -63,6 +63,9 @@ class NetworkPolicy {
 struct SavedPolicy {
   std::shared_ptr<const Suite> suite;
   Policy policy;
+  /// Those that it was trained on, where each task has observations and actions of its own: it can act in no others.
+  /// Empty where all tasks have the same.
+  std::vector<int> only = {};
 };
 /// Of a model of this world. `files` as SuiteEntry::make() takes them; `encoder`: where the file that it sees through
 /// lies now, if elsewhere. Error naming the file if it is none, ConfigError if it is of another workload.

@@ -63,6 +63,17 @@ SavedPolicy make_policy(const SuiteEntry& world, const OptionsGiven& values) {
                      moved ? values[kEncoderOption.name].as<std::string>() : std::string());
 }
 
+void require_knows(const SavedPolicy& acting, const std::vector<int>& tasks, const std::string& name) {
+  if (acting.only.empty()) return;
+  std::string known;
+  for (const int task : acting.only) known += cat(known.empty() ? "" : ", ", acting.suite->task(task).name);
+  for (const int task : tasks) {
+    if (std::ranges::count(acting.only, task) > 0) continue;
+    throw ConfigError(cat("--policy ", name, " was trained on ", known, ", and cannot act in ",
+                          acting.suite->task(task).name, ", which has other observations and actions"));
+  }
+}
+
 /// What is asked for on the command line.
 struct RolloutPlan {
   SavedPolicy acting;
@@ -82,6 +93,7 @@ RolloutPlan plan_rollout(const SuiteEntry& world, const OptionsGiven& values) {
   const std::uint32_t seed = seed_of(values);
   SavedPolicy acting = make_policy(world, values);
   const std::vector<int> tasks = acting.suite->find_tasks(values["TASKS"].as<std::string>());
+  require_knows(acting, tasks, values["policy"].as<std::string>());
   std::vector<EpisodeSpec> jobs = rollout_jobs(*acting.suite, tasks, episodes, goals, seed);
   const int steps = values["steps"].defaulted() ? acting.suite->most_steps() : values["steps"].as<int>();
   return {.acting = std::move(acting), .tasks = tasks, .steps = steps, .jobs = std::move(jobs)};

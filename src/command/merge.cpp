@@ -96,8 +96,9 @@ int run(const Call& call) {
   world.together([&] {
     paths = models_of(values);
     if (!values.contains("output")) throw ConfigError("say where the merged model is to go: -o C.h5");
+    const std::filesystem::path output = values["output"].as<std::string>();
+    require_named_as(ModelKind::kHdf5, output);
     if (world.is_root()) {
-      const std::filesystem::path output = values["output"].as<std::string>();
       require_replaceable(output, kModelFile);
       require_none_of(output, paths);
     }

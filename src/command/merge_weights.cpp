@@ -52,7 +52,9 @@ void tell_companions(const std::vector<WeightFiles>& models) {
 
 std::string output_of(const po::variables_map& values) {
   if (!values.contains("output")) throw ConfigError("say where the merged model is to go: -o merged.safetensors");
-  return values["output"].as<std::string>();
+  const auto output = values["output"].as<std::string>();
+  require_named_as(ModelKind::kSafetensors, output);
+  return output;
 }
 
 /// ConfigError if there can be no folder of this name.
@@ -119,6 +121,10 @@ int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const p
   const ForeignModels fleet(models, std::move(*network), world);
   MergeInput input = fleet.input(weights);
   input.seed = seed.value_or(input.seed);
+  if (input.symmetry->groups().empty() && world.is_root()) {
+    std::cerr << "fleet: " << values["symmetry"].as<std::string>()
+              << " has no units that can be exchanged: the models are merged as they are\n";
+  }
   const MergeOutcome outcome = merger->merge(input, world);
   if (outcome.objective.size() > 1) {
     std::cout << "mean squared distance of the models from their mean: " << outcome.objective.front()

@@ -1,5 +1,8 @@
 #include "command/model_arguments.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "command/command_line.hpp"
 #include "io/model_file.hpp"
 #include "io/toml.hpp"
@@ -41,6 +44,18 @@ void require_none_of(const std::filesystem::path& output, const std::vector<std:
       throw ConfigError(cat("-o ", output.string(), " is one of the models to be merged; choose another name"));
     }
   }
+}
+
+void require_named_as(ModelKind kind, const std::filesystem::path& output) {
+  const bool hdf5 = kind == ModelKind::kHdf5;
+  static constexpr std::array kOthers{".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz", ".onnx"};
+  const std::string extension = output.extension().string();
+  const bool other = hdf5 ? extension == ".safetensors" : extension == ".h5" || extension == ".hdf5";
+  if (!other && std::ranges::count(kOthers, extension) == 0) return;
+  throw ConfigError(
+      cat("-o ", output.string(), ": what is merged from such models is ",
+          hdf5 ? "a model of fleet: expected a name that ends in .h5; `fleet export` makes safetensors of it"
+               : "written as safetensors; expected a name that ends so, or that of a folder"));
 }
 
 }  // namespace fleet

@@ -30,6 +30,11 @@ void check_keys(const Settings& overrides, const std::filesystem::path& first, c
 /// ConfigError if what is to be written at `output` is one of what is merged.
 void require_none_of(const std::filesystem::path& output, const std::vector<std::filesystem::path>& models);
 
+/// What a command on models writes.
+enum class ModelKind { kHdf5, kSafetensors };
+/// ConfigError if `output` is named as files of another kind are.
+void require_named_as(ModelKind kind, const std::filesystem::path& output);
+
 /// Runs what only looks at options and files, so that whatever it complains of is for the user to put right before
 /// anything was done: a ConfigError.
 template <class Look>

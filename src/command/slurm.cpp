@@ -69,6 +69,7 @@ po::options_description options() {
   options.add_options()("hours", number(above(0), usual.hours), "that the sweep may take");
   options.add_options()("cores", integer(between(1, 1e6), usual.cores_per_node), "of a node");
   options.add_options()("memory", number(above(0), usual.memory_per_node_gib), "of a node, in GiB");
+  options.add_options()("accept-changes", "let the job go on in a directory whose sweep had another configuration");
   options.add_options()("script", po::value<std::string>(), "file to write; NAME.sbatch by default");
   return options;
 }
@@ -84,6 +85,11 @@ int write_script(const Call& call) {
       shell_quoted((config.starts_with('-') ? "./" : "") + config) + " --output=" + shell_quoted(sweep.run.output);
   if (call.has("set")) {
     for (const std::string& text : call.get<Arguments>("set")) line += " --set " + shell_quoted(text);
+  }
+  if (call.has("accept-changes")) {
+    line += " --accept-changes";
+  } else {
+    SweepDirectory(sweep.run.output).require_unchanged(sweep);
   }
   write_job_script(sweep, cluster, line, call.has("script") ? call.get("script") : sweep.name + ".sbatch");
   return 0;

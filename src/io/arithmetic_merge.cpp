@@ -56,6 +56,12 @@ std::span<const Chunk> share_of(const std::vector<Chunk>& chunks, const WeightFi
   return std::span(chunks).subspan(begin, border(comm.rank() + 1) - begin);
 }
 
+/// Whether a tensor holds what a batch normalisation of PyTorch's has seen.
+bool is_statistic(std::string_view name) {
+  const std::string_view last = name.substr(name.rfind('.') + 1);
+  return last == "running_mean" || last == "running_var";
+}
+
 /// What a chunk is made from, as it lies in the files: models, base, diagonals.
 using Bytes = std::vector<std::vector<std::byte>>;
 
@@ -163,22 +169,39 @@ class Worker {
     std::vector<std::span<const Real>> spans;
     for (std::size_t s = 0; s < sources_.size(); ++s) {
       numbers.decoded[s].resize(chunk.count);
-      decode(sources_[s]->find(stored.name)->type, bytes[s], std::span<Real>(numbers.decoded[s]));
+      const NumberType type = sources_[s]->find(stored.name)->type;
+      decode(type, bytes[s], std::span<Real>(numbers.decoded[s]));
+      if (hides_sources() && !all_finite(type, bytes[s])) complain(stored, numbers);
       spans.emplace_back(numbers.decoded[s]);
     }
     numbers.merged.resize(chunk.count);
-    const std::vector<double> weights = weights_of(stored.name);
+    const bool averages = needs_base(merge_.method) && is_statistic(stored.name);
+    const std::vector<double> weights = averages ? std::vector<double>(models_, 1.0) : weights_of(stored.name);
     ArithmeticInput<Real> input{.models = std::span(spans).first(models_), .weights = weights};
     if (merge_.base != nullptr) input.base = spans[models_];
     if (!merge_.fisher.empty()) input.fisher = std::span(spans).last(models_);
     input.scale = merge_.scale;
     input.density = merge_.density;
     if (merge_.method == Arithmetic::kTies) input.thresholds = thresholds_.at(stored.name);
+    for (std::size_t m = 0; m < input.fisher.size(); ++m) require_squares(stored, m, input.fisher[m]);
     input.stream = Hash().add(merge_.seed).add(stored.name).value();
     input.first = chunk.first;
-    fleet::combine(merge_.method, input, std::span<Real>(numbers.merged));
+    fleet::combine(averages ? Arithmetic::kAverage : merge_.method, input, std::span<Real>(numbers.merged));
     encode(stored.type, std::span<const Real>(numbers.merged), out);
     if (!all_finite(stored.type, out)) complain(stored, numbers);
+  }
+
+  /// Whether merged weights may be finite where a model's or a diagonal's are not.
+  [[nodiscard]] bool hides_sources() const {
+    return merge_.method == Arithmetic::kTies || merge_.method == Arithmetic::kDare ||
+           merge_.method == Arithmetic::kFisher;
+  }
+
+  template <class Real>
+  void require_squares(const StoredTensor& stored, std::size_t model, std::span<const Real> diagonal) const {
+    const bool all = std::ranges::all_of(diagonal, [](Real value) { return value >= Real{0}; });
+    require(all, merge_.fisher[model]->path().string(), ": tensor ", stored.name,
+            " holds negative numbers; Fisher information is a mean of squares");
   }
 
   [[nodiscard]] std::vector<double> weights_of(const std::string& name) const {

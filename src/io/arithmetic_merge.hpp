@@ -37,7 +37,9 @@ struct MergeReport {
 void check_arithmetic(const ArithmeticMerge& merge, const std::vector<WeightFiles>& models);
 
 /// Collective. Merges `models` into `target`, laid out as the first of them is; the same bytes for any number of ranks.
-/// Error naming model and tensor where a weight is not finite.
+/// What PyTorch's batch norms call running_mean and running_var are statistics: methods that add changes to a base take
+/// their mean, as added changes of variances might come to less than nought.
+/// Error naming file and tensor where a weight is not finite, or a diagonal has a number that is no mean of squares.
 MergeReport merge_arithmetic(const ArithmeticMerge& merge, const std::vector<WeightFiles>& models,
                              const std::filesystem::path& target, const Metadata& metadata, const Comm& comm);
 

@@ -77,9 +77,16 @@ void read_participants(SettingsReader& settings, FleetOptions& options) {
 void set_target(const SettingsReader& settings, const char* key, const std::string& text, FleetOptions& options) {
   if (text.empty()) return;
   options.target = parse_target(text);
-  if (options.target) return;
-  reject(key, settings.resolved().at(key),
-         "expected a metric and a bound on it, such as \"accuracy >= 0.85\" or \"loss <= 0.3\"");
+  const Setting& setting = settings.resolved().at(key);
+  if (!options.target) {
+    reject(key, setting, "expected a metric and a bound on it, such as \"accuracy >= 0.85\" or \"loss <= 0.3\"");
+  }
+  const Target& target = *options.target;
+  const bool within = target.value >= 0.0 && target.value <= 1.0;
+  if (is_share(target.metric) && !within) {
+    reject(key, setting,
+           cat(target.metric, " is a share: expected a bound between 0 and 1, where tables show percent"));
+  }
 }
 
 void read_target(SettingsReader& settings, FleetOptions& options) {
@@ -238,8 +245,9 @@ void check_held_out(const Cell& cell) {
   if (cell.instruments.finetune_steps == 0 || cell.facts.held_out) return;
   constexpr std::string_view kKey = "instruments.finetune_steps";
   reject(kKey, *cell.settings.find(kKey),
-         "merged policies are finetuned on data that no robot trains on, and there are none; set data.held_out, say to "
-         "0.1");
+         cat("merged policies are finetuned on data that no robot trains on, and there are none; ",
+             cell.workload == "external" ? "your program must hold some out (held_out)"
+                                         : "set data.held_out, say to 0.1"));
 }
 
 /// Rejects a fleet that no machine holds.

@@ -70,6 +70,14 @@ std::string SweepDirectory::changes(const Sweep& sweep) const {
   return before == sweep.config ? "" : difference(before, sweep.config);
 }
 
+void SweepDirectory::require_unchanged(const Sweep& sweep) const {
+  const std::string changed = changes(sweep);
+  if (changed.empty()) return;
+  throw ConfigError(cat(path_.string(), " holds a sweep of another configuration:", changed,
+                        "\nGive this one a directory of its own (--output DIR), or keep the cells that are the same in "
+                        "both and run the others here (--accept-changes)."));
+}
+
 std::string SweepDirectory::obstacle(const Preparation& allowed) const {
   const std::string reason = why_not_for_a_sweep(path_, allowed.into_existing);
   if (!reason.empty() || !allowed.collect) return reason;
@@ -83,12 +91,7 @@ std::unique_ptr<const LockedFile> SweepDirectory::prepare(const Sweep& sweep, co
   require(!error, "cannot create the results directory ", path_.string(), ": ", error.message());
   auto lock = std::make_unique<LockedFile>(path_ / "cells.lock");
   lock->lock(0);  // jobs that start together prepare one after another
-  const std::string changed = allowed.accept_changes ? "" : changes(sweep);
-  if (!changed.empty()) {
-    throw ConfigError(cat(path_.string(), " holds a sweep of another configuration:", changed,
-                          "\nGive this one a directory of its own (--output DIR), or keep the cells that are the same "
-                          "in both and run the others here (--accept-changes)."));
-  }
+  if (!allowed.accept_changes) require_unchanged(sweep);
   if (lock->try_lock(kPresenceByte)) remove_leftovers(path_, allowed.keep_checkpoints);
   lock->share(kPresenceByte);
   std::string list;

@@ -70,6 +70,8 @@ class SweepDirectory {
   /// How the configuration of the sweep it holds differs from this one: lines marked - and +; empty where it does not,
   /// or holds none.
   [[nodiscard]] std::string changes(const Sweep& sweep) const;
+  /// ConfigError, with the difference, if it holds a sweep of another configuration.
+  void require_unchanged(const Sweep& sweep) const;
   /// Why a sweep cannot be run here, whatever its configuration; empty if it can.
   [[nodiscard]] std::string obstacle(const Preparation& allowed) const;
   /// Makes the directory ready for this sweep. ConfigError if there is an obstacle, and, with the difference, if it

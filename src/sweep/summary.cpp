@@ -1,7 +1,6 @@
 #include "sweep/summary.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <compare>
 #include <cstdio>
@@ -16,12 +15,10 @@
 #include "base/error.hpp"
 #include "io/results.hpp"
 #include "train/round_loop.hpp"
+#include "train/target.hpp"
 
 namespace fleet {
 namespace {
-
-/// Metrics between 0 and 1, shown in percent.
-constexpr std::array<std::string_view, 2> kShares = {"accuracy", "success"};
 
 /// The metric that a workload names first; "" where nothing was measured.
 std::string headline(const Table& metrics) {
@@ -178,7 +175,11 @@ void print_summary(std::ostream& out, const std::filesystem::path& results) {
   const Table cells = read_cells(file);
   const Table metrics = read_metrics(file, cells.rows());
   const std::string metric = headline(metrics);
-  const bool share = std::find(kShares.begin(), kShares.end(), metric) != kShares.end();
+  if (metric.empty()) {
+    out << "no cell has a final test\n";
+    return;
+  }
+  const bool share = is_share(metric);
   const std::vector<double> scores = final_scores(metrics, metric, cells.rows());
   const Distinct methods = distinct_values(cells, "merge.method");
   std::vector<std::string> axes;

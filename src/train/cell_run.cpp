@@ -12,6 +12,21 @@
 #include "train/evaluation.hpp"
 
 namespace fleet {
+namespace {
+
+[[noreturn]] void throw_untested(const std::string& metric, const std::vector<std::string>& known) {
+  std::string names;
+  for (const std::string& name : known) names += cat(names.empty() ? "" : ", ", name);
+  throw Error(cat("a target is set for \"", metric, "\", but what is tested is ", names));
+}
+
+/// Before anything is trained: a metric, or what it is of some tasks, such as success_reach.
+void require_tested(const std::string& metric, const std::vector<std::string>& known) {
+  const auto fits = [&](const std::string& name) { return metric == name || metric.starts_with(name + '_'); };
+  if (std::ranges::none_of(known, fits)) throw_untested(metric, known);
+}
+
+}  // namespace
 
 CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
                  const Checkpointing& checkpointing, std::span<RoundObserver* const> observers)
@@ -38,6 +53,7 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
     require(!with_data_.empty(), "no robot has any training data");
+    if (options.target) require_tested(options.target->metric, workload.metrics());
     Roster roster;
     for (int round = 1; round <= options_.rounds() && (!all_train() || options_.late > 0.0); ++round) {
       const std::vector<int> late = std::move(roster.late);  // of the round before: they miss this one
@@ -396,9 +412,9 @@ void CellRun::look_at_target(const std::vector<NamedValue>& tested) {
   if (!options_.target || reached_ > 0) return;
   const auto value = std::ranges::find(tested, options_.target->metric, &NamedValue::name);
   if (value == tested.end()) {
-    std::string names;
-    for (const NamedValue& known : tested) names += cat(names.empty() ? "" : ", ", known.name);
-    throw Error(cat("a target is set for \"", options_.target->metric, "\", but what is tested is ", names));
+    std::vector<std::string> names;
+    for (const NamedValue& known : tested) names.push_back(known.name);
+    throw_untested(options_.target->metric, names);
   }
   if (!options_.target->met_by(value->value)) return;
   reached_ = round_;

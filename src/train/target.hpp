@@ -7,6 +7,11 @@
 
 namespace fleet {
 
+/// Whether a metric is a share, between 0 and 1, which tables show in percent.
+[[nodiscard]] constexpr bool is_share(std::string_view metric) {
+  return metric == "accuracy" || metric == "success";
+}
+
 struct Target {
   std::string metric;    ///< as a test names it, e.g. "accuracy"
   bool at_least = true;  ///< else at most

@@ -193,6 +193,11 @@ def test_plan_says_what_run_will_refuse(fleet: Fleet) -> None:
     assert "--accept-changes" not in fleet(*plan).expect(0).out
     planned = fleet(*plan, "--set", "train.batch_size=7").expect(0).out
     assert "--accept-changes" in planned and "+ train.batch_size = 7" in planned
+    slurm = ("slurm", config, "-o", "out", "--script", "job", "--set", "train.batch_size=7")
+    refused = fleet(*slurm).expect(2).err
+    assert "--accept-changes" in refused and "+ train.batch_size = 7" in refused
+    fleet(*slurm, "--accept-changes").expect(0)
+    assert "--accept-changes" in (fleet.directory / "job").read_text()
 
 
 def test_plan_counts_cells_and_touches_nothing(fleet: Fleet) -> None:

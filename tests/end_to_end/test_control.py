@@ -193,6 +193,21 @@ def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet, kind: str | None
     alone = fleet(*roll).expect(0)
     assert re.search(r"cartpole +\d+", alone.out), alone.out
     assert fleet(*roll, ranks=2).expect(0).out == alone.out
+    for other in ("acrobot", "pendulum", "cartpole,acrobot", "cartpole-positions"):
+        refused = fleet(*roll[:2], other, *roll[3:]).expect(2)
+        assert f"was trained on cartpole, and cannot act in {other.split(',')[-1]}" in refused.err
+
+
+@pytest.mark.parametrize("workload", ["control", "locomotion"])
+def test_without_a_number_there_are_five_robots_in_the_world_as_in_the_fleet(
+    fleet: Fleet, workload: str
+) -> None:
+    task = "cartpole" if workload == "control" else "hopper"
+    config = fleet.config(f'workload = "{workload}"\ndata.tasks = "{task}"\n', base="")
+    plan = fleet("plan", config, data=False).expect(0)
+    assert re.search(r"robots +up to 5,", plan.out), plan.out
+    resolved = fleet("plan", config, "--resolved", data=False).expect(0)
+    assert "\nfleet.robots = 5\n" in resolved.out
 
 
 @pytest.mark.parametrize(

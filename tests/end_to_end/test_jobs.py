@@ -84,6 +84,16 @@ def test_a_target_ends_training_and_names_its_round(fleet: Fleet) -> None:
     for target in ("accuracy > 0.5", "accuracy", ">= 0.5"):
         refused = fleet("plan", config, "--set", f"train.until={target}").expect(2)
         assert "expected a metric and a bound" in refused.err
+    percent = fleet("plan", config, "--set", "evaluate.target=accuracy >= 85").expect(2)
+    assert "accuracy is a share: expected a bound between 0 and 1" in percent.err
+
+
+def test_a_target_that_nothing_is_tested_by_fails_before_training(fleet: Fleet) -> None:
+    endless = averaged(fleet, "fleet.robots = 4\ntrain.epochs = 1000000\n")
+    set_target = ("--set", "evaluate.target=success >= 0.5")
+    failed = fleet.run(endless, "out", *set_target, ranks=2).expect(1)
+    assert 'a target is set for "success", but what is tested is accuracy, loss' in failed.err
+    assert "no cell has a final test" in failed.out
 
 
 def test_robots_fail_alike_whatever_the_method(fleet: Fleet) -> None:

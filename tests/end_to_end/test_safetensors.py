@@ -214,6 +214,8 @@ def test_bad_input_is_refused_before_anything_is_done(fleet: Fleet, exported: li
         ((*two, "--method", "fisher", "-o", "c.safetensors"), "--fisher FILE once for each of 2"),
         ((*two, "--method", "average", "-o", "a.safetensors"), "one of the models to be merged"),
         ((*two, "--method", "average", "-o", "mine.safetensors"), "is there already"),
+        ((*two, "--method", "average", "-o", "c.pt"), "expected a name that ends so"),
+        ((*two, *ALIGNED, "-o", "c.h5"), "expected a name that ends so"),
         (("a.pt", "b.pt", "--method", "average", "-o", "c.safetensors"),
          "python -m fleet convert a.pt"),
         (("a.safetensors", "broken.safetensors", "--method", "average", "-o", "c.safetensors"),

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 
 #include "base/random.hpp"
 #include "complaint.hpp"
@@ -21,7 +22,7 @@ const std::vector<StoredTensor> kFirst{{"a.weight", NumberType::kBF16, {1500, 20
 const std::vector<StoredTensor> kSecond{
     {"b.weight", NumberType::kF16, {7, 3}}, {"b.scale", NumberType::kF64, {}}, {"b.bias", NumberType::kF32, {5}}};
 
-void fill(SafetensorsWriter& writer, std::uint64_t seed, std::int64_t steps) {
+void fill(SafetensorsWriter& writer, std::uint64_t seed, std::int64_t steps, bool squares = false) {
   for (const StoredTensor& tensor : writer.tensors()) {
     if (!is_real(tensor.type)) {
       const std::vector<std::int64_t> values{steps, 4};
@@ -30,7 +31,10 @@ void fill(SafetensorsWriter& writer, std::uint64_t seed, std::int64_t steps) {
     }
     RandomStream stream(seed, Purpose::kTest, tensor.elements());
     std::vector<float> values(tensor.elements());
-    for (float& value : values) value = static_cast<float>(stream.normal());
+    for (float& value : values) {
+      value = static_cast<float>(stream.normal());
+      if (squares) value *= value;
+    }
     writer.write(tensor, values);
   }
   writer.commit();
@@ -48,19 +52,20 @@ class ArithmeticMergeTest : public testing::Test {
       make_model("one", 1, 10);
       make_model("two", 2, 20);
       make_model("three", 3, 10);
+      make_model("squares", 4, 10, true);
     });
     comm_.broadcast(path);
     folder_ = path;
   }
   void TearDown() override { comm_.barrier(); }
 
-  void make_model(const std::string& name, std::uint64_t seed, std::int64_t steps) const {
+  void make_model(const std::string& name, std::uint64_t seed, std::int64_t steps, bool squares = false) const {
     const fs::path folder = scratch_->path() / name;
     fs::create_directory(folder);
     SafetensorsWriter first(folder / "model-00001-of-00002.safetensors", kFirst, {{"format", "pt"}});
-    fill(first, seed, steps);
+    fill(first, seed, steps, squares);
     SafetensorsWriter second(folder / "model-00002-of-00002.safetensors", kSecond, {{"format", "pt"}});
-    fill(second, seed + 100, steps);
+    fill(second, seed + 100, steps, squares);
     Scratch::write(folder / "model.safetensors.index.json",
                    R"({"metadata":{"total_size":1},"weight_map":{"a.weight":"model-00001-of-00002.safetensors",)"
                    R"("a.steps":"model-00001-of-00002.safetensors","b.weight":"model-00002-of-00002.safetensors",)"
@@ -94,7 +99,7 @@ class ArithmeticMergeTest : public testing::Test {
 TEST_F(ArithmeticMergeTest, every_method_gives_the_same_bytes_on_any_number_of_ranks) {
   const std::vector<WeightFiles> models = open({"one", "two"});
   const WeightFiles base(folder_ / "three");
-  const std::vector<WeightFiles> diagonals = open({"three", "three"});
+  const std::vector<WeightFiles> diagonals = open({"squares", "squares"});
   const Comm alone = comm_.split(comm_.rank());
   for (const auto& [name, method] : kArithmetics) {
     ArithmeticMerge how{.method = method, .weights = {1.0, 3.0}, .shares = {{"a.*", 0.25}, {"*", 0.5}}, .density = 0.3};
@@ -145,20 +150,65 @@ TEST_F(ArithmeticMergeTest, shares_go_by_the_first_pattern_that_fits) {
             std::string::npos);
 }
 
-TEST_F(ArithmeticMergeTest, weights_that_are_not_finite_are_named) {
-  comm_.together([&] {
-    if (!comm_.is_root()) return;
-    SafetensorsWriter writer(folder_ / "bad.safetensors", {{"w", NumberType::kF32, {2}}}, {});
-    writer.write(writer.tensors()[0], std::vector<float>{1.0F, std::nanf("")});
-    writer.commit();
-    SafetensorsWriter good(folder_ / "good.safetensors", {{"w", NumberType::kF32, {2}}}, {});
-    good.commit();
+/// Makes models of one tensor each, by name.
+void make_small(const Comm& comm, const fs::path& folder, const std::string& tensor,
+                const std::map<std::string, std::vector<float>>& models) {
+  comm.together([&] {
+    if (!comm.is_root()) return;
+    for (const auto& [name, values] : models) {
+      const std::vector<StoredTensor> tensors{{tensor, NumberType::kF32, {std::ssize(values)}}};
+      SafetensorsWriter writer(folder / cat(name, ".safetensors"), tensors, {});
+      writer.write(writer.tensors()[0], values);
+      writer.commit();
+    }
   });
-  const std::vector<WeightFiles> models = open({"good.safetensors", "bad.safetensors"});
-  const std::string message = complaint([&] { merge({.weights = {1.0, 1.0}}, models, "merged.safetensors", comm_); });
-  EXPECT_NE(message.find("bad.safetensors: tensor w holds weights that are not finite"), std::string::npos) << message;
-  comm_.barrier();
-  EXPECT_FALSE(fs::exists(folder_ / "merged.safetensors"));
+}
+
+TEST_F(ArithmeticMergeTest, weights_that_are_not_finite_are_named) {
+  for (const float bad : {std::nanf(""), INFINITY}) {
+    make_small(comm_, folder_, "w", {{"bad", {1.0F, bad}}, {"good", {1.0F, 2.0F}}, {"zero", {0.0F, 0.0F}}});
+    const std::vector<WeightFiles> models = open({"good.safetensors", "bad.safetensors"});
+    const std::vector<WeightFiles> same = open({"good.safetensors", "good.safetensors"});
+    const WeightFiles base(folder_ / "zero.safetensors");
+    for (const auto& [name, method] : kArithmetics) {
+      ArithmeticMerge how{.method = method, .weights = {1.0, 1.0}, .shares = {{"*", 0.5}}};
+      if (needs_base(method)) how.base = &base;
+      if (method == Arithmetic::kFisher) how.fisher = {models.data(), &models[1]};
+      const bool as_diagonal = method == Arithmetic::kFisher;
+      const std::string message =
+          complaint([&] { merge(how, as_diagonal ? same : models, "merged.safetensors", comm_); });
+      EXPECT_NE(message.find("bad.safetensors: tensor w holds weights that are not finite"), std::string::npos)
+          << name << message;
+      comm_.barrier();
+      EXPECT_FALSE(fs::exists(folder_ / "merged.safetensors"));
+    }
+  }
+}
+
+TEST_F(ArithmeticMergeTest, fisher_information_is_not_negative) {
+  make_small(comm_, folder_, "w", {{"good", {1.0F, 2.0F}}, {"negative", {1.0F, -0.5F}}});
+  const std::vector<WeightFiles> models = open({"good.safetensors", "good.safetensors"});
+  const std::vector<WeightFiles> diagonals = open({"good.safetensors", "negative.safetensors"});
+  const ArithmeticMerge how{
+      .method = Arithmetic::kFisher, .weights = {1.0, 1.0}, .fisher = {diagonals.data(), &diagonals[1]}};
+  const std::string message = complaint([&] { merge(how, models, "merged.safetensors", comm_); });
+  EXPECT_NE(message.find("negative.safetensors: tensor w holds negative numbers"), std::string::npos) << message;
+}
+
+/// Added changes of a variance, or some of them, might come to less than nought.
+TEST_F(ArithmeticMergeTest, what_norms_have_seen_is_averaged_where_changes_are_added_to_a_base) {
+  for (const std::string name : {"bn.running_var", "running_mean", "bn.weight"}) {
+    make_small(comm_, folder_, name, {{"left", {1.0F, 3.0F}}, {"right", {2.0F, 1.0F}}, {"base", {4.0F, 8.0F}}});
+    const std::vector<WeightFiles> models = open({"left.safetensors", "right.safetensors"});
+    const WeightFiles base(folder_ / "base.safetensors");
+    for (const Arithmetic method : {Arithmetic::kTask, Arithmetic::kTies, Arithmetic::kDare}) {
+      merge({.method = method, .weights = {1.0, 1.0}, .scale = 2.0, .base = &base}, models, "merged.safetensors",
+            comm_);
+      const std::vector<float> merged = floats(WeightFiles(folder_ / "merged.safetensors"), name);
+      EXPECT_EQ(merged == std::vector<float>({1.5F, 2.0F}), name != "bn.weight");
+      comm_.barrier();
+    }
+  }
 }
 
 TEST_F(ArithmeticMergeTest, other_networks_and_broken_indices_are_named) {
