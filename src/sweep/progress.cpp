@@ -57,13 +57,13 @@ void CellSeconds::note(double training, double seconds) {
   }
 }
 
-Progress::Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched)
+Progress::Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched, int trained)
     : out_(out),
       total_training_(total_training),
       total_cells_(total_cells),
       groups_(groups),
       watched_(watched),
-      seconds_(total_training > 0.0 ? total_training / total_cells : 1.0) {}
+      seconds_(total_training > 0.0 ? total_training / (trained > 0 ? trained : total_cells) : 1.0) {}
 
 void Progress::advance(double share, double training, const std::string& label) {
   share_of_present_ += share;

@@ -33,8 +33,9 @@ class CellSeconds {
 class Progress {
  public:
   /// Of `total_cells`, whose trainings are `total_training` in all, in units of any kind, so many groups of ranks do
-  /// a like share each. `watched`: draw a bar (see progress_is_watched()).
-  Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched);
+  /// a like share each. `watched`: draw a bar (see progress_is_watched()). `trained`: how many of the cells train; 0:
+  /// all.
+  Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched, int trained = 0);
 
   /// Another `share` of the present cell, whose training is `training`, is done; `label` says where it stands.
   void advance(double share, double training, const std::string& label);

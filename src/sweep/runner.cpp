@@ -309,7 +309,9 @@ RunSummary run_sweep(const Sweep& sweep, Worlds& worlds, const RunRequest& reque
   if (run.is_root()) {
     trainings = expected_trainings(sweep, todo, directory, groups.count);
     const double training = std::accumulate(trainings.begin(), trainings.end(), 0.0);
-    progress.emplace(std::cerr, training, static_cast<int>(todo.size()), groups.count, progress_is_watched());
+    const auto trained = std::ranges::count_if(trainings, [](double each) { return each > 0.0; });
+    progress.emplace(std::cerr, training, static_cast<int>(todo.size()), groups.count, progress_is_watched(),
+                     static_cast<int>(trained));
   }
   GroupRunner runner(sweep, worlds, directory, request, queue ? &*queue : nullptr, group,
                      progress ? &*progress : nullptr, trainings);
