@@ -243,8 +243,9 @@ SettingsReader::Asked SettingsReader::ask(std::string_view key, Sentence about, 
                         .standard = value_of(field),
                         .about = about.text()};
     const KeyNote& note = notes_->try_emplace(std::string(key), asked).first->second;
-    require(found != settings_->end() || note.standard == asked.standard, key, " has two defaults: ",
-            note.standard.to_string(), ", where it is read first, and ", asked.standard.to_string());
+    require(found != settings_->end() || note.standard == asked.standard, key,
+            " has two defaults: ", note.standard.to_string(), ", where it is read first, and ",
+            asked.standard.to_string());
   }
   return {.key = key, .about = about, .written = found == settings_->end() ? nullptr : &found->second};
 }
