@@ -193,10 +193,11 @@ def test_plan_says_what_run_will_refuse(fleet: Fleet) -> None:
     assert "--accept-changes" not in fleet(*plan).expect(0).out
     planned = fleet(*plan, "--set", "train.batch_size=7").expect(0).out
     assert "--accept-changes" in planned and "+ train.batch_size = 7" in planned
-    slurm = ("slurm", config, "-o", "out", "--script", "job", "--set", "train.batch_size=7")
-    refused = fleet(*slurm).expect(2).err
-    assert "--accept-changes" in refused and "+ train.batch_size = 7" in refused
-    fleet(*slurm, "--accept-changes").expect(0)
+    more = fleet.config(GRID + "seed = [0, 1]\n", "more")
+    slurm = ("slurm", more, "-o", "out", "--script", "job")
+    refused = fleet(*slurm, data=True).expect(2).err
+    assert "holds a sweep of another configuration" in refused and "--accept-changes" in refused
+    fleet(*slurm, "--accept-changes", data=True).expect(0)
     assert "--accept-changes" in (fleet.directory / "job").read_text()
 
 
