@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import Fleet, finish, ranks_of, table, wait_until
+from locomotion_program import require_bodies, run
 
 SWEEP = """
 workload = "control"
@@ -202,11 +203,13 @@ def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet, kind: str | None
 def test_without_a_number_there_are_five_robots_in_the_world_as_in_the_fleet(
     fleet: Fleet, workload: str
 ) -> None:
+    if workload == "locomotion":
+        require_bodies()
     task = "cartpole" if workload == "control" else "hopper"
     config = fleet.config(f'workload = "{workload}"\ndata.tasks = "{task}"\n', base="")
-    plan = fleet("plan", config, data=False).expect(0)
+    plan = run(fleet, "plan", config, data=False).expect(0)
     assert re.search(r"robots +up to 5,", plan.out), plan.out
-    resolved = fleet("plan", config, "--resolved", data=False).expect(0)
+    resolved = run(fleet, "plan", config, "--resolved", data=False).expect(0)
     assert "\nfleet.robots = 5\n" in resolved.out
 
 
