@@ -145,14 +145,26 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const std::vector<std::unique_ptr<RoundObserver>> observers = make_observers(*workload, entry.regime);
   std::vector<RoundObserver*> looking;
   for (const auto& observer : observers) looking.push_back(observer.get());
+  const FleetOptions& fleet = cell_.fleet;
+  const auto place = [&](int round) { return cat("round ", round, " of ", fleet.rounds()); };
   const auto emit = [&](const RoundRecord& round) {
     record.rounds.push_back(round);
-    const std::string place = cat("round ", round.round, " of ", cell_.fleet.rounds());
-    marker.write(place);
-    if (progress_ != nullptr)
-      progress_->advance(1.0 / cell_.fleet.rounds(), training_, cat(place, ", ", cell_.label()));
+    marker.write(place(round.round));
+    if (progress_ == nullptr) return;
+    const CellShare done{.trained = static_cast<double>(round.epoch) / fleet.epochs,
+                         .rest = static_cast<double>(round.round) / fleet.rounds()};
+    progress_->advance(done, training_, cat(place(round.round), ", ", cell_.label()));
   };
-  return run_cell(cell_.fleet, entry.regime, merger.get(), *workload, group_, emit, checkpointing, looking);
+  TrainingWatch watch;
+  if (progress_ != nullptr)
+    watch = [&](int round, double share) {
+      if (!progress_->is_due()) return;
+      const int before = (round - 1) * fleet.round_epochs();
+      const double epochs = before + share * std::min(fleet.round_epochs(), fleet.epochs - before);
+      const CellShare done{.trained = epochs / fleet.epochs, .rest = (round - 1.0) / fleet.rounds()};
+      progress_->advance(done, training_, cat(place(round), ", ", cell_.label()));
+    };
+  return run_cell(fleet, entry.regime, merger.get(), *workload, group_, emit, checkpointing, looking, watch);
 }
 
 void CellRunner::keep_weights(const CellResult& result, const Workload& workload, CellRecord& record) {

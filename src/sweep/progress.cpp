@@ -65,11 +65,15 @@ Progress::Progress(std::ostream& out, double total_training, int total_cells, in
       watched_(watched),
       seconds_(total_training > 0.0 ? total_training / (trained > 0 ? trained : total_cells) : 1.0) {}
 
-void Progress::advance(double share, double training, const std::string& label) {
-  share_of_present_ += share;
-  training_of_present_ = training;
+bool Progress::is_due() const {
   const double interval = watched_ ? 0.2 : 15.0;
-  if (since_start_.seconds() - drawn_at_ >= interval) draw(label);
+  return since_start_.seconds() - drawn_at_ >= interval;
+}
+
+void Progress::advance(const CellShare& done, double training, const std::string& label) {
+  share_of_present_ = done;
+  training_of_present_ = training;
+  if (is_due()) draw(label);
 }
 
 void Progress::cell_finished(double training, const std::string& label, const std::string& failure) {
@@ -78,7 +82,7 @@ void Progress::cell_finished(double training, const std::string& label, const st
   if (failure.empty()) seconds_.note(training, now - present_since_);
   present_since_ = now;
   training_of_finished_ += training;
-  share_of_present_ = 0.0;
+  share_of_present_ = {};
   if (!failure.empty()) {
     out_ << (watched_ ? "\r\033[K" : "") << "fleet: failed: " << label << ": " << failure << '\n';
     drawn_at_ = -1e9;
@@ -96,7 +100,7 @@ double Progress::share() const {
   if (total_cells_ > 0 && cells_ended_ == total_cells_) return 1.0;
   const double all = seconds_.of(total_training_, total_cells_) / groups_;
   const double finished = seconds_.of(training_of_finished_, cells_done_);
-  const double present = share_of_present_ * seconds_.of(training_of_present_, 1);
+  const double present = seconds_.of(share_of_present_.trained * training_of_present_, share_of_present_.rest);
   return all > 0.0 ? std::clamp((finished + present) / all, 0.0, 1.0) : 0.0;
 }
 

@@ -29,6 +29,12 @@ class CellSeconds {
   double products_ = 0.0;  // of trainings and seconds
 };
 
+/// What of a cell is done: of its training, and of what else it does.
+struct CellShare {
+  double trained = 0.0;
+  double rest = 0.0;
+};
+
 /// Counts work done against work planned. At a terminal it redraws one bar; in a log it adds a line at intervals.
 class Progress {
  public:
@@ -37,8 +43,10 @@ class Progress {
   /// all.
   Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched, int trained = 0);
 
-  /// Another `share` of the present cell, whose training is `training`, is done; `label` says where it stands.
-  void advance(double share, double training, const std::string& label);
+  /// Whether advance() would draw or write a line.
+  [[nodiscard]] bool is_due() const;
+  /// So much of the present cell, whose training is `training`, is done; `label` says where it stands.
+  void advance(const CellShare& done, double training, const std::string& label);
   /// The present cell has ended; `failure` says why if before it was done.
   void cell_finished(double training, const std::string& label, const std::string& failure);
   /// How many cells have ended in all, where others work on them too.
@@ -59,7 +67,7 @@ class Progress {
   CellSeconds seconds_;
   double training_of_finished_ = 0.0;
   double training_of_present_ = 0.0;
-  double share_of_present_ = 0.0;
+  CellShare share_of_present_;
   double present_since_ = 0.0;
   int cells_done_ = 0;   // reported here
   int cells_ended_ = 0;  // these and others

@@ -29,7 +29,8 @@ void require_tested(const std::string& metric, const std::vector<std::string>& k
 }  // namespace
 
 CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-                 const Checkpointing& checkpointing, std::span<RoundObserver* const> observers)
+                 const Checkpointing& checkpointing, std::span<RoundObserver* const> observers,
+                 const TrainingWatch& watch)
     : options_(options),
       regime_(regime),
       merger_(merger),
@@ -37,6 +38,7 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       comm_(comm),
       checkpointing_(checkpointing),
       observers_(observers),
+      watch_training_(watch),
       placement_{.robots = regime == Regime::kJoint ? 1 : options.robots, .ranks = comm.size()},
       fleet_(workload.symmetry().layout(), workload.optimizer(), [this](int index) { return make_robot(index); }),
       waited_before_(comm.seconds_waited()),
@@ -179,6 +181,13 @@ std::int64_t CellRun::steps_per_epoch(int robot) const {
 }
 
 void CellRun::train() {
+  steps_of_round_ = 0;
+  steps_taken_ = 0;
+  for (const int robot : trainees()) {
+    const std::int64_t all = steps_per_epoch(robot) * epochs_in(round_);
+    steps_of_round_ += all;
+    steps_taken_ += all - fleet_.member(robot).steps_left;
+  }
   for (;;) {
     comm_.together([&] {
       for (const int robot : trainees()) train_member(fleet_.member(robot));
@@ -208,9 +217,12 @@ void CellRun::train_member(Member& member) {
   member.robot->train(weights, fleet_.own_optimizer(member), member.steps_left, [&] {
     const bool due = pauses() && since_save_.seconds() >= checkpointing_.when.every_minutes * 60.0;
     paused = comm_.stop_requested() || (due && taken > 0);  // however short the interval, training gets on
+    if (watch_training_)
+      watch_training_(round_, static_cast<double>(steps_taken_ + taken) / static_cast<double>(steps_of_round_));
     taken += paused ? 0 : 1;
     return paused;
   });
+  steps_taken_ += paused ? taken : member.steps_left;
   member.steps_left = paused ? member.steps_left - taken : 0;
   const std::span<const float> flat = weights.flat();
   const Eigen::Map<const Eigen::VectorXf> all(flat.data(), static_cast<Eigen::Index>(flat.size()));

@@ -17,7 +17,7 @@ class CellRun {
  public:
   /// Collective, as is everything below.
   CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
-          const Checkpointing& checkpointing, std::span<RoundObserver* const> observers);
+          const Checkpointing& checkpointing, std::span<RoundObserver* const> observers, const TrainingWatch& watch);
 
   [[nodiscard]] bool is_done() const { return phase_ == Phase::kBegin && (round_ > options_.rounds() || stopped_); }
   /// The round under way, from 1.
@@ -134,6 +134,7 @@ class CellRun {
   const Comm& comm_;
   const Checkpointing& checkpointing_;
   std::span<RoundObserver* const> observers_;
+  const TrainingWatch& watch_training_;
   Placement placement_;
   std::vector<int> with_data_;  // robots, of the whole fleet
   std::map<int, int> epochs_;   // of robots of this rank: that they train for or, where all train, miss (epochs_of)
@@ -149,6 +150,8 @@ class CellRun {
   std::vector<int> late_;             // of the round before
   int reached_ = 0;                   // round in which the target was reached; 0: not yet
   bool stopped_ = false;              // as the target was reached
+  std::int64_t steps_of_round_ = 0;   // of the robots of this rank that train in it
+  std::int64_t steps_taken_ = 0;      // of these
   std::vector<int> last_rows_;        // shown() of the last round
   RoundRecord record_;                // of the round under way
   std::vector<RoundRecord> history_;  // kept for checkpoints

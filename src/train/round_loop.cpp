@@ -16,9 +16,9 @@ int FleetOptions::drawn(int with_data) const {
 
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
                     const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing,
-                    std::span<RoundObserver* const> observers) {
+                    std::span<RoundObserver* const> observers, const TrainingWatch& watch) {
   std::optional<CellRun> run;
-  run.emplace(options, regime, merger, workload, comm, checkpointing, observers);
+  run.emplace(options, regime, merger, workload, comm, checkpointing, observers, watch);
   for (const RoundRecord& round : run->resume()) emit(round);
   Checkpointing alone = checkpointing;
   try {
@@ -26,7 +26,7 @@ CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, 
   } catch (const Error& error) {
     if (comm.is_root()) checkpointing.training->warn(error.what());
     alone.training = nullptr;
-    run.emplace(options, regime, merger, workload, comm, alone, observers);
+    run.emplace(options, regime, merger, workload, comm, alone, observers, watch);
   }
   while (!run->is_done()) {
     try {

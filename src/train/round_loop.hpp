@@ -130,6 +130,9 @@ class RoundObserver {
   [[nodiscard]] virtual std::vector<Measurement> observe(const RoundView& view, const Comm& comm) = 0;
 };
 
+/// Called before every gradient step: how much of the round's training this rank has done, from 0 to 1.
+using TrainingWatch = std::function<void(int round, double share)>;
+
 /// Runs one cell on `comm`; every rank emits the same records but for seconds. Collective. `merger` is nullptr unless
 /// the regime is kMerge. Error names the robot and round that failed.
 ///
@@ -138,6 +141,6 @@ class RoundObserver {
 /// checkpoint is safe.
 CellResult run_cell(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
                     const std::function<void(const RoundRecord&)>& emit, const Checkpointing& checkpointing = {},
-                    std::span<RoundObserver* const> observers = {});
+                    std::span<RoundObserver* const> observers = {}, const TrainingWatch& watch = {});
 
 }  // namespace fleet

@@ -19,6 +19,11 @@ bool contains(const std::string& text, const std::string& part) {
   return count(text, part) > 0;
 }
 
+/// So much of a cell, of its training as of the rest.
+CellShare so_much(double share) {
+  return {.trained = share, .rest = share};
+}
+
 /// Lets the first second go by, after which speeds are told.
 void wait_for_speed() {
   std::this_thread::sleep_for(std::chrono::milliseconds(1050));
@@ -92,9 +97,9 @@ TEST(Progress, follows_the_time_that_cells_take_rather_than_their_training) {
 TEST(Progress, a_log_has_whole_lines_and_no_control_characters) {
   std::ostringstream out;
   Progress progress(out, 10.0, 2, 1, false);
-  progress.advance(1.0, 5.0, "round 1 of 1, seed=0");
+  progress.advance(so_much(1.0), 5.0, "round 1 of 1, seed=0");
   progress.cell_finished(5.0, "seed=0", "");
-  progress.advance(1.0, 5.0, "round 1 of 1, seed=1");
+  progress.advance(so_much(1.0), 5.0, "round 1 of 1, seed=1");
   progress.cell_finished(5.0, "seed=1", "");
   progress.close();
   const std::string text = out.str();
@@ -122,7 +127,7 @@ TEST(Progress, a_log_tells_the_first_step_and_the_last_cell_but_not_every_step) 
   std::ostringstream out;
   Progress progress(out, 1000.0, 10, 1, false);
   for (int cell = 0; cell < 10; ++cell) {
-    for (int step = 0; step < 100; ++step) progress.advance(0.01, 100.0, "step");
+    for (int step = 1; step <= 100; ++step) progress.advance(so_much(0.01 * step), 100.0, "step");
     progress.cell_finished(100.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 2U) << out.str();
@@ -134,7 +139,7 @@ TEST(Progress, a_bar_is_redrawn_in_its_line_and_ended_by_close) {
   std::ostringstream out;
   Progress progress(out, 4.0, 4, 1, true);
   for (int cell = 0; cell < 4; ++cell) {
-    progress.advance(1.0, 1.0, "step");
+    progress.advance(so_much(1.0), 1.0, "step");
     progress.cell_finished(1.0, "cell", "");
   }
   EXPECT_EQ(count(out.str(), "\n"), 0U);
@@ -151,7 +156,7 @@ TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
   for (const bool watched : {false, true}) {
     std::ostringstream out;
     Progress progress(out, 4.0, 4, 1, watched);
-    progress.advance(1.0, 1.0, "step");
+    progress.advance(so_much(1.0), 1.0, "step");
     progress.cell_finished(1.0, "seed=0", "robot 3: the loss is no longer finite");
     const std::string told = "fleet: failed: seed=0: robot 3: the loss is no longer finite\n";
     EXPECT_TRUE(contains(out.str(), (watched ? "\r\033[K" : "\n") + told)) << out.str();
@@ -162,7 +167,7 @@ TEST(Progress, a_failure_is_told_at_once_on_a_line_of_its_own) {
 TEST(Progress, a_cell_that_fails_early_counts_as_a_whole) {
   std::ostringstream out;
   Progress progress(out, 4.0, 4, 1, true);
-  progress.advance(0.1, 1.0, "round 1 of 10");
+  progress.advance(so_much(0.1), 1.0, "round 1 of 10");
   progress.cell_finished(1.0, "seed=0", "diverged");
   EXPECT_TRUE(contains(out.str(), "]  25 %  1/4 cells")) << out.str();
 }
@@ -172,7 +177,7 @@ TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding)
     std::ostringstream out;
     const double total = 1.0;
     Progress progress(out, total, 1, 1, false);
-    for (int step = 0; step < steps; ++step) progress.advance(1.0 / steps, total, "step");
+    for (int step = 1; step <= steps; ++step) progress.advance(so_much(1.0 * step / steps), total, "step");
     progress.cell_finished(total, "cell", "");
     EXPECT_TRUE(contains(out.str(), "100 %  1/1 cells  cell\n")) << out.str();
   }
@@ -181,23 +186,23 @@ TEST(Progress, a_finished_sweep_is_at_one_hundred_percent_whatever_the_rounding)
 TEST(Progress, shares_stay_within_bounds_whatever_the_costs) {
   std::ostringstream out;
   Progress nothing(out, 0.0, 0, 1, true);
-  nothing.advance(0.0, 0.0, "idle");
+  nothing.advance(so_much(0.0), 0.0, "idle");
   nothing.close();
   EXPECT_TRUE(contains(out.str(), "[" + std::string(28, ' ') + "]   0 %  0/0 cells")) << out.str();
   out.str("");
   Progress beyond(out, 1.0, 1, 1, true);
-  beyond.advance(5.0, 1.0, "more than was planned");
+  beyond.advance(so_much(5.0), 1.0, "more than was planned");
   EXPECT_TRUE(contains(out.str(), "[" + std::string(28, '=') + "] 100 %")) << out.str();
 }
 
 TEST(Progress, long_labels_are_cut_where_they_would_break_the_line_only) {
   const std::string label(100, 'x');
   std::ostringstream bar;
-  Progress(bar, 1.0, 2, 1, true).advance(0.5, 0.5, label);
+  Progress(bar, 1.0, 2, 1, true).advance(so_much(0.5), 0.5, label);
   EXPECT_TRUE(contains(bar.str(), std::string(47, 'x') + "…"));
   EXPECT_FALSE(contains(bar.str(), std::string(48, 'x')));
   std::ostringstream log;
-  Progress(log, 1.0, 2, 1, false).advance(0.5, 0.5, label);
+  Progress(log, 1.0, 2, 1, false).advance(so_much(0.5), 0.5, label);
   EXPECT_TRUE(contains(log.str(), label + "\n"));
 }
 
@@ -205,15 +210,26 @@ TEST(Progress, a_label_is_not_cut_within_a_character) {
   std::string label;
   for (int i = 0; i < 60; ++i) label += "ü";  // two bytes each, so that 47 bytes are no whole number of them
   std::ostringstream out;
-  Progress(out, 1.0, 2, 1, true).advance(0.5, 0.5, label);
+  Progress(out, 1.0, 2, 1, true).advance(so_much(0.5), 0.5, label);
   EXPECT_TRUE(contains(out.str(), "ü…")) << out.str();
+}
+
+TEST(Progress, long_training_before_short_rounds_is_most_of_a_cell) {
+  std::ostringstream out;
+  Progress progress(out, 10.0, 10, 1, true);
+  progress.advance({.trained = 0.5, .rest = 0.0}, 1.0, "round 1 of 11");
+  EXPECT_TRUE(contains(out.str(), "]   4 %  0/10 cells")) << out.str();  // a tenth is guessed to be merges and tests
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  progress.advance({.trained = 1.0, .rest = 1.0 / 11.0}, 1.0, "round 1 of 11");
+  EXPECT_TRUE(contains(out.str(), "]   9 %  0/10 cells")) << out.str();
+  EXPECT_EQ(count(out.str(), "]"), 2U);
 }
 
 TEST(Progress, the_time_left_follows_from_the_share_done) {
   std::ostringstream out;
   Progress progress(out, 100.0, 10, 1, true);
   wait_for_speed();
-  progress.advance(0.1, 10.0, "step");  // a hundredth in a good second leaves minutes
+  progress.advance(so_much(0.1), 10.0, "step");  // a hundredth in a good second leaves minutes
   EXPECT_TRUE(contains(out.str(), " min ")) << out.str();
   EXPECT_TRUE(contains(out.str(), " s left")) << out.str();
 }
@@ -223,7 +239,7 @@ TEST(Progress, speeds_are_plain_numbers) {
   Progress progress(out, 400.0, 400, 1, false);
   for (int cell = 0; cell < 399; ++cell) progress.cell_finished(1.0, "cell", "");
   wait_for_speed();
-  progress.advance(1.0, 1.0, "last");
+  progress.advance(so_much(1.0), 1.0, "last");
   progress.cell_finished(1.0, "cell", "");
   EXPECT_TRUE(contains(out.str(), " cells/min")) << out.str();
   EXPECT_FALSE(contains(out.str(), "e+")) << out.str();

@@ -299,6 +299,27 @@ TEST_F(RoundLoopTest, one_shot_is_one_merge_at_the_end) {
   EXPECT_EQ(trace.rounds[0].epoch, 5);
 }
 
+TEST_F(RoundLoopTest, who_watches_training_hears_of_every_step) {
+  ToyWorkload workload(kRobotSamples, 0.01);
+  const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+  std::map<int, std::vector<double>> shares;
+  run_cell(
+      options_, Regime::kMerge, merger.get(), workload, world_, [](const RoundRecord& /*round*/) {}, {}, {},
+      [&](int round, double share) { shares[round].push_back(share); });
+  std::int64_t steps = 0;  // of an epoch of this rank's robots
+  const Placement placement{.robots = options_.robots, .ranks = world_.size()};
+  for (int i = placement.begin(world_.rank()); i < placement.end(world_.rank()); ++i) {
+    steps += workload.steps_per_epoch(i);
+  }
+  for (const int round : {1, 2, 3}) {
+    const auto all = static_cast<std::size_t>(steps) * (round == 3 ? 1 : 2);
+    ASSERT_EQ(shares[round].size(), all);
+    for (std::size_t i = 0; i < all; ++i) {
+      EXPECT_DOUBLE_EQ(shares[round][i], static_cast<double>(i) / static_cast<double>(all));
+    }
+  }
+}
+
 TEST_F(RoundLoopTest, only_robots_with_data_take_part) {
   options_.participation = 1.0;
   EXPECT_EQ(trace_of(options_, "average", world_).rounds[0].participants, 5);
