@@ -104,9 +104,13 @@ void Comm::broadcast(std::string& text, int root) const {
   finish("MPI_Ibcast",
          [&](MPI_Request* request) { return MPI_Ibcast(&length, 1, MPI_INT64_T, root, handle_, request); });
   text.resize(static_cast<std::size_t>(length));
-  finish("MPI_Ibcast", [&](MPI_Request* request) {
-    return MPI_Ibcast(text.data(), count_of(text.size()), MPI_CHAR, root, handle_, request);
-  });
+  constexpr std::size_t kPart = std::size_t{1} << 30U;  // MPI counts in int
+  for (std::size_t begin = 0; begin < text.size(); begin += kPart) {
+    const std::size_t part = std::min(kPart, text.size() - begin);
+    finish("MPI_Ibcast", [&](MPI_Request* request) {
+      return MPI_Ibcast(text.data() + begin, count_of(part), MPI_CHAR, root, handle_, request);
+    });
+  }
 }
 
 std::vector<double> Comm::all_gather(std::span<const double> local) const {

@@ -51,8 +51,13 @@ bool is_own_script(const std::filesystem::path& file) {
 void write_job_script(const Sweep& sweep, const Cluster& cluster, const std::string& arguments,
                       const std::filesystem::path& file) {
   const Proposal proposal = propose(sweep, SweepDirectory(sweep.run.output), cluster);
+  if (proposal.failed > 0) {
+    std::cout << proposal.failed << (proposal.failed == 1 ? " cell has" : " cells have")
+              << " failed; `fleet run --rerun failed` tries again\n";
+  }
   if (proposal.cells == 0) {
-    std::cout << "every cell is done: there is nothing to submit\n";
+    std::cout << (proposal.failed > 0 ? "no other cell is left" : "every cell is done")
+              << ": there is nothing to submit\n";
     return;
   }
   require_replaceable(file, {"job script", is_own_script});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <limits>
 #include <set>
 
 #include "base/error.hpp"
@@ -103,11 +104,12 @@ Table shards_table(const CellRecord& cell) {
     int robot, label;
     std::int32_t samples;
   };
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   std::vector<Share> shares;
   for (std::size_t robot = 0; robot < cell.histograms.size(); ++robot) {
     for (std::size_t label = 0; label < cell.histograms[robot].size(); ++label) {
-      shares.push_back(
-          {static_cast<int>(robot), static_cast<int>(label), static_cast<std::int32_t>(cell.histograms[robot][label])});
+      const auto samples = static_cast<std::int32_t>(std::min(cell.histograms[robot][label], kMost));
+      shares.push_back({static_cast<int>(robot), static_cast<int>(label), samples});
     }
   }
   return tabulate(shares, kCell, ColumnOf{"robot", &Share::robot}, ColumnOf{"label", &Share::label},

@@ -1,6 +1,8 @@
 #include "merge/choice.hpp"
 
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "merge/consensus.hpp"
 
@@ -25,8 +27,11 @@ ChoiceOptions read_choice(SettingsReader& settings) {
 }
 
 Verdict judge(const ChoiceOptions& options, const MergeInput& input, const ParamVector& at, const Comm& comm) {
-  Verdict verdict{.loss = fleet_loss(input, at, comm)};
-  if (options.by == By::kTrials) verdict.failures = 1.0 - fleet_success(input, at, options.trials, comm);
+  const auto worst_if_none = [](double value) {
+    return std::isnan(value) ? std::numeric_limits<double>::infinity() : value;
+  };
+  Verdict verdict{.loss = worst_if_none(fleet_loss(input, at, comm))};
+  if (options.by == By::kTrials) verdict.failures = worst_if_none(1.0 - fleet_success(input, at, options.trials, comm));
   return verdict;
 }
 

@@ -25,7 +25,7 @@ struct ChoiceOptions {
 /// Reads "merge.choose" and, for trials, "merge.trials".
 [[nodiscard]] ChoiceOptions read_choice(SettingsReader& settings);
 
-/// How a candidate does; less is better.
+/// How a candidate does; less is better. What is no number counts as infinite.
 struct Verdict {
   double failures = 0.0;  ///< share of the trials; 0 where none are made
   double loss = 0.0;

@@ -1,6 +1,8 @@
 #include "merge/consensus.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -182,7 +184,8 @@ double fleet_mean(const MergeInput& input, const Comm& comm, const Ask& ask) {
 }  // namespace
 
 double fleet_score(const MergeInput& input, const ParamVector& at, const Comm& comm) {
-  return fleet_mean(input, comm, [&](LocalData& data) { return data.held_out_score(at); });
+  const double score = fleet_mean(input, comm, [&](LocalData& data) { return data.held_out_score(at); });
+  return std::isnan(score) ? -std::numeric_limits<double>::infinity() : score;
 }
 
 double fleet_loss(const MergeInput& input, const ParamVector& at, const Comm& comm) {

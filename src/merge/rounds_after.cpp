@@ -165,7 +165,7 @@ class WithRoundsAfter final : public Merger {
   MergeOutcome short_round(const MergeInput& input, const Comm& comm) {
     require(input.previous != nullptr, "a round after a merge has no merged policy to start from");
     const bool imitates = fleet_imitates(input, comm);
-    const int in_a_round = options_.steps > 0 ? options_.steps : (imitates ? 300 : 100);
+    const int in_a_round = options_.steps_in_round(imitates);
     const LocalSteps steps{
         .steps = in_a_round,
         .before = static_cast<std::int64_t>(input.after - 1) * in_a_round,

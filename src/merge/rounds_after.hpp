@@ -23,6 +23,8 @@ struct RoundsAfterOptions {
   NearBody body = NearBody::kAuto;            ///< of what robots come to in a round
   int head_iterations = 100;                  ///< of the last layer's solver, at most
   double learning_rate = 0.0;                 ///< 0: 1e-3 where robots classify, 5e-4 where they imitate
+
+  [[nodiscard]] int steps_in_round(bool imitates) const { return steps > 0 ? steps : (imitates ? 300 : 100); }
 };
 
 /// Reads "merge.rounds_after" and "merge.after.*"; `rounds` is the default.

@@ -8,6 +8,7 @@
 
 #include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
+#include "merge/rounds_after.hpp"
 #include "sweep/methods.hpp"
 
 namespace fleet {
@@ -147,6 +148,8 @@ Calibration::Rates Calibration::measure(const Cell& cell) {
     fleet = robots;
   }
   if (cell.fleet.rounds() == 1) return rates;
+  if (cell.fleet.rounds_after > 0)
+    rates.after = read_rounds_after(settings, entry.rounds_after).steps_in_round(first.robot->is_quadratic());
   for (AwakeRobot& robot : fleet) {
     robot.weights = merged.merged;
     robot.train(kSteps, [] { return false; });
@@ -198,6 +201,7 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   if (regime == Regime::kMerge) {
     const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);
     time.merge = (1.0 + (rounds - 1) * rates.later) * (rates.merge + rates.merge_robot * merged);
+    time.merge += merged * fleet.rounds_after * rates.after * rates.step;
     if (some) time.train += rounds * merged * rates.wake;
   }
   return time;

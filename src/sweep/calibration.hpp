@@ -40,6 +40,7 @@ class Calibration {
     double merge = 0.0;        ///< the first merge, whoever takes part
     double merge_robot = 0.0;  ///< and for each robot of a rank that does
     double later = 1.0;        ///< a later merge, as a factor: robots that go on from one another are soon aligned
+    int after = 0;             ///< steps that a robot takes in a short round after the merge
     int parts = 0;
     std::vector<std::int64_t> steps;  ///< in a local epoch, by robot
   };

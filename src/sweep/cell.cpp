@@ -204,7 +204,8 @@ double Cell::cost() const {
   const bool some = fleet.trainees == FleetOptions::Trainees::kParticipants;
   const bool rests = some && find_method(method).regime == Regime::kMerge;
   const double trained = rests ? static_cast<double>(fleet.drawn(fleet.robots)) / fleet.robots : 1.0;
-  return trained * static_cast<double>(facts.train_samples) * fleet.epochs * static_cast<double>(facts.parameters);
+  const double samples = static_cast<double>(std::max<std::int64_t>(facts.train_samples, 1));  // 0: not told
+  return trained * samples * fleet.epochs * static_cast<double>(facts.parameters);
 }
 
 bool Sweep::asks_for_gpus() const {

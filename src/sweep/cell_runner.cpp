@@ -93,6 +93,7 @@ std::string CellRunner::run(World& world) {
                    {.when = sweep_.run.checkpoint,
                     .store = &checkpoints,
                     .training = cell_.training.empty() ? nullptr : &training});
+    if (sweep_.run.save_weights) keep_weights(result, *workload, record);
   } catch (const Error& error) {
     record.reason = error.what();
   }
@@ -100,7 +101,6 @@ std::string CellRunner::run(World& world) {
   for (int i = 0; group_.is_root() && workload != nullptr && i < cell_.fleet.robots; ++i) {
     record.histograms.push_back(workload->histogram(i));
   }
-  if (sweep_.run.save_weights && record.reason.empty()) keep_weights(result, *workload, record);
   group_.together([&] {
     if (!group_.is_root()) return;
     write(record, started);
@@ -159,8 +159,8 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   if (progress_ != nullptr)
     watch = [&](int round, double share) {
       if (!progress_->is_due()) return;
-      const int before = (round - 1) * fleet.round_epochs();
-      const double epochs = before + share * std::min(fleet.round_epochs(), fleet.epochs - before);
+      const int before = fleet.epochs_after(round - 1);
+      const double epochs = before + share * (fleet.epochs_after(round) - before);
       const CellShare done{.trained = epochs / fleet.epochs, .rest = (round - 1.0) / fleet.rounds()};
       progress_->advance(done, training_, cat(place(round), ", ", cell_.label()));
     };

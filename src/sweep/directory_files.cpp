@@ -117,11 +117,12 @@ bool is_queue(const std::string& name) {
 }
 
 bool is_model(const std::string& name) {
-  constexpr std::string_view kRobot = "robot-";
   if (name == "merged.h5") return true;
-  if (!name.starts_with(kRobot) || !name.ends_with(".h5")) return false;
-  const std::string number = name.substr(kRobot.size(), name.size() - kRobot.size() - 3);
-  return !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+  return std::ranges::any_of(std::array<std::string_view, 3>{"merged-", "robot-", "personal-"}, [&](auto begin) {
+    if (!name.starts_with(begin) || !name.ends_with(".h5")) return false;
+    const std::string number = name.substr(begin.size(), name.size() - begin.size() - 3);
+    return !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+  });
 }
 
 void remove_plain(const fs::path& file) {

@@ -46,13 +46,16 @@ Proposal propose(const Sweep& sweep, const SweepDirectory& directory, const Clus
   require(costs.measured() > 0, "no cell of ", directory.path().string(),
           " is finished yet, so nothing is known of time and memory: run one first, say `fleet run CONFIG --shard 0/",
           sweep.cells.size(), "`");
+  Proposal proposal;
   std::vector<double> left;
   for (const Cell& cell : sweep.cells) {
-    if (state_in(states, cell.id) != CellState::kDone) left.push_back(costs.rank_seconds(cell));
+    const CellState state = state_in(states, cell.id);
+    if (state == CellState::kFailed) ++proposal.failed;
+    if (state != CellState::kDone && state != CellState::kFailed) left.push_back(costs.rank_seconds(cell));
   }
   std::sort(left.begin(), left.end(), std::greater<>());
 
-  Proposal proposal{.cells = static_cast<int>(left.size())};
+  proposal.cells = static_cast<int>(left.size());
   for (const double seconds : left) proposal.rank_hours += seconds / 3600.0;
   const int ranks = ranks_per_cell(sweep);
   const int most = std::max(1, proposal.cells);
@@ -62,10 +65,12 @@ Proposal propose(const Sweep& sweep, const SweepDirectory& directory, const Clus
   proposal.tasks = proposal.groups * ranks;
   proposal.hours = kMargin * seconds_to_finish(left, proposal.groups, ranks) / 3600.0;
   proposal.memory_per_task_mib = static_cast<int>(std::ceil(kMemoryMargin * costs.peak_memory_mib() / 64.0)) * 64;
-  const double per_node = std::min<double>(
-      cluster.cores_per_node, std::floor(cluster.memory_per_node_gib * 1024.0 / proposal.memory_per_task_mib));
-  require(per_node >= 1.0, "a rank of this sweep needs ", proposal.memory_per_task_mib, " MiB, more than a node has");
-  proposal.nodes = static_cast<int>(std::ceil(proposal.tasks / per_node));
+  const int by_cores = cluster.cores_per_node / sweep.run.threads;
+  require(by_cores >= 1, "a rank of this sweep takes ", sweep.run.threads, " cores (run.threads), a node has ",
+          cluster.cores_per_node);
+  const double by_memory = std::floor(cluster.memory_per_node_gib * 1024.0 / proposal.memory_per_task_mib);
+  require(by_memory >= 1.0, "a rank of this sweep needs ", proposal.memory_per_task_mib, " MiB, more than a node has");
+  proposal.nodes = static_cast<int>(std::ceil(proposal.tasks / std::min<double>(by_cores, by_memory)));
   return proposal;
 }
 

@@ -22,6 +22,7 @@ struct Proposal {
   int memory_per_task_mib = 0;
   double rank_hours = 0.0;  ///< of all cells that are left
   int cells = 0;            ///< left
+  int failed = 0;           ///< which `fleet run` leaves as they are
 };
 
 /// As few tasks as finish what is left of the sweep within the hours, or as many as can be of use. Error where nothing

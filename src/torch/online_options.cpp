@@ -123,7 +123,7 @@ OnlineOptions read_online_options(SettingsReader& settings, bool chooses) {
   }
   if (options.gradient != PolicyGradient::kProximal) {
     options.epoch_episodes = 10 * options.batch_episodes;
-    settings.read("train.epoch_episodes", options.epoch_episodes, between(1, 1e6),
+    settings.read("train.epoch_episodes", options.epoch_episodes, between(1, 1e8),
                   "Episodes that a robot plays in an epoch, those of a whole number of gradient steps.");
     if (options.epoch_episodes % options.batch_episodes != 0) {
       reject("train.epoch_episodes", settings.resolved().at("train.epoch_episodes"),

@@ -26,6 +26,11 @@ void require_tested(const std::string& metric, const std::vector<std::string>& k
   if (std::ranges::none_of(known, fits)) throw_untested(metric, known);
 }
 
+bool is_finite(const ParamVector& weights) {
+  const std::span<const float> flat = weights.flat();
+  return Eigen::Map<const Eigen::VectorXf>(flat.data(), static_cast<Eigen::Index>(flat.size())).allFinite();
+}
+
 }  // namespace
 
 CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Workload& workload, const Comm& comm,
@@ -75,12 +80,17 @@ RoundRecord CellRun::finish_round() {
   if (phase_ == Phase::kObserve) observe();
   phase_ = Phase::kBegin;
   ++round_;
-  record_.bytes_moved =
-      static_cast<std::uint64_t>(comm_.sum(static_cast<std::int64_t>(comm_.bytes_moved() - bytes_before_)));
+  record_.bytes_moved += bytes_moved_since();
   record_.processor_seconds += processor_seconds_since();
   charge(&PhaseSeconds::other);
   if (checkpointing_.store != nullptr) history_.push_back(record_);
   return std::exchange(record_, {});
+}
+
+std::uint64_t CellRun::bytes_moved_since() {
+  const std::uint64_t now = comm_.bytes_moved();
+  const std::uint64_t moved = now - std::exchange(bytes_before_, now);
+  return static_cast<std::uint64_t>(comm_.sum(static_cast<std::int64_t>(moved)));
 }
 
 double CellRun::processor_seconds_since() {
@@ -101,7 +111,7 @@ void CellRun::begin_round() {
   since_begin_.lap();
   bytes_before_ = comm_.bytes_moved();
   record_.round = round_;
-  record_.epoch = std::min(options_.epochs, round_ * options_.round_epochs());
+  record_.epoch = options_.epochs_after(round_);
   roster_ = draw_roster(round_, late_);
   comm_.together([&] {
     for (const int robot : trainees()) {
@@ -123,7 +133,7 @@ void CellRun::wake_shown() {
 }
 
 int CellRun::epochs_in(int round) const {
-  return std::clamp(options_.epochs - (round - 1) * options_.round_epochs(), 0, options_.round_epochs());
+  return options_.epochs_after(round) - options_.epochs_after(round - 1);
 }
 
 int CellRun::epochs_of(int robot) const {
@@ -224,9 +234,7 @@ void CellRun::train_member(Member& member) {
   });
   steps_taken_ += paused ? taken : member.steps_left;
   member.steps_left = paused ? member.steps_left - taken : 0;
-  const std::span<const float> flat = weights.flat();
-  const Eigen::Map<const Eigen::VectorXf> all(flat.data(), static_cast<Eigen::Index>(flat.size()));
-  require(all.allFinite(), "robot ", member.index, ": its weights are no longer finite");
+  require(is_finite(weights), "robot ", member.index, ": its weights are no longer finite");
 }
 
 bool CellRun::is_tested() const {
@@ -348,6 +356,7 @@ void CellRun::merge_robots() {
   } else {
     outcome_ = merger_->merge(input, comm_);
   }
+  require(is_finite(outcome_->merged), "merge: the merged weights are not finite");
   record_.cost = cost;
   record_.participants = static_cast<int>(roster_.merged.size());
   record_.late = static_cast<int>(roster_.late.size());
@@ -464,7 +473,7 @@ void CellRun::hand_back() {
   };
   const ParamVector& merged = outcome_->merged;
   if (options_.hand_back == HandBack::kAll) {  // participants have it from the merge
-    const std::size_t others = static_cast<std::size_t>(options_.robots) - roster_.merged.size();
+    const std::size_t others = static_cast<std::size_t>(options_.robots) - roster_.merged.size() - roster_.late.size();
     const std::size_t numbers = shared_ ? shared_->symmetry().layout()->size() : merged.flat().size();
     record_.cost.of(Cargo::kWeights).received += others * numbers * sizeof(float);
   }
@@ -514,10 +523,16 @@ void CellRun::average_moments() {
   const std::size_t moments = Optimizer(workload_.optimizer(), 0).moments().size();
   const std::span<const int> own = own_part(roster_.merged);
   std::int64_t samples = 0;
-  for (const int robot : own) samples += fleet_.member(robot).robot->samples();
+  double steps = 0.0;  // of the moments: what is divided by for their bias goes along with them
+  for (const int robot : own) {
+    samples += fleet_.member(robot).robot->samples();
+    steps = std::max(steps, static_cast<double>(fleet_.own_optimizer(fleet_.member(robot)).steps()));
+  }
+  steps = comm_.max(steps);
   const auto total = static_cast<double>(comm_.sum(samples));
   const bool all = moments > 0 && options_.hand_back == FleetOptions::HandBack::kAll;
-  const std::vector<int> takers = all ? own_robots() : std::vector(own.begin(), own.end());
+  std::vector<int> takers = all ? own_robots() : std::vector(own.begin(), own.end());
+  std::erase_if(takers, [&](int robot) { return !takes_merged(robot); });
   Eigen::VectorXf mean(static_cast<Eigen::Index>(outcome_->merged.flat().size()));
   for (std::size_t m = 0; m < moments; ++m) {
     std::vector<Comm::Term> terms;
@@ -529,9 +544,14 @@ void CellRun::average_moments() {
     comm_.ordered_sum(terms, as_span(mean), 1.0 / total);
     CargoBytes& bytes = record_.cost.of(Cargo::kWeights);  // as large as they are
     bytes.sent += roster_.merged.size() * as_span(mean).size_bytes();
-    bytes.received +=
-        (all ? static_cast<std::size_t>(options_.robots) : roster_.merged.size()) * as_span(mean).size_bytes();
+    bytes.received += (all ? static_cast<std::size_t>(options_.robots) - roster_.late.size() : roster_.merged.size()) *
+                      as_span(mean).size_bytes();
     for (const int robot : takers) fleet_.own_optimizer(fleet_.member(robot)).moments()[m] = mean;
+  }
+  if (moments == 0) return;
+  for (const int robot : takers) {
+    Optimizer& optimizer = fleet_.own_optimizer(fleet_.member(robot));
+    optimizer.count_steps(static_cast<std::int64_t>(steps) - optimizer.steps());
   }
 }
 

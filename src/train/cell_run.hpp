@@ -105,6 +105,8 @@ class CellRun {
   void average_moments();
   /// Processor time of all ranks since the last call. Collective.
   double processor_seconds_since();
+  /// Bytes that all ranks have moved since the last call. Collective.
+  std::uint64_t bytes_moved_since();
   /// Charges the time since the last call to a phase, less what was spent waiting.
   void charge(double PhaseSeconds::*phase);
   /// Whether training is paused when a checkpoint is due. Not where rounds are so short that it can as well wait for

@@ -146,6 +146,7 @@ void CellRun::save() {
 
 void CellRun::save_in(CheckpointStore& store) {
   record_.processor_seconds += processor_seconds_since();
+  record_.bytes_moved += bytes_moved_since();
   try {
     write_records(store);
   } catch (const Error& error) {

@@ -50,8 +50,12 @@ struct FleetOptions {
   [[nodiscard]] int drawn(int with_data) const;
   /// Epochs between evaluations and merges.
   [[nodiscard]] int round_epochs() const { return merge_every == 0 ? epochs : merge_every; }
+  /// Local epochs done after so many rounds.
+  [[nodiscard]] int epochs_after(int rounds) const {
+    return static_cast<int>(std::min<std::int64_t>(epochs, static_cast<std::int64_t>(rounds) * round_epochs()));
+  }
   /// Rounds that begin with training, and all.
-  [[nodiscard]] int training_rounds() const { return (epochs + round_epochs() - 1) / round_epochs(); }
+  [[nodiscard]] int training_rounds() const { return (epochs - 1) / round_epochs() + 1; }
   [[nodiscard]] int rounds() const { return training_rounds() + rounds_after; }
 };
 

@@ -201,6 +201,22 @@ def test_plan_says_what_run_will_refuse(fleet: Fleet) -> None:
     assert "--accept-changes" in (fleet.directory / "job").read_text()
 
 
+def test_a_job_script_asks_for_the_cores_that_threads_take(fleet: Fleet) -> None:
+    config = fleet.config(GRID + "[run]\nthreads = 2\n")
+    fleet.run(config, "out").expect(0)
+    more = fleet.config(GRID + "seed = [0, 1, 2, 3]\n[run]\nthreads = 2\n", "more")
+    slurm = ("slurm", more, "-o", "out", "--script", "job", "--accept-changes", "--hours", "1e-9")
+    fleet(*slurm, "--cores", "4", data=True).expect(0)
+    script = (fleet.directory / "job").read_text()
+    tasks, nodes, each = (
+        int(re.search(rf"--{option}=(\d+)", script)[1])  # type: ignore[index]
+        for option in ("ntasks", "nodes", "cpus-per-task")
+    )
+    assert each == 2 and nodes == -(-tasks // 2), script
+    refused = fleet(*slurm, "--cores", "1", data=True).expect(2).err
+    assert "takes 2 cores (run.threads), a node has 1" in refused
+
+
 def test_plan_counts_cells_and_touches_nothing(fleet: Fleet) -> None:
     config = fleet.config(GRID + "seed = [0, 1, 2, 3]\n")
     before = fleet.everything()

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include "merge/consensus.hpp"
@@ -41,6 +43,16 @@ TEST(Candidates, a_robot_as_it_is_is_the_one_of_least_loss) {
     is_one = is_one || values(robot) == values(merged);
   }
   EXPECT_TRUE(is_one);
+}
+
+TEST(Candidates, one_that_is_no_number_is_kept_by_nobody) {
+  const Comm world = MpiSession::world();
+  ToyFleet fleet(3, world);
+  for (std::size_t row = 0; row < fleet.rows(); ++row) {  // the first that is tried
+    if (fleet.index(row) == 0) fleet.weights(row).flat()[0] = std::numeric_limits<float>::quiet_NaN();
+  }
+  const MergeInput input = fleet.input({0, 1, 2});
+  EXPECT_TRUE(std::isfinite(fleet_loss(input, merged_by(body("robot"), input, world), world)));
 }
 
 TEST(Candidates, an_own_body_is_a_robots_but_for_the_head_that_suits_the_fleet) {

@@ -68,6 +68,8 @@ class LeftoversTest : public SweepDirectoryTest {
                     "cells/" + kOther + ".running",
                     "models/" + kId + "/merged.h5.fleet-host.7.tmp",
                     "models/" + kId + "/robot-12.h5.fleet-host.7.tmp",
+                    "models/" + kId + "/merged-3.h5.fleet-host.7.tmp",
+                    "models/" + kId + "/personal-2.h5.fleet-host.7.tmp",
                     "../sweep.h5.fleet-host.7.tmp",
                     "../sweep.h5." + host_name() + ".1.tmp"};
   const Texts kept_{"cells/" + kOther + ".checkpoint", "cells/" + kOther + ".checkpoint.old",

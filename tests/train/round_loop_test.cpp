@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <thread>
 
@@ -463,6 +464,54 @@ TEST_F(RoundLoopTest, moments_that_are_kept_or_averaged_change_what_follows) {
   EXPECT_NE(ends[0], ends[1]);
   EXPECT_NE(ends[1], ends[2]);
   EXPECT_NE(ends[0], ends[2]);
+}
+
+TEST_F(RoundLoopTest, of_robots_that_are_alike_averaged_moments_do_not_tell_who_took_part) {
+  struct AlikeWorkload final : ToyWorkload {
+    AlikeWorkload() : ToyWorkload(std::vector<int>(6, 5)) {}
+    std::unique_ptr<Robot> make_robot(int /*robot*/) override {
+      return std::make_unique<toy::ToyRobot>(symmetry().layout(), 0, 5, 0);
+    }
+  };
+  options_.epochs = 6;
+  options_.merge_every = 1;
+  options_.moments = FleetOptions::Moments::kAverage;
+  options_.trainees = FleetOptions::Trainees::kParticipants;
+  options_.local_tests = FleetOptions::LocalTests::kNever;
+  std::vector<ParamVector> ends;
+  for (const double participation : {1.0, 0.3}) {
+    options_.participation = participation;
+    AlikeWorkload workload;
+    const std::unique_ptr<Merger> merger = toy::quick_merger("average");
+    ends.push_back(
+        *run_cell(options_, Regime::kMerge, merger.get(), workload, world_, [](const RoundRecord&) {}).merged);
+  }
+  for (std::size_t i = 0; i < ends[0].flat().size(); ++i) EXPECT_NEAR(ends[0].flat()[i], ends[1].flat()[i], 1e-6);
+}
+
+TEST_F(RoundLoopTest, a_merge_that_is_not_finite_ends_the_cell_with_the_round) {
+  struct Endless final : Merger {
+    MergeOutcome merge(const MergeInput& input, const Comm& /*comm*/) override {
+      MergeOutcome outcome{.merged = ParamVector(input.symmetry->layout())};
+      outcome.merged.flat()[0] = input.round == 2 ? std::numeric_limits<float>::infinity() : 0.0F;
+      return outcome;
+    }
+  };
+  ToyWorkload workload(kRobotSamples);
+  Endless merger;
+  try {
+    run_cell(options_, Regime::kMerge, &merger, workload, world_, [](const RoundRecord&) {});
+    FAIL() << "a merge without an end";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()), "round 2: merge: the merged weights are not finite");
+  }
+}
+
+TEST_F(RoundLoopTest, rounds_go_on_however_many_epochs_they_could_have) {
+  const FleetOptions most{.epochs = 1000000, .merge_every = 1000000, .rounds_after = 3000};
+  EXPECT_EQ(most.training_rounds(), 1);
+  EXPECT_EQ(most.epochs_after(1), 1000000);
+  EXPECT_EQ(most.epochs_after(3001), 1000000);
 }
 
 TEST_F(RoundLoopTest, rounds_after_the_last_merge_leave_what_came_before_as_it_is) {
