@@ -111,7 +111,7 @@ def test_carried_moments_are_what_the_optimiser_remembers() -> None:
     robot.steps = 3
     before = [moment.copy() for moment in moments]
     moments[0] *= -1  # as a merge might
-    world.train(robot, Training(weights, moments, 1, fresh=False))
+    world.train(robot, Training(weights, moments, 1, fresh=False, moment_steps=3))
     assert np.abs(moments[0] + 0.9 * before[0]).max() < np.abs(before[0]).max()
 
 
@@ -125,10 +125,24 @@ def test_moments_survive_a_way_through_memory() -> None:
     twice.initialize(other, carried)
     for step in range(4):
         once.train(robot, Training(weights, [], 1, fresh=step == 0))
-        twice.train(other, Training(carried, moments, 1, fresh=step == 0))
+        twice.train(other, Training(carried, moments, 1, fresh=step == 0, moment_steps=step))
         robot.steps += 1
         other.steps += 1
     assert np.array_equal(weights, carried)
+
+
+def test_a_robot_that_never_trained_goes_on_with_anothers_moments_as_the_other_would() -> None:
+    trained, new = make(), make()
+    weights = np.zeros(trained.network().size, np.float32)
+    robot = Robot(0, "own")
+    trained.initialize(robot, weights)
+    moments = [np.zeros_like(weights), np.zeros_like(weights)]
+    trained.train(robot, Training(weights, moments, 4, fresh=True))
+    robot.steps = 4
+    handed, handed_moments = weights.copy(), [moment.copy() for moment in moments]
+    trained.train(robot, Training(weights, moments, 3, fresh=False, moment_steps=4))
+    new.train(robot, Training(handed, handed_moments, 3, fresh=False, moment_steps=4))
+    assert np.array_equal(weights, handed)
 
 
 @pytest.mark.parametrize("kind", [Blobs, Regressing])

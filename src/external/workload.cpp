@@ -128,6 +128,7 @@ class ExternalRobot final : public Robot {
                                                  {"moments", std::move(places)},
                                                  {"steps", steps},
                                                  {"total_steps", robot_.total_steps_},
+                                                 {"moment_steps", optimizer_.steps()},
                                                  {"fresh", optimizer_.steps() == 0}});
       optimizer_.count_steps(steps);
       const double loss = answer.number("loss");

@@ -146,6 +146,7 @@ class Program {
     for (std::size_t m = 0; m < request["moments"].size(); ++m) {
       std::copy_n(at<float>(request["moments"][m]), optimizer.moments()[m].size(), optimizer.moments()[m].data());
     }
+    optimizer.count_steps(request["moment_steps"].get<std::int64_t>() - optimizer.steps());
     double loss = 0.0;  // the sum of what single steps return
     for (std::int64_t step = 0; step < request["steps"]; ++step) loss += trainee.train(1, [] { return false; });
     put(request["weights"], trainee.weights.flat());

@@ -190,6 +190,7 @@ class Answers:
             moments=[self._weights(cell, place) for place in message["moments"]],
             steps=message["steps"],
             fresh=message["fresh"],
+            moment_steps=message.get("moment_steps", 0),
         )
         loss = cell.fleet.train(robot, training)
         robot.steps += message["steps"]

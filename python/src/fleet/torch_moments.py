@@ -53,15 +53,16 @@ def read_moments(
     optimizer: torch.optim.Optimizer,
     order: list[str],
     moments: Sequence[Weights],
+    steps: int,
 ) -> None:
-    """The inverse of write_moments()."""
+    """The inverse of write_moments(), of moments with `steps` steps behind them."""
     if not any(flat.any() for flat in moments):
         return
     places = _places(module, order)
     for parameter, (begin, end) in places.items():
         state = optimizer.state[parameter]
-        if not state and type(optimizer) is not torch.optim.SGD:
-            state["step"] = torch.tensor(0.0)
+        if type(optimizer) is not torch.optim.SGD:
+            state["step"] = torch.tensor(float(steps))
         for (name, _), flat in zip(REMEMBERED[type(optimizer)], moments, strict=True):
             value = torch.from_numpy(flat[begin:end].copy()).reshape(parameter.shape)
             state[name] = value.to(parameter.device)

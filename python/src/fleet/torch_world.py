@@ -412,7 +412,11 @@ class TorchFleet(Fleet):
         if training.fresh or learner.optimizer is None:
             learner.optimizer = self.optimizer(learner.module.parameters())
         read_moments(
-            learner.module, learner.optimizer, self._order(learner.module), training.moments
+            learner.module,
+            learner.optimizer,
+            self._order(learner.module),
+            training.moments,
+            training.moment_steps,
         )
 
     @staticmethod

@@ -60,6 +60,9 @@ class Training:
     moments: Sequence[Weights]  # what Fleet.moments() names, where merges carry it
     steps: int
     fresh: bool  # the optimiser begins anew: at first, and after a merge
+    moment_steps: int = (
+        0  # that the moments have behind them, of whichever robot: Adam divides by it
+    )
 
 
 class Head:
