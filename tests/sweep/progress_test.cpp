@@ -87,7 +87,8 @@ TEST(Progress, follows_the_time_that_cells_take_rather_than_their_training) {
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
     progress.cell_finished(0.0, "merges", "");
   }
-  EXPECT_TRUE(contains(out.str(), "]  55 %  1/10 cells")) << out.str();  // before anything is learned of merges
+  const std::string first = out.str().substr(out.str().find(']'));  // before anything is learned of merges
+  EXPECT_NEAR(std::stoi(first.substr(1)), 55, 5) << first;
   EXPECT_TRUE(contains(out.str(), "5/10 cells"));
   const std::string last = out.str().substr(out.str().rfind(']'));
   EXPECT_GE(std::stoi(last.substr(1)), 25) << last;
