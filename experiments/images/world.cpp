@@ -136,9 +136,9 @@ class Images final : public World {
     const std::shared_ptr<const Network> network = make_network(settings, shape_of(extent));
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .layout = layout_of(*network),
+            .maps = maps_of(network),
             .train_samples = counts.train,
             .dataset_bytes = (extent.train + extent.test) * (extent.features() + 1),
-            .norms = has_batch_norm(*network),
             .held_out = counts.held_out > 0,
             .gpu = options.training.device == DeviceKind::kCuda,
             .data = options.split.empty() ? extent.digest

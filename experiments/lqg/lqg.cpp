@@ -21,7 +21,6 @@ class Lqg final : public World {
             .layout = symmetry.layout(),
             .train_samples = std::int64_t{options.robots} * options.trajectories * options.horizon,
             .symmetry = GroupKind::kGeneralLinear,
-            .layers = false,
             .offers = {Question::kLossGradient, Question::kHeldOutScore, Question::kHeldOutLoss},
             .robot_bytes = static_cast<std::int64_t>(sizeof(double)) * options.trajectories * options.horizon *
                            (options.system.inputs() + options.system.observations())};

@@ -50,8 +50,10 @@ class AttachedFleet {
 
   /// ConfigError unless the method finds what it needs.
   void require_met(const std::string& method, const MergerNeeds& needs) const {
-    const CellFacts facts{
-        .symmetry = kind_of(workload_->symmetry()), .layers = !workload_->maps().empty(), .offers = facts_.offers};
+    const std::span<const AffineMap> maps = workload_->maps();
+    const CellFacts facts{.maps = std::make_shared<const std::vector<AffineMap>>(maps.begin(), maps.end()),
+                          .symmetry = kind_of(workload_->symmetry()),
+                          .offers = facts_.offers};
     const Questions missing = needs.asks.without(facts_.offers);
     if (!missing.to_string().empty()) {
       throw ConfigError(cat("method ", method, " asks for ", missing.to_string(), ": it needs data and a loss"));

@@ -57,10 +57,9 @@ class External final : public World {
     const ExternalFacts& facts = known.facts;
     return {.parameters = static_cast<std::int64_t>(known.layout->size()),
             .layout = known.layout,
+            .maps = known.maps,
             .train_samples = facts.samples,
             .symmetry = known.symmetry,
-            .layers = known.layers,
-            .norms = known.norms,
             .offers = facts.offers,
             .joint = facts.joint,
             .moments = facts.carries,
@@ -90,8 +89,7 @@ class External final : public World {
     ExternalFacts facts;
     std::shared_ptr<const ParamLayout> layout;
     GroupKind symmetry;
-    bool layers;
-    bool norms;
+    std::shared_ptr<const std::vector<AffineMap>> maps;
   };
 
   const Known& known_of(const Options& options) {
@@ -100,13 +98,12 @@ class External final : public World {
     const auto known = known_.find(key);
     if (known != known_.end()) return known->second;
     ExternalFacts facts = describe_external(*conversation(options.program), options.request);
-    const NetworkFile network = parse_network(facts.network, "the network that the program describes");
+    NetworkFile network = parse_network(facts.network, "the network that the program describes");
     return known_
         .emplace(key, Known{.facts = std::move(facts),
                             .layout = network.symmetry.layout(),
                             .symmetry = kind_of(network.symmetry),
-                            .layers = !network.maps.empty(),
-                            .norms = has_batch_norm(network.maps)})
+                            .maps = std::make_shared<const std::vector<AffineMap>>(std::move(network.maps))})
         .first->second;
   }
 

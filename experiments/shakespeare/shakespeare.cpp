@@ -136,16 +136,17 @@ class TextWorld final : public World {
 
   void survey(SettingsReader& settings) override {
     (void)read_options(settings);
-    (void)learner_.layout(settings);
+    (void)learner_.network(settings);
     (void)read_device(settings);
   }
 
   CellFacts describe(SettingsReader& settings) override {
     const Options options = read_options(settings);
     const Index& index = index_of(options, settings);
-    const std::shared_ptr<const ParamLayout> layout = learner_.layout(settings);
-    return {.parameters = static_cast<std::int64_t>(layout->size()),
-            .layout = layout,
+    const TextNetwork network = learner_.network(settings);
+    return {.parameters = static_cast<std::int64_t>(network.layout->size()),
+            .layout = network.layout,
+            .maps = network.maps,
             .train_samples = training_characters(options, index, settings),
             .dataset_bytes = index.characters(),
             .held_out = options.partition.held_out > 0.0,

@@ -14,9 +14,15 @@
 
 namespace fleet {
 
+/// What planning needs to know of what learns a text.
+struct TextNetwork {
+  std::shared_ptr<const ParamLayout> layout;  ///< of its weights
+  std::shared_ptr<const std::vector<AffineMap>> maps = nullptr;
+};
+
 /// What learns a text; both read the keys that are their own.
 struct TextLearner {
-  std::function<std::shared_ptr<const ParamLayout>(SettingsReader&)> layout;  ///< of the network's weights
+  std::function<TextNetwork(SettingsReader&)> network;
   std::function<std::unique_ptr<Workload>(TextData, SettingsReader&)> make;
 };
 

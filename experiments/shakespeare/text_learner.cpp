@@ -42,9 +42,10 @@ TrainingOptions read_options(SettingsReader& settings) {
   return options;
 }
 
-std::shared_ptr<const ParamLayout> find_layout(SettingsReader& settings) {
+TextNetwork find_network(SettingsReader& settings) {
   (void)read_options(settings);
-  return layout_of(*make_text_model(settings).network);
+  const std::shared_ptr<const Network> network = make_text_model(settings).network;
+  return {.layout = layout_of(*network), .maps = maps_of(network)};
 }
 
 std::unique_ptr<Workload> make_workload(TextData data, SettingsReader& settings) {
@@ -84,7 +85,7 @@ TextModel make_text_model(SettingsReader& settings) {
 }
 
 TextLearner text_learner() {
-  return {.layout = find_layout, .make = make_workload};
+  return {.network = find_network, .make = make_workload};
 }
 
 }  // namespace fleet

@@ -76,6 +76,7 @@ class OfflineWorld final : public World {
     const Sizes total = index.total();
     return {.parameters = static_cast<std::int64_t>(layout->size()),
             .layout = layout,
+            .maps = maps_of(network),
             .train_samples = counts.train,
             .dataset_bytes =
                 static_cast<std::int64_t>(index.rows() * (total.observation + total.action + 1) * sizeof(float)),

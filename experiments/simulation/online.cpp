@@ -131,8 +131,8 @@ class PlayWorld final : public World {
     const Suite& suite = *options.suite;
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .layout = layout_of(*network),
+            .maps = maps_of(network),
             .train_samples = static_cast<std::int64_t>(options.robots) * options.online.samples_per_epoch(),
-            .norms = has_batch_norm(*network),
             .offers = Questions::all(),
             .held_out = false,
             .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks),

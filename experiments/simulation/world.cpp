@@ -71,9 +71,9 @@ class CloningWorld final : public World {
     const std::size_t numbers = index.rows.size() * (sizes.observation + sizes.action);
     return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
             .layout = layout_of(*network),
+            .maps = maps_of(network),
             .train_samples = counts.train,
             .dataset_bytes = static_cast<std::int64_t>(numbers * sizeof(float)),
-            .norms = has_batch_norm(*network),
             .offers = Questions::all(),
             .held_out = counts.held_out > 0,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,

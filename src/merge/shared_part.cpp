@@ -55,6 +55,19 @@ bool leaves_out(std::string_view pattern) {
   return pattern.starts_with('!');
 }
 
+/// Where a map names its tensors.
+std::vector<std::size_t*> tensors_of(AffineMap& map) {
+  std::vector<std::size_t*> tensors;
+  for (std::size_t& tensor : map.weights) tensors.push_back(&tensor);
+  if (map.bias) tensors.push_back(&*map.bias);
+  if (map.norm) {
+    for (std::size_t* tensor : {&map.norm->scale, &map.norm->shift, &map.norm->mean, &map.norm->variance}) {
+      tensors.push_back(tensor);
+    }
+  }
+  return tensors;
+}
+
 /// A term of the shared part, in training of the whole network.
 class WholeTerm final : public GradientTerm {
  public:
@@ -149,6 +162,15 @@ std::string complaint_about_parameters(std::span<const std::string> names, const
   return any ? "" : "together these leave no tensor of the network to merge";
 }
 
+bool names_whole_map(std::span<const std::string> patterns, const ParamLayout& layout,
+                     std::span<const AffineMap> maps) {
+  const auto is_meant = [&](std::size_t tensor) { return means_tensor(patterns, layout.tensors()[tensor].name); };
+  return std::ranges::any_of(maps, [&](AffineMap map) {
+    const std::vector<std::size_t*> tensors = tensors_of(map);
+    return std::ranges::all_of(tensors, is_meant, [](const std::size_t* tensor) { return *tensor; });
+  });
+}
+
 SharedPart::SharedPart(const SymmetrySpec& whole, std::span<const AffineMap> maps,
                        std::span<const std::string> patterns, bool fixed)
     : whole_(whole) {
@@ -192,19 +214,9 @@ SharedPart::SharedPart(const SymmetrySpec& whole, std::span<const AffineMap> map
 
   for (std::size_t m = 0; m < maps.size(); ++m) {
     AffineMap map = maps[m];
-    bool all_shared = true;
-    const auto move = [&](std::size_t& tensor) {
-      all_shared = all_shared && shared_[tensor];
-      tensor = places[tensor];
-    };
-    for (std::size_t& tensor : map.weights) move(tensor);
-    if (map.bias) move(*map.bias);
-    if (map.norm) {
-      for (std::size_t* tensor : {&map.norm->scale, &map.norm->shift, &map.norm->mean, &map.norm->variance}) {
-        move(*tensor);
-      }
-    }
-    if (!all_shared) continue;
+    const std::vector<std::size_t*> tensors = tensors_of(map);
+    if (!std::ranges::all_of(tensors, [&](const std::size_t* tensor) { return shared_[*tensor]; })) continue;
+    for (std::size_t* tensor : tensors) *tensor = places[*tensor];
     maps_.push_back(std::move(map));
     whole_maps_.push_back(m);
     has_head_ = has_head_ || m + 1 == maps.size();

@@ -32,6 +32,10 @@ namespace fleet {
 /// What is wrong with such names for a network: one that names nothing, or together none; "" if nothing.
 [[nodiscard]] std::string complaint_about_parameters(std::span<const std::string> names, const ParamLayout& layout);
 
+/// Whether the patterns mean all tensors of one of the network's maps at least.
+[[nodiscard]] bool names_whole_map(std::span<const std::string> patterns, const ParamLayout& layout,
+                                   std::span<const AffineMap> maps);
+
 class SharedPart {
  public:
   /// Of a network's tensors those that the patterns mean, at least one. `fixed`: units that other tensors know, too,

@@ -170,7 +170,7 @@ void check_privacy(const Cell& cell, const Merger& merger) {
 /// Rejects that batch normalisation is measured anew where robots cannot say how, or may not.
 void check_norms(const Cell& cell) {
   const Setting& setting = *cell.settings.find(kRenewNorms);
-  if (!cell.facts.norms || !std::get<bool>(setting.value.data)) return;
+  if (!cell.facts.has_norms() || !std::get<bool>(setting.value.data)) return;
   if (cell.fleet.privacy.any()) {
     reject(kRenewNorms, setting,
            "robots would send means and variances of their layers' outputs, which nothing hides; with privacy.* set it "
@@ -215,6 +215,10 @@ void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<cons
     complain(kKey, cat("the tensors of workload \"", cell.workload, "\" have no names; expected \"all\""));
   }
   if (const std::string why = complaint_about_parameters(names, *cell.facts.layout); !why.empty()) complain(kKey, why);
+  if (needs.layers && !names_whole_map(cell.fleet.parameters, *cell.facts.layout, *cell.facts.maps)) {
+    complain(kKey, cat("\"", cell.method, "\" merges whole layers, and none is named with all of its tensors; ",
+                       "name it without their names, such as \"", cell.facts.maps->front().name, '"'));
+  }
   const std::string rest = cat("while robots keep a part of their weights to themselves (", kKey, ")");
   if (needs.whole) complain("merge.method", cat("this cannot merge ", rest));
   if (cell.fleet.rounds_after > 0) complain("merge.rounds_after", cat("there are no rounds after a merge ", rest));
@@ -382,7 +386,7 @@ std::string CellReader::identity(const Settings& resolved, const Cell& cell, con
   const bool has_rounds = rounds != resolved.end() && rounds->second.value != Value(std::int64_t{0});
   for (const auto& [key, setting] : resolved) {  // what decides it: not where the data lies or how the cell is run
     if (key.starts_with("run.") || std::ranges::count(cell.facts.data_keys, key) > 0) continue;
-    if (key == kRenewNorms && !cell.facts.norms) continue;                              // there are none
+    if (key == kRenewNorms && !cell.facts.has_norms()) continue;                        // there are none
     if (key == kPrecision && setting.value == Value(std::string("float32"))) continue;  // as without this key
     if (key == kHeadIterations && setting.value == Value(std::int64_t{100})) continue;  // the same
     if (key == kAfterBody && (!has_rounds || setting.value == Value(std::string("average")))) continue;

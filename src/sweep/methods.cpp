@@ -33,7 +33,7 @@ std::string obstacle(const CellFacts& facts, const MergerNeeds& needs, const std
     return cat("this needs policies that any change of basis leaves unchanged, but the units of ", policies,
                " can only be permuted");
   }
-  if (needs.layers && !facts.layers) {
+  if (needs.layers && !facts.has_layers()) {
     return cat("this works layer by layer, but ", policies, " are no layered networks");
   }
   const Questions missing = needs.asks.without(facts.offers);

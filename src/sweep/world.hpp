@@ -9,6 +9,7 @@
 
 #include "base/settings.hpp"
 #include "comm/comm.hpp"
+#include "model/affine_map.hpp"
 #include "train/workload.hpp"
 
 namespace fleet {
@@ -16,12 +17,11 @@ namespace fleet {
 /// What planning needs to know of a cell.
 struct CellFacts {
   std::int64_t parameters = 0;
-  std::shared_ptr<const ParamLayout> layout = nullptr;  ///< of them, where they have names
-  std::int64_t train_samples = 0;                       ///< over all robots
-  std::int64_t dataset_bytes = 0;                       ///< once per node
-  GroupKind symmetry = GroupKind::kPermutation;         ///< what may be done to the network's units
-  bool layers = true;                                   ///< whether it is a list of affine maps (Workload::maps)
-  bool norms = false;                                   ///< whether some of those have a batch normalisation
+  std::shared_ptr<const ParamLayout> layout = nullptr;           ///< of them, where they have names
+  std::shared_ptr<const std::vector<AffineMap>> maps = nullptr;  ///< Workload::maps; none where it is no list of them
+  std::int64_t train_samples = 0;                                ///< over all robots
+  std::int64_t dataset_bytes = 0;                                ///< once per node
+  GroupKind symmetry = GroupKind::kPermutation;                  ///< what may be done to the network's units
   /// What its robots can be asked: all but to try policies out, which takes a world to act in.
   Questions offers = Questions::all().without({Question::kTrials});
   bool joint = true;             ///< whether there is a robot with everybody's data
@@ -34,6 +34,9 @@ struct CellFacts {
   std::string data;  ///< names all that is learned and tested from, by content, whatever it is called and wherever it
                      ///< lies: part of the identity
   std::vector<std::string> data_keys;  ///< settings that say where it lies, besides run.data: no part of the identity
+
+  [[nodiscard]] bool has_layers() const { return maps != nullptr && !maps->empty(); }
+  [[nodiscard]] bool has_norms() const { return has_layers() && has_batch_norm(*maps); }
 };
 
 class World {

@@ -140,16 +140,16 @@ NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape
   reject("model.kind", settings.resolved().at("model.kind"), cat("such data are for ", fitting));
 }
 
-bool has_batch_norm(const Network& network) {
-  return has_batch_norm(network.maps());
-}
-
 std::size_t parameter_count(const Network& network) {
   return network.layout()->size();
 }
 
 std::shared_ptr<const ParamLayout> layout_of(const Network& network) {
   return network.layout();
+}
+
+std::shared_ptr<const std::vector<AffineMap>> maps_of(const std::shared_ptr<const Network>& network) {
+  return {network, &network->maps()};
 }
 
 }  // namespace fleet

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/settings.hpp"
+#include "model/affine_map.hpp"
 #include "model/symmetry.hpp"
 
 namespace fleet {
@@ -64,9 +65,10 @@ inline constexpr int kMostLayers = 1000;
 /// Of the forms that the same data can take, the first that fits the architecture which "model.kind" names; the first
 /// of all if it names none. ConfigError if none fits.
 [[nodiscard]] NetworkShape choose_shape(SettingsReader& settings, std::span<const NetworkShape> shapes);
-[[nodiscard]] bool has_batch_norm(const Network& network);
 /// Number of weights of a network, and their names.
 [[nodiscard]] std::size_t parameter_count(const Network& network);
 [[nodiscard]] std::shared_ptr<const ParamLayout> layout_of(const Network& network);
+/// Its affine maps, which keep it.
+[[nodiscard]] std::shared_ptr<const std::vector<AffineMap>> maps_of(const std::shared_ptr<const Network>& network);
 
 }  // namespace fleet

@@ -12,10 +12,10 @@
 namespace fleet {
 namespace {
 
-std::shared_ptr<const ParamLayout> seven_weights(SettingsReader& /*settings*/) {
+TextNetwork seven_weights(SettingsReader& /*settings*/) {
   auto layout = std::make_shared<ParamLayout>();
   layout->add("weight", {7});
-  return layout;
+  return {.layout = layout};
 }
 
 namespace fs = std::filesystem;
@@ -71,7 +71,7 @@ class TextWorldTest : public testing::Test {
   fs::path file_;
   TextData learned_;
   std::unique_ptr<World> texts_ =
-      make_text_world({.layout = seven_weights, .make = [this](TextData data, SettingsReader&) {
+      make_text_world({.network = seven_weights, .make = [this](TextData data, SettingsReader&) {
                          learned_ = std::move(data);
                          return std::unique_ptr<Workload>();
                        }});
@@ -149,7 +149,7 @@ TEST_F(TextWorldTest, any_byte_of_the_text_is_part_of_what_it_is) {
   const std::string data = describe(settings).data;
   const std::string whole = Scratch::read(file_);
   const auto other_world = [&] {  // that has not seen the file yet
-    texts_ = make_text_world({.layout = seven_weights, .make = {}});
+    texts_ = make_text_world({.network = seven_weights, .make = {}});
     return describe(settings).data;
   };
   EXPECT_EQ(other_world(), data);
@@ -169,7 +169,7 @@ TEST_F(TextWorldTest, who_says_it_is_part_of_what_it_is) {
     std::ofstream out(file_);
     for (int i = 0; i < 60; ++i) out << (i < first ? "A" : "B") << ":\n" << std::string(99, 'a') << "\n\n";
     out.close();
-    texts_ = make_text_world({.layout = seven_weights, .make = {}});
+    texts_ = make_text_world({.network = seven_weights, .make = {}});
     return describe(cell({{"fleet.robots", std::int64_t{2}}})).data;
   };
   EXPECT_NE(digest_of(30), digest_of(20));

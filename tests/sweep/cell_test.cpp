@@ -31,6 +31,7 @@ class ToyWorld : public World {
     settings.read("fleet.alpha", alpha, above(0), "A key of this test.");
     settings.read("model.hidden", hidden, at_least(1), "A key of this test.");
     return {.parameters = hidden.front(),
+            .maps = std::make_shared<const std::vector<AffineMap>>(1),
             .train_samples = size,
             .held_out = held_out > 0.0,
             .data = place == "there" ? "others" : "",
@@ -46,7 +47,7 @@ class QuietWorld : public ToyWorld {
   CellFacts describe(SettingsReader& settings) override {
     int volume = 3;
     settings.read("quiet.volume", volume, {}, "A key of this test.");
-    return {.symmetry = GroupKind::kGeneralLinear, .layers = false};
+    return {.symmetry = GroupKind::kGeneralLinear};
   }
 };
 
