@@ -9,6 +9,7 @@
 #include "base/stopwatch.hpp"
 #include "comm/placement.hpp"
 #include "merge/rounds_after.hpp"
+#include "merge/shared_part.hpp"
 #include "sweep/methods.hpp"
 
 namespace fleet {
@@ -16,7 +17,8 @@ namespace {
 
 constexpr double kSecondsEach = 0.5;  // that a step or a test is tried for
 constexpr int kMostTries = 300;
-constexpr std::size_t kFew = 2;  // robots of the smaller merge that is tried
+constexpr std::int64_t kSteps = 10;  // of training that are tried at once
+constexpr std::size_t kFew = 2;      // robots of the smaller merge that is tried
 constexpr std::size_t kMore = 4;
 constexpr double kLongMerge = 5.0;  // seconds: after one of these no larger one is tried
 
@@ -68,14 +70,15 @@ std::vector<AwakeRobot> wake_some(Workload& workload, int robots, bool joint, do
   return awake;
 }
 
-/// What a merge of `robots` has made of them, and how long it took.
+/// What a merge of robots has made of them, and how long it took.
 struct TimedMerge {
-  ParamVector merged;
+  MergeOutcome outcome;
   double seconds = 0.0;
 };
 
-TimedMerge merge(Merger& merger, int round, const Workload& workload, std::span<const AwakeRobot> robots,
-                 const Comm& alone) {
+/// `shared`: what is merged of the robots' weights, where that is not all.
+TimedMerge merge(Merger& merger, int round, const Workload& workload, const SharedPart* shared,
+                 std::span<const AwakeRobot> robots, const Comm& alone) {
   MergeInput input{.symmetry = &workload.symmetry(), .maps = workload.maps(), .round = round};
   for (std::size_t i = 0; i < robots.size(); ++i) {
     const auto index = static_cast<int>(i);
@@ -87,8 +90,12 @@ TimedMerge merge(Merger& merger, int round, const Workload& workload, std::span<
                           .data = robots[i].robot.get()});
   }
   const Stopwatch watch;
-  MergeOutcome outcome = merger.merge(input, alone);
-  return {.merged = std::move(outcome.merged), .seconds = watch.seconds()};
+  const auto merge_shared = [&] {
+    const SharedFleet fleet(*shared, input);
+    return shared->whole_outcome(merger.merge(fleet.input(), alone));
+  };
+  MergeOutcome outcome = shared != nullptr ? merge_shared() : merger.merge(input, alone);
+  return {.outcome = std::move(outcome), .seconds = watch.seconds()};
 }
 
 /// The most that a rank has to do of what is drawn at random from all ranks: the mean of the largest of so many shares.
@@ -110,14 +117,15 @@ Calibration::Rates Calibration::measure(const Cell& cell) {
   loading_ += watch.lap();
   const std::unique_ptr<Workload> workload = world.make(whole);
   Rates rates{.setup = watch.lap(), .parts = workload->test_parts()};
-  for (int i = 0; i < cell.fleet.robots; ++i) rates.steps.push_back(workload->steps_per_epoch(i));
+  for (int i = 0; i < cell.fleet.robots; ++i) {
+    rates.steps.push_back(workload->steps_per_epoch(i));
+    rates.own_parts += static_cast<double>(workload->parts_of(i).size()) / cell.fleet.robots;
+  }
 
-  SettingsReader settings(whole);
-  const MergerEntry& entry = find_method(cell.method);
-  std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, entry.regime == Regime::kJoint, rates.wake);
+  const Regime regime = find_method(cell.method).regime;
+  std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, regime == Regime::kJoint, rates.wake);
   if (robots.empty()) return rates;
   AwakeRobot& first = robots.front();
-  constexpr std::int64_t kSteps = 10;
   rates.step = mean_seconds([&] {
     std::int64_t taken = 0;
     first.train(kSteps, [&] { return taken++ == kSteps; });
@@ -128,34 +136,51 @@ Calibration::Rates Calibration::measure(const Cell& cell) {
     (void)workload->test_scores(first.weights, part++ % rates.parts);
     return 1;
   });
-  if (entry.regime != Regime::kMerge) return rates;
+  if (regime == Regime::kMerge) measure_merges(cell, *workload, robots, rates);
+  return rates;
+}
 
+void Calibration::measure_merges(const Cell& cell, const Workload& workload, std::vector<AwakeRobot>& robots,
+                                 Rates& rates) const {
+  const Settings whole = cell.settings.whole();
+  SettingsReader settings(whole);
+  const MergerEntry& entry = find_method(cell.method);
   const std::span<const AwakeRobot> all(robots);
   const std::size_t few = std::min(kFew, all.size());
-  (void)merge(*entry.make(settings), 1, *workload, all.first(1), alone_);  // what is done once is no part of it
   const std::unique_ptr<Merger> of_few = entry.make(settings);
-  TimedMerge merged = merge(*of_few, 1, *workload, all.first(few), alone_);
+  std::optional<SharedPart> part;
+  if (!cell.fleet.parameters.empty()) {
+    part.emplace(workload.symmetry(), workload.maps(), cell.fleet.parameters, of_few->needs().between);
+  }
+  const SharedPart* const shared = part ? &*part : nullptr;
+  const auto merge_some = [&](Merger& merger, int round, std::span<const AwakeRobot> some) {
+    return merge(merger, round, workload, shared, some, alone_);
+  };
+  (void)merge_some(*entry.make(settings), 1, all.first(1));  // what is done once is no part of it
+  TimedMerge merged = merge_some(*of_few, 1, all.first(few));
   rates.merge_robot = merged.seconds / static_cast<double>(few);
   Merger* merger = of_few.get();
   std::span<AwakeRobot> fleet = std::span(robots).first(few);
   const std::unique_ptr<Merger> of_all = entry.make(settings);
   if (all.size() > few && merged.seconds <= kLongMerge) {
     const double seconds = merged.seconds;
-    merged = merge(*of_all, 1, *workload, all, alone_);
+    merged = merge_some(*of_all, 1, all);
     rates.merge_robot = std::max(0.0, merged.seconds - seconds) / static_cast<double>(all.size() - few);
     rates.merge = std::max(0.0, seconds - rates.merge_robot * static_cast<double>(few));
     merger = of_all.get();
     fleet = robots;
   }
-  if (cell.fleet.rounds() == 1) return rates;
-  if (cell.fleet.rounds_after > 0)
-    rates.after = read_rounds_after(settings, entry.rounds_after).steps_in_round(first.robot->is_quadratic());
-  for (AwakeRobot& robot : fleet) {
-    robot.weights = merged.merged;
+  if (cell.fleet.rounds() == 1) return;
+  if (cell.fleet.rounds_after > 0) {
+    const bool quadratic = robots.front().robot->is_quadratic();
+    rates.after = read_rounds_after(settings, entry.rounds_after).steps_in_round(quadratic);
+  }
+  for (std::size_t i = 0; i < fleet.size(); ++i) {
+    AwakeRobot& robot = fleet[i];
+    robot.weights = part ? part->personal(merged.outcome, i, robot.weights) : merged.outcome.merged;
     robot.train(kSteps, [] { return false; });
   }
-  rates.later = merge(*merger, 2, *workload, fleet, alone_).seconds / std::max(merged.seconds, 1e-9);
-  return rates;
+  rates.later = merge_some(*merger, 2, fleet).seconds / std::max(merged.seconds, 1e-9);
 }
 
 const Calibration::Rates& Calibration::rates_of(const Cell& cell) {
@@ -191,13 +216,27 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   const int rounds = fleet.rounds();
   const int tests = fleet.test_every == 0 ? 1 : (rounds + fleet.test_every - 1) / fleet.test_every;
   const double models = some ? largest_share(drawn, ranks) + 1.0 : std::ceil(1.0 * fleet.robots / ranks);
-  double parts = 0.0;  // that the busiest rank tests
-  if (regime != Regime::kLocal) parts += tests * std::ceil(1.0 * rates.parts / ranks);
+  double parts = 0.0;                               // that the busiest rank tests
+  const bool personal = !fleet.parameters.empty();  // then every robot's policy is tested after a merge
+  if (regime != Regime::kLocal) {
+    parts += tests * (personal ? models * rates.own_parts : std::ceil(1.0 * rates.parts / ranks));
+  }
   const bool every = regime == Regime::kLocal || fleet.local_tests == FleetOptions::LocalTests::kEvery;
   const bool ever = regime != Regime::kJoint && (every || fleet.local_tests == FleetOptions::LocalTests::kLast);
-  if (ever) parts += (every ? tests : 1) * models * rates.parts;
+  if (ever) parts += (every ? tests : 1) * models * rates.own_parts;
+  double steps_after = 0.0;  // of a robot by itself, after the last round
+  if (const InstrumentOptions& look = cell.instruments; look.personal_steps > 0) {
+    for (int done = 0; done < look.personal_steps;) {
+      done = std::min(done + look.personal_every, look.personal_steps);
+      steps_after += done;  // from the start each time
+      parts += models * rates.own_parts;
+    }
+    parts += models * rates.own_parts;
+  }
 
-  CellTime time{.setup = rates.setup, .train = steps * fleet.epochs * rates.step, .evaluate = parts * rates.part};
+  CellTime time{.setup = rates.setup,
+                .train = (steps * fleet.epochs + steps_after * models) * rates.step,
+                .evaluate = parts * rates.part};
   if (regime == Regime::kMerge) {
     const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);
     time.merge = (1.0 + (rounds - 1) * rates.later) * (rates.merge + rates.merge_robot * merged);

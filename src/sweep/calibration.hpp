@@ -4,8 +4,10 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "sweep/cell.hpp"
+#include "train/workload.hpp"
 
 namespace fleet {
 
@@ -41,11 +43,14 @@ class Calibration {
     double merge_robot = 0.0;  ///< and for each robot of a rank that does
     double later = 1.0;        ///< a later merge, as a factor: robots that go on from one another are soon aligned
     int after = 0;             ///< steps that a robot takes in a short round after the merge
-    int parts = 0;
+    int parts = 0;             ///< of the test of a policy of the whole fleet
+    double own_parts = 0.0;    ///< and of a robot's own, on average
     std::vector<std::int64_t> steps;  ///< in a local epoch, by robot
   };
   const Rates& rates_of(const Cell& cell);
   [[nodiscard]] Rates measure(const Cell& cell);
+  /// Tries merges of some robots that are on their way.
+  void measure_merges(const Cell& cell, const Workload& workload, std::vector<AwakeRobot>& robots, Rates& rates) const;
 
   Worlds& worlds_;
   const Comm& alone_;

@@ -113,6 +113,11 @@ def test_a_sweep_is_the_same_bits_on_any_number_of_ranks_and_when_it_goes_on(
     assert bodies.cells("three").outcomes() == expected
 
 
+def test_a_plan_says_how_long_it_will_take(bodies: Fleet) -> None:
+    said = run(bodies, "plan", bodies.config(SWEEP + METHODS, base=""), "--time").expect(0)
+    assert "for 9 cells on 1 rank" in said.out
+
+
 def test_every_robot_is_tested_in_its_own_body(bodies: Fleet) -> None:
     config = bodies.config(SWEEP + '[run]\nsave_models = "merged"\n', base="")
     said = run(bodies, "run", config, "-o", "out", "--set", "merge.method='average'").expect(0)
