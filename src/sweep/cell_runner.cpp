@@ -149,6 +149,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
   const auto place = [&](int round) { return cat("round ", round, " of ", fleet.rounds()); };
   const auto emit = [&](const RoundRecord& round) {
     record.rounds.push_back(round);
+    trained_seconds_ += round.seconds.train;
     marker.write(place(round.round));
     if (progress_ == nullptr) return;
     const CellShare done{.trained = static_cast<double>(round.epoch) / fleet.epochs,

@@ -25,6 +25,8 @@ class CellRunner {
   /// Goes on from a checkpoint if there is one. The reason for which the cell failed; empty when it is done.
   /// Collective; throws Interrupted when asked to stop, with a checkpoint on disk.
   std::string run(World& world);
+  /// Seconds of this rank that run() has trained robots for, outside of merges.
+  [[nodiscard]] double trained_seconds() const { return trained_seconds_; }
 
  private:
   class RunningMarker;
@@ -41,6 +43,7 @@ class CellRunner {
   const Provenance& provenance_;
   Progress* progress_;
   double training_;
+  double trained_seconds_ = 0.0;
 };
 
 }  // namespace fleet

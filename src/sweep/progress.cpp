@@ -32,29 +32,17 @@ std::string shortened(const std::string& text, std::size_t width) {
 
 }  // namespace
 
-CellSeconds::CellSeconds(double usual) : usual_(usual), rate_(1.0), constant_(kMergeAlone) {}
-
-void CellSeconds::note(double training, double seconds) {
-  training /= usual_;
+void CellSeconds::note(double training, double trained, double rest) {
   cells_ += 1.0;
-  trainings_ += training;
-  squares_ += training * training;
-  seconds_ += seconds;
-  products_ += training * seconds;
-  // Normal equations of  sum (rate training + constant - seconds)^2 + (constant - kMergeAlone rate)^2.
-  const double a = squares_ + kMergeAlone * kMergeAlone;
-  const double b = trainings_ - kMergeAlone;
-  const double c = cells_ + 1.0;
-  const double determinant = a * c - b * b;
-  rate_ = (products_ * c - seconds_ * b) / determinant;
-  constant_ = (seconds_ * a - products_ * b) / determinant;
-  if (rate_ < 0.0) {
-    rate_ = 0.0;
-    constant_ = seconds_ / cells_;
-  } else if (constant_ < 0.0) {
-    constant_ = 0.0;
-    rate_ = squares_ > 0.0 ? products_ / squares_ : 0.0;
-  }
+  trainings_ += training / usual_;
+  trained_ += trained;
+  rest_ += rest;
+}
+
+double CellSeconds::of(double training, double cells) const {
+  const double constant = cells_ > 0.0 ? rest_ / cells_ : kMergeAlone;
+  const double rate = trainings_ > 0.0 ? trained_ / trainings_ : constant / kMergeAlone;
+  return rate * training / usual_ + constant * cells;
 }
 
 Progress::Progress(std::ostream& out, double total_training, int total_cells, int groups, bool watched, int trained)
@@ -76,10 +64,14 @@ void Progress::advance(const CellShare& done, double training, const std::string
   if (is_due()) draw(label);
 }
 
-void Progress::cell_finished(double training, const std::string& label, const std::string& failure) {
+void Progress::cell_finished(double training, double trained_seconds, const std::string& label,
+                             const std::string& failure) {
   cells_ended_ = std::max(cells_ended_, ++cells_done_);
   const double now = since_start_.seconds();
-  if (failure.empty()) seconds_.note(training, now - present_since_);
+  if (failure.empty()) {
+    const double trained = std::min(trained_seconds, now - present_since_);
+    seconds_.note(training, trained, now - present_since_ - trained);
+  }
   present_since_ = now;
   training_of_finished_ += training;
   share_of_present_ = {};

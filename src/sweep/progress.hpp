@@ -9,24 +9,23 @@
 namespace fleet {
 
 /// Cells' seconds as finished ones show them: a rate for each unit of a cell's expected training, and a constant for
-/// what else it does, merges and tests. Least squares; a guess of the constant counts as much as one cell.
+/// what else it does, merges and tests.
 class CellSeconds {
  public:
-  /// The guess: so much of the training of a cell of `usual` units. Positive.
-  explicit CellSeconds(double usual);
-  void note(double training, double seconds);
+  /// Until a cell has trained, merges and tests are taken for a share of the training of a cell of `usual` units, a
+  /// positive number.
+  explicit CellSeconds(double usual) : usual_(usual) {}
+  /// A cell has taken so long for its training, and for the rest.
+  void note(double training, double trained, double rest);
   /// Of so many cells with so much training in all; in other units as long as none is noted.
-  [[nodiscard]] double of(double training, double cells) const { return rate_ * training / usual_ + constant_ * cells; }
+  [[nodiscard]] double of(double training, double cells) const;
 
  private:
   double usual_;
-  double rate_;
-  double constant_;
   double cells_ = 0.0;
-  double trainings_ = 0.0;
-  double squares_ = 0.0;  // of trainings
-  double seconds_ = 0.0;
-  double products_ = 0.0;  // of trainings and seconds
+  double trainings_ = 0.0;  // in units of usual_
+  double trained_ = 0.0;    // seconds
+  double rest_ = 0.0;
 };
 
 /// What of a cell is done: of its training, and of what else it does.
@@ -47,8 +46,9 @@ class Progress {
   [[nodiscard]] bool is_due() const;
   /// So much of the present cell, whose training is `training`, is done; `label` says where it stands.
   void advance(const CellShare& done, double training, const std::string& label);
-  /// The present cell has ended; `failure` says why if before it was done.
-  void cell_finished(double training, const std::string& label, const std::string& failure);
+  /// The present cell has ended, for whose training robots took so many seconds; `failure` says why if before it was
+  /// done.
+  void cell_finished(double training, double trained_seconds, const std::string& label, const std::string& failure);
   /// How many cells have ended in all, where others work on them too.
   void tell(int cells_ended);
   /// Ends the bar's line.

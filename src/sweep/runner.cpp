@@ -209,7 +209,7 @@ class GroupRunner {
       release(cell);
       const bool none_again = request_.rerun == RunRequest::Rerun::kNone && !sweep_.run.retry_failed;
       if (none_again && group_.is_root()) remove_if_settled(cell.training, sweep_, directory_);
-      if (progress_ != nullptr) progress_->cell_finished(training, cell.label(), reason);
+      if (progress_ != nullptr) progress_->cell_finished(training, runner.trained_seconds(), cell.label(), reason);
       return reason;
     } catch (const Interrupted&) {
       charge();
