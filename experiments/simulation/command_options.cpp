@@ -93,7 +93,7 @@ std::string describe_sets(const Suite& suite) {
 std::string identity_of(const Suite& suite, const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);  // of an expert, none
   const std::string policy{std::istreambuf_iterator<char>(in), {}};
-  return cat("scenes ", suite.digest(), "\npolicy ", Hash().add(policy).hex());
+  return cat("scenes ", suite.digest(), "\nsimulator ", suite.engine(), "\npolicy ", Hash().add(policy).hex());
 }
 
 }  // namespace fleet::simulation

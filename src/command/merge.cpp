@@ -11,6 +11,7 @@
 #include "command/saved_fleet.hpp"
 #include "command/weight_options.hpp"
 #include "merge/rounds_after.hpp"
+#include "merge/shared_part.hpp"
 #include "sweep/cell_reader.hpp"
 #include "sweep/methods.hpp"
 #include "torch/runtime.hpp"
@@ -61,6 +62,18 @@ SavedModel merged_model(const SavedFleet& fleet, const ChosenMethod& method, con
   return model;
 }
 
+/// ConfigError where robots kept a part of their weights to themselves, which would be merged as well.
+void require_whole(const SavedFleet& fleet) {
+  for (std::size_t i = 0; i < fleet.size(); ++i) {
+    SettingsReader reader(fleet.model(i).settings);
+    if (read_parameters(reader).empty()) continue;
+    throw ConfigError(cat(fleet.path(i).string(), ": its robots have only a part of their weights in common (",
+                          "merge.parameters = ", reader.resolved().at("merge.parameters").value.to_string(),
+                          "), and files are merged whole: merge them within a sweep, or merge all with --set ",
+                          "'merge.parameters=\"all\"'"));
+  }
+}
+
 MergeOutcome merge_all(SavedFleet& fleet, const ChosenMethod& method, const Comm& world) {
   const bool by_norms = method.merger->needs().asks.to_string().empty();  // nothing else asks for data
   const std::string wanted_by = by_norms ? std::string("merge.renew_norms, which is true unless --set says false,")
@@ -107,6 +120,7 @@ int run(const Call& call) {
     check_keys(overrides, paths.front(), method.settings);
   });
   SavedFleet fleet(paths, overrides, call.worlds, world);
+  world.together([&] { require_whole(fleet); });
   const MergeOutcome outcome = merge_all(fleet, method, world);
   const std::string output = values["output"].as<std::string>();
   if (fleet.has_workload()) {

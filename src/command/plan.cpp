@@ -195,11 +195,11 @@ void print_time(std::ostream& out, const Sweep& sweep, int ranks, Worlds& worlds
       continue;
     }
     CellTime time = calibration.time(cell, size);
-    if (!first[i]) time.train = 0.0;
+    if (!first[i]) time.train = time.evaluate_trained = 0.0;
     sum.setup += time.setup;
     sum.train += time.train;
     sum.merge += time.merge;
-    sum.evaluate += time.evaluate;
+    sum.evaluate += time.evaluate + time.evaluate_trained;
     seconds.push_back(time.total());
   }
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

@@ -33,17 +33,33 @@ std::string kind_of(const Cell& cell) {
   for (const auto& [key, setting] : cell.settings.whole()) {
     if (std::ranges::find(kCounts, key) == kCounts.end()) kind += cat(key, '=', setting.value.to_string(), '\n');
   }
-  return kind;
+  return kind + (cell.fleet.rounds() > 1 ? "merges again" : "merges once");
 }
 
-/// Mean seconds of `act`, which is called once and then as often as there is time for; returns how much it has done.
+/// Mean seconds of what `act` says that it has done. It is called once and, unless that took long, as often as there is
+/// time for.
 template <class Act>
 double mean_seconds(const Act& act) {
-  act();  // what is done once is no part of it
-  const Stopwatch watch;
-  std::int64_t done = 0;
+  Stopwatch watch;
+  std::int64_t done = act();
+  if (watch.seconds() > kSecondsEach) return watch.seconds() / static_cast<double>(std::max<std::int64_t>(done, 1));
+  watch.lap();  // what is done once is no part of it
+  done = 0;
   for (int i = 0; i < kMostTries && (i == 0 || watch.seconds() < kSecondsEach); ++i) done += act();
   return watch.seconds() / static_cast<double>(std::max<std::int64_t>(done, 1));
+}
+
+/// Takes some steps, fewer where they take long; how many.
+std::int64_t train_some(AwakeRobot& robot) {
+  const Stopwatch watch;
+  std::int64_t taken = 0;
+  bool cut = false;
+  robot.train(kSteps, [&] {
+    cut = taken > 0 && watch.seconds() > kSecondsEach;
+    taken += cut ? 0 : 1;
+    return cut;
+  });
+  return cut ? taken : kSteps;
 }
 
 /// Some of the robots that have data, each a step on its way; `seconds`: that waking the last one took.
@@ -126,11 +142,7 @@ Calibration::Rates Calibration::measure(const Cell& cell) {
   std::vector<AwakeRobot> robots = wake_some(*workload, cell.fleet.robots, regime == Regime::kJoint, rates.wake);
   if (robots.empty()) return rates;
   AwakeRobot& first = robots.front();
-  rates.step = mean_seconds([&] {
-    std::int64_t taken = 0;
-    first.train(kSteps, [&] { return taken++ == kSteps; });
-    return kSteps;
-  });
+  rates.step = mean_seconds([&] { return train_some(first); });
   int part = 0;
   rates.part = mean_seconds([&] {
     (void)workload->test_scores(first.weights, part++ % rates.parts);
@@ -178,7 +190,7 @@ void Calibration::measure_merges(const Cell& cell, const Workload& workload, std
   for (std::size_t i = 0; i < fleet.size(); ++i) {
     AwakeRobot& robot = fleet[i];
     robot.weights = part ? part->personal(merged.outcome, i, robot.weights) : merged.outcome.merged;
-    robot.train(kSteps, [] { return false; });
+    (void)train_some(robot);
   }
   rates.later = merge_some(*merger, 2, fleet).seconds / std::max(merged.seconds, 1e-9);
 }
@@ -223,7 +235,7 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   }
   const bool every = regime == Regime::kLocal || fleet.local_tests == FleetOptions::LocalTests::kEvery;
   const bool ever = regime != Regime::kJoint && (every || fleet.local_tests == FleetOptions::LocalTests::kLast);
-  if (ever) parts += (every ? tests : 1) * models * rates.own_parts;
+  const double own_parts = ever ? (every ? tests : 1) * models * rates.own_parts : 0.0;
   double steps_after = 0.0;  // of a robot by itself, after the last round
   if (const InstrumentOptions& look = cell.instruments; look.personal_steps > 0) {
     for (int done = 0; done < look.personal_steps;) {
@@ -236,7 +248,8 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
 
   CellTime time{.setup = rates.setup,
                 .train = (steps * fleet.epochs + steps_after * models) * rates.step,
-                .evaluate = parts * rates.part};
+                .evaluate = parts * rates.part,
+                .evaluate_trained = own_parts * rates.part};
   if (regime == Regime::kMerge) {
     const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);
     time.merge = (1.0 + (rounds - 1) * rates.later) * (rates.merge + rates.merge_robot * merged);

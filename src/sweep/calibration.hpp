@@ -17,7 +17,9 @@ struct CellTime {
   double train = 0.0;
   double merge = 0.0;
   double evaluate = 0.0;
-  [[nodiscard]] double total() const { return setup + train + merge + evaluate; }
+  /// The robots' own policies are tested before they merge: with their training, once for all that go on from it.
+  double evaluate_trained = 0.0;
+  [[nodiscard]] double total() const { return setup + train + merge + evaluate + evaluate_trained; }
 };
 
 class Calibration {

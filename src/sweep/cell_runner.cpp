@@ -165,6 +165,7 @@ CellResult CellRunner::train(World& world, std::unique_ptr<Workload>& workload, 
       const CellShare done{.trained = epochs / fleet.epochs, .rest = (round - 1.0) / fleet.rounds()};
       progress_->advance(done, training_, cat(place(round), ", ", cell_.label()));
     };
+  if (progress_ != nullptr && progress_->is_due()) progress_->advance({}, training_, cell_.label());
   return run_cell(fleet, entry.regime, merger.get(), *workload, group_, emit, checkpointing, looking, watch);
 }
 

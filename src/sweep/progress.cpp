@@ -69,7 +69,8 @@ void Progress::cell_finished(double training, double trained_seconds, const std:
   cells_ended_ = std::max(cells_ended_, ++cells_done_);
   const double now = since_start_.seconds();
   if (failure.empty()) {
-    const double trained = std::min(trained_seconds, now - present_since_);
+    // Who goes on from what others have trained hears how long they took.
+    const double trained = training > 0.0 ? std::min(trained_seconds, now - present_since_) : 0.0;
     seconds_.note(training, trained, now - present_since_ - trained);
   }
   present_since_ = now;

@@ -46,7 +46,7 @@ FrozenEncoder::FrozenEncoder(const std::filesystem::path& file, int pictures, in
   bytes << in.rdbuf();
   digest_ = Hash().add(bytes.view()).hex();
   try {
-    module_->network = torch::jit::load(bytes);
+    module_->network = torch::jit::load(bytes, torch::kCPU);
     module_->network.eval();
   } catch (const std::exception& error) {
     throw Error(cat(file.string(), ": not a TorchScript module that this LibTorch reads: ", first_line(error.what()),

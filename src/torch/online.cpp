@@ -100,6 +100,7 @@ class OnlineRobot final : public Robot {
     return student_.loss_gradient(at, batch, stream, gradient);
   }
   bool is_quadratic() const override { return student_.is_quadratic(); }
+  bool judges() const override { return memory_.size() > 0; }
   Score held_out_score(const ParamVector& at) override { return student_.held_out_score(at); }
   Score held_out_loss(const ParamVector& at) override { return student_.held_out_loss(at); }
   MapMoments map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) override {
@@ -109,9 +110,10 @@ class OnlineRobot final : public Robot {
   /// Towards what the network said, without the noise of what the robot tried: a head that is fitted to choices would
   /// forget how sure the robot was.
   std::unique_ptr<HeadData> head_data(const ParamVector& body) override {
+    const Shard shard = remembered_shard();  // plans look at what is remembered
     Recollection said(memory_, Recollection::Of::kOutputs);
     const VisitPlan plan = classroom_.plan_for(classroom_.network->maps().size() - 1);
-    return gather_head(*classroom_.network, make_squared_error(), body, remembered_shard().train, said, plan);
+    return gather_head(*classroom_.network, make_squared_error(), body, shard.train, said, plan);
   }
   Score trials(const ParamVector& at, int episodes, std::uint64_t draw) override {
     return student_.trials(at, episodes, draw);

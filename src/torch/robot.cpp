@@ -166,7 +166,8 @@ Score SupervisedRobot::held_out_loss(const ParamVector& at) {
 
 MapMoments SupervisedRobot::map_moments(const ParamVector& features, const ParamVector& targets, std::size_t map) {
   const auto gather = [&] {
-    return gather_moments(*classroom_.network, features, targets, map, shard().train, *classroom_.samples,
+    const auto& train = shard().train;  // of robots that gather their data, an error while there are none
+    return gather_moments(*classroom_.network, features, targets, map, train, *classroom_.samples,
                           classroom_.plan_for(map));
   };
   const AffineMap& layer = classroom_.network->maps()[map];
@@ -184,7 +185,8 @@ OutputSums SupervisedRobot::output_sums(const ParamVector& at, std::size_t map) 
 }
 
 std::unique_ptr<HeadData> SupervisedRobot::head_data(const ParamVector& body) {
-  return gather_head(*classroom_.network, classroom_.objective, body, shard().train, *classroom_.samples,
+  const auto& train = shard().train;
+  return gather_head(*classroom_.network, classroom_.objective, body, train, *classroom_.samples,
                      classroom_.plan_for(classroom_.network->maps().size() - 1));
 }
 

@@ -20,10 +20,14 @@ namespace {
   throw Error(cat("a target is set for \"", metric, "\", but what is tested is ", names));
 }
 
-/// Before anything is trained: a metric, or what it is of some tasks, such as success_reach.
-void require_tested(const std::string& metric, const std::vector<std::string>& known) {
-  const auto fits = [&](const std::string& name) { return metric == name || metric.starts_with(name + '_'); };
-  if (std::ranges::none_of(known, fits)) throw_untested(metric, known);
+/// Before anything is trained.
+void require_tested(const std::string& metric, const Workload& workload) {
+  const std::size_t scores = static_cast<std::size_t>(workload.test_parts()) * workload.metrics().size();
+  std::vector<std::string> known;
+  for (const NamedValue& value : workload.summarize(std::vector(scores, Score{.sum = 0.0, .samples = 1.0}))) {
+    known.push_back(value.name);
+  }
+  if (std::ranges::find(known, metric) == known.end()) throw_untested(metric, known);
 }
 
 bool is_finite(const ParamVector& weights) {
@@ -60,7 +64,7 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
     require(!with_data_.empty(), "no robot has any training data");
-    if (options.target) require_tested(options.target->metric, workload.metrics());
+    if (options.target) require_tested(options.target->metric, workload);
     Roster roster;
     for (int round = 1; round <= options_.rounds() && (!all_train() || options_.late > 0.0); ++round) {
       const std::vector<int> late = std::move(roster.late);  // of the round before: they miss this one

@@ -199,6 +199,27 @@ def test_a_saved_policy_acts_outside_of_its_sweep(fleet: Fleet, kind: str | None
         assert f"was trained on cartpole, and cannot act in {other.split(',')[-1]}" in refused.err
 
 
+@pytest.mark.parametrize("kind", ["mlp", "gru"])
+def test_saved_robots_have_no_episodes_to_be_asked_about(fleet: Fleet, kind: str) -> None:
+    text = SWEEP.replace("[model]", f'[model]\nkind = "{kind}"')
+    setting = ("--set", "merge.method='average'", "--set", "run.save_models='all'")
+    fleet("run", fleet.config(text, base=""), "-o", "out", *setting, data=False).expect(0)
+    robots = sorted((fleet.directory / "out" / "models").rglob("robot-*.h5"))[:2]
+    for method in ("regression", "regmean"):
+        merge = fleet("merge", *robots, "--method", method, "-o", "merged.h5").expect(1)
+        assert "has not played yet" in merge.err
+    fleet("merge", *robots, "--method", "average", "-o", "merged.h5").expect(0)
+    fleet("barrier", *robots, "-o", "between").expect(0)
+
+
+def test_a_target_of_a_task_that_is_not_played_fails_before_training(fleet: Fleet) -> None:
+    endless = ("--set", "train.epochs=1000000", "--set", "merge.method='average'")
+    target = ("--set", "evaluate.target=return_pendulum >= 400")
+    config = fleet.config(SWEEP, base="")
+    failed = fleet("run", config, "-o", "out", *endless, *target, data=False).expect(1)
+    assert 'set for "return_pendulum", but what is tested is return' in failed.err
+
+
 @pytest.mark.parametrize("workload", ["control", "locomotion"])
 def test_without_a_number_there_are_five_robots_in_the_world_as_in_the_fleet(
     fleet: Fleet, workload: str

@@ -157,3 +157,14 @@ def test_mistakes_are_named_before_anything_runs(
     chosen = [part for setting in settings for part in ("--set", setting)]
     said = fleet("plan", fleet.config(""), "--set", "merge.method='average'", *chosen).expect(2)
     assert message in said.err
+
+
+def test_files_of_robots_that_share_a_part_are_not_merged_whole_unawares(fleet: Fleet) -> None:
+    text = sweep("!layers.2", ["average"]) + '[run]\nsave_models = "all"\n'
+    fleet.run(fleet.config(text), "out").expect(0)
+    robots = sorted((fleet.directory / "out" / "models").rglob("robot-*.h5"))[:2]
+    merge = ("merge", *robots, "--method", "average", "-o", "merged.h5")
+    refused = fleet(*merge).expect(2)
+    assert f"{robots[0]}: its robots have only a part" in refused.err
+    assert 'merge.parameters = "!layers.2"' in refused.err
+    fleet(*merge, "--set", "merge.parameters='all'").expect(0)

@@ -82,6 +82,17 @@ TEST(Progress, follows_the_time_that_cells_take_rather_than_their_training) {
   EXPECT_LE(std::stoi(text), 19) << text;
 }
 
+TEST(Progress, training_that_another_cell_did_is_none_of_its_time) {
+  std::ostringstream out;
+  Progress progress(out, 1.0, 4, 1, true, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  progress.cell_finished(1.0, 1e-9, "trains", "");
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  progress.cell_finished(0.0, 1e9, "merges", "");  // as the cell before took, which is handed on
+  const std::string text = out.str().substr(out.str().rfind(']') + 1);
+  EXPECT_EQ(std::stoi(text), 50) << text;
+}
+
 TEST(Progress, takes_no_more_for_training_than_the_cell_has_lasted) {
   std::ostringstream out;
   Progress progress(out, 2.0, 2, 1, true);
