@@ -78,9 +78,14 @@ def write_figures(
     split: str = "test",
     formats: Sequence[str] = ("png",),
 ) -> list[Path]:
-    """Draws every figure of the results into a directory, which is made; the files written."""
+    """Draws every figure of the results into a directory, which is made; the files written. Their
+    names tell the metric and the split where these are not the headline's."""
+    further = [metric] if metric != results.headline else []
+    further += [split] if split != "test" else []
     with our_look():
-        return _saved(every_figure(results, metric, split), directory, formats)
+        figures = every_figure(results, metric, split)
+        named = {"-".join([name, *further]): figure for name, figure in figures.items()}
+        return _saved(named, directory, formats)
 
 
 def _saved(figures: dict[str, Figure], directory: Path, formats: Sequence[str]) -> list[Path]:

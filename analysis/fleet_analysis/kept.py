@@ -32,13 +32,18 @@ def kept_table(results: Results, metric: str) -> Table:
             f"{results.name}: robots' own {metric} was not tested; "
             'run with evaluate.local = "last"'
         )
+    if (rows.own <= 0).any():
+        raise ResultsError(
+            f"{results.name}: a robot's own {metric} is {rows.own.min():g}, and no share of that "
+            "tells what it kept; choose another --metric, whose values are above 0"
+        )
     rows = rows.assign(share=100 * rows.value / rows.own)
     axes = [key for key in alone.axes if key != SEED and rows[key].nunique() > 1]
     methods = list(dict.fromkeys(rows[METHOD]))
     axes = [key for key in axes if key != METHOD]
     keys = [*axes, "robot", "at"]
     lines = []
-    for setting, group in rows.groupby(keys, sort=False, observed=True):
+    for setting, group in rows.groupby(keys, sort=False, observed=True, dropna=False):
         line = [group[group[METHOD] == method].groupby(SEED).share.mean() for method in methods]
         lines.append((setting, line, group.groupby(SEED).own.mean()))
     labels = [value_labels(key, values_of(rows, key)) for key in axes]

@@ -56,7 +56,9 @@ def difference_table(
     blocks, caption = _blocks(results, metric, split)
     rising = higher_is_better(metric)
     ranks = blocks.dropna().rank(axis=1, ascending=not rising)
-    base = against or str((ranks if len(ranks) else blocks.rank(axis=1)).mean().idxmin())
+    base = against or str(
+        (ranks if len(ranks) else blocks.rank(axis=1, ascending=not rising)).mean().idxmin()
+    )
     if base not in blocks:
         raise ResultsError(
             f"{results.name}: no method {base}; there are {', '.join(map(str, blocks))}"

@@ -94,8 +94,9 @@ def spread_of(values: np.ndarray) -> float:
 
 
 def is_option(key: str) -> bool:
-    """Whether a setting is one method's own: merge.NAME.OPTION."""
-    return key.startswith("merge.") and key.count(".") > 1
+    """Whether a setting is one method's own: merge.NAME.OPTION, but for merge.after.*, which are of
+    rounds after any."""
+    return key.startswith("merge.") and key.count(".") > 1 and not key.startswith("merge.after.")
 
 
 def differs(rows: pd.DataFrame, key: str) -> bool:
@@ -120,23 +121,28 @@ def spread_references(rows: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     Pooled training, say, is the same whatever the merging: a sweep may run it once, and it then
     stands for every value of that setting that the other methods have.
     """
+    keys = list(keys)
     merged = rows[~rows[METHOD].isin(list(REFERENCES))]
-    for key in keys:
-        for method in REFERENCES:
-            if not does_not_touch(key, method):
-                continue
-            own = rows[rows[METHOD] == method]
-            if own[key].nunique() != 1:
-                continue
-            missing = set(merged[key].unique()) - set(own[key].unique())
-            copies = [own.assign(**{key: value}) for value in sorted(missing)]
-            rows = pd.concat([rows, *(c.astype({key: rows[key].dtype}) for c in copies)])
-    return rows.reset_index(drop=True)
+    settings = merged[keys].drop_duplicates()  # not all combinations need have been run
+    copies = []
+    for method in REFERENCES:
+        own = rows[rows[METHOD] == method]
+        over = [key for key in keys if does_not_touch(key, method) and own[key].nunique() == 1]
+        if not over:
+            continue
+        others = [key for key in keys if key not in over]
+        rest = own.drop(columns=over)
+        copied = rest.merge(settings, on=others) if others else rest.merge(settings, how="cross")
+        known = [own[key].dropna().iloc[0] for key in over]
+        is_new = [copied[key] != value for key, value in zip(over, known, strict=True)]
+        copies.append(copied.loc[np.logical_or.reduce(is_new), rows.columns].astype(rows.dtypes))
+    return pd.concat([rows, *copies]).reset_index(drop=True)
 
 
 def does_not_touch(key: str, reference: str) -> bool:
-    """Whether a reference method is the same whatever the value of this setting."""
-    return any(
+    """Whether a reference method is the same whatever the value of this setting, which is no option
+    of its own."""
+    return not key.startswith(f"merge.{reference}.") and any(
         key == each or (each.endswith(".") and key.startswith(each))
         for each in REFERENCES.get(reference, ())
     )

@@ -145,11 +145,12 @@ class View:
         self.metric = metric
         self.split = split
         self.shown: list[str] = []
-        self.axes = results.swept
         self._results = results
         final = results.final(metric, split)
         self._without_value = int(final.value.isna().sum())
-        self.final = spread_references(final.dropna(subset="value"), self.axes)
+        final = final.dropna(subset="value")
+        self.axes = [key for key in results.swept if final[key].notna().any()]
+        self.final = spread_references(final, self.axes)
         if self.final.empty:
             raise ResultsError(f"{results.name}: no finished cell has a {split} {metric}")
         self.styles: dict[str, MethodStyle] = method_styles(self.final[METHOD].unique())

@@ -101,6 +101,8 @@ def _best_known(view: View) -> tuple[pd.DataFrame, str]:
     several = curves[curves.groupby("cell").epoch.transform("nunique") > 1]
     rows = several if len(several) else curves
     counts = rows.groupby(view.axes, observed=True).cell.nunique()
+    if counts.empty:  # every cell lacks one of the axes
+        return curves, ""
     best = counts.idxmax()
     values = best if isinstance(best, tuple) else (best,)
     words = ", ".join(

@@ -184,3 +184,14 @@ def test_only_the_last_round_is_drawn(tmp_path: Path) -> None:
         file["instruments"] = np.concatenate([rows, later])
     panel = _axes(alignment.draw(load(path), "accuracy")["r-alignment"])[0]
     assert set(panel.get_lines()[0].get_ydata()) == {0.25}
+
+
+def test_what_robots_keep_is_no_share_of_what_is_below_nought(tmp_path: Path) -> None:
+    path = write(tmp_path / "low.h5", grid(merge__method=["average"], seed=[0]), instruments=True)
+    with changed(path) as file:
+        metrics = file["metrics"][:]
+        metrics["value"] -= 2.0
+        del file["metrics"]
+        file["metrics"] = metrics
+    with pytest.raises(ResultsError, match="no share of that"):
+        kept_table(load(path), "accuracy")

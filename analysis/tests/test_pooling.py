@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic import changed, grid, write
 
@@ -138,3 +139,17 @@ def test_of_many_differences_some_are_named(tmp_path: Path) -> None:
     configs = [[f"train.x{key} = {file}" for key in range(9)] for file in range(6)]
     said = _differing(tmp_path, *configs)
     assert "train.x0 (A.h5: 0, B.h5: 1, C.h5: 2, …)" in said and said.endswith(" and 6 more")
+
+
+def test_an_axis_of_a_file_without_the_metric_is_none_of_the_others(tmp_path: Path) -> None:
+    axes = grid(merge__method=METHODS, fleet__alpha=[0.1, 1.0], seed=[0, 1])
+    first = write(tmp_path / "A.h5", axes, epochs=2)
+    second = write(tmp_path / "B.h5", axes | {"merge.rounds_after": [0, 3]}, epochs=2)
+    with changed(second) as file:
+        metrics = file["metrics"][:]
+        metrics["metric"] = np.where(metrics["metric"] == b"accuracy", b"success", b"failure")
+        del file["metrics"]
+        file["metrics"] = metrics
+    files = [str(first), str(second)]
+    assert main(["figures", *files, "-o", str(tmp_path / "figures")]) == 0
+    assert main(["report", *files, "-o", str(tmp_path / "page.html")]) == 0

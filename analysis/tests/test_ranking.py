@@ -84,3 +84,16 @@ def test_the_command_prints_them_in_every_layout(layout: str, tmp_path: Path, ca
             assert len({line.count("&") for line in body}) == 1
             assert said.count("{") == said.count("}")
             assert not np.intersect1d(list(said), list("±−α<>")).size or "$<$" in said
+
+
+def test_the_best_is_the_base_even_where_no_setting_has_all_methods(tmp_path: Path) -> None:
+    lacking = {0.1: "average", 1.0: "git-rebasin", 10.0: "fleet-merge"}
+    axes = grid(
+        merge__method=["average", "git-rebasin", "fleet-merge"],
+        fleet__alpha=[0.1, 1.0, 10.0],
+        seed=[0, 1],
+    )
+    unfinished = write(
+        tmp_path / "u.h5", axes, left_out=lambda cell: lacking[cell["fleet.alpha"]] == cell[METHOD]
+    )
+    assert "method − fleet-merge" in difference_table(load(unfinished)).caption

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fleet_analysis.schema import METHOD, higher_is_better
-from fleet_analysis.stats import bootstrap, spread_references, summarise
+from fleet_analysis.stats import bootstrap, is_option, spread_references, summarise
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 40])
@@ -125,3 +125,33 @@ def test_more_is_better_of_the_metrics_that_the_program_says_so_of() -> None:
         assert higher_is_better(metric), metric
         assert higher_is_better(f"{metric}_hopper"), metric
     assert not higher_is_better("loss")
+
+
+def test_references_are_copied_to_settings_that_a_method_ran() -> None:
+    columns = [METHOD, "merge.a", "merge.b", "fleet.robots", "seed", "value"]
+    ran = [("average", 0, 0, 5), ("average", 1, 0, 5), ("average", 0, 1, 10)]
+    rows = pd.DataFrame(
+        [
+            *((*settings, 0, 0.7) for settings in ran),
+            ("joint", 0, 0, 5, 0, 0.9),
+            ("joint", 0, 0, 10, 0, 0.8),
+        ],
+        columns=columns,
+    )
+    spread = spread_references(rows, ["merge.a", "merge.b", "fleet.robots"])
+    joint = spread[spread[METHOD] == "joint"]
+    settings = joint[["merge.a", "merge.b", "fleet.robots"]].itertuples(index=False, name=None)
+    assert sorted(settings) == [(0, 0, 5), (0, 0, 10), (0, 1, 10), (1, 0, 5)]
+
+
+def test_a_reference_is_not_copied_over_an_option_of_its_own() -> None:
+    key = "merge.joint.steps"
+    rows = pd.DataFrame(
+        [("average", "robot", 0, 0.7), ("average", "fleet", 0, 0.7), ("joint", "fleet", 0, 0.9)],
+        columns=[METHOD, key, "seed", "value"],
+    )
+    assert len(spread_references(rows, [key])) == len(rows)
+
+
+def test_rounds_after_a_merge_are_no_method_with_options() -> None:
+    assert is_option("merge.fleet-merge.steps") and not is_option("merge.after.kind")

@@ -111,3 +111,8 @@ def test_the_command_says_how_to_go_on(
     assert "2 users" in said and "run.split" in said and "fleet.robots = 2" in said
     assert main(["leaf", str(tmp_path), "--to", str(tmp_path / "out")]) == 2
     assert "no .json files" in capsys.readouterr().err
+
+
+def test_users_without_samples_are_skipped(source: Path, tmp_path: Path) -> None:
+    write(source / "train", "c.json", {"eve": {"x": [], "y": []}})
+    assert leaf.convert(source, tmp_path / "out").users == 2

@@ -104,6 +104,71 @@ def test_an_operation_that_is_not_known_is_named_with_its_place() -> None:
         assert "zoo.py:" in warning
 
 
+class Filled(nn.Module):
+    """Two trunks that write their features side by side into one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 8), nn.Linear(6, 4)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = torch.zeros(x.shape[0], 12)
+        features[:, :8] = torch.relu(self.first(x))
+        features[:, 8:] = torch.relu(self.second(x))
+        return self.head(features)
+
+
+class Circular(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(6, 8, 3, padding=1, padding_mode="circular")
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.first(x)).mean(-1))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "units"), [(Filled, (3, 6), 12), (Circular, (3, 6, 9), 8)]
+)
+def test_what_is_written_into_a_part_of_a_tensor_moves_with_it(
+    module: type[nn.Module],
+    shape: tuple[int, ...],
+    units: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = derive_by("torch.fx", module(), (torch.randn(*shape),), monkeypatch)
+    assert found.error < 1e-5
+    assert found.free_units == units
+
+
+class Chooses(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(6, 32), nn.Linear(32, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.first(x))).argmax(-1)
+
+
+def test_choices_are_compared_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = (torch.randn(200, 6),)
+    assert derive(Chooses(), inputs).free_units == 32
+    monkeypatch.setattr(Network, "apply", lambda _, __, flat: np.roll(flat, 1))
+    with pytest.raises(FleetError, match="does not hold"):
+        derive(Chooses(), inputs)
+
+
+def test_outputs_that_are_no_numbers_try_nothing() -> None:
+    class Broken(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.log(-torch.relu(super().forward(x)) - 1)
+
+    with pytest.raises(FleetError, match="no finite number"):
+        derive(Broken(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), (torch.randn(2, 3),))
+
+
 def test_weights_that_nothing_depends_on_are_left_alone() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     module.add_module("spare", nn.Identity())

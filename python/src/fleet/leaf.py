@@ -70,7 +70,7 @@ def _numbers(path: Path, user: str, data: Any) -> tuple[NDArray[np.float32], NDA
         or ((labels < 0) | (labels > WHITE)).any()
     ):
         raise FleetError(f"{where}: y are not classes, whole numbers from 0 to {WHITE}")
-    return values.reshape(len(values), -1), labels.astype(np.uint8)
+    return values.reshape(len(values), math.prod(values.shape[1:])), labels.astype(np.uint8)
 
 
 def read_part(folder: Path) -> Part:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -188,6 +189,14 @@ def _turned(network: Network) -> dict[str, Any]:
 
 
 def _change(before: torch.Tensor, after: torch.Tensor) -> float:
+    """Of numbers the largest difference against their size; of choices the share that differs."""
+    torch = import_torch()
+    if not before.is_floating_point():
+        return float((before != after).double().mean()) if before.numel() else 0.0
+    finite = torch.isfinite(before)
+    if (finite != torch.isfinite(after)).any():
+        return math.inf
+    before, after = before[finite], after[finite]
     size = float(before.abs().max()) if before.numel() else 0.0
     return float((before - after).abs().max()) / size if size > 0 else 0.0
 
@@ -205,8 +214,14 @@ def _outputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     from fleet.tracing.graph import tensors_in
 
     torch.manual_seed(1)  # for policies that draw their actions
-    return [out.detach().double() for out in tensors_in(module(*args, **kwargs))
-            if out.is_floating_point()]  # fmt: skip
+    outputs = [out.detach() for out in tensors_in(module(*args, **kwargs))]
+    outputs = [out.double() if out.is_floating_point() else out for out in outputs]
+    if not any(torch.isfinite(out).any() for out in outputs):
+        raise FleetError(
+            "of these inputs the module makes no finite number, so that nothing can be tried; give "
+            "others"
+        )
+    return outputs
 
 
 # The command.

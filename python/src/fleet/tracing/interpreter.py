@@ -145,16 +145,16 @@ class _AxisInterpreter(Interpreter):
         if all(each.constant for each in operands) or name in _LIKE:
             if "rand" in name or "bernoulli" in name or "normal" in name:
                 return _traced(result, lambda tensor: tuple(fixed(n) for n in tensor.shape))
-            if not writes:
+            if not writes and not _is_view(result, operands):
                 return _traced(result, None)
         arguments = dict(zip((each.name for each in schema.arguments), args, strict=False))
         arguments.update(kwargs)
         for each in schema.arguments:
             if each.has_default_value():
                 arguments.setdefault(each.name, each.default_value)
-        arguments = (
-            {key: _fresh(value) for key, value in arguments.items()} if not writes else arguments
-        )
+        view = _is_view(result, operands)  # what is written to it is written to what it shows
+        if not writes and not view:
+            arguments = {key: _fresh(value) for key, value in arguments.items()}
         call = Call(name.rstrip("_") if writes else name, arguments, result, _use_of(node))
         rule = RULES.get(call.name)
         try:
@@ -165,10 +165,11 @@ class _AxisInterpreter(Interpreter):
             return self._stop(node, f"aten.{name}", operands, result)
         if writes:
             return self._written(operands[0], axes, result)
+        still = view and all(each.constant for each in operands)
         if isinstance(result, torch.Tensor):
-            return Traced(result, axes)
+            return Traced(result, axes, constant=still)
         return [
-            None if tensor is None else Traced(tensor, each)
+            None if tensor is None else Traced(tensor, each, constant=still)
             for tensor, each in zip(result, axes, strict=True)
         ]
 
@@ -230,6 +231,14 @@ def _leaves(value: Any) -> list[Any]:
 def _storage(tensor: torch.Tensor) -> int:
     storage = tensor.untyped_storage() if hasattr(tensor, "untyped_storage") else tensor.storage()
     return int(storage.data_ptr())
+
+
+def _is_view(result: Any, operands: list[Traced]) -> bool:
+    """Whether it shares the memory of an operand."""
+    shown = {_storage(each.tensor) for each in operands}
+    return any(
+        isinstance(each, torch.Tensor) and _storage(each) in shown for each in _leaves(result)
+    )
 
 
 def _use_of(node: Node) -> Any:
