@@ -30,7 +30,9 @@ class ToyWorld final : public World {
   CellFacts describe(SettingsReader& settings) override {
     int part = 0;
     settings.read("toy.part", part, {}, "A key of this test.");
-    return {.parameters = 48, .train_samples = 20};
+    return {.parameters = 48,
+            .maps = std::make_shared<const std::vector<AffineMap>>(1),  // that there are some is all that is asked
+            .train_samples = 20};
   }
   void load(std::span<const Settings* const> /*cells*/, const Comm& /*run*/) override {}
   std::unique_ptr<Workload> make(const Settings& cell) override {
