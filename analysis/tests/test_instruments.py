@@ -188,10 +188,19 @@ def test_only_the_last_round_is_drawn(tmp_path: Path) -> None:
 
 def test_what_robots_keep_is_no_share_of_what_is_below_nought(tmp_path: Path) -> None:
     path = write(tmp_path / "low.h5", grid(merge__method=["average"], seed=[0]), instruments=True)
-    with changed(path) as file:
-        metrics = file["metrics"][:]
-        metrics["value"] -= 2.0
-        del file["metrics"]
-        file["metrics"] = metrics
-    with pytest.raises(ResultsError, match="no share of that"):
-        kept_table(load(path), "accuracy")
+    whole = kept_table(load(path), "accuracy")
+    robots = len({row[0] for row in whole.rows})
+    for lowered, left in ((0, robots - 1), (slice(None), 0)):
+        with changed(path) as file:
+            metrics = file["metrics"][:]
+            low = np.isin(metrics["robot"], np.arange(robots)[lowered])
+            metrics["value"][low] -= 2.0
+            del file["metrics"]
+            file["metrics"] = metrics
+        if left == 0:
+            with pytest.raises(ResultsError, match="no share of that"):
+                kept_table(load(path), "accuracy")
+        else:
+            table = kept_table(load(path), "accuracy")
+            assert len({row[0] for row in table.rows}) == left
+            assert f"1 of {robots} robots left out" in table.caption
