@@ -32,15 +32,14 @@ def kept_table(results: Results, metric: str) -> Table:
             f"{results.name}: robots' own {metric} was not tested; "
             'run with evaluate.local = "last"'
         )
-    shares = rows[rows.own > 0]
-    robots = len(rows.drop_duplicates(["cell", "robot"]))
-    lost = robots - len(shares.drop_duplicates(["cell", "robot"]))
-    if shares.empty:
+    robots = rows.drop_duplicates(["cell", "robot"])
+    lost = int((robots.own <= 0).sum())
+    rows = rows[rows.own > 0]
+    if rows.empty:
         raise ResultsError(
             f"{results.name}: no robot's own {metric} is above 0, and no share of that tells what "
             "it kept; choose another --metric"
         )
-    rows = shares
     rows = rows.assign(share=100 * rows.value / rows.own)
     axes = [key for key in alone.axes if key != SEED and rows[key].nunique() > 1]
     methods = list(dict.fromkeys(rows[METHOD]))
@@ -69,7 +68,7 @@ def kept_table(results: Results, metric: str) -> Table:
     caption = (
         f"{alone.name}; test {metric} of every robot as a share (%) of its own before the merge, "
         f"by steps taken after it, mean ± std over seeds, {counted}"
-        + (f"; {lost} of {robots} robots left out, whose own is not above 0" if lost else "")
+        + (f"; {lost} of {len(robots)} robots left out, whose own is not above 0" if lost else "")
     )
     return Table(
         caption, [*axes, "robot", "step", "own", *methods], body, len(keys) + 1, frozenset()

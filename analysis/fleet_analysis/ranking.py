@@ -55,10 +55,9 @@ def difference_table(
     signed-rank test after Holm. Raises ResultsError."""
     blocks, caption = _blocks(results, metric, split)
     rising = higher_is_better(metric)
-    ranks = blocks.dropna().rank(axis=1, ascending=not rising)
-    base = against or str(
-        (ranks if len(ranks) else blocks.rank(axis=1, ascending=not rising)).mean().idxmin()
-    )
+    full = blocks.dropna()
+    ranks = (full if len(full) else blocks).rank(axis=1, ascending=not rising)
+    base = against or str(ranks.mean().idxmin())
     if base not in blocks:
         raise ResultsError(
             f"{results.name}: no method {base}; there are {', '.join(map(str, blocks))}"

@@ -44,6 +44,17 @@ def test_an_unknown_metric_gives_two(results: Path, tmp_path: Path, capsys) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_figures_of_another_metric_are_written_beside_those_that_are_there(
+    results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert main(["figures", str(results), "-o", str(out)]) == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert main(["figures", str(results), "--metric", "loss", "-o", str(out)]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert (out / f"{results.stem}-loss.png").exists()
+
+
 def test_a_place_that_cannot_be_written_gives_two(results: Path, capsys) -> None:
     assert main(["figures", str(results), "-o", str(results / "below-a-file")]) == 2
     assert "fleet-analysis: " in capsys.readouterr().err

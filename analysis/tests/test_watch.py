@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import grid, settle, write_sweep
+from synthetic import grid, settle, write, write_sweep
 
 from fleet_analysis import ResultsError, load
 from fleet_analysis.cli import main
 from fleet_analysis.follow import looks
 from fleet_analysis.sweep import sweep_state
 from fleet_analysis.terminal import BLANK, Curve, bar, chart, painted
-from fleet_analysis.watch import screen
+from fleet_analysis.view import View
+from fleet_analysis.watch import _best_known, screen
 
 AXES = grid(merge__method=["average", "fleet-merge"], fleet__alpha=[0.1, 1.0], seed=[0, 1, 2])
 STATES = ["done"] * 5 + ["failed", "running"] + ["pending"] * 5
@@ -173,3 +174,15 @@ def test_flat_and_infinite_curves_can_be_drawn(y: list[float]) -> None:
 def test_a_bar_is_as_long_as_it_should_be(done: float) -> None:
     assert bar({"#": done, "x": 1 - done}, 40).count("#") == round(40 * done)
     assert len(bar({"#": done}, 40)) == 40
+
+
+def test_where_every_cell_lacks_an_axis_all_curves_are_shown(tmp_path: Path) -> None:
+    """As of a sweep that got one axis and lost another on its way."""
+    paths = [
+        write(tmp_path / f"{axis}.h5", grid(seed=seeds) | {axis: [1, 2]}, epochs=2)
+        for axis, seeds in (("train.x", [0, 1]), ("train.y", [2, 3]))
+    ]
+    view = View(load(paths), "accuracy", "test")
+    assert sorted(view.axes) == ["train.x", "train.y"]
+    curves, words = _best_known(view)
+    assert len(curves) == len(view.curves) and words == ""

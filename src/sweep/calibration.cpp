@@ -236,8 +236,8 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   const bool every = regime == Regime::kLocal || fleet.local_tests == FleetOptions::LocalTests::kEvery;
   const bool ever = regime != Regime::kJoint && (every || fleet.local_tests == FleetOptions::LocalTests::kLast);
   const double own_parts = ever ? (every ? tests : 1) * models * rates.own_parts : 0.0;
-  double steps_after = 0.0;  // of a robot by itself, after the last round
-  if (const InstrumentOptions& look = cell.instruments; look.personal_steps > 0) {
+  double steps_after = 0.0;  // of a robot by itself, after the last merge: an instrument, so part of what is measured
+  if (const InstrumentOptions& look = cell.instruments; regime == Regime::kMerge && look.personal_steps > 0) {
     for (int done = 0; done < look.personal_steps;) {
       done = std::min(done + look.personal_every, look.personal_steps);
       steps_after += done;  // from the start each time
@@ -247,8 +247,8 @@ CellTime Calibration::time(const Cell& cell, int ranks) {
   }
 
   CellTime time{.setup = rates.setup,
-                .train = (steps * fleet.epochs + steps_after * models) * rates.step,
-                .evaluate = parts * rates.part,
+                .train = steps * fleet.epochs * rates.step,
+                .evaluate = parts * rates.part + steps_after * models * rates.step,
                 .evaluate_trained = own_parts * rates.part};
   if (regime == Regime::kMerge) {
     const double merged = some ? largest_share(drawn, ranks) : std::ceil(1.0 * drawn / ranks);

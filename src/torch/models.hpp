@@ -68,7 +68,7 @@ inline constexpr int kMostLayers = 1000;
 /// Number of weights of a network, and their names.
 [[nodiscard]] std::size_t parameter_count(const Network& network);
 [[nodiscard]] std::shared_ptr<const ParamLayout> layout_of(const Network& network);
-/// Its affine maps, which keep it.
+/// Its affine maps. The network lives as long as they do.
 [[nodiscard]] std::shared_ptr<const std::vector<AffineMap>> maps_of(const std::shared_ptr<const Network>& network);
 
 }  // namespace fleet

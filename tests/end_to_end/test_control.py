@@ -213,7 +213,8 @@ def test_saved_robots_have_no_episodes_to_be_asked_about(fleet: Fleet, kind: str
 
 
 def test_a_target_of_a_task_that_is_not_played_fails_before_training(fleet: Fleet) -> None:
-    endless = ("--set", "train.epochs=1000000", "--set", "merge.method='average'")
+    once = ("--set", "merge.method='average'", "--set", "merge.every_epochs=0")
+    endless = ("--set", "train.epochs=1000000", *once)
     target = ("--set", "evaluate.target=return_pendulum >= 400")
     config = fleet.config(SWEEP, base="")
     failed = fleet("run", config, "-o", "out", *endless, *target, data=False).expect(1)
