@@ -162,12 +162,17 @@ std::string complaint_about_parameters(std::span<const std::string> names, const
   return any ? "" : "together these leave no tensor of the network to merge";
 }
 
+std::vector<std::string> tensor_names(AffineMap map, const ParamLayout& layout) {
+  std::vector<std::string> names;
+  for (const std::size_t* tensor : tensors_of(map)) names.push_back(layout.tensors()[*tensor].name);
+  return names;
+}
+
 bool names_whole_map(std::span<const std::string> patterns, const ParamLayout& layout,
                      std::span<const AffineMap> maps) {
-  const auto is_meant = [&](std::size_t tensor) { return means_tensor(patterns, layout.tensors()[tensor].name); };
-  return std::ranges::any_of(maps, [&](AffineMap map) {
-    const std::vector<std::size_t*> tensors = tensors_of(map);
-    return std::ranges::all_of(tensors, is_meant, [](const std::size_t* tensor) { return *tensor; });
+  return std::ranges::any_of(maps, [&](const AffineMap& map) {
+    return std::ranges::all_of(tensor_names(map, layout),
+                               [&](const std::string& name) { return means_tensor(patterns, name); });
   });
 }
 

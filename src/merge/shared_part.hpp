@@ -32,6 +32,9 @@ namespace fleet {
 /// What is wrong with such names for a network: one that names nothing, or together none; "" if nothing.
 [[nodiscard]] std::string complaint_about_parameters(std::span<const std::string> names, const ParamLayout& layout);
 
+/// What the tensors of one of a network's maps are called.
+[[nodiscard]] std::vector<std::string> tensor_names(AffineMap map, const ParamLayout& layout);
+
 /// Whether the patterns mean all tensors of one of the network's maps at least.
 [[nodiscard]] bool names_whole_map(std::span<const std::string> patterns, const ParamLayout& layout,
                                    std::span<const AffineMap> maps);

@@ -216,8 +216,13 @@ void check_parameters(const Cell& cell, const MergerNeeds& needs, std::span<cons
   }
   if (const std::string why = complaint_about_parameters(names, *cell.facts.layout); !why.empty()) complain(kKey, why);
   if (needs.layers && !names_whole_map(cell.fleet.parameters, *cell.facts.layout, *cell.facts.maps)) {
-    complain(kKey, cat("\"", cell.method, "\" merges whole layers, and none is named with all of its tensors; ",
-                       "name it without their names, such as \"", cell.facts.maps->front().name, '"'));
+    std::string first;
+    for (const std::string& name : tensor_names(cell.facts.maps->front(), *cell.facts.layout)) {
+      first += cat(first.empty() ? "" : ", ", name);
+    }
+    complain(kKey,
+             cat("\"", cell.method, "\" merges whole layers, and these are parts of some; expected all tensors of ",
+                 "a layer at least, such as \"", first, '"'));
   }
   const std::string rest = cat("while robots keep a part of their weights to themselves (", kKey, ")");
   if (needs.whole) complain("merge.method", cat("this cannot merge ", rest));

@@ -143,7 +143,10 @@ def test_the_course_does_not_depend_on_how_often_it_is_looked_at(fleet: Fleet) -
         (["merge.parameters='attention'"], "layers.0.weight"),
         (["merge.parameters='!layers'"], "leave no tensor of the network to merge"),
         (["merge.parameters=''"], "expected"),
-        (["merge.parameters='layers.0.weight'", "merge.method='regression'"], 'such as "layers.0"'),
+        (
+            ["merge.parameters='layers.0.weight'", "merge.method='regression'"],
+            'such as "layers.0.weight, layers.0.bias"',
+        ),
         (["merge.parameters='!layers.2'", "merge.method='auto'"], "merge.rounds_after"),
         (["merge.parameters='!layers.2'", "merge.moments='average'"], "merge.moments"),
         (["merge.parameters='!layers.2'", "privacy.secure=true"], "privacy.secure"),
