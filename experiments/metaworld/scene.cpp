@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -73,19 +75,13 @@ mjtObj object_type(Frame::Kind kind) {
   return mjOBJ_UNKNOWN;
 }
 
-}  // namespace
-
-fs::path default_assets() {
-  const char* const chosen = std::getenv("METAWORLD_ASSETS");
-  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / "metaworld";
-}
-
-std::string digest_of_scenes(const fs::path& assets) {
+/// A name for the files with these extensions below a folder, by their paths and bytes.
+std::string digest_of_files(const fs::path& assets, std::initializer_list<std::string_view> extensions) {
   require_assets(assets);
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(assets, fs::directory_options::follow_directory_symlink)) {
-    const bool moves = entry.path().extension() == ".xml" || entry.path().extension() == ".stl";
-    if (moves && entry.is_regular_file()) files.push_back(fs::relative(entry.path(), assets));
+    const bool wanted = std::ranges::find(extensions, entry.path().extension()) != extensions.end();
+    if (wanted && entry.is_regular_file()) files.push_back(fs::relative(entry.path(), assets));
   }
   std::sort(files.begin(), files.end());
   Hash digest;
@@ -96,6 +92,21 @@ std::string digest_of_scenes(const fs::path& assets) {
     digest.add(file.generic_string()).add(bytes);
   }
   return digest.hex();
+}
+
+}  // namespace
+
+fs::path default_assets() {
+  const char* const chosen = std::getenv("METAWORLD_ASSETS");
+  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : default_data_directory() / "metaworld";
+}
+
+std::string digest_of_scenes(const fs::path& assets) {
+  return digest_of_files(assets, {".xml", ".stl"});
+}
+
+std::string digest_of_textures(const fs::path& assets) {
+  return digest_of_files(assets, {".png"});
 }
 
 Scene::Scene(int task, const fs::path& assets, Detail detail)

@@ -20,6 +20,8 @@ namespace fleet::metaworld {
 /// A name for all that moves in the scenes of a folder: their texts and meshes, not their textures. Sixteen hexadecimal
 /// digits. Error if there is no such folder.
 [[nodiscard]] std::string digest_of_scenes(const std::filesystem::path& assets);
+/// The same for their textures, which decide what pictures of them look like.
+[[nodiscard]] std::string digest_of_textures(const std::filesystem::path& assets);
 
 /// One per task and rank; environments step on it in turn. Moves bodies of the model itself, as an episode's variation
 /// asks, so that environments of one scene must not step at the same time.

@@ -68,6 +68,7 @@ class MetaWorld final : public Suite {
   }
 
   std::string digest() const override { return digest_of_scenes(assets_); }
+  std::string looks() const override { return digest_of_textures(assets_); }
   std::string engine() const override { return simulation::engine_version(); }
 
  private:

@@ -135,7 +135,7 @@ class SeenSuite final : public Suite {
     return std::make_shared<SeeingEnvironment>(world_->make_environment(task, Detail::kVisual), encoder_, facts_,
                                                options_);
   }
-  std::string digest() const override { return cat(world_->digest(), ' ', sight()); }
+  std::string digest() const override { return cat(world_->digest(), ' ', world_->looks(), ' ', sight()); }
   std::string engine() const override { return cat(world_->engine(), ", drawn by ", drawing_device()); }
   std::string configuration() const override { return cat(world_->configuration(), ' ', sight()); }
   std::string sight() const override {

@@ -111,6 +111,8 @@ class Suite {
 
   /// Names all files that decide how things move. Error if they are not there.
   [[nodiscard]] virtual std::string digest() const = 0;
+  /// Names the files that decide only how things look, such as textures; empty if there are none. Error likewise.
+  [[nodiscard]] virtual std::string looks() const { return {}; }
   /// Names the simulator and its version.
   [[nodiscard]] virtual std::string engine() const = 0;
   /// Says through what pictures are seen, where policies see (sight.hpp): they can do nothing with what others see.

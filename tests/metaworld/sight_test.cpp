@@ -239,6 +239,23 @@ TEST_F(SeenMetaworld, what_cannot_be_seen_through_or_was_seen_otherwise_is_refus
   expect_says(with("data.encoder", seen.string()), {"data.encoder", "not a TorchScript module"});
 }
 
+TEST_F(SeenMetaworld, other_textures_make_another_world_to_those_who_see_it) {
+  const fs::path scenes = home_ / cat("scenes", world_.rank());
+  fs::copy(default_assets(), scenes, fs::copy_options::recursive);
+  const auto digest = [&](const Settings& settings) {
+    SettingsReader reader(settings);
+    return suite_entry().make(reader, scenes)->digest();
+  };
+  const std::string felt = digest({});
+  const std::string seen = digest(sight());
+  EXPECT_EQ(felt, suite()->digest());
+  EXPECT_EQ(seen, suite_of(sight())->digest());
+  fs::copy_file(scenes / "scene/textures/wood.png", scenes / "scene/textures/metal.png",
+                fs::copy_options::overwrite_existing);
+  EXPECT_EQ(digest({}), felt);
+  EXPECT_NE(digest(sight()), seen);
+}
+
 TEST_F(SeenMetaworld, a_saved_policy_is_refused_behind_another_encoder) {
   Settings settings = cell(record(*suite_of(sight(2)), "seen.h5"));
   SettingsReader reader(settings);
