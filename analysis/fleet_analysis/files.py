@@ -6,6 +6,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,8 +46,9 @@ class Stamp(NamedTuple):
 @dataclass(frozen=True)
 class ResultsFile:
     """What is read of every file at once; its other tables when first asked for. `sealed`: whether
-    its bytes are known to be those that were written. `kept` holds tables for a next time, where
-    there will be one."""
+    its bytes are known to be those that were written. `settings`, of a file of one cell: all that
+    it was run with, in lines `key = value`; elsewhere empty. `kept` holds tables for a next time,
+    where there will be one."""
 
     path: Path
     name: str
@@ -54,6 +56,7 @@ class ResultsFile:
     axes: list[str]
     provenance: dict[str, str]
     cells: Columns
+    settings: str
     stamp: Stamp
     sealed: bool
     kept: dict[str, Columns] | None = field(default=None, compare=False)
@@ -71,6 +74,19 @@ class ResultsFile:
         if self.kept is not None:
             self.kept[name] = columns
         return columns
+
+    def cells_with(self, keys: Iterable[str]) -> Columns:
+        """The columns of `cells`, and those of further settings, as far as the file knows them: a
+        cell that is older than an axis of its sweep has the value that was not swept then."""
+        lacking = {key for key in keys if key not in self.cells}
+        if not (lacking and self.settings):
+            return self.cells
+        known = dict(line.split(" = ", 1) for line in self.settings.splitlines() if " = " in line)
+        try:
+            further = {key: _column(known[key]) for key in lacking if key in known}
+        except tomllib.TOMLDecodeError as error:
+            raise ResultsError(f"{self.path}: settings of the cell: {error}") from error
+        return self.cells | further
 
 
 class Reader:
@@ -124,7 +140,8 @@ def read_file(path: Path, keep: bool = False) -> ResultsFile:
         if not len(cells["cell"]):
             raise ResultsError(f"{path}: holds no cells")
         _check_cells(cells, path)
-        axes = text_of(file["cells"].attrs.get("axes", ""))
+        said = file["cells"].attrs
+        axes = text_of(said.get("axes", ""))
         provenance = file["provenance"].attrs if "provenance" in file else {}
         return ResultsFile(
             path=path,
@@ -133,6 +150,7 @@ def read_file(path: Path, keep: bool = False) -> ResultsFile:
             axes=[axis for axis in axes.split("\n") if axis],
             provenance={key: text_of(value) for key, value in provenance.items()},
             cells=cells,
+            settings=text_of(said.get("settings", "")),
             stamp=stamp,
             sealed=sealed,
             kept={} if keep else None,
@@ -304,6 +322,15 @@ def _check_storage(file: h5py.File, path: Path, name: str) -> None:
     size = table.size * table.dtype.itemsize
     if size > max(MOST_UNASKED, MOST_PACKED * path.stat().st_size):
         raise ResultsError(f"{path}: /{name} has {table.size} rows, more than the file can hold")
+
+
+def _column(text: str) -> np.ndarray:
+    """One row with a setting, as a table of cells has it: lists by their text."""
+    value = tomllib.loads(f"value = {text}")["value"]
+    if isinstance(value, bool):
+        value = int(value)
+    return np.array([text.encode() if isinstance(value, list) else
+                     value.encode() if isinstance(value, str) else value])  # fmt: skip
 
 
 def _native(values: np.ndarray) -> np.ndarray:

@@ -82,9 +82,10 @@ class Results:
         last = [int(file.cells["cell"].max()) + 1 for file in files]
         self._files = files
         self._offsets = np.concatenate([[0], np.cumsum(last)[:-1]])
+        columns = dict.fromkeys(column for file in files for column in file.cells)
         stacked = _stack(
             [
-                {**file.cells, "cell": file.cells["cell"] + offset}
+                {**file.cells_with(columns), "cell": file.cells["cell"] + offset}
                 for file, offset in zip(files, self._offsets, strict=True)
             ]
         )

@@ -14,7 +14,7 @@ import pandas as pd
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import EVERY_EPOCHS, METHOD, ONE_SHOT, REFERENCES, SEED
-from fleet_analysis.stats import differs, does_not_touch, spread_references, summarise
+from fleet_analysis.stats import Summary, differs, does_not_touch, spread_references, summarise
 from fleet_analysis.style import MethodStyle, axis_name, method_styles, setting_label, value_labels
 
 MAX_PANELS = 4
@@ -46,6 +46,11 @@ class Notes:
     differing: str = ""
     last: list[str] = field(default_factory=list)
     spread: str = "band"  # how intervals are drawn
+
+    def note_summary(self, summary: Summary) -> None:
+        """Points that are missing, and those that stand for other settings."""
+        self.partial.update(summary.partial)
+        self.uneven |= summary.uneven
 
     def note_unplaced(self, rows: pd.DataFrame, keys: Sequence[str]) -> None:
         """Cells that have no value of one of these, as where joined files have other axes."""
@@ -215,8 +220,7 @@ class View:
         merged = summary.table[~summary.table[METHOD].isin(references)]
         notes.seeds.update((summary.table if merged.empty else merged)["n"])
         notes.averaged.update(dict.fromkeys(averaged))
-        notes.partial.update(summary.partial)
-        notes.uneven |= summary.uneven
+        notes.note_summary(summary)
         notes.unbounded.update(summary.table[METHOD][np.isinf(summary.table["mean"])].astype(str))
         return summary.table
 

@@ -9,7 +9,7 @@ from synthetic import METHOD, grid, write
 
 from fleet_analysis import Results, ResultsError, load
 from fleet_analysis.cli import write_figures
-from fleet_analysis.figures import accuracy
+from fleet_analysis.figures import accuracy, every_figure
 from fleet_analysis.view import View
 
 ALL = ["average", "git-rebasin", "fleet-merge", "local", "joint"]
@@ -105,6 +105,29 @@ def test_averaging_over_an_axis_is_said(tmp_path: Path) -> None:
     axes = grid(fleet__alpha=[0.1, 1.0], fleet__robots=[2, 4], merge__participation=[0.5, 1.0])
     view = _view(load(write(tmp_path / "three.h5", axes)))
     assert "averaged over" in _text(accuracy.axis_figure(view, "fleet.alpha"))
+
+
+def test_every_figure_that_averages_says_which_methods_lack_settings_of_it(tmp_path: Path) -> None:
+    axes = grid(
+        merge__method=["average", "fleet-merge"],
+        fleet__alpha=[0.1, 1.0],
+        fleet__robots=[2, 4],
+        seed=[0, 1],
+        **{"merge.fleet-merge.start": ["git-rebasin", "none"], "merge.every_epochs": [0]},  # once
+    )
+
+    def failed(cell: Mapping[str, Any]) -> bool:
+        hole = cell["fleet.alpha"] == 0.1 and cell["fleet.robots"] == 4
+        return hole and cell[METHOD] == "fleet-merge"
+
+    path = write(tmp_path / "holes.h5", axes, failed=failed, instruments=True)
+    figures = every_figure(load(path), "accuracy", "test")
+    assert "holes-ablations" in figures and "holes-norms" in figures
+    for name, figure in figures.items():
+        text = _text(figure).replace("\n", " ")
+        averages = "averaged over fleet size" in text or "averaged over α" in text
+        assert averages <= ("points without all settings left out" in text), name
+        assert "4 failed cells left out" in text, name
 
 
 def test_small_multiples_are_at_most_four_and_say_what_is_left_out(tmp_path: Path) -> None:

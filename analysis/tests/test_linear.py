@@ -7,7 +7,7 @@ from synthetic import METRIC, changed, grid, write
 import fleet_analysis
 from fleet_analysis.cli import main
 from fleet_analysis.figures.accuracy import axis_figure
-from fleet_analysis.figures.fig13_linear import bars_of
+from fleet_analysis.figures.fig13_linear import bars_of, draw
 from fleet_analysis.figures.look import our_look
 from fleet_analysis.files import ResultsError
 from fleet_analysis.view import View
@@ -69,6 +69,25 @@ def test_a_trial_of_which_a_robot_has_no_value_is_not_the_mean_of_the_others(
         file["metrics"][:] = rows
     low = {"single-task": 101.0, "task-specific": (1.25 + 101.0) / 2}[bar]
     assert bars_of(fleet_analysis.load(path)).loc[bar, "low"] == pytest.approx(low)
+
+
+def test_values_of_an_axis_have_panels_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    path = write_linear(tmp_path / "lqg_robots.h5", tasks=1)
+    with changed(path) as file:
+        cells, metrics = file["cells"][:], file["metrics"][:]
+        larger = cells["seed"] == 2
+        cells["fleet.robots"][larger] = 4
+        metrics["value"][np.isin(metrics["cell"], cells["cell"][larger])] = 7.0
+        cells["status"][cells["seed"] == 1] = b"failed"
+        cells["merge.method"][(cells["merge.method"] == b"git-rebasin")] = b"fisher"
+        file["cells"][:] = cells
+        file["metrics"][:] = metrics
+    (figure,) = draw([fleet_analysis.load(path)]).values()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["LQG robots, 2 robots (1 trial)", "LQG robots, 4 robots (1 trial)"]
+    numbers = [{text.get_text() for text in axes.texts} for axes in figure.axes]
+    assert "8.000" in numbers[0] and numbers[1] == {"7.000"}
+    assert figure.get_supxlabel().endswith("LQG robots: fisher not shown; 4 failed cells left out")
 
 
 def test_unstable_policies_can_be_drawn(tmp_path: Path) -> None:

@@ -74,6 +74,20 @@ def test_files_with_different_axes_can_be_joined(tmp_path: Path) -> None:
     assert results.cells["merge.kind"].tolist() == ["", "é"]
 
 
+def test_cells_older_than_an_axis_have_the_value_that_was_not_swept_then(tmp_path: Path) -> None:
+    further = grid(seed=[0, 1], train__rate=[0.5], train__kind=['é "x"'], model__hidden=["[64]"])
+    write_parts(tmp_path / "sweep" / "old", grid(seed=[0, 1]))
+    write_parts(tmp_path / "sweep" / "new", further)
+    for path in (tmp_path / "sweep" / "old").iterdir():
+        with changed(path) as file:
+            said = ("train.rate = 0.25", 'train.kind = "\\u00e9 = "', "model.hidden = [64, 32]")
+            file["cells"].attrs["settings"] = "\n".join(said)
+    cells = load(tmp_path / "sweep").cells
+    assert cells["train.rate"].tolist() == [0.5, 0.5, 0.25, 0.25]
+    assert cells["train.kind"].tolist() == ['é "x"'] * 2 + ["é = "] * 2
+    assert cells["model.hidden"].tolist() == ["[64]"] * 2 + ["[64, 32]"] * 2
+
+
 def test_strings_are_decoded_and_numbers_kept(small: Results) -> None:
     cells = small.cells
     for column in ("status", METHOD, "workload", "fleet.partition"):

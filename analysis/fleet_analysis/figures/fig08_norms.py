@@ -11,7 +11,8 @@ from fleet_analysis.figures.page import page, panel_title, row_of_panels
 from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
-from fleet_analysis.style import TICK_SIZE
+from fleet_analysis.stats import differs
+from fleet_analysis.style import TICK_SIZE, axis_name
 
 COLOUR = "#0072B2"
 LABEL = 1.2  # inches at most of a tensor's name
@@ -35,9 +36,12 @@ def draw(results: Results, metric: str) -> dict[str, Figure]:
     labels = all_fitted(tensors, LABEL, TICK_SIZE)
     panels = norms.panels()
     title = f"{norms.name}: variation of weight norms between robots"
-    notes = [norms.notes.workload] if norms.notes.workload else []
-    notes.append("|norm − norm of the first robot's| / the latter; a point per robot and seed")
-    figure, (row,) = page(len(panels), 1, title, notes, [])
+    pooled = [key for key in norms.axes if any(differs(panel.rows, key) for panel in panels)]
+    if pooled:
+        norms.notes.shown.append(f"all values of {', '.join(map(axis_name, pooled))}")
+    said = "|norm − norm of the first robot's| / the latter; a point per robot and seed"
+    notes = [norms.notes.workload, said, *norms.notes.scope(), *norms.notes.remarks()]
+    figure, (row,) = page(len(panels), 1, title, [note for note in notes if note], [])
     axes = row_of_panels(row, len(panels), share_x=True)
     for each, panel in zip(axes, panels, strict=True):
         for place, tensor in enumerate(tensors):

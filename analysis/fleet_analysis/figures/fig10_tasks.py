@@ -81,11 +81,13 @@ def _summary(results: Results, metric: str, split: str) -> tuple[pd.DataFrame, N
     notes.differing = results.differing
     notes.without_value = own.cell[lacking].nunique()
     averaged = [key for key in _swept(results) if differs(rows, key)]
-    by_task = summarise(rows, [METHOD, "task"], averaged).table
-    overall = summarise(rows, [METHOD], averaged).table.assign(task=ALL)
-    notes.seeds.update(by_task["n"])
+    by_task = summarise(rows, [METHOD, "task"], averaged)
+    overall = summarise(rows, [METHOD], averaged)
+    notes.seeds.update(by_task.table["n"])
     notes.averaged.update(dict.fromkeys(averaged))
-    return pd.concat([overall, by_task], ignore_index=True), notes
+    notes.note_summary(by_task)
+    notes.note_summary(overall)
+    return pd.concat([overall.table.assign(task=ALL), by_task.table], ignore_index=True), notes
 
 
 def _swept(results: Results) -> list[str]:

@@ -15,7 +15,7 @@ from fleet_analysis.figures.panels import value_axis_below
 from fleet_analysis.figures.words import all_fitted
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, REFERENCES
-from fleet_analysis.stats import summarise
+from fleet_analysis.stats import Summary, summarise
 from fleet_analysis.style import TICK_SIZE, MethodStyle, line_look
 from fleet_analysis.variants import methods_of, shared_axes, variants
 from fleet_analysis.view import View
@@ -36,10 +36,12 @@ def draw(results: Results, metric: str, split: str) -> dict[str, Figure]:
     key = max((k for k in shared if k in view.axes), key=view.effect, default=None)
     panels = view.panels(view.final, key, notes)
     averaged = [axis for axis in shared if axis != key]
-    tables = [_means(panel.rows, averaged) for panel in panels]
+    summaries = [_means(panel.rows, averaged) for panel in panels]
+    tables = [summary.table for summary in summaries]
     notes.averaged.update(dict.fromkeys(averaged))
-    for table in tables:
-        notes.seeds.update(table["n"])
+    for summary in summaries:
+        notes.seeds.update(summary.table["n"])
+        notes.note_summary(summary)
     names = [v for m in view.styles for v, method in method_of.items() if method == m]
     rows = {v: view.styles[method_of[v]] for v in names if method_of[v] not in REFERENCES}
     references = {name: style for name, style in view.styles.items() if style.reference}
@@ -54,10 +56,10 @@ def draw(results: Results, metric: str, split: str) -> dict[str, Figure]:
     return {f"{results.name}-ablations": figure}
 
 
-def _means(rows: pd.DataFrame, averaged: Sequence[str]) -> pd.DataFrame:
+def _means(rows: pd.DataFrame, averaged: Sequence[str]) -> Summary:
     """Mean and interval per variant; each counts as a method of its own."""
     named = rows.assign(**{METHOD: rows[VARIANT]})
-    return summarise(named, [METHOD], averaged).table
+    return summarise(named, [METHOD], averaged)
 
 
 def _panel(

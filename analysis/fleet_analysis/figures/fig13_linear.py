@@ -15,9 +15,10 @@ from fleet_analysis.figures.words import fitted
 from fleet_analysis.files import ResultsError
 from fleet_analysis.load import Results
 from fleet_analysis.schema import METHOD, SEED
-from fleet_analysis.stats import mean_of_all
-from fleet_analysis.style import INK, KNOWN, MUTED
+from fleet_analysis.stats import is_option, mean_of_all, spread_references
+from fleet_analysis.style import INK, KNOWN, MUTED, setting_label, value_labels
 from fleet_analysis.tasks import on_own_tasks, task_values
+from fleet_analysis.view import MAX_PANELS, Notes, evenly, require_finished, values_of
 
 METRIC = "cost_ratio"  # expected cost over that of the optimal policy, mean over the tasks
 ZERO = "zero_ratio"  # of the policy that does nothing
@@ -43,35 +44,69 @@ WIDTH, BAR_HEIGHT, FRAME = 3.5, 0.19, 0.75  # inches: of a panel, of a bar, arou
 
 
 def draw(sweeps: Sequence[Results]) -> dict[str, Figure]:
-    """Bars from the optimum to the median over seeds, with a line from the least to the largest.
-    Raises ResultsError where a sweep has no linear policies."""
-    tables = [bars_of(results) for results in sweeps]
-    columns = min(2, len(sweeps))
-    rows = -(-len(sweeps) // columns)
-    count = max(len(table) for table in tables)
+    """Bars from the optimum to the median over seeds, with a line from the least to the largest; a
+    panel for each sweep, and for each value of the first axis that it swept. Raises ResultsError
+    where a sweep has no linear policies."""
+    remarks: list[str] = []
+    panels = [panel for results in sweeps for panel in _panels(results, remarks)]
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    count = max(len(table) for _, table in panels)
     size = (WIDTH * columns, (FRAME + BAR_HEIGHT * count) * rows)
     figure = Figure(figsize=size, layout="constrained")
-    panels = np.ravel(figure.subplots(rows, columns, squeeze=False))
-    for axes, results, table in zip(panels, sweeps, tables, strict=False):
+    places = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes, (title, table) in zip(places, panels, strict=False):
         _bars(axes, table)
-        seeds = results.done[SEED].nunique()
-        title = fitted(_title(results.name), WIDTH - 1.2, 8)
-        axes.set_title(f"{title} ({seeds} trials)", loc="left")
+        axes.set_title(fitted(title, WIDTH - 0.6, 8), loc="left")
         axes.set_xlabel("expected cost / optimal cost", loc="left")
-    for axes in panels[len(sweeps) :]:
+    for axes in places[len(panels) :]:
         axes.remove()
     note = "bar and number: median over trials; line: from the least to the largest"
-    figure.supxlabel(note, size=7, color=MUTED, x=0.99, ha="right")
-    return {f"{'+'.join(results.name for results in sweeps[:3])}-linear": figure}
+    lines = [fitted(line, size[0] - 0.2, 7) for line in [note, *remarks]]
+    figure.supxlabel("\n".join(lines), size=7, color=MUTED, x=0.99, ha="right")
+    names = [results.name for results in sweeps]
+    shown = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2}-more"]
+    return {f"{'+'.join(shown)}-linear": figure}
 
 
-def bars_of(results: Results) -> pd.DataFrame:
-    """Per bar `median`, `low` and `high` over seeds, in the order of BARS."""
+def _panels(results: Results, remarks: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    """The title and the bars of each; what they leave out is added to the remarks."""
+    require_finished(results)
+    name = _title(results.name)
+    axes = [key for key in results.swept if not is_option(key)]
+    cells = spread_references(results.done.astype({METHOD: str}), axes)
+    key = next(iter(axes), None)
+    notes = Notes(failed=len(results.failed), alike=results.alike, differing=results.differing)
+    notes.averaged.update(dict.fromkeys(each for each in results.swept if each != key))
+    left_out = sorted({*cells[METHOD]} - {*MERGED.values(), "local"})
+    notes.last += [f"{', '.join(left_out)} not shown"] if left_out else []
+    values = [] if key is None else evenly(values_of(cells, key), MAX_PANELS)
+    if key is not None and len(values) < cells[key].nunique():
+        notes.last.append(f"{len(values)} of {cells[key].nunique()} values shown")
+    labels = value_labels(key, values) if key is not None else {}
+    parts = [(setting_label(str(key), v, labels[v]), cells[cells[key] == v]) for v in values]
+    said = [*notes.scope(), *notes.remarks()]
+    remarks += [f"{name}: {'; '.join(said)}"] if said else []
+    return [
+        (f"{name}{', ' if value else ''}{value} ({_trials(part)})", bars_of(results, part))
+        for value, part in parts or [("", cells)]
+    ]
+
+
+def _trials(cells: pd.DataFrame) -> str:
+    count = cells[SEED].nunique()
+    return f"{count} trial{'s' if count > 1 else ''}"
+
+
+def bars_of(results: Results, cells: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Per bar `median`, `low` and `high` over seeds, in the order of BARS; of some of the finished
+    cells only, if these are given."""
     known = results.metrics
     if METRIC not in set(known.metric):
         raise ResultsError(f"{results.name}: no {METRIC} in these results; not linear policies")
+    settings = (results.done if cells is None else cells)[["cell", METHOD, SEED]]
     rows = known[known["round"] == known.groupby("cell")["round"].transform("max")]
-    rows = rows.merge(results.done[["cell", METHOD, SEED]], on="cell")
+    rows = rows.merge(settings, on="cell")
     merged = rows[(rows.robot < 0) & (rows.metric == METRIC)]
     values = {
         label: merged[merged[METHOD] == method].groupby(SEED).value.mean()
@@ -80,8 +115,8 @@ def bars_of(results: Results) -> pd.DataFrame:
     values["zero policy"] = rows[rows.metric == ZERO].groupby(SEED).value.mean()
     robots = rows[rows.robot >= 0]
     everywhere = mean_of_all(robots[robots.metric == METRIC], [SEED])
-    own = on_own_tasks(task_values(results, METRIC), results.shards)
-    values["task-specific"] = everywhere if own.empty else _means_by_seed(own, results)
+    own = on_own_tasks(task_values(results, METRIC), results.shards).merge(settings, on="cell")
+    values["task-specific"] = everywhere if own.empty else _means_by_seed(own)
     if not own.empty:
         values["single-task"] = everywhere
     statistics = {
@@ -92,10 +127,9 @@ def bars_of(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(statistics, orient="index", columns=["median", "low", "high"])
 
 
-def _means_by_seed(own: pd.DataFrame, results: Results) -> pd.Series:
+def _means_by_seed(own: pd.DataFrame) -> pd.Series:
     """Per seed, the mean over robots of the ratio on the tasks that they were trained on."""
-    seeds = own.merge(results.done[["cell", SEED]], on="cell")
-    weighted = seeds.assign(value=seeds.value * seeds.samples).groupby(SEED)
+    weighted = own.assign(value=own.value * own.samples).groupby(SEED)
     means = weighted.value.sum() / weighted.samples.sum()
     return means.where(weighted.value.count() == weighted.size())
 

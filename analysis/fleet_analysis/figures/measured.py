@@ -45,6 +45,7 @@ class Measured:
         summary = summarise(rows, [METHOD, *keys], averaged, along)
         self.notes.seeds.update(summary.table["n"])
         self.notes.averaged.update(dict.fromkeys(averaged))
+        self.notes.note_summary(summary)
         return summary.table
 
 

@@ -118,7 +118,7 @@ PAPER: dict[str, PaperFigure] = {
         fig12_ablations.draw,
     ),
     "13": PaperFigure(
-        "linear policies beside the optimum, a panel per file",
+        "linear policies beside the optimum, a panel per file and value of its first axis",
         "configs/lqr_multi_task.toml and the lqg_ ones",
         lambda results, metric, split: fig13_linear.draw([results]),
     ),
