@@ -13,6 +13,7 @@
 #include "images/images.hpp"
 #include "loaded_data.hpp"
 #include "torch/supervised.hpp"
+#include "train/shared_keys.hpp"
 
 namespace fleet {
 namespace {
@@ -79,6 +80,21 @@ struct Options {
   [[nodiscard]] std::filesystem::path key() const { return directory / images->name; }
 };
 
+/// How images are dealt, or what a split leaves to say of that.
+void read_partition(SettingsReader& settings, Options& options) {
+  if (options.split.empty()) {
+    options.partition = read_partition_options(settings, true);
+    settings.read("data.samples", options.partition.samples, at_least(0),
+                  "Training images in use, of all robots together; 0: all there are.");
+    return;
+  }
+  settings.read("fleet.robots", options.partition.robots, at_least(1), about::kRobots);
+  for (const char* key : {"data.held_out", "data.samples", "fleet.partition", "fleet.alpha", "fleet.samples",
+                          "fleet.size_exponent", "fleet.classes"}) {
+    settings.rule_out(key, "the file of run.split says who has which images");
+  }
+}
+
 Options read_options(const Gallery& gallery, SettingsReader& settings) {
   Options options{.images = &gallery.sets.front()};
   if (gallery.choice) {
@@ -101,9 +117,7 @@ Options read_options(const Gallery& gallery, SettingsReader& settings) {
   std::string split;
   settings.read(kSplit, split, "A CSV or HDF5 file that says which robot has which images.");
   options.split = split;
-  options.partition = read_partition_options(settings, true);
-  settings.read("data.samples", options.partition.samples, at_least(0),
-                "Training images in use, of all robots together; 0: all there are.");
+  read_partition(settings, options);
   options.training = read_training_options(settings);
   return options;
 }

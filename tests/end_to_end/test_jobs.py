@@ -60,6 +60,15 @@ def test_a_split_that_does_not_fit_is_refused(fleet: Fleet, text: str, told: str
     assert told in refused.err
 
 
+def test_keys_of_dealing_are_refused_beside_a_split(fleet: Fleet) -> None:
+    split = fleet.directory / "split.csv"
+    split.write_text("sample,robot\n0,0\n1,1\n")
+    given = averaged(fleet, "fleet.robots = 2\n")
+    for key, value in (("fleet.alpha", "0.1"), ("data.samples", "10"), ("fleet.samples", "1")):
+        told = fleet("plan", given, "--set", f"run.split={split}", "--set", f"{key}={value}").expect(2)
+        assert f"{key} = {value}: the file of run.split says who has which images" in told.err
+
+
 def test_a_fleet_may_be_larger_than_its_data(fleet: Fleet) -> None:
     many = 'fleet.robots = 5000\nfleet.partition = "drawn"\nfleet.samples = 20\n'
     ten = "merge.participants = 10\ntrain.epochs = 3\n"
