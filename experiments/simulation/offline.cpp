@@ -423,8 +423,8 @@ std::unique_ptr<Workload> make_offline_workload(const OfflineOptions& options, c
   const Trajectories& all = *data.index;
   std::vector<TrajectorySplit> splits;
   for (std::size_t b = 0; b < options.bodies(); ++b) {
-    splits.push_back(
-        split_trajectories(all, b, options.suite->task(options.tasks[b]).name, options.test, options.shape.steps));
+    splits.push_back(split_trajectories(all, b, options.tasks[b], options.suite->task(options.tasks[b]).name,
+                                        options.test, options.shape.steps));
   }
   std::vector<Shard> shards = share_out(options, splits);
   const std::vector<std::size_t> states = state_begins(all);

@@ -61,8 +61,8 @@ class OfflineWorld final : public World {
     SampleCounts counts;
     try {
       for (std::size_t b = 0; b < offline.bodies(); ++b) {
-        const TrajectorySplit split =
-            split_trajectories(index, b, offline.suite->task(offline.tasks[b]).name, offline.test, offline.shape.steps);
+        const TrajectorySplit split = split_trajectories(
+            index, b, offline.tasks[b], offline.suite->task(offline.tasks[b]).name, offline.test, offline.shape.steps);
         const auto windows = static_cast<double>(split.train.size());
         counts.held_out += static_cast<std::int64_t>(windows * offline.partition.held_out);
         counts.train += static_cast<std::int64_t>(windows * (1.0 - offline.partition.held_out));

@@ -129,14 +129,18 @@ class PlayWorld final : public World {
     check_norm(settings, options.online);
     prepare(options);
     const Suite& suite = *options.suite;
-    return {.parameters = static_cast<std::int64_t>(parameter_count(*network)),
+    const auto parameters = static_cast<std::int64_t>(parameter_count(*network));
+    const auto gradient = parameters * static_cast<std::int64_t>(sizeof(float));
+    return {.parameters = parameters,
             .layout = layout_of(*network),
             .maps = maps_of(network),
             .train_samples = static_cast<std::int64_t>(options.robots) * options.online.samples_per_epoch(),
             .offers = Questions::all(),
             .held_out = false,
-            .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks),
-            .robot_bytes = options.online.robot_bytes(options.shape, options.chooses, options.max_steps),
+            .gathers = true,
+            .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks) +
+                          options.online.batch_bytes(options.shape, options.chooses, options.max_steps),
+            .robot_bytes = gradient + options.online.robot_bytes(options.shape, options.chooses, options.max_steps),
             .data = Hash().add(suite.digest()).add(suite.engine()).hex(),
             .data_keys = {std::string(suite.facts().files_key)}};
   }

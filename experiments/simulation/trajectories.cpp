@@ -186,12 +186,13 @@ ReadTrajectories read_trajectories(std::span<const DemonstrationSource> sources,
   digest.add(bytes_of(read.states)).add(bytes_of(read.actions)).add(bytes_of(all.to_go));
   for (const std::int32_t begin : all.episodes) digest.add(begin);
   for (const int task : tasks) digest.add(suite.label(task));
+  digest.add("tests by task");  // earlier versions drew them by the task's place
   all.digest = digest.hex();
   return read;
 }
 
-TrajectorySplit split_trajectories(const Trajectories& all, std::size_t body, const std::string& name, double test,
-                                   int window) {
+TrajectorySplit split_trajectories(const Trajectories& all, std::size_t body, int task, const std::string& name,
+                                   double test, int window) {
   std::vector<std::int32_t> long_enough;
   for (std::int32_t e = all.of_bodies[body]; e < all.of_bodies[body + 1]; ++e) {
     const auto place = static_cast<std::size_t>(e);
@@ -199,7 +200,7 @@ TrajectorySplit split_trajectories(const Trajectories& all, std::size_t body, co
   }
   require(long_enough.size() >= 2, "there are ", long_enough.size(), " episodes of ", name, " with ", window,
           " steps or more, and at least two are needed: one to learn from, one to be tested on");
-  RandomStream stream(0, Purpose::kTestSplit, static_cast<std::uint64_t>(body));
+  RandomStream stream(0, Purpose::kTestSplit, static_cast<std::uint64_t>(task));
   stream.shuffle(std::span(long_enough));
   const auto size = static_cast<double>(long_enough.size());
   const auto tested = static_cast<std::size_t>(std::clamp(std::round(test * size), 1.0, size - 1.0));

@@ -65,9 +65,9 @@ struct TrajectorySplit {
   std::vector<std::int32_t> episodes;  ///< of `train`: which
   std::vector<std::int32_t> test;      ///< windows that follow one another
 };
-/// A share of `test` of the episodes that have a window, at least one, is tested on, drawn alike for every fleet. Error
-/// where fewer than two have.
-[[nodiscard]] TrajectorySplit split_trajectories(const Trajectories& all, std::size_t body, const std::string& name,
-                                                 double test, int window);
+/// A share of `test` of the episodes that have a window, at least one, is tested on, drawn alike for every fleet with
+/// task number `task`, the `body`-th of this one. Error where fewer than two have.
+[[nodiscard]] TrajectorySplit split_trajectories(const Trajectories& all, std::size_t body, int task,
+                                                 const std::string& name, double test, int window);
 
 }  // namespace fleet::simulation

@@ -77,8 +77,8 @@ class CloningWorld final : public World {
             .offers = Questions::all(),
             .held_out = counts.held_out > 0,
             .gpu = options.cloning.training.device == DeviceKind::kCuda,
-            .rank_bytes = suite.facts().rank_bytes +
-                          suite.facts().task_bytes * static_cast<std::int64_t>(options.cloning.tasks.size()),
+            .rank_bytes = suite.facts().rank_bytes + suite.facts().task_bytes * (std::ssize(options.cloning.tasks) +
+                                                                                 std::ssize(options.cloning.unseen)),
             .data = Hash().add(index.digest).add(scenes).add(suite.engine()).hex(),
             .data_keys = {kDemos, "data.encoder", std::string(suite.facts().files_key)}};
   }

@@ -38,7 +38,7 @@ class Fisher final : public Merger {
       for (std::size_t i = 0; i < input.rows.size(); ++i) {
         if (!input.rows[i].participates) continue;
         ParamVector& fisher = fishers.emplace_back(estimate(input, input.rows[i]));
-        input.symmetry->apply(outcome.elements[i], fisher.flat());
+        input.symmetry->apply(parts_of(outcome.elements[i]).permutations, fisher.flat());  // squares have no signs
         ParamVector& product =
             products.emplace_back(input.symmetry->apply(outcome.elements[i], *input.rows[i].weights));
         for (std::size_t w = 0; w < product.flat().size(); ++w) product.flat()[w] *= fisher.flat()[w];

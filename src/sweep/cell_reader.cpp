@@ -259,6 +259,15 @@ void check_held_out(const Cell& cell) {
                                          : "set data.held_out, say to 0.1"));
 }
 
+/// Rejects short rounds of robots that may never have gathered any data.
+void check_gathered(const Cell& cell) {
+  const bool some = cell.fleet.trainees == FleetOptions::Trainees::kParticipants;
+  if (!cell.facts.gathers || !some || cell.fleet.rounds_after == 0) return;
+  constexpr std::string_view kKey = "merge.rounds_after";
+  reject(kKey, *cell.settings.find(kKey),
+         "expected 0 beside train.robots = \"participants\": robots that never took part have gathered no data");
+}
+
 /// Rejects a fleet that no machine holds.
 void check_size(const Cell& cell) {
   const double each = 4.0 * static_cast<double>(cell.facts.parameters) + static_cast<double>(cell.facts.robot_bytes);
@@ -364,6 +373,7 @@ void CellReader::read(const Settings& chosen, Cell& cell) {
     check_norms(cell);
     check_parameters(cell, merger->needs(), parameters);
     check_personal(cell);
+    check_gathered(cell);
     check_held_out(cell);
     cell.exchange = merger->needs().exchange;
     cell.sums_moments = merger->needs().asks.contains(Question::kMapMoments);

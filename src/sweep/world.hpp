@@ -28,6 +28,7 @@ struct CellFacts {
   bool moments = true;           ///< whether what optimisers remember can be carried over a merge
   bool savable = true;           ///< whether robots can be saved, and go on from there
   bool held_out = true;          ///< whether there are data that no robot trains on
+  bool gathers = false;          ///< whether robots have no data but what they gather while they train
   bool gpu = false;              ///< whether ranks are to compute on their node's GPUs
   std::int64_t rank_bytes = 0;   ///< that a rank needs beside its robots
   std::int64_t robot_bytes = 0;  ///< that a robot needs beside its weights, such as data of its own

@@ -71,10 +71,7 @@ class OnlineRobot final : public Robot {
     trainer.finish();
     return loss;
   }
-  void rest() override {
-    student_.rest();
-    batch_ = {};
-  }
+  void rest() override { student_.rest(); }
 
   void save(StateWriter& state) override {
     state.write(step_);
@@ -120,6 +117,7 @@ class OnlineRobot final : public Robot {
   }
   ParamVector take_steps(const ParamVector& start, const LocalSteps& steps, std::uint64_t draw,
                          const GradientTerm* term) override {
+    if (!judges()) return start;  // it has not played yet, and has nothing to learn from
     return student_.take_steps(start, steps, draw, term);
   }
   Curvature curvature(const ParamVector& at, std::uint64_t draw) override { return student_.curvature(at, draw); }
@@ -143,6 +141,7 @@ class OnlineRobot final : public Robot {
       total -= step(problem_.training.schedule.factor(step_, total_steps_));
       memory_.remember(batch_, static_cast<std::size_t>(problem_.online.remembered));
     }
+    batch_ = {};
     student_.rest();  // what it knows of the memory is no longer so
     return done > 0 ? total / static_cast<double>(done) : 0.0;
   }
@@ -285,11 +284,15 @@ class OnlineWorkload final : public Workload {
   OnlineProblem problem_;
 };
 
+/// What is noted of a step: what the network saw, what it said, and what was done.
+std::int64_t numbers_of_step(const NetworkShape& shape, bool chooses) {
+  return shape.inputs + shape.outputs + (chooses ? 1 : shape.outputs);
+}
+
 }  // namespace
 
 std::int64_t OnlineOptions::robot_bytes(const NetworkShape& shape, bool chooses, int longest) const {
-  const std::int64_t numbers = shape.inputs + shape.outputs + (chooses ? 1 : shape.outputs);
-  const std::int64_t memory = numbers * longest * remembered;
+  const std::int64_t memory = numbers_of_step(shape, chooses) * longest * remembered;
   if (gradient != PolicyGradient::kProximal) return memory * static_cast<std::int64_t>(sizeof(float));
   constexpr std::int64_t kKept = 3;  // the critic's weights and moments
   std::int64_t critic = 0;
@@ -299,6 +302,13 @@ std::int64_t OnlineOptions::robot_bytes(const NetworkShape& shape, bool chooses,
     inputs = outputs;
   }
   return (memory + kKept * (critic + inputs + 1)) * static_cast<std::int64_t>(sizeof(float));
+}
+
+std::int64_t OnlineOptions::batch_bytes(const NetworkShape& shape, bool chooses, int longest) const {
+  const std::int64_t steps = gradient == PolicyGradient::kProximal ? std::int64_t{proximal.batch_steps} + longest
+                                                                   : std::int64_t{batch_episodes} * longest;
+  constexpr std::int64_t kReward = 1;
+  return steps * (numbers_of_step(shape, chooses) + kReward) * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t OnlineOptions::steps_per_epoch() const {

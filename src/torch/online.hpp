@@ -52,6 +52,8 @@ struct OnlineOptions {
 
   /// What a robot keeps beside its policy, of episodes of `longest` steps.
   [[nodiscard]] std::int64_t robot_bytes(const NetworkShape& shape, bool chooses, int longest) const;
+  /// What is played for one gradient step, which is kept until it is taken.
+  [[nodiscard]] std::int64_t batch_bytes(const NetworkShape& shape, bool chooses, int longest) const;
   /// Gradient steps, or batches of kProximal.
   [[nodiscard]] std::int64_t steps_per_epoch() const;
   /// Episodes, or of kProximal steps: of robots that play alike they weigh alike.

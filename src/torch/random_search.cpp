@@ -40,6 +40,9 @@ double deviation_of(std::span<const Tried> tried) {
 ParamVector RandomSearch::draw(RandomStream& stream) const {
   ParamVector direction(network_.layout());
   for (float& value : direction.flat()) value = static_cast<float>(stream.normal());
+  for (std::size_t t = 0; t < network_.layout()->tensors().size(); ++t) {  // a variance must stay one
+    if (network_.is_statistic(t)) std::ranges::fill(direction.tensor(t), 0.0F);
+  }
   Whitening(network_, seen_, Whitening::Constant::kLeftOut).to_plain(direction);
   return direction;
 }

@@ -54,16 +54,17 @@ CellRun::CellRun(const FleetOptions& options, Regime regime, Merger* merger, Wor
       bytes_before_(comm.bytes_moved()),
       processor_before_(processor_seconds()) {
   comm.together([&] {
-    if (merger != nullptr && !options.parameters.empty()) {
-      // Whoever misses a merge but is handed its outcome does not know what has become of his units.
-      const bool misses = options.hand_back == FleetOptions::HandBack::kAll &&
-                          (options.participants > 0 || options.participation < 1.0 || options.dropped > 0.0);
-      shared_.emplace(workload.symmetry(), workload.maps(), options.parameters, merger->needs().between || misses);
-    }
     for (int i = 0; i < options.robots; ++i) {
       if (workload.steps_per_epoch(i) > 0) with_data_.push_back(i);
     }
     require(!with_data_.empty(), "no robot has any training data");
+    if (merger != nullptr && !options.parameters.empty()) {
+      // Whoever misses a merge but is handed its outcome does not know what has become of his units.
+      const bool some = options.participants > 0 || options.participation < 1.0 || options.dropped > 0.0 ||
+                        std::ssize(with_data_) < options.robots;
+      const bool misses = some && options.hand_back == FleetOptions::HandBack::kAll;
+      shared_.emplace(workload.symmetry(), workload.maps(), options.parameters, merger->needs().between || misses);
+    }
     if (options.target) require_tested(options.target->metric, workload);
     Roster roster;
     for (int round = 1; round <= options_.rounds() && (!all_train() || options_.late > 0.0); ++round) {

@@ -59,6 +59,19 @@ def test_batch_norms_of_robots_that_learn_online_are_renewed(fleet: Fleet, gradi
     assert fleet.cells("two").outcomes() == fleet.cells("one").outcomes()
 
 
+def test_robots_that_have_never_played_are_asked_nothing(fleet: Fleet) -> None:
+    """Of five that are drawn one by one, some are not there yet when all go on alone."""
+    text = SWEEP.replace("robots = 3", "robots = 5").replace(
+        "[train]", '[train]\nrobots = "participants"'
+    )
+    config = fleet.config(text.replace("[merge]", "[merge]\nparticipants = 1"), base="")
+    steps = ("--set", "instruments.personal_steps=10")
+    fleet("run", config, "-o", "alone", *steps, data=False).expect(0)
+    after = ("--set", 'merge.method="auto"', "--set", "merge.rounds_after=2")
+    told = fleet("plan", config, *after, data=False).expect(2).err
+    assert "merge.rounds_after = 2: expected 0" in told and "gathered no data" in told
+
+
 METHODS = """
 [sweep.grid]
 merge.method = ["average", "git-rebasin", "fleet-merge", "regression", "auto", "local", "joint"]

@@ -164,7 +164,7 @@ TEST_F(TrajectoriesTest, bodies_lie_side_by_side_and_others_actions_are_no_numbe
 TEST_F(TrajectoriesTest, windows_lie_within_episodes_and_those_of_the_test_are_nobodys) {
   const ReadTrajectories all = read(write(flat_of(random_lives({30, 4, 12, 40, 5}))));
   constexpr int kWindow = 5;
-  const TrajectorySplit split = split_trajectories(all.index, 0, "hopper", 0.3, kWindow);
+  const TrajectorySplit split = split_trajectories(all.index, 0, 1, "hopper", 0.3, kWindow);
   std::set<std::int32_t> seen;
   const auto within = [&](std::int32_t first) {
     return all.index.step_of(first) + kWindow - 1 == all.index.step_of(first + kWindow - 1);
@@ -180,7 +180,24 @@ TEST_F(TrajectoriesTest, windows_lie_within_episodes_and_those_of_the_test_are_n
   }
   EXPECT_EQ(split.train.size(), split.episodes.size());
   EXPECT_FALSE(split.test.empty());
-  EXPECT_THROW((void)split_trajectories(all.index, 0, "hopper", 0.3, 35), Error);  // one episode has so many steps
+  EXPECT_THROW((void)split_trajectories(all.index, 0, 1, "hopper", 0.3, 35), Error);  // one episode has so many steps
+}
+
+TEST_F(TrajectoriesTest, a_body_is_tested_on_the_same_episodes_wherever_it_stands_among_others) {
+  const Sizes sizes{.observation = 17, .action = 6};
+  const std::filesystem::path cheetah = scratch_.path() / "halfcheetah.h5";
+  write_demonstrations(cheetah, random_lives({9, 12, 7, 8}, "halfcheetah", sizes), sizes);
+  const std::filesystem::path hopper = write(flat_of(random_lives({30, 14, 12, 40, 15, 9, 11})));
+  const auto tested_of_hopper = [&](const std::string& names, std::size_t body) {
+    const std::vector<int> tasks = suite_->find_tasks(names);
+    std::vector<DemonstrationSource> files{{.path = cheetah, .task = "halfcheetah"}};
+    files.insert(body == 0 ? files.begin() : files.end(), {.path = hopper, .task = "hopper"});
+    const Trajectories all = read_trajectories(files, *suite_, tasks).index;
+    std::vector<std::int32_t> test = split_trajectories(all, body, tasks[body], "hopper", 0.3, 5).test;
+    for (std::int32_t& row : test) row -= all.bodies[body];
+    return test;
+  };
+  EXPECT_EQ(tested_of_hopper("hopper, halfcheetah", 0), tested_of_hopper("halfcheetah, hopper", 1));
 }
 
 TEST_F(TrajectoriesTest, what_cannot_be_learned_from_is_refused) {

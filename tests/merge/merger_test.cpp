@@ -451,6 +451,67 @@ TEST(Fisher, every_weight_comes_from_the_robot_whose_loss_depends_on_it) {
   for (std::size_t w = 0; w < merged.size(); ++w) EXPECT_FLOAT_EQ(merged[w], w < merged.size() / 2 ? 1.0F : 5.0F);
 }
 
+TEST(Fisher, units_that_are_negated_weigh_as_much_as_they_did) {
+  struct Steep : LocalData {
+    double loss_gradient(const ParamVector&, int, RandomStream&, ParamVector& gradient) override {
+      for (const std::size_t t : {0U, 1U}) std::ranges::fill(gradient.tensor(t), slopes.at(t));
+      return 0.0;
+    }
+    Score held_out_score(const ParamVector&) override { return {0.0, 1.0}; }
+    std::array<float, 2> slopes{};
+  };
+  auto layout = std::make_shared<ParamLayout>();
+  layout->add("in", {6, 3});
+  layout->add("out", {2, 6});
+  const SymmetrySpec symmetry(layout, {{.name = "units", .size = 6, .kind = GroupKind::kSigned}},
+                              {{.tensor = 0, .axis = 0, .group = 0}, {.tensor = 1, .axis = 1, .group = 0}});
+  RandomStream stream(5, Purpose::kTest);
+  std::array<ParamVector, 2> robots{ParamVector(layout), ParamVector(layout)};
+  for (float& weight : robots[0].flat()) weight = static_cast<float>(stream.normal());
+  robots[1] = robots[0];
+  for (float& weight : robots[1].flat()) weight += 0.02F * static_cast<float>(stream.normal());
+  ParamVector expected(layout);
+  constexpr std::array<std::array<float, 2>, 2> kSlopes{{{3.0F, 1.0F}, {1.0F, 2.0F}}};  // squares add up to 174 and 66
+  for (std::size_t w = 0; w < layout->size(); ++w) {
+    const std::size_t tensor = w < 18 ? 0 : 1;
+    const float first = kSlopes[0][tensor] * kSlopes[0][tensor] / 174.0F;
+    const float second = kSlopes[1][tensor] * kSlopes[1][tensor] / 66.0F;
+    expected.flat()[w] = (first * robots[0].flat()[w] + second * robots[1].flat()[w]) / (first + second);
+  }
+  const GroupElement element = symmetry.random(stream);
+  ASSERT_TRUE(std::ranges::any_of(element[0], is_negated));
+  robots[1] = symmetry.apply(element, robots[1]);
+
+  const Comm world = MpiSession::world();
+  const Placement placement{.robots = 2, .ranks = world.size()};
+  std::array<Steep, 2> data;
+  MergeInput input{.symmetry = &symmetry, .participants = {0, 1}};
+  for (int robot = placement.begin(world.rank()); robot < placement.end(world.rank()); ++robot) {
+    const auto i = static_cast<std::size_t>(robot);
+    data[i].slopes = kSlopes[i];
+    input.rows.push_back(
+        {.robot = robot, .weights = &robots[i], .samples = 10.0, .participates = true, .data = &data[i]});
+  }
+  const auto merger = make_method("fisher", {{"merge.fisher.align", std::string("git-rebasin")}});
+  const ParamVector merged = merger->merge(input, world).merged;
+  // In whatever order and signs its units come.
+  const auto unit = [](const ParamVector& of, Eigen::Index i) {
+    Eigen::VectorXf weights(5);
+    weights << ConstMatrixView(of.tensor(0).data(), 6, 3).row(i).transpose(),
+        ConstMatrixView(of.tensor(1).data(), 2, 6).col(i);
+    return weights;
+  };
+  for (Eigen::Index wanted = 0; wanted < 6; ++wanted) {
+    float nearest = 1.0F;
+    for (Eigen::Index found = 0; found < 6; ++found) {
+      for (const float sign : {1.0F, -1.0F}) {
+        nearest = std::min(nearest, (unit(expected, wanted) - sign * unit(merged, found)).cwiseAbs().maxCoeff());
+      }
+    }
+    EXPECT_LT(nearest, 1e-5F) << wanted;
+  }
+}
+
 TEST(Fisher, batches_are_as_large_as_asked_for_and_add_up_to_the_samples) {
   struct Counting : LocalData {
     double loss_gradient(const ParamVector&, int batch, RandomStream&, ParamVector& gradient) override {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "awake.hpp"
 #include "base/error.hpp"
@@ -223,6 +224,34 @@ TEST(RandomSearch, does_not_depend_on_units_of_observations) {
   const std::vector<float> plain = moved(1, 0);
   const std::vector<float> other = moved(10, -5);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(plain[i], other[i], 1e-3 * std::abs(plain[i]) + 1e-4);
+}
+
+/// Running variances among them: one below 0 would make every action a NaN.
+TEST(RandomSearch, leaves_statistics_as_they_are) {
+  const Settings settings{{"model.hidden", Setting{Value(Value::List{Value(std::int64_t{4})}), {}}},
+                          {"model.norm", Setting{Value(std::string("batch")), {}}}};
+  SettingsReader reader(settings);
+  const std::shared_ptr<const Network> network = make_network(reader, bandit_shape(3));
+  RandomSearch search(*network, 1, {.directions = 4, .best = 4, .perturbation = 0.1});
+  ParamVector weights(network->layout());
+  ParamVector gradient(network->layout());
+  RandomStream stream(1, Purpose::kTest);
+  std::set<std::string> moved;
+  std::set<std::string> statistics;
+  search.estimate(
+      weights,
+      [&](const ParamVector& near, std::uint64_t) {
+        for (std::size_t t = 0; t < network->layout()->tensors().size(); ++t) {
+          const std::string& name = network->layout()->tensors()[t].name;
+          if (network->is_statistic(t)) statistics.insert(name);
+          if (!std::ranges::equal(near.tensor(t), weights.tensor(t))) moved.insert(name);
+        }
+        return stream.uniform();
+      },
+      stream, gradient);
+  EXPECT_EQ(statistics.size(), 2U);
+  EXPECT_EQ(moved.size() + statistics.size(), network->layout()->tensors().size());
+  for (const std::string& name : statistics) EXPECT_FALSE(moved.contains(name)) << name;
 }
 
 TEST(OnlineRobots, search_and_go_on_from_a_saved_state_with_the_same_bits) {

@@ -83,6 +83,8 @@ def _panels(results: Results, remarks: list[str]) -> list[tuple[str, pd.DataFram
     values = [] if key is None else evenly(values_of(cells, key), MAX_PANELS)
     if key is not None and len(values) < cells[key].nunique():
         notes.last.append(f"{len(values)} of {cells[key].nunique()} values shown")
+    if key is not None:
+        notes.note_unplaced(cells, [key])
     labels = value_labels(key, values) if key is not None else {}
     parts = [(setting_label(str(key), v, labels[v]), cells[cells[key] == v]) for v in values]
     said = [*notes.scope(), *notes.remarks()]
