@@ -50,8 +50,8 @@ SavedPolicy make_policy(const SuiteEntry& world, const OptionsGiven& values) {
   if (name == kExpert) return {.suite = make_suite(world, values), .policy = expert_policy()};
   if (!std::filesystem::exists(name)) {
     throw ConfigError(cat("--policy ", name,
-                          ": expected expert, or the file of a saved model, which a sweep writes with ",
-                          "--set run.save_models='\"merged\"'"));
+                          ": there is no such file; expected expert, or a saved model, which a sweep ",
+                          "leaves in DIR/models/CELL/merged.h5 with --set run.save_models=merged"));
   }
   for (const SuiteOption& option : world.options) {
     if (option.key != nullptr && option.name != std::string_view(kEncoderOption.name) && values.contains(option.name)) {

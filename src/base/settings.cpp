@@ -401,7 +401,17 @@ void SettingsReader::read(std::string_view key, std::vector<int>& field, Range r
   record(asked, value_of(field));
 }
 
-void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out) {
+std::string alternatives(std::span<const std::string> items) {
+  std::string text;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) text += i + 1 == items.size() ? " or " : ", ";
+    text += items[i];
+  }
+  return text;
+}
+
+void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out,
+                         const ReadElsewhere& elsewhere) {
   const auto leaf = [](std::string_view key) { return key.substr(key.rfind('.') + 1); };
   std::vector<std::string> names;
   for (const auto& [key, setting] : known) names.push_back(key);
@@ -409,6 +419,8 @@ void reject_unknown_keys(const Settings& written, const Settings& known, const R
     if (known.contains(key)) continue;
     const auto reason = ruled_out.find(key);
     if (reason != ruled_out.end()) reject(key, setting, reason->second);
+    const std::string where = elsewhere ? elsewhere(key) : "";
+    if (!where.empty()) reject(key, setting, cat("nothing here reads it; it is ", where));
     std::optional<std::string> meant = nearest(key, names);
     if (!meant) {  // the right name in the wrong table is the other common slip
       std::size_t best = std::numeric_limits<std::size_t>::max();

@@ -175,9 +175,16 @@ class SettingsReader {
 /// The candidate nearest in edit distance, if near enough to be a slip of the fingers.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
+/// "a, b or c".
+[[nodiscard]] std::string alternatives(std::span<const std::string> items);
+
+/// Where a key is read that is not read here, in words; empty where it is read nowhere.
+using ReadElsewhere = std::function<std::string(std::string_view key)>;
+
 /// Throws ConfigError for the first key written that is not known, with the reason if there is one why it is of no use,
-/// else with the known key that was probably meant.
-void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out = {});
+/// or with where it is of use, else with the known key that was probably meant.
+void reject_unknown_keys(const Settings& written, const Settings& known, const Reasons& ruled_out = {},
+                         const ReadElsewhere& elsewhere = {});
 
 /// ConfigError "file:line:column: key = value: complaint", and what the key means.
 [[noreturn]] void reject(std::string_view key, const Setting& setting, std::string_view complaint);

@@ -33,26 +33,10 @@ std::string default_of(const KeyNote& note) {
   return text.size() <= kLongest ? text : text.substr(0, text.rfind(',', kLongest)) + ", ...";
 }
 
-/// Which values a key goes with, as a configuration writes it: `model.kind = "lstm" or "gru"`.
-std::string condition_of(const KeyCondition& condition) {
-  std::vector<std::string> values;
-  for (const std::string& value : condition.second) {
-    values.push_back(value == "true" || value == "false" ? value : quoted(value));
-  }
-  return cat(condition.first, " = ", alternatives(values));
-}
-
 std::string joined(const std::vector<std::string>& items, const char* separator = ", ") {
   std::string text;
   for (const std::string& item : items) text += cat(text.empty() ? "" : separator, item);
   return text;
-}
-
-/// Under which settings, if not always.
-std::vector<std::string> conditions_of(const KeyUse& use) {
-  std::vector<std::string> texts;
-  for (const KeyCondition& condition : use.conditions) texts.push_back(condition_of(condition));
-  return texts;
 }
 
 /// A row for a key: of uses that differ in their default alone, where that goes by one other key, one for all if they

@@ -82,13 +82,4 @@ void check_options(const po::options_description& options, const po::variables_m
   }
 }
 
-std::string alternatives(std::span<const std::string> items) {
-  std::string text;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) text += i + 1 == items.size() ? " or " : ", ";
-    text += items[i];
-  }
-  return text;
-}
-
 }  // namespace fleet

@@ -36,7 +36,4 @@ class OptionValues {
 void check_options(const boost::program_options::options_description& options,
                    const boost::program_options::variables_map& values);
 
-/// "a, b or c".
-[[nodiscard]] std::string alternatives(std::span<const std::string> items);
-
 }  // namespace fleet

@@ -148,6 +148,17 @@ void flatten(const toml::table& table, const std::string& prefix, std::string_vi
   }
 }
 
+/// What beginners will want to know beside the parser's words.
+std::string_view hint(std::string_view complaint) {
+  if (complaint.find("could not determine value type") != std::string_view::npos) {
+    return "; texts need quotes: workload = \"mnist\"";
+  }
+  if (complaint.find("redefine") != std::string_view::npos) {
+    return "; a table's keys stand together below its [name], or all by their long names above the first table";
+  }
+  return {};
+}
+
 }  // namespace
 
 Settings parse_toml(std::string_view text, std::string_view file_name) {
@@ -159,7 +170,8 @@ Settings parse_toml(std::string_view text, std::string_view file_name) {
     return settings;
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
-    throw ConfigError(cat(file_name, ":", at.line, ":", at.column, ": ", error.description()));
+    throw ConfigError(
+        cat(file_name, ":", at.line, ":", at.column, ": ", error.description(), hint(error.description())));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "merge/shared_part.hpp"
 #include "sweep/cell_reader.hpp"
 #include "sweep/common_training.hpp"
+#include "sweep/key_survey.hpp"
 #include "sweep/methods.hpp"
 #include "sweep/sweep_name.hpp"
 
@@ -163,7 +164,7 @@ void write_texts(Settings whole, Settings applied, Sweep& sweep) {
 
 /// Rejects keys that nothing reads, be they in the base or on an axis.
 void check_keys(const Settings& base, std::span<const Axis> axes, const SettingsReader& general,
-                const CellReader& cells) {
+                const CellReader& cells, std::span<const WorldEntry> table) {
   Settings known = general.resolved();
   known.insert(cells.applied().begin(), cells.applied().end());
   known.merge(method_settings(base));
@@ -173,7 +174,11 @@ void check_keys(const Settings& base, std::span<const Axis> axes, const Settings
       written.insert_or_assign(axis.keys[k], Setting{axis.points.front()[k], axis.sources[k]});
     }
   }
-  reject_unknown_keys(written, known, cells.ruled_out());
+  reject_unknown_keys(written, known, cells.ruled_out(), [&](std::string_view key) {
+    const std::vector<SurveyedKey> all = survey_keys(table);
+    const auto found = std::ranges::find(all, key, &SurveyedKey::key);
+    return found != all.end() ? where_read(*found) : std::string();
+  });
 }
 
 }  // namespace
@@ -274,7 +279,7 @@ Sweep expand(const Settings& settings, std::string_view default_name, std::span<
     sweep.cells.push_back(std::move(cell));
   }
   keep_common(sweep.cells);
-  check_keys(base, sweep.axes, general, reader);
+  check_keys(base, sweep.axes, general, reader, table);
   write_texts(general.resolved(), reader.applied(), sweep);
   if (sweep.config.size() > kLongestText) {
     throw ConfigError(cat("the configuration has ", sweep.config.size(),

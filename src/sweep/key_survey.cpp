@@ -217,4 +217,37 @@ std::vector<SurveyedKey> survey_keys(std::span<const WorldEntry> worlds) {
   return keys;
 }
 
+std::vector<std::string> conditions_of(const KeyUse& use) {
+  std::vector<std::string> texts;
+  for (const auto& [key, wanted] : use.conditions) {
+    std::vector<std::string> values;
+    for (const std::string& value : wanted) {
+      values.push_back(value == "true" || value == "false" ? value : Value(value).to_string());
+    }
+    texts.push_back(cat(key, " = ", alternatives(values)));
+  }
+  return texts;
+}
+
+std::string where_read(const SurveyedKey& key) {
+  std::vector<std::string> worlds;
+  std::vector<std::string> settings;  // of each use: those that it takes
+  const auto add = [](std::vector<std::string>& to, const std::string& text) {
+    if (!text.empty() && std::ranges::find(to, text) == to.end()) to.push_back(text);
+  };
+  for (const KeyUse& use : key.uses) {
+    std::string all;
+    for (const std::string& condition : conditions_of(use)) all += cat(all.empty() ? "" : " and ", condition);
+    for (const std::string& world : use.worlds) add(worlds, world);
+    add(settings, all);
+  }
+  std::string where;
+  if (!worlds.empty()) where = cat("of workload ", alternatives(worlds));
+  for (const std::string& each : settings) {
+    const bool first = &each == &settings.front();
+    where += cat(where.empty() ? "read where " : first ? ", where " : ", or where ", each);
+  }
+  return where;
+}
+
 }  // namespace fleet

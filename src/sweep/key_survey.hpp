@@ -29,6 +29,11 @@ struct SurveyedKey {
   std::vector<KeyUse> uses;  ///< at least one
 };
 
+/// Under which settings a key is read so, as a configuration writes them: `model.kind = "lstm" or "gru"`.
+[[nodiscard]] std::vector<std::string> conditions_of(const KeyUse& use);
+/// "of mnist or cifar10, where model.kind = \"cnn\""; empty where it is always read.
+[[nodiscard]] std::string where_read(const SurveyedKey& key);
+
 /// Every key that can be set, in their order.
 [[nodiscard]] std::vector<SurveyedKey> survey_keys(std::span<const WorldEntry> worlds);
 

@@ -39,7 +39,8 @@ struct FrozenEncoder::Module {
 
 FrozenEncoder::FrozenEncoder(const std::filesystem::path& file, int pictures, int height, int width)
     : file_(file), height_(height), width_(width), module_(std::make_unique<Module>()) {
-  require(std::filesystem::is_regular_file(file), file.string(), ": cannot be opened: there is no such file");
+  require(std::filesystem::is_regular_file(file), file.string(),
+          ": there is no such file; scripts/make_encoder.py writes one");
   std::ifstream in(file, std::ios::binary);
   require(in.good(), file.string(), ": cannot be opened");
   std::stringstream bytes;

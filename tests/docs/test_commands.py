@@ -39,6 +39,8 @@ NOT_RUN = {
     r"\S*python tests/peers/run.py\b": "installs 8 GB",
     r"\S*python tests/benchmarks/bench.py\b": "measures for minutes",
     r"sudo \S+ \S*python tests/benchmarks/network.py\b": "takes minutes: tests/hosts is quicker",
+    r"export\b": "is for the reader's shell",
+    r"python3 -m venv\b": "makes a place to install in",
     r"pip install\b": "installs: the tests have the package in a place of their own",
     r"fleet data fetch cifar": "downloads 140 MB; tests/data fetches from places of its own",
     r"python -m fleet cifar\b": "needs CIFAR's pickles; tests of python/ convert some",
@@ -72,8 +74,7 @@ SHORT = {
     "locomotion_transformers": "train.epoch_steps=2 seed=0 merge.method=average model.width=8 "
     "fleet.initialization=common evaluate.episodes=1 evaluate.max_steps=5 "
     "instruments.personal_steps=1 instruments.personal_every=1",
-    "metaworld_pixels": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
-    "evaluate.max_steps=5 model.hidden=[8] merge.method=average",
+    "metaworld_pixels": "train.epochs=1 evaluate.episodes=1 evaluate.max_steps=5 model.hidden=[8]",
     "metaworld_mt10": "train.epochs=1 seed=0 fleet.alpha=1.0 evaluate.episodes=1 "
     "evaluate.max_steps=5 model.hidden=[8] merge.method=average run.save_models=merged",
 }

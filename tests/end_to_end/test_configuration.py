@@ -127,6 +127,8 @@ def test_a_run_on_many_ranks_says_it_once_and_leaves_nothing(fleet: Fleet) -> No
     ("arguments", "words"),
     [
         (["--set", "trian.epochs=1"], ["--set", "trian.epochs", "train.epochs"]),
+        (["--set", "model.channels=[8]"], ["model.channels = [8]: nothing here reads it", '"cnn"']),
+        (["--set", "train.gradient=ppo"], ["it is of workload control or locomotion"]),
         (["--set", "train.epochs=0"], ["--set", "train.epochs = 0", "expected an integer", "1"]),
         (["--set", "train.epochs"], ["train.epochs", "key=value"]),
         (["--set", "seed=[1, 2]"], ["--set: seed = [1, 2]", "--set sweep.grid.seed=[...]"]),

@@ -65,7 +65,9 @@ def test_keys_of_dealing_are_refused_beside_a_split(fleet: Fleet) -> None:
     split.write_text("sample,robot\n0,0\n1,1\n")
     given = averaged(fleet, "fleet.robots = 2\n")
     for key, value in (("fleet.alpha", "0.1"), ("data.samples", "10"), ("fleet.samples", "1")):
-        told = fleet("plan", given, "--set", f"run.split={split}", "--set", f"{key}={value}").expect(2)
+        told = fleet(
+            "plan", given, "--set", f"run.split={split}", "--set", f"{key}={value}"
+        ).expect(2)
         assert f"{key} = {value}: the file of run.split says who has which images" in told.err
 
 
