@@ -81,7 +81,7 @@ fs::path place_in(const fs::path& folder, const std::vector<WeightFiles>& models
   return folder / name;
 }
 
-/// The methods that hold whole models and align them by a symmetry.
+/// Holds whole models and aligns them by a symmetry.
 int merge_aligned(const Comm& world, const std::vector<fs::path>& paths, const po::variables_map& values,
                   const std::string& name) {
   std::vector<WeightFiles> models;
@@ -161,6 +161,10 @@ int merge_by_arithmetic(const Comm& world, const std::vector<fs::path>& paths, c
   world.together([&] {
     before_anything([&] {
       const bool from_base = needs_base(method);
+      if (values.contains("symmetry")) {
+        throw ConfigError(cat("--symmetry is of no use to --method ", name,
+                              ": only git-rebasin aligns models before it averages them"));
+      }
       refuse_options(values, "--method " + name, options_of(method));
       output = output_of(values);
       models = open_weights(paths);
@@ -214,9 +218,8 @@ int merge_weights(const Comm& world, const std::vector<fs::path>& paths, const p
     known += "and with --symmetry git-rebasin";
     if (!values.contains("method")) throw ConfigError("say how to merge: --method, of safetensors files " + known);
     method = values["method"].as<std::string>();
-    const bool has_symmetry = values.contains("symmetry");
     const auto* const found = std::ranges::find(kArithmetics, method, &std::pair<std::string_view, Arithmetic>::first);
-    if (method == "git-rebasin" || (method == "average" && has_symmetry) || found != kArithmetics.end()) return;
+    if (method == "git-rebasin" || found != kArithmetics.end()) return;
     for (const MergerEntry& entry : merger_table()) {
       if (entry.name != method) continue;
       throw ConfigError(cat("--method ", method,
@@ -225,9 +228,7 @@ int merge_weights(const Comm& world, const std::vector<fs::path>& paths, const p
     throw ConfigError(cat("--method ", method, ": there are ", known));
   });
   const auto* const found = std::ranges::find(kArithmetics, method, &std::pair<std::string_view, Arithmetic>::first);
-  if (found == kArithmetics.end() || (method == "average" && values.contains("symmetry"))) {
-    return merge_aligned(world, paths, values, method);
-  }
+  if (found == kArithmetics.end()) return merge_aligned(world, paths, values, method);
   return merge_by_arithmetic(world, paths, values, method, found->second);
 }
 

@@ -208,6 +208,8 @@ def test_bad_input_is_refused_before_anything_is_done(fleet: Fleet, exported: li
         ((*two, "--method", "ties", "-o", "c.safetensors"), "--base BASE"),
         ((*two, "--method", "average", "--base", "base.safetensors", "-o", "c.safetensors"),
          "--base is of no use to --method average"),
+        ((*two, "--method", "average", *ALIGNED[2:], "-o", "c.safetensors"),
+         "--symmetry is of no use to --method average: only git-rebasin aligns"),
         ((*two, "--method", "average", "--weights", "1", "-o", "c.safetensors"), "1 for 2 models"),
         ((*two, "--method", "average", "--weights", "1,x", "-o", "c.safetensors"),
          "expected a number"),

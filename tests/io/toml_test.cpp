@@ -121,6 +121,17 @@ TEST(Toml, a_syntax_error_names_file_line_and_column) {
   EXPECT_EQ(parse_complaint("s = \"\xff\"\n").find("a.toml:1:"), 0U) << "not UTF-8";
 }
 
+TEST(Toml, what_beginners_write_is_told_how_to_be_right) {
+  const std::string bare = parse_complaint("workload = mnist\n");
+  EXPECT_EQ(bare.find("a.toml:1:"), 0U) << bare;
+  EXPECT_NE(bare.find("texts need quotes: workload = \"mnist\""), std::string::npos) << bare;
+  const std::string apart = parse_complaint("[fleet]\nrobots = 3\n[merge]\n[fleet]\n");
+  EXPECT_EQ(apart.find("a.toml:4:"), 0U) << apart;
+  EXPECT_NE(apart.find("a table's keys stand together"), std::string::npos) << apart;
+  const std::string other = parse_complaint("alpha = = 2\n");
+  EXPECT_EQ(other.find("quotes"), std::string::npos) << other;
+}
+
 TEST(Toml, a_key_given_twice_is_refused_with_both_places) {
   for (const char* twice : {"\"fleet.robots\" = 5\n[fleet]\nrobots = 3\n", "fleet.\"a.b\" = 5\n[fleet.a]\nb = 3\n",
                             "sweep.grid.\"merge.method\" = [5]\n[sweep.grid.merge]\nmethod = [5]\n",

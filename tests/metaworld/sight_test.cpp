@@ -235,7 +235,7 @@ TEST_F(SeenMetaworld, what_cannot_be_seen_through_or_was_seen_otherwise_is_refus
   expect_says(with("data.encoder", (home_ / "other.pt").string()), {"seen.h5: its observations are features"});
   expect_says(with("data.frames", std::int64_t{1}), {"seen.h5: its observations are features"});
   expect_says(with("data.encoder", std::string()), {"data.images = 32", "only through a data.encoder"});
-  expect_says(with("data.encoder", (home_ / "none.pt").string()), {"data.encoder", "none.pt: cannot be opened"});
+  expect_says(with("data.encoder", (home_ / "none.pt").string()), {"data.encoder", "none.pt: there is no such file"});
   expect_says(with("data.encoder", seen.string()), {"data.encoder", "not a TorchScript module"});
 }
 

@@ -556,7 +556,7 @@ TEST(Expand, an_unknown_key_on_an_axis_is_named_with_the_one_that_was_meant) {
 }
 
 TEST(Expand, a_key_of_another_world_is_unknown) {
-  expect_complaint("quiet.volume = 1\n", {"quiet.volume = 1: unknown key"});
+  expect_complaint("quiet.volume = 1\n", {"quiet.volume = 1: nothing here reads it; it is of workload quiet"});
 }
 
 TEST(Expand, a_key_that_only_some_cells_read_is_known) {

@@ -67,8 +67,8 @@ TEST_F(FrozenEncoderTest, is_known_by_its_bytes) {
 }
 
 TEST_F(FrozenEncoderTest, what_is_no_encoder_is_named_and_refused) {
-  expect_says(failure(scratch_.path() / "none.pt"), {"none.pt: cannot be opened"});
-  expect_says(failure(scratch_.path()), {"cannot be opened"});  // a folder
+  expect_says(failure(scratch_.path() / "none.pt"), {"none.pt: there is no such file", "make_encoder.py"});
+  expect_says(failure(scratch_.path()), {"there is no such file"});  // a folder
   Scratch::write(scratch_.path() / "text.pt", "no module");
   expect_says(failure(scratch_.path() / "text.pt"), {"text.pt: not a TorchScript module", "make_encoder.py"});
   expect_says(failure(encoder("x.view([x.size(0), 1, 100])")), {"encoder.pt: takes no pictures of 3 x 4 x 6"});
