@@ -128,7 +128,7 @@ TEST(Toml, what_beginners_write_is_told_how_to_be_right) {
   const std::string apart = parse_complaint("[fleet]\nrobots = 3\n[merge]\n[fleet]\n");
   EXPECT_EQ(apart.find("a.toml:4:"), 0U) << apart;
   EXPECT_NE(apart.find("a table's keys stand together"), std::string::npos) << apart;
-  const std::string other = parse_complaint("alpha = = 2\n");
+  const std::string other = parse_complaint("alpha = [1, 2\n");
   EXPECT_EQ(other.find("quotes"), std::string::npos) << other;
 }
 
