@@ -269,7 +269,10 @@ def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
         (["rollout", "reech"], "did you mean reach?"),
         (["rollout", "reach", "--episodes", "0"], "--episodes 0: expected an integer from 1 to"),
         (["rollout", "reach", "--goals", "some"], "expected benchmark or random"),
-        (["rollout", "reach", "--policy", "mine"], "--policy mine: expected expert"),
+        (
+            ["rollout", "reach", "--policy", "mine"],
+            "--policy mine: there is no such file; expected expert",
+        ),
         (["demos", "--tasks", "reach"], "output"),
         (["demos", "--noise", "-1", "-o", "x.h5"], "--noise -1: expected a number from 0 to 2"),
         (["film"], "there is no command metaworld film"),
@@ -343,7 +346,7 @@ def test_no_rank_is_left_waiting_for_one_that_lacks_the_policy(tmp_path: Path) -
         command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert run.returncode == 2
-    assert "--policy policy.h5: expected expert" in run.stderr
+    assert "--policy policy.h5: there is no such file; expected expert" in run.stderr
 
 
 def test_missing_scenes_are_explained(tmp_path: Path) -> None:
