@@ -130,6 +130,18 @@ po::options_description options() {
   return options;
 }
 
+/// What may have been meant by a prefix of no key: keys that hold it, or else the nearest.
+std::string what_was_meant(const std::string& prefix, const std::vector<std::string>& names) {
+  std::vector<std::string> holding;
+  for (const std::string& name : names) {
+    if (name.find(prefix) != std::string::npos) holding.push_back(name);
+  }
+  if (holding.empty()) {
+    if (const std::optional<std::string> near = nearest(prefix, names)) holding.push_back(*near);
+  }
+  return holding.empty() ? "" : cat("; did you mean ", alternatives(holding), '?');
+}
+
 /// Those that begin with one of the prefixes; ConfigError for a prefix of none.
 std::vector<SurveyedKey> chosen(std::span<const SurveyedKey> keys, const Arguments& prefixes) {
   std::vector<SurveyedKey> found;
@@ -141,8 +153,7 @@ std::vector<SurveyedKey> chosen(std::span<const SurveyedKey> keys, const Argumen
       if (key.key.starts_with(prefix)) found.push_back(key);
     }
     if (found.size() > before) continue;
-    const std::optional<std::string> meant = nearest(prefix, names);
-    throw ConfigError(cat("no setting begins with ", prefix, meant ? cat("; did you mean ", *meant, '?') : ""));
+    throw ConfigError(cat("no setting begins with ", prefix, what_was_meant(prefix, names)));
   }
   return found;
 }

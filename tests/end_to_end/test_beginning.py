@@ -78,6 +78,7 @@ def test_keys_are_listed_by_prefix_with_what_they_may_be(fleet: Fleet) -> None:
     ]
     assert 'integer from 1 to 1000000; default 3000; where merge.gl.solver = "gradient"' in some
     assert "did you mean fleet.robots?" in fleet("keys", "fleet.robtos").expect(2).err
+    assert "begins with alpha; did you mean fleet.alpha?" in fleet("keys", "alpha").expect(2).err
 
 
 def test_a_resolved_configuration_explains_its_keys_and_is_one(fleet: Fleet) -> None:
