@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -41,7 +42,9 @@ std::shared_ptr<const Suite> make_suite(const SuiteEntry& world, const OptionsGi
   Settings settings;
   for (const SuiteOption& option : world.options) {
     if (option.key == nullptr || !values.contains(option.name)) continue;
-    settings.insert(parse_override(cat(option.key, '=', values[option.name].as<std::string>())));
+    auto [key, setting] = parse_override(cat(option.key, '=', values[option.name].as<std::string>()));
+    setting.source = {cat("--", option.name)};
+    settings.emplace(std::move(key), std::move(setting));
   }
   SettingsReader reader(settings);
   std::shared_ptr<const Suite> suite = world.make(reader, files_of(world, values));

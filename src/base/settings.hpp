@@ -28,7 +28,7 @@ struct Source {
   std::string file;
   int line = 0;
   int column = 0;
-  [[nodiscard]] std::string to_string() const;  ///< "file:line:column", or "--set"
+  [[nodiscard]] std::string to_string() const;  ///< "file:line:column", or the option
 };
 
 /// A scalar, or a list of values.

@@ -274,6 +274,10 @@ def test_drawing_can_be_interrupted(tmp_path: Path) -> None:
             "--policy mine: there is no such file; expected expert",
         ),
         (["demos", "--tasks", "reach"], "output"),
+        (
+            ["demos", "--encoder", "e.pt", "-o", "x.h5"],
+            '--encoder: data.encoder = "e.pt": e.pt: there',
+        ),
         (["demos", "--noise", "-1", "-o", "x.h5"], "--noise -1: expected a number from 0 to 2"),
         (["film"], "there is no command metaworld film"),
         (["rollout", "reach,push,reach"], "task reach is named twice"),
