@@ -58,7 +58,7 @@ std::vector<std::size_t> state_begins(const Trajectories& all) {
 class Stage {
  public:
   Stage(const OfflineOptions& options, Conditions conditions, std::shared_ptr<const Network> network,
-        std::map<int, std::vector<std::shared_ptr<Environment>>>& environments)
+        EnvironmentPool& environments)
       : options_(options), acting_(options, std::move(conditions), std::move(network)), environments_(environments) {}
 
   /// Of the test: a group of a body's episodes.
@@ -104,22 +104,15 @@ class Stage {
 
  private:
   std::vector<EpisodeResult> play(const ParamVector& weights, int task, std::span<const Variation> variations) {
-    std::vector<std::shared_ptr<Environment>>& known = environments_[task];
-    std::vector<Environment*> now;
-    for (const Variation& variation : variations) {
-      if (known.size() == now.size()) {
-        known.push_back(options_.suite->make_environment(task, Suite::Detail::kPhysics));
-      }
-      now.push_back(known[now.size()].get());
-      now.back()->reset(variation);
-    }
+    const std::vector<Environment*> now = environments_.side_by_side(task, variations.size());
+    for (std::size_t i = 0; i < now.size(); ++i) now[i]->reset(variations[i]);
     acting_.use(weights);
     return acting_.roll_out(now, std::min(options_.max_steps, options_.suite->task(task).steps));
   }
 
   OfflineOptions options_;
   DecisionPolicy acting_;
-  std::map<int, std::vector<std::shared_ptr<Environment>>>& environments_;  // by task
+  EnvironmentPool& environments_;
 };
 
 /// Learns as the supervised workload does, and is tested in the simulator besides.
@@ -369,11 +362,7 @@ std::vector<EpisodeResult> DecisionPolicy::roll_out(std::span<Environment* const
       EpisodeResult& result = results[i];
       if (!goes_on(result)) continue;  // its lane goes on seeing what it saw
       const StepResult step = environments[i]->step(lanes_[i].last);
-      result.success = step.success;
-      result.terminated = step.terminated;
-      result.diverged = step.diverged;
-      result.reward += step.reward;
-      ++result.steps;
+      result.add(step);
       lanes_[i].to_go -= step.reward;
     }
   }
@@ -417,8 +406,7 @@ void DecisionPolicy::decide(std::span<Environment* const> environments) {
 }
 
 std::unique_ptr<Workload> make_offline_workload(const OfflineOptions& options, const TrajectoryView& data,
-                                                std::shared_ptr<const Network> network,
-                                                std::map<int, std::vector<std::shared_ptr<Environment>>>& environments,
+                                                std::shared_ptr<const Network> network, EnvironmentPool& environments,
                                                 std::shared_ptr<const ParamVector> start) {
   const Trajectories& all = *data.index;
   std::vector<TrajectorySplit> splits;

@@ -105,10 +105,11 @@ struct TrajectoryView {
 /// seen; and the first, second and last for each body, "return_hopper". A robot's own policy is tested in its own body
 /// alone. A part of the test is some episodes of one body, side by side, with their share of the windows; bodies take
 /// turns. Robots try policies (LocalData::trials) in their own bodies, by score where the suite knows it, else by
-/// return. Environments are made when they are first needed, and kept in `environments`, by body.
-[[nodiscard]] std::unique_ptr<Workload> make_offline_workload(
-    const OfflineOptions& options, const TrajectoryView& data, std::shared_ptr<const Network> network,
-    std::map<int, std::vector<std::shared_ptr<Environment>>>& environments, std::shared_ptr<const ParamVector> start);
+/// return. `environments` outlive it.
+[[nodiscard]] std::unique_ptr<Workload> make_offline_workload(const OfflineOptions& options, const TrajectoryView& data,
+                                                              std::shared_ptr<const Network> network,
+                                                              EnvironmentPool& environments,
+                                                              std::shared_ptr<const ParamVector> start);
 
 /// The workload of trajectories in a suite of bodies.
 [[nodiscard]] std::unique_ptr<World> make_offline_world(const SuiteEntry& entry);

@@ -106,7 +106,7 @@ class OfflineWorld final : public World {
     const std::shared_ptr<const Network> network = make_network(settings, options.offline.shape);
     const std::shared_ptr<const ParamVector> start = start_of(options, settings, *layout_of(*network)).first;
     return make_offline_workload(options.offline, view_of(loaded_.at(key_of(options)), index), network,
-                                 environments_[options.offline.suite->configuration()], start);
+                                 environments_of(*options.offline.suite), start);
   }
 
  private:
@@ -196,11 +196,7 @@ class OfflineWorld final : public World {
   /// Looks at the scenes that the cell needs; the digest of all. ConfigError where they are missing or damaged.
   const std::string& prepare_scenes(const OfflineOptions& options) {
     try {
-      auto& environments = environments_[options.suite->configuration()];
-      for (const int task : options.tasks) {
-        if (!environments[task].empty()) continue;
-        environments[task].push_back(options.suite->make_environment(task, Suite::Detail::kPhysics));
-      }
+      environments_of(*options.suite).prepare(options.tasks);
       std::string& scenes = scenes_[options.suite->configuration()];
       if (scenes.empty()) scenes = options.suite->digest();
       return scenes;
@@ -209,11 +205,16 @@ class OfflineWorld final : public World {
     }
   }
 
+  /// `suite`: one of suites_.
+  EnvironmentPool& environments_of(const Suite& suite) {
+    return environments_.try_emplace(suite.configuration(), suite).first->second;
+  }
+
   const SuiteEntry& entry_;
   // By configuration of the suite.
   std::map<std::string, std::shared_ptr<const Suite>> suites_;
-  std::map<std::string, std::map<int, std::vector<std::shared_ptr<Environment>>>> environments_;  // then by task
-  std::map<std::string, std::string> scenes_;                                                     // their digest
+  std::map<std::string, EnvironmentPool> environments_;
+  std::map<std::string, std::string> scenes_;  // their digest
   std::map<DataKey, Trajectories> indices_;
   std::map<std::string, std::shared_ptr<const ParamVector>> starts_;  // by file
   LoadedData<DataKey, SharedNumbers> loaded_;

@@ -69,14 +69,16 @@ class Playground {
         tests_(draw_play_tests(options), environments) {}
 
   /// Play.
-  Played play(int robot, std::uint64_t number, const Act& act) {
+  std::vector<Played> play(int robot, std::uint64_t first, int count, const Act& act) {
     const int task = task_of(options_, robot);
-    RandomStream stream(options_.training.seed, Purpose::kEpisode, static_cast<std::uint64_t>(robot), number);
-    Variation variation = options_.suite->draw(task, stream);
-    embody(options_, robot, variation);
-    Environment& environment = environments_->environment(task);
-    environment.reset(variation);
-    return play_episode(environment, options_.suite->sizes(task).action, *encoder_, act, options_.max_steps);
+    const std::vector<Environment*> environments = environments_->side_by_side(task, static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < environments.size(); ++i) {
+      RandomStream stream(options_.training.seed, Purpose::kEpisode, static_cast<std::uint64_t>(robot), first + i);
+      Variation variation = options_.suite->draw(task, stream);
+      embody(options_, robot, variation);
+      environments[i]->reset(variation);
+    }
+    return play_episodes(environments, options_.suite->sizes(task).action, *encoder_, act, options_.max_steps);
   }
 
   std::vector<Score> test(const ParamVector& weights, int part) {
@@ -138,7 +140,7 @@ class PlayWorld final : public World {
             .offers = Questions::all(),
             .held_out = false,
             .gathers = true,
-            .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks) +
+            .rank_bytes = suite.facts().task_bytes * std::ssize(options.tasks) * options.online.environments +
                           options.online.batch_bytes(options.shape, options.chooses, options.max_steps),
             .robot_bytes = gradient + options.online.robot_bytes(options.shape, options.chooses, options.max_steps),
             .data = Hash().add(suite.digest()).add(suite.engine()).hex(),
@@ -214,27 +216,37 @@ PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Su
   return options;
 }
 
-Played play_episode(Environment& environment, std::size_t action_size, const ObservationEncoder& encoder,
-                    const Act& act, int max_steps) {
-  Played played;
-  std::vector<float> seen(encoder.scaling().size());
-  std::vector<float> input(seen.size());
-  const auto see = [&] {
-    std::ranges::transform(environment.observation(), seen.begin(),
+std::vector<Played> play_episodes(std::span<Environment* const> environments, std::size_t action_size,
+                                  const ObservationEncoder& encoder, const Act& act, int max_steps) {
+  const std::size_t features = encoder.scaling().size();
+  std::vector<Played> played(environments.size());
+  std::vector<bool> over(environments.size());
+  std::vector<float> seen(features);
+  std::vector<float> inputs(environments.size() * features);
+  std::vector<float> actions(environments.size() * action_size);
+  const auto see = [&](std::size_t episode) {
+    std::ranges::transform(environments[episode]->observation(), seen.begin(),
                            [](double value) { return static_cast<float>(value); });
+    const std::span<float> input = std::span(inputs).subspan(episode * features, features);
     encoder.encode(seen, 0, input);
+    return input;
   };
-  const Policy trying = [&](Environment&, std::span<float> action) {
-    see();
-    act(input, action);
-    return true;
-  };
-  const auto note = [&](Environment&, const StepResult& step) {
-    played.rewards.push_back(static_cast<float>(step.reward));
-  };
-  if (!roll_out(environment, action_size, trying, note, max_steps).over()) {
-    see();
-    played.beyond = input;
+  for (int step = 0; step < max_steps && std::ranges::find(over, false) != over.end(); ++step) {
+    for (std::size_t i = 0; i < environments.size(); ++i) {
+      if (!over[i]) (void)see(i);
+    }
+    act(inputs, actions);
+    for (std::size_t i = 0; i < environments.size(); ++i) {
+      if (over[i]) continue;
+      const StepResult result = environments[i]->step(std::span(actions).subspan(i * action_size, action_size));
+      played[i].rewards.push_back(static_cast<float>(result.reward));
+      over[i] = result.over();
+    }
+  }
+  for (std::size_t i = 0; i < environments.size(); ++i) {
+    if (over[i]) continue;
+    const std::span<float> beyond = see(i);
+    played[i].beyond.assign(beyond.begin(), beyond.end());
   }
   return played;
 }
@@ -262,7 +274,8 @@ std::unique_ptr<Workload> make_play_workload(const PlayOptions& options, std::sh
        .chooses = options.chooses,
        .training = options.training,
        .online = options.online,
-       .play = [ground](int robot, std::uint64_t number, const Act& act) { return ground->play(robot, number, act); },
+       .play = [ground](int robot, std::uint64_t first, int count,
+                        const Act& act) { return ground->play(robot, first, count, act); },
        .trials = [ground](int robot, const ParamVector& weights, int episodes,
                           std::uint64_t draw) { return ground->try_out(robot, weights, episodes, draw); },
        .test_parts = ground->tests(),

@@ -28,9 +28,9 @@ struct PlayOptions {
 /// Reads "data.tasks", "fleet.robots", "fleet.spread", "evaluate.episodes", "evaluate.max_steps" and how robots learn.
 [[nodiscard]] PlayOptions read_play_options(SettingsReader& settings, std::shared_ptr<const Suite> suite);
 
-/// An episode, just begun, of `max_steps` steps at most, with actions of `act`.
-[[nodiscard]] Played play_episode(Environment& environment, std::size_t action_size, const ObservationEncoder& encoder,
-                                  const Act& act, int max_steps);
+/// Episodes side by side, just begun, of `max_steps` steps at most, with actions of `act`.
+[[nodiscard]] std::vector<Played> play_episodes(std::span<Environment* const> environments, std::size_t action_size,
+                                                const ObservationEncoder& encoder, const Act& act, int max_steps);
 
 /// The test's episodes, tasks taking turns; those of a task are played on the bodies of one robot after another.
 [[nodiscard]] std::vector<EpisodeSpec> draw_play_tests(const PlayOptions& options);

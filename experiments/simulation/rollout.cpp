@@ -30,6 +30,14 @@ Policy expert_policy() {
   return [](Environment& environment, std::span<float> action) { return environment.ask_expert(action); };
 }
 
+void EpisodeResult::add(const StepResult& step) {
+  success = step.success;
+  terminated = step.terminated;
+  diverged = step.diverged;
+  reward += step.reward;
+  ++steps;
+}
+
 EpisodeResult roll_out(Environment& environment, std::size_t action_size, const Policy& policy, const Watch& watch,
                        int steps) {
   EpisodeResult result;
@@ -39,11 +47,7 @@ EpisodeResult roll_out(Environment& environment, std::size_t action_size, const 
     result.lost = !policy(environment, action);
     if (result.lost) break;
     const StepResult step = environment.step(action);
-    result.success = step.success;
-    result.terminated = step.terminated;
-    result.diverged = step.diverged;
-    result.reward += step.reward;
-    ++result.steps;
+    result.add(step);
     policy.hear(step);
     if (watch) watch(environment, step);
   }
@@ -51,9 +55,15 @@ EpisodeResult roll_out(Environment& environment, std::size_t action_size, const 
 }
 
 Environment& EnvironmentPool::environment(int task) {
-  std::shared_ptr<Environment>& environment = environments_[task];
-  if (!environment) environment = suite_->make_environment(task, detail_);
-  return *environment;
+  return *side_by_side(task, 1).front();
+}
+
+std::vector<Environment*> EnvironmentPool::side_by_side(int task, std::size_t count) {
+  std::vector<std::shared_ptr<Environment>>& known = environments_[task];
+  while (known.size() < count) known.push_back(suite_->make_environment(task, detail_));
+  std::vector<Environment*> some;
+  for (std::size_t i = 0; i < count; ++i) some.push_back(known[i].get());
+  return some;
 }
 
 void EnvironmentPool::prepare(std::span<const int> tasks) {

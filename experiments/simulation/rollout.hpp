@@ -54,6 +54,7 @@ struct EpisodeResult {
   double reward = 0;  ///< sum over the steps
 
   [[nodiscard]] bool over() const { return success || terminated || diverged || lost; }
+  void add(const StepResult& step);
 };
 
 /// Is called after every step.
@@ -63,13 +64,15 @@ using Watch = std::function<void(Environment& environment, const StepResult& ste
 EpisodeResult roll_out(Environment& environment, std::size_t action_size, const Policy& policy, const Watch& watch,
                        int steps);
 
-/// One environment for each task asked for so far.
+/// Environments of the tasks asked for so far.
 class EnvironmentPool {
  public:
   /// The suite must outlive it.
   explicit EnvironmentPool(const Suite& suite, Suite::Detail detail = Suite::Detail::kPhysics)
       : suite_(&suite), detail_(detail) {}
   [[nodiscard]] Environment& environment(int task);
+  /// So many, for episodes side by side. They are the same from call to call.
+  [[nodiscard]] std::vector<Environment*> side_by_side(int task, std::size_t count);
   /// Makes them now, so that a file that is missing or wrong is found before the work. Error naming it.
   void prepare(std::span<const int> tasks);
   [[nodiscard]] const Suite& suite() const { return *suite_; }
@@ -77,7 +80,7 @@ class EnvironmentPool {
  private:
   const Suite* suite_;
   Suite::Detail detail_;
-  std::map<int, std::shared_ptr<Environment>> environments_;
+  std::map<int, std::vector<std::shared_ptr<Environment>>> environments_;
 };
 
 /// An episode to be run: a task and its variation.

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 
 namespace fleet {
 namespace {
 
 template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) {
+void append(std::vector<T>& to, const std::type_identity_t<std::span<const T>>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
@@ -57,27 +58,56 @@ void Experience::clear() {
   beyond.clear();
 }
 
-void Actor::act(std::span<const float> input, std::span<float> action) {
-  notes_.inputs.insert(notes_.inputs.end(), input.begin(), input.end());
-  const std::size_t before = notes_.outputs.size();
-  notes_.outputs.resize(before + action.size());
-  const std::span<float> proposed = std::span(notes_.outputs).subspan(before);
-  runner_.act(input, proposed);
-  if (chooses_) {
-    const std::size_t choice = stream_ != nullptr
-                                   ? drawn(proposed, stream_->uniform())
-                                   : static_cast<std::size_t>(std::ranges::max_element(proposed) - proposed.begin());
-    std::ranges::fill(action, 0.0F);
-    action[choice] = 1;
-    notes_.actions.push_back(static_cast<float>(choice));
-    return;
+void Actor::act(std::span<const float> inputs, std::span<float> actions) {
+  const std::size_t features = inputs.size() / notes_.size();
+  const std::size_t numbers = actions.size() / notes_.size();
+  outputs_.resize(actions.size());
+  runner_.act(inputs, outputs_);
+  ++steps_;
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    const std::span<const float> outputs = std::span<const float>(outputs_).subspan(i * numbers, numbers);
+    append(notes_[i].inputs, inputs.subspan(i * features, features));
+    append(notes_[i].outputs, outputs);
+    const std::span<float> action = actions.subspan(i * numbers, numbers);
+    if (chooses_) {
+      choose(i, outputs, action);
+    } else {
+      vary(i, outputs, action);
+    }
   }
-  std::ranges::copy(proposed, action.begin());
-  for (std::size_t i = 0; stream_ != nullptr && i < action.size(); ++i) {
-    action[i] =
-        static_cast<float>(static_cast<double>(proposed[i]) + static_cast<double>(deviations_[i]) * stream_->normal());
+}
+
+void Actor::add_to(Experience& batch, std::vector<Played> played) const {
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    const std::size_t steps = played[i].rewards.size();
+    const auto append_first = [&](std::vector<float>& to, std::span<const float> from) {
+      append(to, from.first(from.size() / steps_ * steps));
+    };
+    append_first(batch.inputs, notes_[i].inputs);
+    append_first(batch.outputs, notes_[i].outputs);
+    append_first(batch.actions, notes_[i].actions);
+    append(batch.rewards, played[i].rewards);
+    batch.lengths.push_back(static_cast<std::int32_t>(steps));
+    batch.beyond.push_back(std::move(played[i].beyond));
   }
-  notes_.actions.insert(notes_.actions.end(), action.begin(), action.end());
+}
+
+void Actor::choose(std::size_t episode, std::span<const float> outputs, std::span<float> action) {
+  const std::size_t choice = streams_.empty()
+                                 ? static_cast<std::size_t>(std::ranges::max_element(outputs) - outputs.begin())
+                                 : drawn(outputs, streams_[episode].uniform());
+  std::ranges::fill(action, 0.0F);
+  action[choice] = 1;
+  notes_[episode].actions.push_back(static_cast<float>(choice));
+}
+
+void Actor::vary(std::size_t episode, std::span<const float> outputs, std::span<float> action) {
+  std::ranges::copy(outputs, action.begin());
+  for (std::size_t i = 0; !streams_.empty() && i < action.size(); ++i) {
+    action[i] = static_cast<float>(static_cast<double>(outputs[i]) +
+                                   static_cast<double>(deviations_[i]) * streams_[episode].normal());
+  }
+  append(notes_[episode].actions, action);
 }
 
 torch::Tensor Experience::output_rows() const {

@@ -32,21 +32,35 @@ struct Experience {
   [[nodiscard]] torch::Tensor action_rows() const;
 };
 
-/// Acts in one episode, which `runner` has begun, and notes what it saw, thought and did. All must outlive it.
+/// Acts in episodes side by side, which `runner` has begun, and notes of each what it saw, thought and did. All must
+/// outlive it.
 class Actor {
  public:
-  Actor(PolicyRunner& runner, bool chooses, std::span<const float> deviations, RandomStream* stream, Experience& notes)
-      : runner_(runner), chooses_(chooses), deviations_(deviations), stream_(stream), notes_(notes) {}
+  /// `streams`: one for each episode; or none, and it does what is likeliest.
+  Actor(PolicyRunner& runner, int episodes, bool chooses, std::span<const float> deviations,
+        std::span<RandomStream> streams)
+      : runner_(runner),
+        chooses_(chooses),
+        deviations_(deviations),
+        streams_(streams),
+        notes_(static_cast<std::size_t>(episodes)) {}
   /// Of choices, one drawn by the softmax of the network's outputs; else these with normal noise, of the deviation of
-  /// each. Without a stream what is likeliest.
-  void act(std::span<const float> input, std::span<float> action);
+  /// each.
+  void act(std::span<const float> inputs, std::span<float> actions);
+  /// Adds the episodes, which have brought this. What was asked for after the end of one is left out.
+  void add_to(Experience& batch, std::vector<Played> played) const;
 
  private:
+  void choose(std::size_t episode, std::span<const float> outputs, std::span<float> action);
+  void vary(std::size_t episode, std::span<const float> outputs, std::span<float> action);
+
   PolicyRunner& runner_;
   bool chooses_;
   std::span<const float> deviations_;
-  RandomStream* stream_;
-  Experience& notes_;
+  std::span<RandomStream> streams_;
+  std::vector<Experience> notes_;  // inputs, outputs and actions of each episode
+  std::size_t steps_ = 0;          // noted of each
+  std::vector<float> outputs_;
 };
 
 /// Brings `values` to mean 0 and deviation 1.

@@ -151,10 +151,9 @@ class OnlineRobot final : public Robot {
     const std::vector<float> deviations = proximal_->deviations();
     for (std::size_t i = 0; i < played_.size(); ++i) {
       const std::size_t enough = batch_.rewards.size() + static_cast<std::size_t>(problem_.online.proximal.batch_steps);
-      for (std::uint64_t& number = episodes_[i]; batch_.rewards.size() < enough; ++number) {
-        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(played_[i]),
-                            number);
-        sum += play(weights, played_[i], number, deviations, &stream);
+      while (batch_.rewards.size() < enough) {
+        sum += explore(weights, played_[i], episodes_[i], problem_.online.environments, deviations);
+        episodes_[i] += static_cast<std::uint64_t>(problem_.online.environments);
       }
     }
     RandomStream order(problem_.training.seed, Purpose::kCritic, static_cast<std::uint64_t>(index_),
@@ -169,14 +168,13 @@ class OnlineRobot final : public Robot {
   /// Finds the policy gradient of episodes in which the robot tries this and that; their mean return.
   double reinforce(const ParamVector& weights, Trainer& trainer) {
     double sum = 0.0;
-    const auto episodes = static_cast<std::uint64_t>(problem_.online.batch_episodes);
+    const int episodes = problem_.online.batch_episodes;
     const std::vector<float> deviations(static_cast<std::size_t>(problem_.shape.outputs),
                                         static_cast<float>(problem_.online.deviation));
     for (const int robot : played_) {
-      for (std::uint64_t i = 0; i < episodes; ++i) {
-        const std::uint64_t number = static_cast<std::uint64_t>(step_) * episodes + i;
-        RandomStream stream(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), number);
-        sum += play(weights, robot, number, deviations, &stream);
+      for (int i = 0; i < episodes; i += problem_.online.environments) {
+        const auto first = static_cast<std::uint64_t>(step_ * episodes + i);
+        sum += explore(weights, robot, first, std::min(problem_.online.environments, episodes - i), deviations);
       }
     }
     require(std::isfinite(find_gradient(trainer)), "robot ", index_, ": the policy gradient is not finite at step ",
@@ -210,7 +208,7 @@ class OnlineRobot final : public Robot {
     const auto try_out = [&](const ParamVector& near, std::uint64_t i) {
       double here = 0.0;
       for (const int robot : played_) {
-        const double reached = play(near, robot, static_cast<std::uint64_t>(step_) * episodes + i, {}, nullptr);
+        const double reached = play(near, robot, static_cast<std::uint64_t>(step_) * episodes + i, 1, {}, {});
         here += reached + problem_.online.shift * batch_.lengths.back();
         sum += reached;
       }
@@ -221,21 +219,32 @@ class OnlineRobot final : public Robot {
     return sum / static_cast<double>(batch_.lengths.size());
   }
 
-  /// An episode, added to batch_: the sum of its rewards as they are. Without `stream` the robot does what its network
-  /// says.
-  double play(const ParamVector& weights, int robot, std::uint64_t number, std::span<const float> deviations,
-              RandomStream* stream) {
+  /// Episodes in which the robot tries this and that, each by a stream of its own.
+  double explore(const ParamVector& weights, int robot, std::uint64_t first, int count,
+                 std::span<const float> deviations) {
+    std::vector<RandomStream> streams;
+    for (std::uint64_t number = first; number < first + static_cast<std::uint64_t>(count); ++number) {
+      streams.emplace_back(problem_.training.seed, Purpose::kExploration, static_cast<std::uint64_t>(robot), number);
+    }
+    return play(weights, robot, first, count, deviations, streams);
+  }
+
+  /// Episodes side by side, added to batch_: the sum of their rewards as they are. Without `streams` the robot does
+  /// what its network says.
+  double play(const ParamVector& weights, int robot, std::uint64_t first, int count, std::span<const float> deviations,
+              std::span<RandomStream> streams) {
     runner_->use(weights);
-    runner_->begin();
-    Actor actor(*runner_, problem_.chooses, deviations, stream, batch_);
-    Played played = problem_.play(
-        robot, number, [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); });
-    std::vector<float>& rewards = played.rewards;
-    const double sum = std::accumulate(rewards.begin(), rewards.end(), 0.0);
-    for (float& reward : rewards) reward += static_cast<float>(problem_.online.shift);
-    batch_.beyond.push_back(std::move(played.beyond));
-    batch_.rewards.insert(batch_.rewards.end(), rewards.begin(), rewards.end());
-    batch_.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
+    runner_->begin(count);
+    Actor actor(*runner_, count, problem_.chooses, deviations, streams);
+    std::vector<Played> played =
+        problem_.play(robot, first, count,
+                      [&](std::span<const float> inputs, std::span<float> actions) { actor.act(inputs, actions); });
+    double sum = 0.0;
+    for (Played& episode : played) {
+      sum += std::accumulate(episode.rewards.begin(), episode.rewards.end(), 0.0);
+      for (float& reward : episode.rewards) reward += static_cast<float>(problem_.online.shift);
+    }
+    actor.add_to(batch_, std::move(played));
     return sum;
   }
 
@@ -305,10 +314,11 @@ std::int64_t OnlineOptions::robot_bytes(const NetworkShape& shape, bool chooses,
 }
 
 std::int64_t OnlineOptions::batch_bytes(const NetworkShape& shape, bool chooses, int longest) const {
-  const std::int64_t steps = gradient == PolicyGradient::kProximal ? std::int64_t{proximal.batch_steps} + longest
-                                                                   : std::int64_t{batch_episodes} * longest;
+  const std::int64_t beside = std::int64_t{environments} * longest;
+  const std::int64_t steps =
+      gradient == PolicyGradient::kProximal ? proximal.batch_steps + beside : std::int64_t{batch_episodes} * longest;
   constexpr std::int64_t kReward = 1;
-  return steps * (numbers_of_step(shape, chooses) + kReward) * static_cast<std::int64_t>(sizeof(float));
+  return (steps + beside) * (numbers_of_step(shape, chooses) + kReward) * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t OnlineOptions::steps_per_epoch() const {

@@ -44,6 +44,7 @@ struct OnlineOptions {
   double shift = 0.0;       ///< added to each step's reward, for learning alone
   int epoch_episodes = 10;  ///< that a robot plays in an epoch; a multiple of batch_episodes
   int batch_episodes = 1;   ///< played for each gradient step; of kSearch, two a direction
+  int environments = 1;     ///< episodes that are played side by side; of kSearch 1
   double discount = 0.99;   ///< of what an action brings in each step that follows
   bool baseline = true;     ///< what the actions of a batch bring is scaled to mean 0 and deviation 1
   double entropy = 0.0;     ///< weight of the entropy of actions, which keeps a robot trying
@@ -60,16 +61,18 @@ struct OnlineOptions {
   [[nodiscard]] std::int64_t samples_per_epoch() const;
 };
 
-/// Writes an action, as an environment takes it, in answer to what the network is to see.
-using Act = std::function<void(std::span<const float> input, std::span<float> action)>;
+/// Writes actions, as an environment takes them, in answer to what the network is to see: of episodes side by side, one
+/// row for each.
+using Act = std::function<void(std::span<const float> inputs, std::span<float> actions)>;
 /// What an episode has brought.
 struct Played {
   std::vector<float> rewards;  ///< of each step; at least one
   /// What the network would see next in an episode that was cut off; empty where it has ended for good.
   std::vector<float> beyond = {};
 };
-/// Plays the `number`-th episode of a robot's life. A function of its arguments alone.
-using Play = std::function<Played(int robot, std::uint64_t number, const Act& act)>;
+/// Plays so many episodes of a robot's life side by side, from the `first`-th: all begin together, and `act` is asked
+/// for every one, those that are over too, until the last is over. A function of its arguments alone.
+using Play = std::function<std::vector<Played>(int robot, std::uint64_t first, int count, const Act& act)>;
 
 struct OnlineProblem {
   int robots = 1;

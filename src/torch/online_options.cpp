@@ -34,7 +34,8 @@ constexpr std::array kReaders{
     Readers{"train.clip_ratio", false, false, true},     Readers{"train.gae_lambda", false, false, true},
     Readers{"train.critic_hidden", false, false, true},  Readers{"train.epoch_batches", false, false, true},
     Readers{"train.epoch_episodes", true, true, false},  Readers{"train.discount", true, false, true},
-    Readers{"train.entropy", true, false, true},         Readers{"train.deviation", true, false, true},
+    Readers{"train.environments", true, false, true},    Readers{"train.entropy", true, false, true},
+    Readers{"train.deviation", true, false, true},
 };
 
 /// Tells who sets a key of another gradient.
@@ -86,7 +87,9 @@ void read_proximal(SettingsReader& settings, OnlineOptions& options) {
   options.head_scale = 0.01;
 }
 
-void read_noise(SettingsReader& settings, OnlineOptions& options, bool chooses) {
+void read_trying(SettingsReader& settings, OnlineOptions& options, bool chooses) {
+  settings.read("train.environments", options.environments, between(1, 1e4),
+                "Episodes that a robot plays side by side, with one pass of its network for all.");
   const bool reinforce = options.gradient == PolicyGradient::kReinforce;
   settings.read("train.discount", options.discount, between(0, 1),
                 "Weight of each next step's reward in what an action is worth.");
@@ -116,10 +119,10 @@ OnlineOptions read_online_options(SettingsReader& settings, bool chooses) {
     read_search(settings, options);
   } else if (options.gradient == PolicyGradient::kProximal) {
     read_proximal(settings, options);
-    read_noise(settings, options, chooses);
+    read_trying(settings, options, chooses);
   } else {
     read_reinforce(settings, options);
-    read_noise(settings, options, chooses);
+    read_trying(settings, options, chooses);
   }
   if (options.gradient != PolicyGradient::kProximal) {
     options.epoch_episodes = 10 * options.batch_episodes;

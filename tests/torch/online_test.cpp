@@ -30,6 +30,20 @@ std::shared_ptr<const Network> linear(int outputs) {
   return make_network(reader, bandit_shape(outputs));
 }
 
+/// An episode is one pull of an arm.
+std::vector<Played> pull(int count, const Act& act) {
+  const auto pulls = static_cast<std::size_t>(count);
+  std::vector<float> actions(3 * pulls);
+  act(std::vector<float>(pulls, 1.0F), actions);
+  std::vector<Played> played;
+  for (std::size_t i = 0; i < pulls; ++i) {
+    const std::span<float> action = std::span(actions).subspan(3 * i, 3);
+    const auto arm = std::ranges::max_element(action) - action.begin();
+    played.push_back({{static_cast<float>(kWorth[static_cast<std::size_t>(arm)])}});
+  }
+  return played;
+}
+
 /// A bandit with three arms: an episode is one pull, which brings what the arm is worth.
 OnlineProblem bandit(OnlineOptions online, double rate = 0.1) {
   TrainingOptions training;
@@ -40,13 +54,7 @@ OnlineProblem bandit(OnlineOptions online, double rate = 0.1) {
           .chooses = true,
           .training = training,
           .online = online,
-          .play =
-              [](int, std::uint64_t, const Act& act) {
-                std::array<float, 3> action{};
-                act(std::array<float, 1>{1.0F}, action);
-                const auto arm = std::ranges::max_element(action) - action.begin();
-                return Played{{static_cast<float>(kWorth[static_cast<std::size_t>(arm)])}};
-              },
+          .play = [](int, std::uint64_t, int count, const Act& act) { return pull(count, act); },
           .trials = {},
           .metrics = {"return"},
           .test =
@@ -79,20 +87,19 @@ TEST(PolicyGradient, is_that_of_the_expected_return_on_average) {
   ParamVector weights(network->layout());
   for (std::size_t i = 0; i < weights.flat().size(); ++i) weights.flat()[i] = 0.3F * static_cast<float>(i % 3);
   const OnlineOptions options{.discount = 1.0, .baseline = false};
-  Experience episodes;
-  RandomStream stream(1, Purpose::kTest);
+  constexpr int kPulls = 40'000;
+  std::vector<RandomStream> streams;
+  for (std::uint64_t pull = 0; pull < kPulls; ++pull) streams.emplace_back(1, Purpose::kTest, pull);
   const std::unique_ptr<PolicyRunner> runner = make_policy_runner(network, bandit_shape(3));
   runner->use(weights);
-  runner->begin();
-  Actor actor(*runner, true, {}, &stream, episodes);
-  constexpr int kPulls = 40'000;
-  for (int i = 0; i < kPulls; ++i) {
-    std::array<float, 3> action{};
-    actor.act(std::array<float, 1>{1.0F}, action);
-    const auto arm = static_cast<std::size_t>(episodes.actions.back());
-    EXPECT_EQ(action[arm], 1);
-    episodes.rewards.push_back(static_cast<float>(kWorth[arm]));
-    episodes.lengths.push_back(1);
+  runner->begin(kPulls);
+  Actor actor(*runner, kPulls, true, {}, streams);
+  Experience episodes;
+  actor.add_to(episodes, pull(kPulls, [&](std::span<const float> inputs, std::span<float> actions) {
+                 actor.act(inputs, actions);
+               }));
+  for (std::size_t i = 0; i < kPulls; ++i) {
+    EXPECT_EQ(episodes.rewards[i], static_cast<float>(kWorth[static_cast<std::size_t>(episodes.actions[i])]));
   }
   ParamVector gradient(network->layout());
   Pass pass;

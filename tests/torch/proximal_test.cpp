@@ -11,6 +11,7 @@
 #include <numeric>
 
 #include "awake.hpp"
+#include "pretended.hpp"
 #include "torch/mlp.hpp"
 #include "torch/whitening.hpp"
 
@@ -162,29 +163,32 @@ OnlineProblem mirror(bool chooses, float scale = 1.0F, float shift = 0.0F, int l
   OnlineOptions online{.gradient = PolicyGradient::kProximal, .head_scale = 0.01, .remembered = 40};
   online.proximal = {.batch_steps = 64, .passes = 4, .minibatch_steps = 16, .critic = {8}};
   const NetworkShape shape{.inputs = 1, .outputs = chooses ? 2 : 1};
-  const auto play = [=](int, std::uint64_t number, const Act& act) {
-    Played played;
-    for (int i = 0; i < length; ++i) {
-      const bool up = (number + static_cast<std::uint64_t>(i)) % 2 == 0;
-      const float sign = up ? 1.0F : -1.0F;
-      std::array<float, 2> action{};
-      act(std::array<float, 1>{scale * sign + shift}, std::span(action).first(chooses ? 2 : 1));
-      const float distance = action[0] - 0.7F * sign;
-      played.rewards.push_back(chooses ? action[up ? 1 : 0] : -distance * distance);
-      if (cut) played.beyond = {scale * -sign + shift};
-    }
-    return played;
+  const auto sign = [](std::uint64_t number, int step) {
+    return (number + static_cast<std::uint64_t>(step)) % 2 == 0 ? 1.0F : -1.0F;
   };
-  return {.robots = 2,
-          .network = make_tanh_mlp({1, 8, chooses ? 2 : 1}),
-          .shape = shape,
-          .chooses = chooses,
-          .training = training,
-          .online = online,
-          .play = play,
-          .trials = {},
-          .metrics = {"return"},
-          .test = [](const ParamVector&, int) {
+  const Pretended world{.actions = chooses ? 2U : 1U,
+                        .length = [=](std::uint64_t) { return length; },
+                        .see = [=](std::uint64_t number, int step, std::span<const float>,
+                                   std::span<float> seen) { seen[0] = scale * sign(number, step) + shift; },
+                        .reward =
+                            [=](std::uint64_t number, int step, std::span<const float> action) {
+                              if (chooses) return action[sign(number, step) > 0 ? 1 : 0];
+                              const float distance = action[0] - 0.7F * sign(number, step);
+                              return -distance * distance;
+                            },
+                        .cut = cut};
+  return {
+      .robots = 2,
+      .network = make_tanh_mlp({1, 8, chooses ? 2 : 1}),
+      .shape = shape,
+      .chooses = chooses,
+      .training = training,
+      .online = online,
+      .play = [world](int, std::uint64_t first, int count, const Act& act) { return world.play(first, count, act); },
+      .trials = {},
+      .metrics = {"return"},
+      .test =
+          [](const ParamVector&, int) {
             return std::vector<Score>{{0.0, 1.0}};
           }};
 }
@@ -204,12 +208,20 @@ TEST(ProximalRobots, learn_choices_and_numbers) {
   }
 }
 
+OnlineProblem side_by_side(OnlineProblem problem, int environments) {
+  problem.online.environments = environments;
+  return problem;
+}
+
 TEST(ProximalRobots, go_on_from_a_saved_state_with_the_same_bits) {
-  for (const bool chooses : {true, false}) {
-    const std::unique_ptr<Workload> workload = make_online_workload(mirror(chooses, 3.0F, 1.0F, 3));
-    const auto [whole, resumed] = interrupted(*workload, 0, 2, 4);
-    EXPECT_EQ(values(*whole), values(*resumed));
-    EXPECT_NE(values(*whole), values(*awake(*workload, 0)));
+  for (const int environments : {1, 5}) {
+    for (const bool chooses : {true, false}) {
+      const std::unique_ptr<Workload> workload =
+          make_online_workload(side_by_side(mirror(chooses, 3.0F, 1.0F, 3), environments));
+      const auto [whole, resumed] = interrupted(*workload, 0, 2, 4);
+      EXPECT_EQ(values(*whole), values(*resumed));
+      EXPECT_NE(values(*whole), values(*awake(*workload, 0)));
+    }
   }
 }
 
@@ -218,6 +230,25 @@ std::vector<float> learnt(OnlineProblem problem, std::int64_t batches) {
   const std::unique_ptr<Awake> robot = awake(*workload, 0);
   robot->train(batches, never);
   return values(*robot);
+}
+
+/// A batch of 64 steps is a multiple of eight episodes of eight steps: the same episodes either way.
+TEST(ProximalRobots, learn_the_same_from_episodes_side_by_side) {
+  const std::vector<float> one_by_one = learnt(mirror(false, 1.0F, 0.0F, 8, true), 3);
+  const std::vector<float> together = learnt(side_by_side(mirror(false, 1.0F, 0.0F, 8, true), 8), 3);
+  for (std::size_t i = 0; i < one_by_one.size(); ++i) EXPECT_NEAR(together[i], one_by_one[i], 1e-5);
+}
+
+TEST(ProximalRobots, play_whole_waves_until_a_batch_is_full) {
+  std::vector<int> counts;
+  OnlineProblem problem = side_by_side(mirror(true, 1.0F, 0.0F, 3), 10);  // 30 steps a wave, 64 a batch
+  const Play play = problem.play;
+  problem.play = [&, play](int robot, std::uint64_t first, int count, const Act& act) {
+    counts.push_back(count);
+    return play(robot, first, count, act);
+  };
+  (void)learnt(std::move(problem), 2);
+  EXPECT_EQ(counts, std::vector<int>(6, 10));
 }
 
 TEST(ProximalRobots, do_not_take_an_episode_that_was_cut_off_for_one_that_has_ended) {
@@ -233,22 +264,22 @@ TEST(ProximalRobots, keep_their_noise_where_weights_decay) {
     problem.training.optimizer.weight_decay = decay;
     problem.online.deviation = 0.05;
     double squares = 0.0;
-    std::int64_t count = 0;
+    std::int64_t tries = 0;
     const Play play = problem.play;
-    problem.play = [&, play](int robot, std::uint64_t number, const Act& act) {
-      return play(robot, number, [&](std::span<const float> input, std::span<float> action) {
+    problem.play = [&, play](int robot, std::uint64_t first, int count, const Act& act) {
+      return play(robot, first, count, [&](std::span<const float> input, std::span<float> action) {
         act(input, action);
         squares += static_cast<double>(action[0] * action[0]);
-        ++count;
+        ++tries;
       });
     };
     const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
     const std::unique_ptr<Awake> robot = awake(*workload, 0);
     robot->train(20, never);
     squares = 0.0;
-    count = 0;
+    tries = 0;
     robot->train(3, never);
-    return std::sqrt(squares / static_cast<double>(count));  // all weights are 0, what is left is noise
+    return std::sqrt(squares / static_cast<double>(tries));  // all weights are 0, what is left is noise
   };
   EXPECT_LT(tried(50.0), 0.2);
 }
@@ -258,9 +289,9 @@ TEST(ProximalRobots, are_followed_step_by_step_by_the_joint_robot) {
   std::map<int, std::vector<std::uint64_t>> played;
   OnlineProblem problem = mirror(true);
   const Play play = problem.play;
-  problem.play = [&, play](int robot, std::uint64_t number, const Act& act) {
-    played[robot].push_back(number);
-    return play(robot, number, act);
+  problem.play = [&, play](int robot, std::uint64_t first, int count, const Act& act) {
+    for (int i = 0; i < count; ++i) played[robot].push_back(first + static_cast<std::uint64_t>(i));
+    return play(robot, first, count, act);
   };
   const std::unique_ptr<Workload> workload = make_online_workload(std::move(problem));
   AwakeRobot joint(workload->make_joint_robot(), workload->symmetry().layout(), workload->optimizer());

@@ -8,6 +8,7 @@
 
 #include "awake.hpp"
 #include "network_cases.hpp"
+#include "pretended.hpp"
 #include "resumed.hpp"
 #include "torch/experience.hpp"
 #include "torch/histories.hpp"
@@ -38,24 +39,31 @@ LearnerCase learner(NetworkCase network, bool chooses = true) {
   return {name, network, chooses};
 }
 
-/// An episode whose observations follow from its number and from what was done; what it saw and did is noted.
-Played play(std::uint64_t number, int length, const Act& act, Experience* notes) {
-  RandomStream stream(number, Purpose::kTest);
-  Played played;
-  std::array<float, kSeen> seen{};
-  std::array<float, kActions> action{};
-  for (int step = 0; step < length; ++step) {
-    for (float& value : seen) value = static_cast<float>(stream.normal()) + 0.1F * action[0];
+/// Episodes whose observations follow from their numbers and from what was done.
+Pretended world(std::span<const int> lengths = kLengths) {
+  return {.features = kSeen,
+          .actions = kActions,
+          .length = [lengths = std::vector<int>(lengths.begin(), lengths.end())](
+                        std::uint64_t number) { return lengths[number % lengths.size()]; },
+          .see =
+              [](std::uint64_t number, int step, std::span<const float> done, std::span<float> seen) {
+                RandomStream stream(number, Purpose::kTest, static_cast<std::uint64_t>(step));
+                for (float& value : seen) value = static_cast<float>(stream.normal()) + 0.1F * done[0];
+              },
+          .reward = [](std::uint64_t, int step,
+                       std::span<const float> action) { return action[1] + 0.5F * static_cast<float>(step % 3); }};
+}
+
+/// An episode; what it saw and did is noted.
+std::vector<Played> noted(const Pretended& world, std::uint64_t number, const Act& act, Experience& notes) {
+  std::vector<Played> played = world.play(number, 1, [&](std::span<const float> seen, std::span<float> action) {
     act(seen, action);
-    played.rewards.push_back(action[1] + 0.5F * static_cast<float>(step % 3));
-    if (notes == nullptr) continue;
-    notes->inputs.insert(notes->inputs.end(), seen.begin(), seen.end());
-    notes->actions.insert(notes->actions.end(), action.begin(), action.end());
-  }
-  if (notes != nullptr) {
-    notes->rewards.insert(notes->rewards.end(), played.rewards.begin(), played.rewards.end());
-    notes->lengths.push_back(length);
-  }
+    notes.inputs.insert(notes.inputs.end(), seen.begin(), seen.end());
+    notes.actions.insert(notes.actions.end(), action.begin(), action.end());
+  });
+  const std::vector<float>& rewards = played.front().rewards;
+  notes.rewards.insert(notes.rewards.end(), rewards.begin(), rewards.end());
+  notes.lengths.push_back(static_cast<std::int32_t>(rewards.size()));
   return played;
 }
 
@@ -75,24 +83,23 @@ class EveryLearner : public testing::TestWithParam<LearnerCase> {
     TrainingOptions training;
     training.optimizer.kind = OptimizerOptions::Kind::kSgd;
     training.optimizer.learning_rate = rate;
-    return make_online_workload({.robots = 2,
-                                 .network = network_,
-                                 .shape = shape(),
-                                 .chooses = chooses(),
-                                 .training = training,
-                                 .online = options,
-                                 .play =
-                                     [lengths = std::vector<int>(lengths.begin(), lengths.end()), notes](
-                                         int robot, std::uint64_t number, const Act& act) {
-                                       return play(2 * number + static_cast<std::uint64_t>(robot),
-                                                   lengths[number % lengths.size()], act, notes);
-                                     },
-                                 .trials = {},
-                                 .metrics = {"return"},
-                                 .test =
-                                     [](const ParamVector&, int) {
-                                       return std::vector<Score>{{0.0, 1.0}};
-                                     }});
+    return make_online_workload(
+        {.robots = 2,
+         .network = network_,
+         .shape = shape(),
+         .chooses = chooses(),
+         .training = training,
+         .online = options,
+         .play =
+             [here = world(lengths), notes](int, std::uint64_t first, int count, const Act& act) {
+               return notes == nullptr ? here.play(first, count, act) : noted(here, first, act, *notes);
+             },
+         .trials = {},
+         .metrics = {"return"},
+         .test =
+             [](const ParamVector&, int) {
+               return std::vector<Score>{{0.0, 1.0}};
+             }});
   }
 
   /// The log probability of what was done at each step, by `outputs`.
@@ -152,22 +159,20 @@ TEST_P(EveryLearner, finds_again_the_probabilities_by_which_it_acted) {
   network_->initialize(weights, first);
   const std::unique_ptr<PolicyRunner> runner = make_policy_runner(network_, shape());
   const std::vector<float> deviations(kActions, 0.5F);
-  RandomStream noise(2, Purpose::kTest);
   Experience lived;
-  for (std::uint64_t number = 0; number < kLengths.size(); ++number) {
-    runner->use(weights);
-    runner->begin();
-    Actor actor(*runner, chooses(), deviations, &noise, lived);
-    const Played played = play(
-        number, kLengths[number],
-        [&](std::span<const float> input, std::span<float> action) { actor.act(input, action); }, nullptr);
-    lived.rewards.insert(lived.rewards.end(), played.rewards.begin(), played.rewards.end());
-    lived.lengths.push_back(kLengths[number]);
-  }
+  std::vector<RandomStream> noise;
+  for (std::uint64_t number = 0; number < kLengths.size(); ++number) noise.emplace_back(2, Purpose::kTest, number);
+  runner->use(weights);
+  runner->begin(kLengths.size());
+  Actor actor(*runner, kLengths.size(), chooses(), deviations, noise);
+  actor.add_to(lived, world().play(0, kLengths.size(), [&](std::span<const float> inputs, std::span<float> actions) {
+    actor.act(inputs, actions);
+  }));
+  EXPECT_TRUE(std::ranges::equal(lived.lengths, kLengths));
   const torch::Tensor acted = log_probability(lived.output_rows(), lived.action_rows());
   std::vector<std::int32_t> steps = all_steps(lived);
   std::vector<std::int32_t> mixed = steps;
-  noise.shuffle(std::span(mixed));
+  noise.front().shuffle(std::span(mixed));
   mixed.push_back(mixed.front());
   const std::vector<std::int32_t> last = {steps.back()};
   for (const std::vector<std::int32_t>& some : {steps, mixed, last}) {
@@ -195,6 +200,22 @@ TEST_P(EveryLearner, follows_the_gradient_of_what_it_did_in_the_light_of_what_it
     const torch::Tensor found = -change(before, values(*robot));
     EXPECT_GT(wanted.norm().item<double>(), 1e-3);
     EXPECT_LT((found - wanted).norm().item<double>(), 1e-4 * wanted.norm().item<double>() + 1e-6);
+  }
+}
+
+TEST_P(EveryLearner, learns_the_same_from_episodes_side_by_side) {
+  const auto learnt = [&](int environments) {
+    const std::unique_ptr<Workload> fleet =
+        workload({.batch_episodes = kLengths.size(), .environments = environments}, 0.1);
+    const std::unique_ptr<Awake> robot = awake(*fleet, 0);
+    robot->train(3, never);
+    return values(*robot);
+  };
+  const std::vector<float> one_by_one = learnt(1);
+  const double moved = change(values(*awake(*workload({}, 0.1), 0)), one_by_one).norm().item<double>();
+  EXPECT_GT(moved, 1e-3);
+  for (const int environments : {4, 6, 100}) {  // in two waves, in one, and of more than there are
+    EXPECT_LT(change(one_by_one, learnt(environments)).norm().item<double>(), 1e-4 * moved) << environments;
   }
 }
 
