@@ -123,6 +123,7 @@ def test_a_saved_policy_acts_and_is_drawn(fleet: Fleet) -> None:
         ("data.tasks='hopper,ant'", "expected tasks that are alike in this"),
         ("data.version='v6'", 'expected one of "v4", "v5"'),
         ("train.discount=0.9", 'it is of train.gradient = "reinforce" or "ppo"'),
+        ("train.environments=2", 'it is of train.gradient = "reinforce" or "ppo"'),
         ("train.best=9", "train.best"),
         ("train.epoch_episodes=10", "expected a multiple of 8, the episodes of a gradient step"),
     ],
